@@ -1,0 +1,84 @@
+package credentials
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestHasInvalidToken(t *testing.T) {
+	for value, want := range map[string]bool{
+		`Bearer error="invalid_token"`:                                      true,
+		`bearer ERROR="invalid_token"`:                                      true,
+		`Bearer error=invalid_token`:                                        true,
+		`Bearer realm="a", error="invalid_token", error_description="gone"`: true,
+		`Bearer realm="a, b=\"c\"" , error = "invalid_token"`:               true,
+		`Basic realm="a", Bearer error="invalid_token"`:                     true,
+		`Negotiate YWJj==, Bearer error="invalid_token"`:                    true,
+		`DPoP error="x", Bearer realm="r", error="invalid_token"`:           true,
+		`Bearer error="invalid\_token"`:                                     true, // a quoted pair
+		``:                                                                  false,
+		`Bearer`:                                                            false,
+		`Bearer realm="a"`:                                                  false,
+		`Bearer error="insufficient_scope"`:                                 false,
+		`Bearer error="INVALID_TOKEN"`:                                      false, // codes are case-sensitive
+		`DPoP error="invalid_token"`:                                        false,
+		`error="invalid_token"`:                                             false,
+		`Bearer error_description="error=\"invalid_token\""`:                false,
+		`Bearer error_description="error="invalid_token"`:                   false,
+		`Bearer error="insufficient_scope", DPoP error="invalid_token"`:     false,
+		`Bearer error="invalid_token`:                                       false,
+		`Bearer error="invalid_token\`:                                      false,
+		`Bearer error=`:                                                     false,
+		`Bearer "error=invalid_token"`:                                      false,
+		"Bearer\x00error=invalid_token":                                     false,
+		`Bearer xerror="invalid_token"`:                                     false,
+		strings.Repeat("a ", 1<<14) + `Bearer error="invalid_token"`:        false,
+	} {
+		if got := hasInvalidToken([]string{value}); got != want {
+			t.Errorf("%.80q: %v, want %v", value, got, want)
+		}
+	}
+	if !hasInvalidToken([]string{`Basic realm="a"`, `Bearer error="invalid_token"`}) || hasInvalidToken(nil) {
+		t.Error("several values")
+	}
+}
+
+func FuzzHasInvalidToken(f *testing.F) {
+	f.Add(`Bearer realm="a", error="invalid_token"`)
+	f.Add(`Negotiate YWJj==, Bearer error=invalid_token`)
+	f.Add(`Bearer error="\`)
+	f.Fuzz(func(t *testing.T, value string) {
+		// It ends, doesn't panic, and never finds what isn't there.
+		unescaped := strings.ReplaceAll(value, `\`, "")
+		if hasInvalidToken([]string{value}) && (!strings.Contains(strings.ToLower(value), "bearer") || !strings.Contains(unescaped, "invalid_token")) {
+			t.Errorf("%q", value)
+		}
+	})
+}
+
+func FuzzReadToken(f *testing.F) {
+	f.Add(200, `{"access_token":"abc","token_type":"Bearer","expires_in":3600}`, "7")
+	f.Add(400, `{"error":"invalid_client"}`, "")
+	f.Add(503, `<html>`, "Wed, 21 Oct 2015 07:28:00 GMT")
+	f.Add(200, `{"access_token":"a","access_token":"b"}`, "")
+	f.Fuzz(func(t *testing.T, status int, body, retry string) {
+		if status < 200 || status > 599 {
+			return
+		}
+		resp := answer(status, body)
+		resp.Header.Set("Retry-After", retry)
+		granted, failed := readToken(resp, defaultLifetime, epoch)
+		if (granted == nil) == (failed == nil) {
+			t.Fatal("both or neither")
+		}
+		if failed != nil {
+			if failed.err.RetryAfter < 0 || failed.err.RetryAfter > maxRetryAfter {
+				t.Fatal(failed.err.RetryAfter)
+			}
+			return
+		}
+		if status/100 != 2 || checkToken(granted.accessToken) != nil || granted.lifetime < minLifetime || granted.lifetime > maxLifetime {
+			t.Fatal(status, granted)
+		}
+	})
+}

@@ -1,0 +1,181 @@
+package credentials
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/usher-auth/usher/credentials/internal/clientauth"
+)
+
+const (
+	// defaultFetchTimeout bounds one attempt. Token endpoints answer within a
+	// second; ten leave room for a cold one.
+	defaultFetchTimeout = 10 * time.Second
+	// defaultLifetime is for tokens whose expires_in is missing or makes no
+	// sense. RFC 6749 §5.1 lets servers leave it out.
+	defaultLifetime = 5 * time.Minute
+	// maxLifetime bounds how long any token is believed.
+	maxLifetime = 30 * 24 * time.Hour
+	// minLifetime keeps a server that grants no time from causing a fetch for
+	// each call.
+	minLifetime = time.Second
+)
+
+// Config says who the client is and where its tokens come from.
+type Config struct {
+	// TokenURL is the token endpoint. Required, unless Issuer or MetadataURL is
+	// set for discovery.
+	TokenURL string
+	// Issuer is the authorization server's issuer identifier. With no TokenURL
+	// the endpoint is discovered from it by OpenID Connect Discovery or, where
+	// the server has none, by RFC 8414; the issuer in the metadata must equal
+	// this exactly. Beside a TokenURL it only says whom assertions are for.
+	Issuer string
+	// MetadataURL overrides where the metadata is. Optional; needs Issuer and
+	// excludes TokenURL.
+	MetadataURL string
+
+	// ClientID is the client's id. Required, unless ClientIDFrom is set or Auth
+	// is AssertionFile.
+	ClientID string
+	// ClientIDFrom supplies the id at each fetch, for ids that are mounted
+	// beside the secret. Optional; excludes ClientID.
+	ClientIDFrom Secret
+	// Auth proves that the client is who it says. Required.
+	Auth Auth
+
+	// Scopes are asked for. Optional.
+	Scopes []string
+	// Audience is sent as audience, for servers with that parameter instead of
+	// resource indicators. Optional.
+	Audience string
+	// Resource is sent as one resource parameter each (RFC 8707): absolute URIs
+	// without a fragment. Optional.
+	Resource []string
+	// Params are further form parameters. Optional; those that this package
+	// sets itself are refused.
+	Params url.Values
+
+	// HTTPClient is used for its transport and timeout; redirects and cookies
+	// are always off. Optional: by default a client of its own.
+	HTTPClient *http.Client
+	// FetchTimeout bounds one attempt at getting a token, discovery included.
+	// Optional, 10 s by default; a shorter timeout of HTTPClient counts instead.
+	FetchTimeout time.Duration
+	// DefaultLifetime is assumed for tokens whose expires_in is missing, zero,
+	// negative or no number. Optional, 5 min by default, 1 s to 30 days.
+	DefaultLifetime time.Duration
+
+	// Observer is told what happens. Optional.
+	Observer Observer
+}
+
+// ownParams are set by Config's fields and by client authentication.
+var ownParams = []string{
+	"grant_type", "scope", "audience", "resource",
+	"client_id", "client_secret", "client_assertion", "client_assertion_type",
+}
+
+// validate reports everything that is wrong at once, without I/O.
+func (c *Config) validate(insecureHTTP bool) error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("credentials: "+format, args...)) }
+	check := func(name, raw string) {
+		if err := checkEndpoint(raw, insecureHTTP); err != nil {
+			fault("%s: %w", name, err)
+		}
+	}
+	if c.TokenURL == "" && c.Issuer == "" {
+		fault("one of TokenURL and Issuer is required")
+	}
+	if c.TokenURL != "" {
+		check("TokenURL", c.TokenURL)
+	}
+	if c.MetadataURL != "" {
+		check("MetadataURL", c.MetadataURL)
+		if c.TokenURL != "" {
+			fault("MetadataURL and TokenURL exclude each other")
+		}
+		if c.Issuer == "" {
+			fault("MetadataURL needs Issuer, which the metadata must name exactly")
+		}
+	}
+	if c.Issuer != "" && c.TokenURL == "" && c.MetadataURL == "" {
+		check("Issuer", c.Issuer)
+	}
+	clientID := c.ClientID
+	if c.ClientIDFrom != nil {
+		if clientID != "" {
+			fault("ClientID and ClientIDFrom exclude each other")
+		}
+		clientID = "supplied at each fetch"
+	}
+	if err := clientauth.Check(c.Auth, clientID, clientauth.Endpoint{URL: c.TokenURL, Issuer: c.Issuer}); err != nil {
+		fault("Auth: %w", err)
+	}
+	if err := (target{scopes: c.Scopes, audience: c.Audience, resources: c.Resource}).validate(); err != nil {
+		fault("%w", err)
+	}
+	for name := range c.Params {
+		if slices.Contains(ownParams, strings.ToLower(name)) {
+			fault("Params: %s has its own place in Config", name)
+		}
+	}
+	if c.FetchTimeout < 0 {
+		fault("FetchTimeout is negative")
+	}
+	if c.DefaultLifetime != 0 && (c.DefaultLifetime < minLifetime || c.DefaultLifetime > maxLifetime) {
+		fault("DefaultLifetime is not between a second and 30 days")
+	}
+	return errors.Join(faults...)
+}
+
+// checkEndpoint accepts an absolute https URL, and plain http on loopback,
+// where there is no wire to listen on.
+func checkEndpoint(raw string, insecureHTTP bool) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return errors.New("not a URL") // the parser's error repeats its input
+	case u.Host == "" || u.Opaque != "":
+		return errors.New("not an absolute URL")
+	case u.User != nil:
+		return errors.New("a URL must not hold a user or a password")
+	case u.Fragment != "" || strings.Contains(raw, "#"):
+		return errors.New("a URL must not have a fragment")
+	case u.Scheme == "https":
+		return nil
+	case u.Scheme != "http":
+		return errors.New("a URL must be https")
+	case insecureHTTP || isLoopbackHost(u.Hostname()):
+		return nil
+	}
+	return errors.New("plain http is refused off loopback: the secret would travel in the clear (see InsecureTokenURL)")
+}
+
+// isHTTPS judges a URL that checkEndpoint has let pass.
+func isHTTPS(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && u.Scheme == "https"
+}
+
+func isLoopbackHost(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback() && addr.Zone() == ""
+}
+
+// isLoopbackAddr judges a connection's peer.
+func isLoopbackAddr(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp != nil && tcp.IP.IsLoopback()
+}

@@ -1,0 +1,177 @@
+package credentials
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"golang.org/x/oauth2"
+	grpccredentials "google.golang.org/grpc/credentials"
+
+	"github.com/usher-auth/usher/credentials/internal/clientauth"
+)
+
+// Credentials attaches a service token to every call of a gRPC client. It
+// implements PerRPCCredentials of google.golang.org/grpc/credentials, for
+// grpc.WithPerRPCCredentials and grpc.PerRPCCredentials; [Credentials.DialOptions]
+// does more. It is safe for concurrent use. Whoever made it by New closes it.
+type Credentials struct {
+	g *group
+	s *source
+}
+
+var _ grpccredentials.PerRPCCredentials = (*Credentials)(nil)
+
+// New checks the configuration, all of it at once, and returns credentials. It
+// does no I/O: the first token is fetched by the first call that needs one, or
+// by Ready.
+func New(cfg Config, opts ...Option) (*Credentials, error) {
+	var o options
+	for _, opt := range opts {
+		opt.apply(&o)
+	}
+	if err := cfg.validate(o.insecureHTTP); err != nil {
+		return nil, err
+	}
+	client, err := clientauth.Client(cfg.Auth, cfg.HTTPClient)
+	if err != nil {
+		return nil, err
+	}
+	timeout := orDefault(cfg.FetchTimeout, defaultFetchTimeout)
+	if cfg.HTTPClient != nil && cfg.HTTPClient.Timeout > 0 {
+		timeout = min(timeout, cfg.HTTPClient.Timeout)
+	}
+	// Every request runs on a context with that timeout. The client's own would
+	// leave a goroutine behind when a transport panics.
+	client.Timeout = 0
+	g := &group{
+		client:          client,
+		ownClient:       cfg.HTTPClient == nil || cfg.HTTPClient.Transport == nil || clientauth.UsesTLS(cfg.Auth),
+		auth:            cfg.Auth,
+		clientID:        cfg.ClientID,
+		clientIDFrom:    cfg.ClientIDFrom,
+		params:          cloneParams(cfg.Params),
+		fetchTimeout:    timeout,
+		defaultLifetime: orDefault(cfg.DefaultLifetime, defaultLifetime),
+		transport:       o.transport,
+		observer:        cfg.Observer,
+		wall:            func() time.Time { return time.Now().Round(0) },
+		sources:         make(map[string]*source),
+	}
+	g.locator = newLocator(&cfg, client, o.insecureHTTP)
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	return &Credentials{g: g, s: g.source(target{
+		scopes:    slices.Clone(cfg.Scopes),
+		audience:  cfg.Audience,
+		resources: slices.Clone(cfg.Resource),
+	})}, nil
+}
+
+func newLocator(cfg *Config, client *http.Client, insecureHTTP bool) locator {
+	if cfg.TokenURL != "" {
+		return fixed{clientauth.Endpoint{URL: cfg.TokenURL, Issuer: cfg.Issuer}}
+	}
+	return &discovery{
+		client:       client,
+		issuer:       cfg.Issuer,
+		metadataURL:  cfg.MetadataURL,
+		insecureHTTP: insecureHTTP,
+		mtls:         clientauth.UsesTLS(cfg.Auth),
+		wall:         func() time.Time { return time.Now().Round(0) },
+	}
+}
+
+func cloneParams(params map[string][]string) map[string][]string {
+	out := make(map[string][]string, len(params))
+	for name, values := range params {
+		out[name] = slices.Clone(values)
+	}
+	return out
+}
+
+func orDefault(d, fallback time.Duration) time.Duration {
+	if d == 0 {
+		return fallback
+	}
+	return d
+}
+
+// For returns credentials for another target: what the options leave out stays
+// as it is here. They share client authentication, backoff and Close with all
+// others of the same New; each target has its own token. The same target asked
+// for twice shares one token. A target can't be given up before Close, so it
+// must not come from a caller's input.
+//
+// An invalid target is reported by Ready and by every call.
+func (c *Credentials) For(opts ...TargetOption) *Credentials {
+	t := c.s.target
+	for _, opt := range opts {
+		opt.apply(&t)
+	}
+	return &Credentials{g: c.g, s: c.g.source(t)}
+}
+
+// Token returns the current token, or waits for one as a call does. The
+// returned value is the caller's own.
+func (c *Credentials) Token(ctx context.Context) (*oauth2.Token, error) {
+	tok, err := c.token(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &oauth2.Token{
+		AccessToken: tok.value,
+		TokenType:   "Bearer",
+		Expiry:      tok.expiresAt.Round(0),
+	}, nil
+}
+
+func (c *Credentials) token(ctx context.Context) (*token, error) {
+	if tok := c.s.current.Load(); tok != nil {
+		tok.touch()
+		return tok, nil
+	}
+	return c.s.get(ctx)
+}
+
+// TokenSource is a view for libraries that want one; it waits within ctx. It
+// needs no oauth2.ReuseTokenSource around it, which would hold on to a token
+// that was invalidated.
+func (c *Credentials) TokenSource(ctx context.Context) oauth2.TokenSource {
+	return tokenSource(func() (*oauth2.Token, error) { return c.Token(ctx) })
+}
+
+type tokenSource func() (*oauth2.Token, error)
+
+// Token implements oauth2.TokenSource.
+func (f tokenSource) Token() (*oauth2.Token, error) { return f() }
+
+// Ready waits until there is a token, for warming up before the first call and
+// for health checks. While one is in use it returns nil at once, whatever the
+// state of the token endpoint.
+func (c *Credentials) Ready(ctx context.Context) error {
+	_, err := c.token(ctx)
+	return err
+}
+
+// Invalidate drops a token that is known to be bad, if it is the one in use; a
+// newer one stays. A dropped token is never sent again. The next one is fetched
+// at once, but at most once in 30 s: until then calls get UNAUTHENTICATED.
+func (c *Credentials) Invalidate(token string) {
+	now := time.Now()
+	c.g.mu.Lock()
+	dropped := c.s.drop(token, now)
+	c.g.mu.Unlock()
+	if dropped {
+		notify(c.g.observer.TokenInvalidated, TokenInvalidated{Target: c.s.target.public(), Reason: ReasonCaller})
+	}
+}
+
+// Close stops all refreshing, releases every waiting call, waits until no
+// goroutine is left, and ends all credentials of the same New. Calls after it
+// get CANCELED. It may be called more than once; it always returns nil. A
+// [Secret] or a transport that ignores its context keeps it waiting.
+func (c *Credentials) Close() error {
+	c.g.close()
+	return nil
+}

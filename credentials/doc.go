@@ -1,0 +1,48 @@
+// Package credentials gives gRPC clients OAuth 2.0 service tokens: it fetches
+// them by the client_credentials grant (RFC 6749 §4.4), keeps them fresh in the
+// background, and attaches them to every call.
+//
+//	creds, err := credentials.New(credentials.Config{
+//		TokenURL: "https://auth.example.com/oauth/token",
+//		ClientID: "docs-sync",
+//		Auth:     credentials.SecretBasic(credentials.File("/var/run/secrets/docs-sync")),
+//	})
+//	if err != nil {
+//		return err
+//	}
+//	defer creds.Close()
+//	docs := creds.For(credentials.Resource("https://docs.internal"))
+//	conn, err := grpc.NewClient(target, append(docs.DialOptions(), grpc.WithTransportCredentials(tlsCreds))...)
+//
+// # What it guarantees
+//
+// A call that finds a live token costs one atomic load and no allocation, and
+// never waits: the token is renewed ahead of its expiry by a fraction of its
+// lifetime. Calls that find none share one request, and each leaves at its own
+// deadline while the request goes on for the others.
+//
+// A failure is remembered with exponential backoff and Retry-After (RFC 9110
+// §10.2.3), and answers every call until the next attempt is due, so neither a
+// crowd nor a gRPC retry policy can multiply requests. A client that the server
+// rejects is asked about slowly, every 30 seconds to 5 minutes, with the secret
+// read again each time. While a token is still valid it is served throughout.
+//
+// A token goes out over a transport that gives privacy and integrity, or not at
+// all; this is checked before a token is fetched. See [LocalPlaintext] and
+// [InsecureMeshPlaintext] for the two exceptions.
+//
+// # How it fails
+//
+// Every error is an [*Error] with a gRPC status: UNAVAILABLE when the token
+// endpoint can't answer, UNAUTHENTICATED when it rejects the client or a server
+// rejects the tokens, INTERNAL for a faulty configuration, DEADLINE_EXCEEDED or
+// CANCELED for the caller's own context. It holds no secret, token or response
+// body, so it may be returned to whoever called.
+//
+// # Refused tokens
+//
+// [Credentials.DialOptions] also watches for the challenge error="invalid_token"
+// (RFC 6750 §3.1) of a server. It drops exactly the token that was sent and
+// replays a unary call once with the next one. Don't put UNAUTHENTICATED into a
+// gRPC retry policy: a handler can answer that as well, after it did its work.
+package credentials

@@ -1,0 +1,153 @@
+package credentials
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+// ErrorKind says whose fault it is that there is no token.
+type ErrorKind uint8
+
+// The kinds, each with the gRPC code that its errors carry. The zero value is
+// no kind and counts as INTERNAL.
+const (
+	_ ErrorKind = iota
+	// KindUnavailable: the token endpoint couldn't be reached, didn't answer in
+	// time, or answered 429, 5xx or a redirect. UNAVAILABLE.
+	KindUnavailable
+	// KindMalformed: the endpoint answered with something that is neither a
+	// token nor an OAuth error. UNAVAILABLE.
+	KindMalformed
+	// KindRejected: the endpoint refused the client or what it asked for, with
+	// an OAuth error code. UNAUTHENTICATED.
+	KindRejected
+	// KindTokenRefused: a server refused the token before its time, and the next
+	// one isn't due yet. UNAUTHENTICATED.
+	KindTokenRefused
+	// KindMisconfigured: the configuration can't work: a secret or key that
+	// can't be read, metadata of another issuer, a token type other than Bearer.
+	// INTERNAL.
+	KindMisconfigured
+	// KindInsecure: the connection doesn't protect a token, so none was fetched
+	// or sent. UNAUTHENTICATED, as gRPC itself answers there.
+	KindInsecure
+	// KindDeadline: the caller's deadline passed first. DEADLINE_EXCEEDED.
+	KindDeadline
+	// KindCanceled: the caller canceled first, or the credentials are closed.
+	// CANCELED.
+	KindCanceled
+)
+
+// Error says why there is no token. It holds no secret, token or response body:
+// it may be logged and returned to a caller. It is immutable.
+type Error struct {
+	// Kind classifies the error and decides its gRPC code.
+	Kind ErrorKind
+	// Code is the OAuth error code (RFC 6749 §5.2, RFC 8707 §2) when the
+	// endpoint gave a registered one.
+	Code string
+	// HTTPStatus is the endpoint's status, or zero when it gave no answer.
+	HTTPStatus int
+	// RetryAfter is how long until the next attempt, or zero when that isn't
+	// known. Calls before then get the same error without a request.
+	RetryAfter time.Duration
+
+	text string
+	err  error
+}
+
+// Error implements error. The text is made of constants, the status and the
+// code only.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("credentials: ")
+	b.WriteString(e.text)
+	if e.Code != "" {
+		b.WriteString(": ")
+		b.WriteString(e.Code)
+	}
+	if e.HTTPStatus != 0 {
+		fmt.Fprintf(&b, " (HTTP %d)", e.HTTPStatus)
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause, such as a *net.OpError or what a [Secret] returned,
+// or nil. The cause is for the operator: its text may name hosts and files.
+func (e *Error) Unwrap() error { return e.err }
+
+// GRPCStatus gives the status that the call gets: one of UNAVAILABLE,
+// UNAUTHENTICATED, DEADLINE_EXCEEDED, CANCELED and INTERNAL, with RetryInfo
+// where the time of the next attempt is known.
+func (e *Error) GRPCStatus() *status.Status {
+	st := status.New(e.Kind.code(), e.Error())
+	if e.RetryAfter <= 0 {
+		return st
+	}
+	detailed, err := st.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(e.RetryAfter)})
+	if err != nil {
+		return st
+	}
+	return detailed
+}
+
+func (k ErrorKind) code() codes.Code {
+	switch k {
+	case KindUnavailable, KindMalformed:
+		return codes.Unavailable
+	case KindRejected, KindTokenRefused, KindInsecure:
+		return codes.Unauthenticated
+	case KindDeadline:
+		return codes.DeadlineExceeded
+	case KindCanceled:
+		return codes.Canceled
+	case KindMisconfigured:
+	}
+	return codes.Internal
+}
+
+// String names the kind in lower case, as metrics and logs want it.
+func (k ErrorKind) String() string {
+	switch k {
+	case KindUnavailable:
+		return "unavailable"
+	case KindMalformed:
+		return "malformed"
+	case KindRejected:
+		return "rejected"
+	case KindTokenRefused:
+		return "token_refused"
+	case KindMisconfigured:
+		return "misconfigured"
+	case KindInsecure:
+		return "insecure"
+	case KindDeadline:
+		return "deadline"
+	case KindCanceled:
+		return "canceled"
+	}
+	return "unknown"
+}
+
+// ErrClosed is wrapped by errors after Close.
+var ErrClosed = errors.New("credentials: closed")
+
+func errorClosed() *Error {
+	return &Error{Kind: KindCanceled, text: "closed", err: ErrClosed}
+}
+
+// errorOfContext is for a caller that left before there was a token.
+func errorOfContext(err error) *Error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &Error{Kind: KindDeadline, text: "the deadline passed while waiting for a token", err: err}
+	}
+	return &Error{Kind: KindCanceled, text: "canceled while waiting for a token", err: err}
+}

@@ -1,0 +1,348 @@
+package credentials_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/credentialstest"
+)
+
+// startIssuer is an authorization server with one client, for the examples.
+func startIssuer(opts ...credentialstest.Option) *credentialstest.Issuer {
+	issuer, err := credentialstest.Start(opts...)
+	if err != nil {
+		panic(err)
+	}
+	issuer.AddClient(credentialstest.Client{ID: "docs-sync", Secret: "not-a-secret"})
+	return issuer
+}
+
+// A client dials with tokens that are fetched, kept fresh and attached to every
+// call.
+func Example() {
+	issuer := startIssuer()
+	defer issuer.Close()
+
+	creds, err := credentials.New(credentials.Config{
+		TokenURL: issuer.TokenURL(),
+		ClientID: "docs-sync",
+		Auth:     credentials.SecretBasic(credentials.Constant("not-a-secret")),
+	}, credentials.LocalPlaintext())
+	if err != nil {
+		panic(err)
+	}
+	defer creds.Close()
+
+	docs := creds.For(credentials.Resource("https://docs.internal"))
+	conn, err := grpc.NewClient("localhost:50051", append(docs.DialOptions(),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))...) // in earnest: TLS
+	if err != nil {
+		panic(err)
+	}
+	defer conn.Close()
+
+	fmt.Println(docs.Ready(context.Background())) // optional: warms up before the first call
+	// Output: <nil>
+}
+
+// New checks everything at once, without asking anyone.
+func ExampleNew() {
+	_, err := credentials.New(credentials.Config{TokenURL: "http://auth.example.com/token", Scopes: []string{"read docs"}})
+	fmt.Println(err)
+	// Output:
+	// credentials: TokenURL: plain http is refused off loopback: the secret would travel in the clear (see InsecureTokenURL)
+	// credentials: Auth: no client authentication was chosen
+	// credentials: a scope is empty or has a character that scopes can't have
+}
+
+// The token endpoint can be discovered from the issuer.
+func ExampleNew_discovery() {
+	issuer := startIssuer()
+	defer issuer.Close()
+	creds, err := credentials.New(credentials.Config{
+		Issuer:   issuer.URL(),
+		ClientID: "docs-sync",
+		Auth:     credentials.SecretBasic(credentials.Constant("not-a-secret")),
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer creds.Close()
+	fmt.Println(creds.Ready(context.Background()))
+	// Output: <nil>
+}
+
+func newExample(issuer *credentialstest.Issuer, auth credentials.Auth) *credentials.Credentials {
+	creds, err := credentials.New(credentials.Config{TokenURL: issuer.TokenURL(), ClientID: "docs-sync", Auth: auth})
+	if err != nil {
+		panic(err)
+	}
+	return creds
+}
+
+// Each target gets a token of its own; client authentication, backoff and Close
+// are shared.
+func ExampleCredentials_For() {
+	issuer := startIssuer()
+	defer issuer.Close()
+	creds := newExample(issuer, credentials.SecretBasic(credentials.Constant("not-a-secret")))
+	defer creds.Close()
+
+	docs := creds.For(credentials.Resource("https://docs.internal"), credentials.Scopes("docs.read"))
+	mail := creds.For(credentials.Audience("mail"))
+	fmt.Println(docs.Ready(context.Background()), mail.Ready(context.Background()))
+	for _, request := range issuer.Received(credentialstest.TokenEndpoint) {
+		fmt.Printf("scope=%q resource=%q audience=%q\n", request.Form.Get("scope"), request.Form.Get("resource"), request.Form.Get("audience"))
+	}
+	// Output:
+	// <nil> <nil>
+	// scope="docs.read" resource="https://docs.internal" audience=""
+	// scope="" resource="" audience="mail"
+}
+
+// A token for something else than gRPC.
+func ExampleCredentials_Token() {
+	issuer := startIssuer()
+	defer issuer.Close()
+	creds := newExample(issuer, credentials.SecretBasic(credentials.Constant("not-a-secret")))
+	defer creds.Close()
+
+	tok, err := creds.Token(context.Background())
+	fmt.Println(tok.Type(), tok.Valid(), err)
+	// Output: Bearer true <nil>
+}
+
+// A view for libraries that want an oauth2.TokenSource.
+func ExampleCredentials_TokenSource() {
+	issuer := startIssuer()
+	defer issuer.Close()
+	creds := newExample(issuer, credentials.SecretPost(credentials.Constant("not-a-secret")))
+	defer creds.Close()
+
+	source := creds.TokenSource(context.Background())
+	first, _ := source.Token()
+	second, _ := source.Token()
+	fmt.Println(first.AccessToken == second.AccessToken, issuer.Requests(credentialstest.TokenEndpoint))
+	// Output: true 1
+}
+
+// A health check learns why there is no token.
+func ExampleCredentials_Ready() {
+	issuer := startIssuer()
+	defer issuer.Close()
+	creds := newExample(issuer, credentials.SecretBasic(credentials.Constant("an old secret")))
+	defer creds.Close()
+
+	err := creds.Ready(context.Background())
+	fmt.Println(err)
+	var e *credentials.Error
+	if errors.As(err, &e) {
+		fmt.Println(e.Kind, e.Code, e.GRPCStatus().Code())
+	}
+	// Output:
+	// credentials: the token endpoint rejected the client: invalid_client (HTTP 401)
+	// rejected invalid_client Unauthenticated
+}
+
+// A token that is known to be revoked is dropped before its expiry.
+func ExampleCredentials_Invalidate() {
+	issuer := startIssuer()
+	defer issuer.Close()
+	creds := newExample(issuer, credentials.SecretBasic(credentials.Constant("not-a-secret")))
+	defer creds.Close()
+
+	old, _ := creds.Token(context.Background())
+	creds.Invalidate(old.AccessToken)
+	next, _ := creds.Token(context.Background())
+	fmt.Println(old.AccessToken != next.AccessToken)
+	// Output: true
+}
+
+// One call carries another token, such as a user's that is passed on.
+func ExampleWithToken() {
+	ctx := credentials.WithToken(context.Background(), "the-users-token")
+	_ = ctx // response, err := client.GetDocument(ctx, request)
+	fmt.Println("this call only")
+	// Output: this call only
+}
+
+func ExampleCredentials_DialOptions() {
+	issuer := startIssuer()
+	defer issuer.Close()
+	creds := newExample(issuer, credentials.SecretBasic(credentials.Constant("not-a-secret")))
+	defer creds.Close()
+
+	// Without TLS and without an option that allows it, gRPC says no.
+	_, err := grpc.NewClient("localhost:50051", append(creds.DialOptions(),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))...)
+	fmt.Println(err != nil)
+	// Output: true
+}
+
+// A secret in a file is read at each fetch: when it changes, nothing needs to
+// be restarted.
+func ExampleFile() {
+	issuer := startIssuer()
+	defer issuer.Close()
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "client-secret")
+	if err := os.WriteFile(path, []byte("not-a-secret\n"), 0o600); err != nil {
+		panic(err)
+	}
+
+	creds := newExample(issuer, credentials.SecretBasic(credentials.File(path)))
+	defer creds.Close()
+	fmt.Println(creds.Ready(context.Background()))
+	// Output: <nil>
+}
+
+func ExampleEnv() {
+	issuer := startIssuer()
+	defer issuer.Close()
+	os.Setenv("DOCS_SYNC_SECRET", "not-a-secret")
+	defer os.Unsetenv("DOCS_SYNC_SECRET")
+
+	creds := newExample(issuer, credentials.SecretPost(credentials.Env("DOCS_SYNC_SECRET")))
+	defer creds.Close()
+	fmt.Println(creds.Ready(context.Background()))
+	// Output: <nil>
+}
+
+func ExampleConstant() {
+	secret, err := credentials.Constant("not-a-secret")(context.Background())
+	fmt.Println(secret, err)
+	// Output: not-a-secret <nil>
+}
+
+func ExampleSecretBasic() {
+	showAuth(credentials.SecretBasic(credentials.Constant("not-a-secret")))
+	// Output: <nil> header: true, form: [grant_type]
+}
+
+func ExampleSecretPost() {
+	showAuth(credentials.SecretPost(credentials.Constant("not-a-secret")))
+	// Output: <nil> header: false, form: [client_id client_secret grant_type]
+}
+
+// The client signs a short-lived assertion for each fetch.
+func ExamplePrivateKeyJWT() {
+	showAuth(credentials.PrivateKeyJWT(credentials.PrivateKey{
+		Key:      credentials.Signer(exampleKey), // or KeyFile, which is read at each fetch
+		KeyID:    "2026-01",
+		Audience: credentials.AudienceTokenURL,
+	}))
+	// Output: <nil> header: false, form: [client_assertion client_assertion_type client_id grant_type]
+}
+
+func ExampleKeyFile() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "key.pem")
+	writeExampleKey(path)
+	showAuth(credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.KeyFile(path), Audience: credentials.AudienceTokenURL}))
+	// Output: <nil> header: false, form: [client_assertion client_assertion_type client_id grant_type]
+}
+
+func ExampleSigner() {
+	key, err := credentials.Signer(exampleKey)(context.Background())
+	fmt.Println(key == exampleKey, err)
+	// Output: true <nil>
+}
+
+// A workload identity token that the platform mounts and renews.
+func ExampleAssertionFile() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "token")
+	if err := os.WriteFile(path, []byte(exampleAssertion), 0o600); err != nil {
+		panic(err)
+	}
+	showAuth(credentials.AssertionFile(path))
+	// Output: <nil> header: false, form: [client_assertion client_assertion_type client_id grant_type]
+}
+
+// The client shows a certificate at the TLS layer.
+func ExampleTLSClientAuth() {
+	_, err := credentials.New(credentials.Config{
+		TokenURL: "https://auth.example.com/token",
+		ClientID: "docs-sync",
+		Auth:     credentials.TLSClientAuth(credentials.CertificateFiles("/var/run/tls/tls.crt", "/var/run/tls/tls.key")),
+	})
+	fmt.Println(err) // the files are read at each handshake
+	// Output: <nil>
+}
+
+func ExampleCertificateFiles() {
+	_, err := credentials.CertificateFiles("/nowhere/tls.crt", "/nowhere/tls.key")(context.Background())
+	fmt.Println(err)
+	// Output: a configured file does not exist
+}
+
+// Tests and sidecars on the same machine: only loopback, unix sockets and
+// bufconn may go without TLS.
+func ExampleLocalPlaintext() {
+	creds, err := credentials.New(credentials.Config{
+		TokenURL: "https://auth.example.com/token", ClientID: "docs-sync",
+		Auth: credentials.SecretBasic(credentials.Env("DOCS_SYNC_SECRET")),
+	}, credentials.LocalPlaintext())
+	fmt.Println(creds.RequireTransportSecurity(), err)
+	// Output: false <nil>
+}
+
+// A mesh whose sidecars add TLS: only the named authorities may go without.
+func ExampleInsecureMeshPlaintext() {
+	creds, err := credentials.New(credentials.Config{
+		TokenURL: "https://auth.example.com/token", ClientID: "docs-sync",
+		Auth: credentials.SecretBasic(credentials.Env("DOCS_SYNC_SECRET")),
+	}, credentials.InsecureMeshPlaintext("docs.prod.svc.cluster.local:8080"))
+	fmt.Println(creds.RequireTransportSecurity(), err)
+	// Output: false <nil>
+}
+
+func ExampleInsecureTokenURL() {
+	_, err := credentials.New(credentials.Config{
+		TokenURL: "http://auth.internal/token", ClientID: "docs-sync",
+		Auth: credentials.SecretBasic(credentials.Env("DOCS_SYNC_SECRET")),
+	}, credentials.InsecureTokenURL())
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+func ExampleObserver() {
+	issuer := startIssuer()
+	defer issuer.Close()
+	issuer.Script(credentialstest.TokenEndpoint, credentialstest.Status(503, "30"))
+	creds, err := credentials.New(credentials.Config{
+		TokenURL: issuer.TokenURL(), ClientID: "docs-sync",
+		Auth: credentials.SecretBasic(credentials.Constant("not-a-secret")),
+		Observer: credentials.Observer{
+			FetchFailed: func(e credentials.FetchFailed) {
+				fmt.Println(e.Err.Kind, e.Err.HTTPStatus, e.Err.RetryAfter.Round(time.Second))
+			},
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	_ = creds.Ready(context.Background())
+	_ = creds.Close() // no event comes after it
+	// Output: unavailable 503 30s
+}

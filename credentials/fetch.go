@@ -1,0 +1,157 @@
+package credentials
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+
+	"github.com/usher-auth/usher/credentials/internal/clientauth"
+)
+
+// grant is what a fetch brings: checked, ready for use.
+type grant struct {
+	accessToken string
+	lifetime    time.Duration
+}
+
+// params are the form parameters of every request for a target, beside the
+// scope, which clientcredentials writes.
+func (t target) params(extra url.Values) url.Values {
+	form := maps.Clone(extra)
+	if form == nil {
+		form = url.Values{}
+	}
+	if t.audience != "" {
+		form.Set("audience", t.audience)
+	}
+	if len(t.resources) > 0 {
+		form["resource"] = slices.Clone(t.resources)
+	}
+	return form
+}
+
+// fetch makes one token request.
+func (g *group) fetch(ctx context.Context, s *source) (*grant, *failure) {
+	endpoint, failed := g.locator.locate(ctx)
+	if failed != nil {
+		return nil, failed
+	}
+	granted, failed := g.exchange(ctx, s, endpoint)
+	if failed != nil {
+		g.locator.doubt()
+	}
+	return granted, failed
+}
+
+func (g *group) exchange(ctx context.Context, s *source, endpoint clientauth.Endpoint) (*grant, *failure) {
+	clientID := g.clientID
+	if g.clientIDFrom != nil {
+		id, err := clientauth.Read(ctx, g.clientIDFrom, "the client id")
+		if err != nil {
+			return nil, failureOfAuth(err)
+		}
+		clientID = id
+	}
+	proof, err := clientauth.Prove(ctx, g.auth, clientID, endpoint)
+	if err != nil {
+		return nil, failureOfAuth(err)
+	}
+	form := maps.Clone(s.params)
+	maps.Copy(form, proof.Params)
+	config := clientcredentials.Config{
+		ClientID:       proof.ClientID,
+		ClientSecret:   proof.Secret,
+		TokenURL:       endpoint.URL,
+		Scopes:         s.target.scopes,
+		EndpointParams: form,
+		AuthStyle:      oauth2.AuthStyleInParams,
+	}
+	if proof.Basic {
+		config.AuthStyle = oauth2.AuthStyleInHeader
+	}
+	reader := &tokenReader{base: g.client.Transport, defaultLifetime: g.defaultLifetime, wall: g.wall}
+	client := *g.client
+	client.Transport = reader
+	// The reader has judged the answer already: what comes back here is either
+	// its verdict or a fault of the transport.
+	if _, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, &client)); err != nil {
+		return nil, failureOf(err)
+	}
+	if reader.granted == nil {
+		return nil, &failure{wide: true, err: &Error{Kind: KindMalformed, text: "the token endpoint's answer could not be read"}}
+	}
+	return reader.granted, nil
+}
+
+// failureOfAuth is for client authentication that couldn't be made: nothing was
+// sent. It is tried again soon, since what is missing is often just late.
+func failureOfAuth(err error) *failure {
+	text := "client authentication failed locally"
+	if known := (*clientauth.Error)(nil); errors.As(err, &known) {
+		text = known.Text
+	}
+	return &failure{wide: true, err: &Error{Kind: KindMisconfigured, text: text, err: err}}
+}
+
+// failureOf classifies what an HTTP exchange returned, by type. A RetrieveError
+// of x/oauth2 is never kept: it holds the body.
+func failureOf(err error) *failure {
+	if known := (*answerError)(nil); errors.As(err, &known) {
+		return known.failure
+	}
+	if retrieve := (*oauth2.RetrieveError)(nil); errors.As(err, &retrieve) {
+		return &failure{wide: true, err: &Error{Kind: KindMalformed, text: "the token endpoint's answer could not be read"}}
+	}
+	// The wrapper repeats the URL, whose query an operator may not want in logs.
+	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	return &failure{wide: true, unreached: isUnreached(err), err: &Error{Kind: KindUnavailable, text: describe(err), err: err}}
+}
+
+// isUnreached reports whether no connection could be made.
+func isUnreached(err error) bool {
+	var op *net.OpError
+	var dns *net.DNSError
+	return errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial"
+}
+
+// answerError carries a failure through http.Client and x/oauth2, which pass
+// on a transport's error as it is.
+type answerError struct{ *failure }
+
+func (f *answerError) Error() string { return f.err.Error() }
+
+// tokenReader is the transport of one token request. It reads the answer by the
+// rules of this package and hands x/oauth2 a plain one, or an error.
+type tokenReader struct {
+	base            http.RoundTripper
+	defaultLifetime time.Duration
+	wall            func() time.Time
+	granted         *grant
+}
+
+// RoundTrip implements http.RoundTripper.
+func (r *tokenReader) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.Header.Set("Accept", "application/json")
+	resp, err := r.base.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	granted, failed := readToken(resp, r.defaultLifetime, r.wall())
+	if failed != nil {
+		return nil, &answerError{failed}
+	}
+	r.granted = granted
+	return plainAnswer(req, granted)
+}

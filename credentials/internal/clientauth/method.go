@@ -1,0 +1,116 @@
+package clientauth
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"maps"
+	"net/http"
+	"net/url"
+)
+
+// Endpoint names the server that a client authenticates to. Some methods put
+// one of these names into what they sign.
+type Endpoint struct {
+	// URL is the endpoint that gets the request.
+	URL string
+	// Issuer is the authorization server's issuer identifier, or empty when it
+	// isn't known.
+	Issuer string
+}
+
+// Method is one way of authenticating a client. It is sealed: the constructors
+// of this package are all there is. A Method is safe for concurrent use.
+type Method interface {
+	// check reports, without I/O, what was configured wrongly.
+	check(clientID string, ep Endpoint) error
+	// prove makes what one request carries.
+	prove(ctx context.Context, clientID string, ep Endpoint) (Proof, error)
+}
+
+// Proof is what one request carries to authenticate its client.
+type Proof struct {
+	// Basic says that ClientID and Secret go into the Authorization header
+	// (RFC 6749 §2.3.1) instead of the form.
+	Basic bool
+	// ClientID is empty when the method's assertion names the client.
+	ClientID string
+	// Secret is empty for methods without a shared secret.
+	Secret string
+	// Params are further form parameters, such as client_assertion.
+	Params url.Values
+}
+
+// errNoMethod is the error of a nil Method: there is no default, since the
+// safe choice depends on what the server accepts.
+var errNoMethod = errors.New("no client authentication was chosen")
+
+// Check reports what is wrong with m for a client and an endpoint, as far as
+// that can be known without I/O. An endpoint whose issuer is still to be
+// discovered is checked with the issuer that discovery must confirm. The client
+// id is a placeholder when it is read from elsewhere at each request.
+func Check(m Method, clientID string, ep Endpoint) error {
+	if m == nil {
+		return errNoMethod
+	}
+	return m.check(clientID, ep)
+}
+
+// Prove makes the proof for one request. A panic of a caller's function comes
+// back as an error.
+func Prove(ctx context.Context, m Method, clientID string, ep Endpoint) (proof Proof, err error) {
+	if m == nil {
+		return Proof{}, &Error{Text: errNoMethod.Error()}
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			// The value may hold anything, a secret included: it is dropped.
+			proof, err = Proof{}, &Error{Text: "a function that supplies client authentication panicked"}
+		}
+	}()
+	return m.prove(ctx, clientID, ep)
+}
+
+// Apply adds client authentication to a request with a form body: parameters to
+// form, a Basic credential to header. Neither is touched on error. Methods that
+// authenticate by TLS need [Client] as well.
+func Apply(ctx context.Context, m Method, clientID string, ep Endpoint, form url.Values, header http.Header) error {
+	proof, err := Prove(ctx, m, clientID, ep)
+	if err != nil {
+		return err
+	}
+	maps.Copy(form, proof.Params)
+	if proof.Basic {
+		header.Set("Authorization", basic(proof.ClientID, proof.Secret))
+		return nil
+	}
+	if proof.ClientID != "" {
+		form.Set("client_id", proof.ClientID)
+	}
+	if proof.Secret != "" {
+		form.Set("client_secret", proof.Secret)
+	}
+	return nil
+}
+
+// basic encodes id and secret as forms do before they are joined, as RFC 6749
+// §2.3.1 demands: without it a colon or a non-ASCII character breaks them.
+func basic(id, secret string) string {
+	pair := url.QueryEscape(id) + ":" + url.QueryEscape(secret)
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair))
+}
+
+// Error says which step of client authentication failed. Its text is constant:
+// no secret, no key, no path.
+type Error struct {
+	// Text is the constant description.
+	Text string
+	// Err is the cause, or nil. Its text is not part of Error.
+	Err error
+}
+
+// Error implements error.
+func (e *Error) Error() string { return e.Text }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }

@@ -1,0 +1,125 @@
+package clientauth
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// assertionLifetime is short since an assertion is used once, at once; a minute
+// leaves room for a slow network and for clocks that differ.
+const assertionLifetime = time.Minute
+
+// Audience says whom a private_key_jwt assertion is for.
+type Audience uint8
+
+const (
+	// AudienceIssuer is the issuer identifier, which no other server can make a
+	// client believe is its own: the safe choice, and the zero value. The
+	// configuration must name the issuer.
+	AudienceIssuer Audience = iota
+	// AudienceTokenURL is the URL of the endpoint, for servers that accept only
+	// that.
+	AudienceTokenURL
+)
+
+// KeySource supplies a private key at each request: *rsa.PrivateKey,
+// *ecdsa.PrivateKey on P-256, ed25519.PrivateKey, or a signer in hardware or a
+// key service with such a public key.
+type KeySource func(context.Context) (crypto.Signer, error)
+
+// PrivateKey configures [PrivateKeyJWT].
+type PrivateKey struct {
+	// Key supplies the signing key. Required.
+	Key KeySource
+	// KeyID becomes the header's kid. Optional: none by default.
+	KeyID string
+	// Algorithm is RS256, PS256, ES256 or EdDSA. Optional: by default it follows
+	// the key, RS256 for an RSA key.
+	Algorithm string
+	// Audience is whom the assertion is for. Optional: by default the issuer.
+	Audience Audience
+}
+
+// PrivateKeyJWT authenticates with a JWT that the client signs (RFC 7523 §2.2
+// and §3; private_key_jwt of OpenID Connect Core §9). Every request gets a new
+// one, with an unguessable jti and one minute to live.
+func PrivateKeyJWT(cfg PrivateKey) Method { return privateKeyJWT{cfg: cfg} }
+
+type privateKeyJWT struct{ cfg PrivateKey }
+
+func (p privateKeyJWT) check(clientID string, ep Endpoint) error {
+	switch {
+	case p.cfg.Key == nil:
+		return errors.New("private_key_jwt has no key")
+	case clientID == "":
+		return errNoClientID
+	case p.cfg.Audience > AudienceTokenURL:
+		return errors.New("private_key_jwt has an unknown audience")
+	case p.cfg.Audience == AudienceIssuer && ep.Issuer == "":
+		return errors.New("private_key_jwt is for the issuer, which is not configured: set Issuer, or choose AudienceTokenURL")
+	}
+	switch p.cfg.Algorithm {
+	case "", RS256, PS256, ES256, EdDSA:
+		return nil
+	}
+	return fmt.Errorf("private_key_jwt can't sign with %q", p.cfg.Algorithm)
+}
+
+func (p privateKeyJWT) prove(ctx context.Context, clientID string, ep Endpoint) (Proof, error) {
+	key, err := p.cfg.Key(ctx)
+	if err != nil {
+		if known := (*Error)(nil); errors.As(err, &known) {
+			return Proof{}, &Error{Text: "the client's private key: " + known.Text, Err: err}
+		}
+		return Proof{}, &Error{Text: "the client's private key can't be read", Err: err}
+	}
+	audience := ep.Issuer
+	if p.cfg.Audience == AudienceTokenURL {
+		audience = ep.URL
+	}
+	now := time.Now()
+	jwt, err := signJWT(key, p.cfg.Algorithm, p.cfg.KeyID, map[string]any{
+		"iss": clientID,
+		"sub": clientID,
+		"aud": audience,
+		"jti": rand.Text(),
+		"iat": now.Unix(),
+		"exp": now.Add(assertionLifetime).Unix(),
+	})
+	if err != nil {
+		return Proof{}, err
+	}
+	return Proof{ClientID: clientID, Params: assertionParams(jwt)}, nil
+}
+
+// signJWT makes a JWS compact serialization (RFC 7515 §7.1).
+func signJWT(key crypto.Signer, algorithm, keyID string, claims map[string]any) (string, error) {
+	algorithm, err := chooseAlgorithm(key, algorithm)
+	if err != nil {
+		return "", err
+	}
+	header := map[string]any{"alg": algorithm, "typ": "JWT"}
+	if keyID != "" {
+		header["kid"] = keyID
+	}
+	head, err := json.Marshal(header)
+	if err != nil {
+		return "", &Error{Text: "the client assertion can't be encoded", Err: err}
+	}
+	body, err := json.Marshal(claims)
+	if err != nil {
+		return "", &Error{Text: "the client assertion can't be encoded", Err: err}
+	}
+	input := base64.RawURLEncoding.EncodeToString(head) + "." + base64.RawURLEncoding.EncodeToString(body)
+	signature, err := sign(key, algorithm, []byte(input))
+	if err != nil {
+		return "", err
+	}
+	return input + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+}

@@ -1,0 +1,120 @@
+package clientauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+// maxSecretFile bounds what is read of a secret, a key, a certificate or an
+// assertion. The largest of them, a certificate chain, has a few KiB.
+const maxSecretFile = 64 << 10
+
+// Secret supplies a value at each request. It must honour the context and be
+// safe for concurrent use.
+type Secret func(context.Context) (string, error)
+
+// Constant is a secret that never changes.
+func Constant(value string) Secret {
+	return func(context.Context) (string, error) { return value, nil }
+}
+
+// Env is a secret in an environment variable, read at each request.
+func Env(name string) Secret {
+	return func(context.Context) (string, error) {
+		value, ok := os.LookupEnv(name)
+		if !ok {
+			return "", &Error{Text: "the environment variable of a secret is not set"}
+		}
+		return value, nil
+	}
+}
+
+// File is a secret in a regular file, read at each request. One final newline
+// is trimmed, as editors and echo add it; anything else belongs to the secret.
+func File(path string) Secret {
+	return func(context.Context) (string, error) {
+		data, err := readFile(path)
+		if err != nil {
+			return "", err
+		}
+		return trimNewline(string(data)), nil
+	}
+}
+
+// trimNewline removes one LF or CR LF at the end.
+func trimNewline(s string) string {
+	if cut, ok := strings.CutSuffix(s, "\n"); ok {
+		return strings.TrimSuffix(cut, "\r")
+	}
+	return s
+}
+
+// readFile reads a bounded regular file. Pipes and devices are refused: they
+// can block for ever, and answer only once.
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fileError(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &Error{Text: "a configured file is not a regular file"}
+	}
+	file, err := os.Open(path) //nolint:gosec // G304: the path is the operator's configuration, never a caller's
+	if err != nil {
+		return nil, fileError(err)
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxSecretFile+1))
+	if err != nil {
+		return nil, fileError(err)
+	}
+	if len(data) > maxSecretFile {
+		return nil, &Error{Text: fmt.Sprintf("a configured file is larger than %d bytes", maxSecretFile)}
+	}
+	return data, nil
+}
+
+// fileError keeps the reason and leaves out the path: the text may reach a
+// remote caller in a status.
+func fileError(err error) *Error {
+	text := "a configured file can't be read"
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		text = "a configured file does not exist"
+	case errors.Is(err, fs.ErrPermission):
+		text = "a configured file may not be read"
+	}
+	return &Error{Text: text, Err: err}
+}
+
+// read asks a secret and refuses an empty one: a request without the secret
+// would be a failed login that nobody can explain.
+func (s Secret) read(ctx context.Context, what string) (string, error) {
+	value, err := s(ctx)
+	if err != nil {
+		if known := (*Error)(nil); errors.As(err, &known) {
+			return "", &Error{Text: what + ": " + known.Text, Err: err}
+		}
+		return "", &Error{Text: what + " can't be read", Err: err}
+	}
+	if value == "" {
+		return "", &Error{Text: what + " is empty"}
+	}
+	return value, nil
+}
+
+// Read asks a secret for the value that what describes; an empty value is an
+// error, and so is a panic.
+func Read(ctx context.Context, s Secret, what string) (value string, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			value, err = "", &Error{Text: what + ": the function that supplies it panicked"}
+		}
+	}()
+	return s.read(ctx, what)
+}

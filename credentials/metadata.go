@@ -1,0 +1,93 @@
+package credentials
+
+import (
+	"context"
+)
+
+// GetRequestMetadata implements PerRPCCredentials: it returns the authorization
+// header for one call. The map is shared and must not be changed; gRPC doesn't.
+//
+// Outgoing metadata that already has authorization is not looked at, since that
+// would cost every call a copy of it: both values would be sent, and servers
+// refuse two. Use [WithToken] to replace the token of one call.
+func (c *Credentials) GetRequestMetadata(ctx context.Context, uri ...string) (map[string]string, error) {
+	if err := c.g.transport.check(ctx, uri); err != nil {
+		return nil, err
+	}
+	record, override := callOf(ctx)
+	if override != nil {
+		return override.metadata()
+	}
+	tok := c.s.current.Load()
+	if tok == nil || tok.refused.Load() != nil {
+		var err error
+		if tok, err = c.tokenFor(ctx, tok, uri); err != nil {
+			return nil, err
+		}
+	}
+	tok.touch()
+	if record != nil && record.creds.s == c.s {
+		record.sent(tok, uri)
+	}
+	return tok.header, nil
+}
+
+// tokenFor is the slow path: there is no token, or one that some server
+// refused.
+func (c *Credentials) tokenFor(ctx context.Context, tok *token, uri []string) (*token, error) {
+	if tok == nil {
+		return c.s.get(ctx)
+	}
+	if tok.refusedBy(uri) {
+		return c.s.replace(ctx, tok)
+	}
+	return tok, nil
+}
+
+// RequireTransportSecurity implements PerRPCCredentials. With an option that
+// allows plaintext somewhere it says no, and GetRequestMetadata judges each
+// connection instead.
+func (c *Credentials) RequireTransportSecurity() bool { return c.g.transport.strict() }
+
+// contextKey finds what this package puts into a call's context: an *override
+// or a *call.
+type contextKey struct{}
+
+// WithToken makes calls under the context carry this token instead of the
+// credentials' own. The demands on the connection stay; nothing is refreshed,
+// dropped or replayed. A token that a header can't carry fails the call with
+// INTERNAL.
+func WithToken(ctx context.Context, token string) context.Context {
+	o := &override{}
+	if checkToken(token) != nil {
+		o.err = &Error{Kind: KindMisconfigured, text: "WithToken was given something that is no token"}
+	} else {
+		o.header = map[string]string{"authorization": "Bearer " + token}
+	}
+	return context.WithValue(ctx, contextKey{}, o)
+}
+
+// override is the token of WithToken.
+type override struct {
+	header map[string]string
+	err    *Error
+}
+
+func (o *override) metadata() (map[string]string, error) {
+	if o.err != nil {
+		return nil, o.err
+	}
+	return o.header, nil
+}
+
+// callOf finds the record of the call, if the interceptors are in use, and the
+// token of WithToken, if there is one.
+func callOf(ctx context.Context) (*call, *override) {
+	switch v := ctx.Value(contextKey{}).(type) {
+	case *call:
+		return v, v.override
+	case *override:
+		return nil, v
+	}
+	return nil, nil
+}

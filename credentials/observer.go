@@ -1,0 +1,103 @@
+package credentials
+
+import (
+	"time"
+
+	"google.golang.org/grpc/grpclog"
+)
+
+// Observer is told what happens to tokens. Any function may be nil. They are
+// called from whatever goroutine it happens in, several at once, and must not
+// block: a fetch waits for them, and so does Close, which they can't call. A
+// panic in one is contained. No event holds a secret, a token or a response
+// body.
+type Observer struct {
+	// FetchStarted: a request for a token is about to be made.
+	FetchStarted func(FetchStarted)
+	// FetchEnded: it brought a token that is now in use.
+	FetchEnded func(FetchEnded)
+	// FetchFailed: it brought none.
+	FetchFailed func(FetchFailed)
+	// TokenReplaced: a token gave way to a newer one while it was still valid.
+	TokenReplaced func(TokenReplaced)
+	// TokenInvalidated: a token was dropped before its expiry.
+	TokenInvalidated func(TokenInvalidated)
+}
+
+// Target says what a token is for, as configured: safe as a bounded label. Its
+// slices are shared and must not be changed.
+type Target struct {
+	Audience string
+	Resource []string
+	Scopes   []string
+}
+
+// FetchStarted is an event of [Observer].
+type FetchStarted struct {
+	Target Target
+}
+
+// FetchEnded is an event of [Observer].
+type FetchEnded struct {
+	Target Target
+	// Duration is how long the fetch took.
+	Duration time.Duration
+	// Lifetime is how long the token is believed.
+	Lifetime time.Duration
+}
+
+// FetchFailed is an event of [Observer].
+type FetchFailed struct {
+	Target Target
+	// Duration is how long the fetch took.
+	Duration time.Duration
+	// Err is why; its RetryAfter is the time to the next attempt.
+	Err *Error
+	// TokenValid says that calls go on with a token that is still valid.
+	TokenValid bool
+}
+
+// TokenReplaced is an event of [Observer].
+type TokenReplaced struct {
+	Target Target
+	// Remaining is how long the old token would have lived.
+	Remaining time.Duration
+}
+
+// InvalidationReason says why a token was dropped.
+type InvalidationReason uint8
+
+const (
+	_ InvalidationReason = iota
+	// ReasonChallenge means that a server answered error="invalid_token".
+	ReasonChallenge
+	// ReasonCaller means that [Credentials.Invalidate] named it.
+	ReasonCaller
+)
+
+// TokenInvalidated is an event of [Observer].
+type TokenInvalidated struct {
+	Target Target
+	// Reason says who found it invalid.
+	Reason InvalidationReason
+	// Kept says that the token is dropped for the server that refused it only,
+	// since a refresh was forced less than 30 s ago.
+	Kept bool
+}
+
+var logger = grpclog.Component("usher/credentials")
+
+// notify calls one function of an Observer, and contains its panic: a faulty
+// metric must not cost a call.
+func notify[E any](f func(E), event E) {
+	if f == nil {
+		return
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			// The value may hold anything: only its type is logged.
+			logger.Errorf("an observer's function panicked with a %T", r)
+		}
+	}()
+	f(event)
+}

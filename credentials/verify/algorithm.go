@@ -1,0 +1,87 @@
+package verify
+
+import "fmt"
+
+// Algorithm is a JWS signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1). There
+// is no symmetric one: whoever can check such a token can mint it.
+type Algorithm string
+
+// The algorithms that a verifier can be configured to accept.
+const (
+	RS256 Algorithm = "RS256"
+	RS384 Algorithm = "RS384"
+	RS512 Algorithm = "RS512"
+	PS256 Algorithm = "PS256"
+	PS384 Algorithm = "PS384"
+	PS512 Algorithm = "PS512"
+	ES256 Algorithm = "ES256"
+	ES384 Algorithm = "ES384"
+	ES512 Algorithm = "ES512"
+	EdDSA Algorithm = "EdDSA"
+)
+
+// algSet is a set of algorithms.
+type algSet uint16
+
+const (
+	setRS256 algSet = 1 << iota
+	setRS384
+	setRS512
+	setPS256
+	setPS384
+	setPS512
+	setES256
+	setES384
+	setES512
+	setEdDSA
+
+	setAll = setEdDSA<<1 - 1
+	setRSA = setRS256 | setRS384 | setRS512 | setPS256 | setPS384 | setPS512
+)
+
+// setOf returns the set of that one algorithm, the empty set for any other
+// text. Names are compared exactly (RFC 7515 §4.1.1).
+func setOf(alg Algorithm) algSet {
+	switch alg {
+	case RS256:
+		return setRS256
+	case RS384:
+		return setRS384
+	case RS512:
+		return setRS512
+	case PS256:
+		return setPS256
+	case PS384:
+		return setPS384
+	case PS512:
+		return setPS512
+	case ES256:
+		return setES256
+	case ES384:
+		return setES384
+	case ES512:
+		return setES512
+	case EdDSA:
+		return setEdDSA
+	default:
+		return 0
+	}
+}
+
+// defaultAlgorithms are accepted when none are configured.
+const defaultAlgorithms = setRS256 | setES256 | setPS256 | setEdDSA
+
+func algorithmSet(algs []Algorithm) (algSet, error) {
+	if len(algs) == 0 {
+		return defaultAlgorithms, nil
+	}
+	var set algSet
+	for _, alg := range algs {
+		one := setOf(alg)
+		if one == 0 {
+			return 0, fmt.Errorf("verify: Algorithms: %q is not one that can be allowed", alg)
+		}
+		set |= one
+	}
+	return set, nil
+}

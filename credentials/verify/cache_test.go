@@ -1,0 +1,189 @@
+package verify
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func cacheEntry(token string, until instant) *cached {
+	return &cached{token: token, principal: &Principal{c: &claims{}}, until: until}
+}
+
+func TestCacheIsBounded(t *testing.T) {
+	cache := newTokenCache(64)
+	capacity := len(cache.slots)
+	if capacity < 64 || capacity > 256 {
+		t.Fatalf("%d slots for 64 entries", capacity)
+	}
+	for i := range 100_000 {
+		cache.put(cacheEntry(fmt.Sprint("token-", i), 1000), 0)
+	}
+	held := 0
+	for i := range cache.slots {
+		if cache.slots[i].entry.Load() != nil {
+			held++
+		}
+	}
+	if held > capacity || held < capacity/2 {
+		t.Errorf("%d entries held in %d slots", held, capacity)
+	}
+	if newTokenCache(-1) != nil {
+		t.Error("a cache although there is to be none")
+	}
+	var none *tokenCache
+	none.put(cacheEntry("x", 1000), 0)
+	if none.get("x", 0) != nil {
+		t.Error("no cache remembers nothing")
+	}
+}
+
+func TestCacheComparesWholeTokens(t *testing.T) {
+	cache := newTokenCache(1024)
+	tail := strings.Repeat("s", cacheTail)
+	for _, head := range []string{"a.", "b.", ""} {
+		cache.put(cacheEntry(head+tail, 1000), 0)
+	}
+	for _, head := range []string{"a.", "b.", ""} {
+		if e := cache.get(head+tail, 0); e == nil || e.token != head+tail {
+			t.Errorf("%q: %v", head, e)
+		}
+	}
+	for _, other := range []string{"c." + tail, tail[1:], "a." + tail + "s", "", "a"} {
+		if cache.get(other, 0) != nil {
+			t.Errorf("%q hits", other)
+		}
+	}
+}
+
+func TestCacheEntriesEnd(t *testing.T) {
+	cache := newTokenCache(8)
+	cache.put(cacheEntry("a", 100), 0)
+	if cache.get("a", 99) == nil || cache.get("a", 100) != nil {
+		t.Error("an entry ends exactly at its time")
+	}
+	// What has ended is written over first, however often it was asked for.
+	for i := range len(cache.slots) * 4 {
+		cache.put(cacheEntry(fmt.Sprint("old-", i), 100), 0)
+	}
+	cache.put(cacheEntry("new", 1000), 200)
+	for i := range 3 {
+		cache.put(cacheEntry(fmt.Sprint("x-", i), 1000), 200)
+	}
+	if cache.get("new", 200) == nil {
+		t.Error("a good entry gave way though there were ended ones")
+	}
+	key := &signingKey{}
+	e := cacheEntry("k", 1000)
+	e.key, e.owner = key, &JWT{keys: &keySet{}}
+	e.owner.keys.staleAt.Store(500)
+	cache.put(e, 200)
+	if cache.get("k", 200) == nil || cache.get("k", 500) != nil {
+		t.Error("an entry ends with the freshness of its keys")
+	}
+	key.gone.Store(true)
+	if cache.get("k", 200) != nil {
+		t.Error("row 32: an entry ends with its key")
+	}
+}
+
+func TestCacheKeepsWhatIsAskedFor(t *testing.T) {
+	cache := newTokenCache(1024)
+	for i := range 100 {
+		cache.put(cacheEntry(fmt.Sprint("hot-", i), 1000), 0)
+	}
+	hits, asked, flood := 0, 0, 0
+	for range 50 {
+		for i := range 100 {
+			token := fmt.Sprint("hot-", i)
+			if asked++; cache.get(token, 0) != nil {
+				hits++
+			} else {
+				cache.put(cacheEntry(token, 1000), 0)
+			}
+			for range 5 {
+				flood++
+				cache.put(cacheEntry(fmt.Sprint("flood-", flood), 1000), 0)
+			}
+		}
+	}
+	if rate := float64(hits) / float64(asked); rate < 0.99 {
+		t.Errorf("hot tokens hit at %.3f under a flood of others", rate)
+	}
+}
+
+func TestCacheUnderConcurrency(t *testing.T) {
+	cache := newTokenCache(32)
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for i := range 5000 {
+				token := fmt.Sprint("token-", (i*7+g)%100)
+				if e := cache.get(token, 0); e != nil && e.token != token {
+					t.Errorf("asked for %q, got %q", token, e.token)
+				}
+				cache.put(cacheEntry(token, 1000), 0)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestCacheHitsDontAllocate(t *testing.T) {
+	key := newKey("k1", EdDSA)
+	v := newJWT(t, newKeyServer(key).config())
+	token := key.token(goodClaims())
+	other := strings.Clone(token)
+	accept(t, v, token, "first")
+	for name, token := range map[string]string{"the same string": token, "an equal string": other} {
+		if n := testing.AllocsPerRun(100, func() { v.Verify(t.Context(), token, Requirements{}) }); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+	for name, token := range map[string]string{"two parts": "a.b", "no parts": "x", "a line break": other + "\n"} {
+		if n := testing.AllocsPerRun(100, func() { v.Verify(t.Context(), token, Requirements{}) }); n != 0 {
+			t.Errorf("refusing %s: %v allocations", name, n)
+		}
+	}
+}
+
+func TestHeaderCache(t *testing.T) {
+	key := newKey("k1", EdDSA)
+	v := newJWT(t, newKeyServer(key).config())
+	header := func(i int) string { return jsonOf(key.header().with(object{"x": i})) }
+	for i := range 3 * maxHeaders {
+		accept(t, v, key.tokenOf(header(i), jsonOf(goodClaims())), "verified")
+		if n := len(*v.headers.headers.Load()); n > maxHeaders {
+			t.Fatalf("%d headers are held", n)
+		}
+	}
+	before := len(*v.headers.headers.Load())
+	forger := &testKey{kid: "k1", alg: EdDSA, priv: newKey("k1", EdDSA).priv}
+	for i := range 50 {
+		refuse(t, v, forger.tokenOf(header(1000+i), jsonOf(goodClaims())), "forged", ReasonTokenInvalid)
+	}
+	if n := len(*v.headers.headers.Load()); n != before {
+		t.Errorf("headers of %d forged tokens got in", n-before)
+	}
+}
+
+func TestClockNoticesThatTimeWasSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClock()
+		if got := c.now(); got != instantOf(time.Now()) {
+			t.Fatalf("off by %d µs", got-instantOf(time.Now()))
+		}
+		c.offset.Add(-int64(time.Hour)) // the system slept for an hour, and the monotonic clock with it
+		time.Sleep(clockSync)
+		if got := c.now(); got != instantOf(time.Now()) {
+			t.Errorf("after a second still off by %d µs", got-instantOf(time.Now()))
+		}
+		time.Sleep(clockSync/2 + 12345)
+		if got := c.now(); got != instantOf(time.Now()) {
+			t.Errorf("between looks off by %d µs", got-instantOf(time.Now()))
+		}
+	})
+}

@@ -1,0 +1,79 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// wellKnown returns where an issuer's metadata may be: OpenID Connect Discovery
+// 1.0 §4.1 first, then RFC 8414 §3.1.
+func wellKnown(issuer string) []string {
+	oidc := strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return []string{oidc}
+	}
+	path := strings.TrimSuffix(u.EscapedPath(), "/")
+	oauth := u.Scheme + "://" + u.Host + "/.well-known/oauth-authorization-server" + path
+	return []string{oidc, oauth}
+}
+
+// discover reads the issuer's metadata and returns its jwks_uri. The document
+// must name the issuer exactly (RFC 8414 §3.3), or one issuer could publish
+// keys for another.
+func discover(ctx context.Context, client *http.Client, issuer string, addresses []string) (string, error) {
+	var first error
+	for _, address := range addresses {
+		text, _, err := get(ctx, client, "metadata", address)
+		if err == nil {
+			return jwksURI(text, issuer, address)
+		}
+		if first == nil {
+			first = err
+		}
+		if !notThere(err) {
+			break
+		}
+	}
+	return "", first
+}
+
+// notThere reports whether the server said that it has no such document: only
+// then is the next place looked at.
+func notThere(err error) bool {
+	var f *fetchError
+	return errors.As(err, &f) && f.status >= 400 && f.status < 500 && f.status != http.StatusTooManyRequests
+}
+
+// jwksURI reads the metadata that stand at an address. What came by https leads
+// nowhere else: plain http is for an issuer that is on loopback itself, or
+// metadata could send us to whatever listens beside this server.
+func jwksURI(text, issuer, address string) (string, error) {
+	members, err := decodeObject(text, nil)
+	if err != nil {
+		return "", &fetchError{what: "metadata: malformed"}
+	}
+	var gotIssuer, uri string
+	var okIssuer, okURI bool
+	for _, m := range members {
+		switch m.name {
+		case "issuer":
+			gotIssuer, okIssuer = stringValue(m.value)
+		case "jwks_uri":
+			uri, okURI = stringValue(m.value)
+		}
+	}
+	switch {
+	case !okIssuer || gotIssuer != issuer:
+		return "", &fetchError{what: "metadata: issuer is not the configured one", config: true}
+	case !okURI:
+		return "", &fetchError{what: "metadata: jwks_uri is missing", config: true}
+	case checkEndpoint("jwks_uri", uri) != nil, isHTTPS(address) && !isHTTPS(uri):
+		return "", &fetchError{what: "metadata: jwks_uri is not https", config: true}
+	default:
+		return uri, nil
+	}
+}

@@ -1,0 +1,164 @@
+package verify
+
+import (
+	"errors"
+	"time"
+)
+
+// ErrorKind says whose fault a failed verification is. The zero value is no
+// kind at all.
+type ErrorKind uint8
+
+const (
+	// CredentialFault says that the token isn't good. Trying again with it is useless.
+	CredentialFault ErrorKind = iota + 1
+
+	// DependencyFault says that the keys or the introspection endpoint can't be
+	// had. It says nothing about the token.
+	DependencyFault
+
+	// ConfigurationFault says that the verifier is set up wrongly. Only an
+	// operator can mend it.
+	ConfigurationFault
+)
+
+// String returns the name of the kind.
+func (k ErrorKind) String() string {
+	switch k {
+	case CredentialFault:
+		return "credential fault"
+	case DependencyFault:
+		return "dependency fault"
+	case ConfigurationFault:
+		return "configuration fault"
+	default:
+		return "invalid"
+	}
+}
+
+// Reason is the stable, public name of why a verification failed.
+type Reason string
+
+const (
+	// ReasonTokenInvalid goes with a [CredentialFault].
+	ReasonTokenInvalid Reason = "TOKEN_INVALID"
+
+	// ReasonTokenExpired goes with a [CredentialFault]: nothing but the
+	// token's expiry was found at fault.
+	ReasonTokenExpired Reason = "TOKEN_EXPIRED"
+
+	// ReasonVerifierUnavailable goes with a [DependencyFault].
+	ReasonVerifierUnavailable Reason = "VERIFIER_UNAVAILABLE"
+
+	// ReasonMisconfigured goes with a [ConfigurationFault].
+	ReasonMisconfigured Reason = "MISCONFIGURED"
+)
+
+// Error is a failed verification. Values are shared between calls: they must
+// not be modified.
+//
+// The text of an Error is constant for its reason, so that it may be shown to
+// the caller. The cause, for logs and hooks, is had by [errors.Unwrap]; it
+// never holds a token, a secret or the body of an answer.
+type Error struct {
+	// Kind says whose fault it is.
+	Kind ErrorKind
+
+	// Reason is the stable name of the failure.
+	Reason Reason
+
+	// RetryAfter is, for a [DependencyFault], how long to wait before another
+	// attempt can succeed. Zero when not known.
+	RetryAfter time.Duration
+
+	// Err is the cause. It may be nil.
+	Err error
+}
+
+// Error returns a text that is constant for the reason.
+func (e *Error) Error() string {
+	switch e.Reason {
+	case ReasonTokenInvalid:
+		return "verify: the token is not valid"
+	case ReasonTokenExpired:
+		return "verify: the token has expired"
+	case ReasonVerifierUnavailable:
+		return "verify: the token can't be verified at present"
+	case ReasonMisconfigured:
+		return "verify: the verifier is misconfigured"
+	default:
+		return "verify: failed"
+	}
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// fault is a cause whose text is constant: it can hold nothing of the token.
+type fault string
+
+func (f fault) Error() string { return string(f) }
+
+// refusal makes a credential fault of a constant cause. Refusals are made once,
+// so that a flood of bad tokens costs no allocation.
+func refusal(cause fault) *Error {
+	return &Error{Kind: CredentialFault, Reason: ReasonTokenInvalid, Err: cause}
+}
+
+func unavailable(cause error, retryAfter time.Duration) *Error {
+	return &Error{Kind: DependencyFault, Reason: ReasonVerifierUnavailable, RetryAfter: max(retryAfter, 0), Err: cause}
+}
+
+func misconfigured(cause error) *Error {
+	return &Error{Kind: ConfigurationFault, Reason: ReasonMisconfigured, Err: cause}
+}
+
+// errClosed is the cause of the faults of a closed verifier.
+const errClosed = fault("the verifier is closed")
+
+var (
+	errTokenSize      = refusal("token: above the size limit")
+	errTokenCharset   = refusal("token: character outside the allowed set")
+	errTokenForm      = refusal("token: not a compact JWS of three parts")
+	errTokenEncoding  = refusal("token: not canonical base64url")
+	errHeaderJSON     = refusal("header: not one well-formed JSON object")
+	errHeaderMember   = refusal("header: member repeated, or spelled like a registered one")
+	errHeaderAlg      = refusal("header: alg is missing or not allowed")
+	errHeaderTyp      = refusal("header: typ is not that of an access token")
+	errHeaderKid      = refusal("header: kid is not a short string")
+	errHeaderCrit     = refusal("header: crit names an extension that is not implemented")
+	errHeaderB64      = refusal("header: b64 is not implemented")
+	errHeaderCty      = refusal("header: a nested token")
+	errClaimsJSON     = refusal("claims: not one well-formed JSON object")
+	errClaimsMember   = refusal("claims: member repeated, or spelled like a registered one")
+	errClaimsType     = refusal("claims: registered claim of the wrong type")
+	errClaimsIssuer   = refusal("claims: iss is not the configured issuer")
+	errClaimsAudience = refusal("claims: aud does not name this server")
+	errClaimsNoExp    = refusal("claims: exp is missing")
+	errClaimsNotYet   = refusal("claims: nbf or iat is in the future")
+	errClaimsUse      = refusal("claims: not those of an access token")
+	errClaimsIdentity = refusal("claims: neither sub nor client_id")
+	errClaimsActor    = refusal("claims: act is malformed or too deep")
+	errConfirmation   = refusal("claims: cnf is malformed, or of a kind that is not verified")
+	errBinding        = refusal("binding: the token is bound to another client certificate")
+	errKeyUnknown     = refusal("signature: no key of the issuer fits")
+	errSignature      = refusal("signature: does not verify")
+
+	errInactive = refusal("introspection: the token is not active")
+	errMismatch = refusal("introspection: its answer is about another token")
+
+	errExpired = &Error{Kind: CredentialFault, Reason: ReasonTokenExpired, Err: fault("claims: exp has passed")}
+
+	errCantIntrospect = misconfigured(fault("introspection is asked for, but no introspection endpoint is configured"))
+	errCantLocal      = misconfigured(fault("local validation is asked for, but only introspection is configured"))
+	errOtherIssuer    = misconfigured(fault("introspection is asked for a token of an issuer that has no introspection endpoint"))
+	errPredicate      = misconfigured(fault("IsService panicked"))
+	errValidation     = misconfigured(fault("unknown kind of validation"))
+)
+
+// asError returns the *Error in err's chain.
+func asError(err error) (*Error, bool) {
+	var e *Error
+	ok := errors.As(err, &e)
+	return e, ok
+}

@@ -1,0 +1,173 @@
+package verify_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/credentialstest"
+	"github.com/usher-auth/usher/credentials/verify"
+)
+
+// exampleIssuer stands for a real authorization server.
+func exampleIssuer(opts ...credentialstest.Option) *credentialstest.Issuer {
+	issuer, err := credentialstest.Start(append(opts, credentialstest.InMemory())...)
+	if err != nil {
+		panic(err)
+	}
+	issuer.AddClient(credentialstest.Client{ID: "docs", Secret: "not-a-secret"})
+	return issuer
+}
+
+func ExampleNewJWT() {
+	issuer := exampleIssuer()
+	defer issuer.Close()
+
+	verifier, err := verify.NewJWT(verify.JWTConfig{
+		Issuer:     issuer.URL(),
+		Audiences:  []string{"https://docs.internal"},
+		HTTPClient: issuer.Client(), // a real issuer needs none
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer verifier.Close()
+
+	token := issuer.Mint(map[string]any{"aud": "https://docs.internal", "sub": "alice", "client_id": "web", "scope": "docs.read"})
+	principal, err := verifier.Verify(context.Background(), token, verify.Requirements{})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(principal.Subject(), principal.IsUser(), principal.HasScope("docs.read"))
+	// Output: alice true true
+}
+
+// An outage is told from a bad token by the error's kind.
+func ExampleError() {
+	issuer := exampleIssuer()
+	defer issuer.Close()
+	verifier, err := verify.NewJWT(verify.JWTConfig{Issuer: issuer.URL(), Audiences: []string{"https://docs.internal"}, HTTPClient: issuer.Client()})
+	if err != nil {
+		panic(err)
+	}
+	defer verifier.Close()
+
+	report := func(token string) {
+		_, err := verifier.Verify(context.Background(), token, verify.Requirements{})
+		var e *verify.Error
+		if errors.As(err, &e) {
+			fmt.Println(e.Kind, e.Reason)
+		}
+	}
+	report(issuer.Mint(map[string]any{"aud": "https://other.internal"}))
+	issuer.Down()
+	report(issuer.Mint(map[string]any{"aud": "https://docs.internal"}))
+	// Output:
+	// credential fault TOKEN_INVALID
+	// dependency fault VERIFIER_UNAVAILABLE
+}
+
+func ExampleNewIntrospection() {
+	issuer := exampleIssuer()
+	defer issuer.Close()
+
+	verifier, err := verify.NewIntrospection(verify.IntrospectionConfig{
+		URL:        issuer.IntrospectURL(),
+		Issuer:     issuer.URL(),
+		ClientID:   "docs",
+		Auth:       credentials.SecretBasic(credentials.Constant("not-a-secret")),
+		Audiences:  []string{"https://docs.internal"},
+		HTTPClient: issuer.Client(),
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer verifier.Close()
+
+	token := issuer.MintOpaque(map[string]any{"aud": "https://docs.internal"})
+	principal, err := verifier.Verify(context.Background(), token, verify.Requirements{})
+	fmt.Println(principal.ClientID(), principal.IsService(), err)
+	// Output: client-a true <nil>
+}
+
+func ExampleNewHybrid() {
+	issuer := exampleIssuer()
+	defer issuer.Close()
+	jwt, err := verify.NewJWT(verify.JWTConfig{Issuer: issuer.URL(), Audiences: []string{"https://docs.internal"}, HTTPClient: issuer.Client()})
+	if err != nil {
+		panic(err)
+	}
+	introspection, err := verify.NewIntrospection(verify.IntrospectionConfig{
+		URL: issuer.IntrospectURL(), Issuer: issuer.URL(), ClientID: "docs", Auth: credentials.SecretBasic(credentials.Constant("not-a-secret")),
+		Audiences: []string{"https://docs.internal"}, HTTPClient: issuer.Client(),
+	})
+	if err != nil {
+		panic(err)
+	}
+	verifier, err := verify.NewHybrid(verify.HybridConfig{JWT: jwt, Introspection: introspection})
+	if err != nil {
+		panic(err)
+	}
+	defer verifier.Close() // closes both
+
+	token := issuer.Mint(map[string]any{"aud": "https://docs.internal"})
+	issuer.Revoke(token)
+	_, err = verifier.Verify(context.Background(), token, verify.Requirements{})
+	fmt.Println("locally:", err)
+	_, err = verifier.Verify(context.Background(), token, verify.Requirements{Validation: verify.ValidationIntrospect})
+	fmt.Println("introspected:", err)
+	// Output:
+	// locally: <nil>
+	// introspected: verify: the token is not valid
+}
+
+func ExampleIssuers() {
+	staff, partners := exampleIssuer(credentialstest.URL("https://staff.test")), exampleIssuer(credentialstest.URL("https://partners.test"))
+	defer staff.Close()
+	defer partners.Close()
+
+	of := func(issuer *credentialstest.Issuer, name string) *verify.JWT {
+		v, err := verify.NewJWT(verify.JWTConfig{
+			Issuer: issuer.URL(), IssuerName: name, Audiences: []string{"https://docs.internal"}, HTTPClient: issuer.Client(),
+		})
+		if err != nil {
+			panic(err)
+		}
+		return v
+	}
+	verifier, err := verify.Issuers(of(staff, "staff"), of(partners, "partners"))
+	if err != nil {
+		panic(err)
+	}
+	defer verifier.Close() // closes both
+
+	token := partners.Mint(map[string]any{"aud": "https://docs.internal"})
+	principal, err := verifier.Verify(context.Background(), token, verify.Requirements{})
+	fmt.Println(principal.IssuerName(), err)
+	// Output: partners <nil>
+}
+
+func ExampleNewPrincipal() {
+	principal, err := verify.NewPrincipal(map[string]any{"sub": "alice", "client_id": "web", "tenant": map[string]any{"id": "acme"}})
+	if err != nil {
+		panic(err)
+	}
+	ctx := verify.NewContext(context.Background(), principal)
+
+	// In the handler:
+	caller, ok := verify.FromContext(ctx)
+	tenant, _ := caller.Claim("tenant", "id")
+	fmt.Println(caller.Subject(), tenant, ok)
+	// Output: alice acme true
+}
+
+func ExampleParseBearer() {
+	token, err := verify.ParseBearer("Bearer abc.def.ghi")
+	fmt.Println(token, err)
+	_, err = verify.ParseBearer("Bearer two tokens")
+	fmt.Println(err)
+	// Output:
+	// abc.def.ghi <nil>
+	// verify: the token is not valid
+}

@@ -1,0 +1,182 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// maxDocument bounds a metadata document or key set, in bytes. Sixty-four
+	// RSA keys with their certificate chains stay below it.
+	maxDocument = 1 << 20
+
+	// maxRetryAfter bounds how long an answer can keep us from asking again.
+	maxRetryAfter = 5 * time.Minute
+)
+
+// fetchError is a failed request to the issuer. Its text holds no part of the
+// answer. It doesn't unwrap to a context error: the endpoint was slow, the
+// caller's deadline has nothing to do with it.
+type fetchError struct {
+	what       string
+	status     int // 0: no answer
+	retryAfter time.Duration
+	config     bool // an operator's fault
+}
+
+func (e *fetchError) Error() string {
+	if e.status != 0 {
+		return fmt.Sprintf("%s: HTTP status %d", e.what, e.status)
+	}
+	return e.what
+}
+
+// outward turns any failed fetch into the error that callers get.
+func outward(err error, wait time.Duration) *Error {
+	var f *fetchError
+	if errors.As(err, &f) && f.config {
+		return misconfigured(err)
+	}
+	return unavailable(err, wait)
+}
+
+// isolated returns a client that follows no redirect and keeps no cookie, on
+// the transport of base.
+func isolated(base *http.Client) *http.Client {
+	c := &http.Client{}
+	if base != nil {
+		c.Transport = base.Transport
+	}
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return c
+}
+
+// get fetches a JSON document: bounded in time by ctx and in size, without
+// redirects.
+func get(ctx context.Context, client *http.Client, what, address string) (string, http.Header, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return "", nil, &fetchError{what: what + ": the URL can't be used", config: true}
+	}
+	req.Header.Set("Accept", "application/json, application/jwk-set+json")
+	res, err := client.Do(req)
+	if err != nil {
+		return "", nil, transportError(what, err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return "", nil, &fetchError{what: what, status: res.StatusCode, retryAfter: retryAfter(res.Header)}
+	}
+	body, err := readBounded(res.Body, maxDocument)
+	if err != nil {
+		return "", nil, bodyError(what, err)
+	}
+	return body, res.Header, nil
+}
+
+func transportError(what string, err error) error {
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded) {
+		return &fetchError{what: what + ": timed out"}
+	}
+	return &fetchError{what: what + ": no answer"}
+}
+
+const errBodySize = fault("the answer is too large")
+
+func bodyError(what string, err error) error {
+	if errors.Is(err, errBodySize) {
+		return &fetchError{what: what + ": " + errBodySize.Error()}
+	}
+	return &fetchError{what: what + ": the answer broke off"}
+}
+
+// readBounded reads all of r, or fails above limit bytes.
+func readBounded(r io.Reader, limit int64) (string, error) {
+	var b strings.Builder
+	n, err := io.Copy(&b, io.LimitReader(r, limit+1))
+	if err != nil {
+		return "", err
+	}
+	if n > limit {
+		return "", errBodySize
+	}
+	return b.String(), nil
+}
+
+// retryAfter reads the header of that name (RFC 9110 §10.2.3), bounded.
+func retryAfter(h http.Header) time.Duration {
+	text := h.Get("Retry-After")
+	if text == "" {
+		return 0
+	}
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return min(max(time.Until(at), 0), maxRetryAfter)
+	}
+	return 0
+}
+
+// cacheLife reads how long an answer may be kept: the max-age of its
+// Cache-Control less its Age, zero for no-cache and no-store. It returns false
+// if the answer doesn't say.
+func cacheLife(h http.Header) (time.Duration, bool) {
+	for directive := range strings.SplitSeq(h.Get("Cache-Control"), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
+		switch strings.ToLower(name) {
+		case "no-cache", "no-store":
+			return 0, true
+		case "max-age":
+			seconds, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31)
+			if err != nil {
+				return 0, true
+			}
+			age, _ := strconv.ParseUint(h.Get("Age"), 10, 31)
+			return time.Duration(max(int64(seconds)-int64(age), 0)) * time.Second, true
+		}
+	}
+	return 0, false
+}
+
+// checkEndpoint refuses addresses over which anyone on the way could put his
+// own keys: https only, or http on loopback.
+func checkEndpoint(what, address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "":
+		return fmt.Errorf("verify: %s: not an absolute URL", what)
+	case u.User != nil:
+		return fmt.Errorf("verify: %s: holds user information", what)
+	case u.Fragment != "" || strings.Contains(address, "#"):
+		return fmt.Errorf("verify: %s: holds a fragment", what)
+	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+		return nil
+	default:
+		return fmt.Errorf("verify: %s: https is required (http only on loopback)", what)
+	}
+}
+
+// isHTTPS judges an address that checkEndpoint has let pass.
+func isHTTPS(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Scheme == "https"
+}
+
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}

@@ -1,0 +1,120 @@
+package verify
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/usher-auth/usher/credentials"
+)
+
+// Defaults and limits of introspection.
+const (
+	// DefaultPositiveTTL is how long an active token is taken as active, and so
+	// how late a revocation can be noticed.
+	DefaultPositiveTTL = 60 * time.Second
+
+	// DefaultNegativeTTL is how long an inactive token is taken as inactive.
+	DefaultNegativeTTL = 10 * time.Second
+
+	// DefaultIntrospectionTimeout bounds one request.
+	DefaultIntrospectionTimeout = 5 * time.Second
+
+	// DefaultMaxConcurrent is how many requests run at once: a flood of made-up
+	// tokens must not become one on the issuer.
+	DefaultMaxConcurrent = 64
+
+	// maxPositiveTTL bounds what can be configured.
+	maxPositiveTTL = time.Hour
+
+	// queueFactor times MaxConcurrent tokens may wait for their request.
+	queueFactor = 16
+
+	// refusedPause is the time between requests once the endpoint has refused
+	// our own credentials (401, RFC 7662 §2.3): more haste only locks the client
+	// out. A 403 is no such refusal: firewalls give it for a token's looks.
+	refusedPause = 5 * time.Second
+
+	// breakerFailures in a row open the circuit breaker, for breakerOpen.
+	breakerFailures = 5
+	breakerOpen     = 5 * time.Second
+)
+
+// IntrospectionConfig configures an [Introspection].
+type IntrospectionConfig struct {
+	// URL is the introspection endpoint. Https, or http on loopback.
+	// Required.
+	URL string
+
+	// Issuer is the issuer identifier. An answer with another iss is refused;
+	// one without iss is taken as this issuer's.
+	// Required.
+	Issuer string
+
+	// IssuerName is a short name for the issuer, for subjects and metrics.
+	// Optional. Default: Issuer.
+	IssuerName string
+
+	// ClientID is this server's own client, that may introspect.
+	// Required, but with credentials.AssertionFile.
+	ClientID string
+
+	// Auth is how this server proves to be that client.
+	// Required.
+	Auth credentials.Auth
+
+	// Audiences are the names of this server. An answer must name one of them
+	// in aud.
+	// Required, unless InsecureAnyAudience is set.
+	Audiences []string
+
+	// InsecureAnyAudience accepts tokens for whatever server, for issuers whose
+	// answers have no aud. It is safe only where the endpoint itself answers
+	// active for this client's own tokens alone (RFC 7662 §4).
+	// Optional.
+	InsecureAnyAudience bool
+
+	// HTTPClient has the transport for requests. Redirects are never followed.
+	// Optional. Default: a client of its own.
+	HTTPClient *http.Client
+
+	// Leeway is how far the clocks of issuer and server may be apart, at most
+	// MaxLeeway.
+	// Optional. Default: DefaultLeeway. NoLeeway for none.
+	Leeway time.Duration
+
+	// IsService decides whether a token is a service's own. It must be quick
+	// and safe for concurrent use.
+	// Optional. Default: sub is absent or equals client_id.
+	IsService func(*Principal) bool
+
+	// MaxTokenBytes is the largest token that is looked at.
+	// Optional. Default: DefaultMaxTokenBytes.
+	MaxTokenBytes int
+
+	// CacheSize is how many verdicts are remembered of each kind.
+	// Optional. Default: DefaultCacheSize. Negative: none.
+	CacheSize int
+
+	// PositiveTTL is how long an active token is taken as active without being
+	// asked about, never beyond its exp. At most an hour.
+	// Optional. Default: DefaultPositiveTTL.
+	PositiveTTL time.Duration
+
+	// NegativeTTL is how long an inactive token is taken as inactive. At most
+	// PositiveTTL's bound.
+	// Optional. Default: DefaultNegativeTTL.
+	NegativeTTL time.Duration
+
+	// Timeout bounds one request, and the wait for its turn once more.
+	// Optional. Default: DefaultIntrospectionTimeout.
+	Timeout time.Duration
+
+	// MaxConcurrent is how many requests run at once. Sixteen times as many
+	// tokens may wait; above that a call is UNAVAILABLE at once.
+	// Optional. Default: DefaultMaxConcurrent.
+	MaxConcurrent int
+
+	// Observer is told what happens.
+	// Optional.
+	Observer Observer
+}

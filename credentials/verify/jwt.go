@@ -1,0 +1,206 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// JWT verifies JWT access tokens of one issuer (RFC 9068, RFC 8725) with the
+// issuer's published keys. It is safe for concurrent use.
+type JWT struct {
+	id        identity
+	audiences []string
+	algs      algSet
+	leeway    time.Duration
+	generic   bool
+	limit     int
+	keys      *keySet
+	cache     *tokenCache
+	headers   *headerCache
+	clock     *clock
+	flight    signatureFlight
+	observer  Observer
+	checked   func() // called before each check of signatures: tests count them
+}
+
+// NewJWT makes a verifier. It does no I/O: the first call, or Ready, fetches
+// the keys. The verifier must be closed.
+func NewJWT(cfg JWTConfig) (*JWT, error) {
+	var problems []error
+	bad := func(err error) {
+		if err != nil {
+			problems = append(problems, err)
+		}
+	}
+	algs, err := algorithmSet(cfg.Algorithms)
+	bad(err)
+	leeway, err := leewayOf(cfg.Leeway)
+	bad(err)
+	bad(checkIssuer(cfg.Issuer, cfg.JWKSURL == "" && cfg.MetadataURL == ""))
+	bad(checkAudiences(cfg.Audiences))
+	if cfg.JWKSURL != "" {
+		bad(checkEndpoint("JWKSURL", cfg.JWKSURL))
+	}
+	if cfg.MetadataURL != "" {
+		bad(checkEndpoint("MetadataURL", cfg.MetadataURL))
+	}
+	if cfg.JWKSURL != "" && cfg.MetadataURL != "" {
+		bad(errors.New("verify: MetadataURL is of no use with JWKSURL: set one"))
+	}
+	refresh := orDefault(cfg.RefreshInterval, DefaultRefreshInterval)
+	maxStale := orDefault(cfg.MaxStale, max(DefaultMaxStale, refresh))
+	unknown := orDefault(cfg.UnknownKeyInterval, DefaultUnknownKeyInterval)
+	timeout := orDefault(cfg.FetchTimeout, DefaultFetchTimeout)
+	limit := orDefault(cfg.MaxTokenBytes, DefaultMaxTokenBytes)
+	switch {
+	case refresh < minRefresh:
+		bad(fmt.Errorf("verify: RefreshInterval: at least %v", minRefresh))
+	case maxStale < refresh:
+		bad(errors.New("verify: MaxStale: at least RefreshInterval"))
+	case unknown < time.Second:
+		bad(errors.New("verify: UnknownKeyInterval: at least a second"))
+	case timeout < 0:
+		bad(errors.New("verify: FetchTimeout: negative"))
+	case limit < 0:
+		bad(errors.New("verify: MaxTokenBytes: negative"))
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+
+	keys := &keySet{
+		issuer: cfg.Issuer, name: orDefault(cfg.IssuerName, cfg.Issuer), allowed: algs, client: isolated(cfg.HTTPClient), jwksURL: cfg.JWKSURL,
+		timeout: timeout, refresh: refresh, maxStale: maxStale, unknownWait: unknown,
+		observe: cfg.Observer.KeysFetched,
+	}
+	switch {
+	case cfg.MetadataURL != "":
+		keys.addresses = []string{cfg.MetadataURL}
+	case cfg.JWKSURL == "":
+		keys.addresses = wellKnown(cfg.Issuer)
+	}
+	keys.init()
+	return &JWT{
+		id:        identity{issuer: cfg.Issuer, name: orDefault(cfg.IssuerName, cfg.Issuer), isService: cfg.IsService},
+		audiences: append([]string(nil), cfg.Audiences...),
+		algs:      algs, leeway: leeway, generic: cfg.InsecureGenericType, limit: limit,
+		keys: keys, cache: newTokenCache(orDefault(cfg.CacheSize, DefaultCacheSize)),
+		observer: cfg.Observer, checked: func() {}, headers: &headerCache{}, clock: newClock(),
+	}, nil
+}
+
+// Verify verifies a token: its form, header and claims first, for these cost
+// little, then its signature. A token that was verified before costs a lookup.
+func (v *JWT) Verify(ctx context.Context, token string, req Requirements) (*Principal, error) {
+	if req.Validation != ValidationDefault && req.Validation != ValidationLocal {
+		if req.Validation == ValidationIntrospect {
+			return nil, errCantIntrospect
+		}
+		return nil, errValidation
+	}
+	if v.observer.Verified == nil {
+		p, _, err := v.verify(ctx, token, &req)
+		return p, err
+	}
+	start := time.Now()
+	p, source, err := v.verify(ctx, token, &req)
+	notify(v.observer.Verified, Verified{Issuer: v.id.name, Source: source, Err: err, Duration: time.Since(start)})
+	return p, err
+}
+
+func (v *JWT) verify(ctx context.Context, token string, req *Requirements) (*Principal, Source, error) {
+	now := v.clock.now()
+	if e := v.cache.get(token, now); e != nil {
+		p, err := e.boundTo(req)
+		return p, SourceCache, err
+	}
+	d, refused := decode(token, v.limit, v.algs, v.headers)
+	if refused != nil {
+		return nil, SourceLocal, refused
+	}
+	p, err := v.verifyDecoded(ctx, d, req, now, v.cache, v.headers)
+	return p, SourceLocal, err
+}
+
+// verifyDecoded checks what has been decoded, cheapest first, and remembers a
+// good token in cache and its header in headers.
+func (v *JWT) verifyDecoded(
+	ctx context.Context, d *decoded, req *Requirements, now instant, cache *tokenCache, headers *headerCache,
+) (*Principal, error) {
+	if refused := v.checkHeader(d.header); refused != nil {
+		return nil, refused
+	}
+	if refused := v.checkClaims(d.header, d.claims, now); refused != nil {
+		return nil, refused
+	}
+	if refused := d.claims.confirmation.check(req.PeerCertificate); refused != nil {
+		return nil, refused
+	}
+	var err error
+	if d.signature, err = base64URL.DecodeString(d.parts.signature()); err != nil {
+		return nil, errTokenEncoding
+	}
+	keys, err := v.keys.lookup(ctx, d.header, now)
+	if err != nil {
+		return nil, err
+	}
+	p, err := v.checkSignature(d, keys, now, cache)
+	if err == errSignature && !d.header.hasKid { //nolint:errorlint // a sentinel, never wrapped
+		// Nothing says which key signed it: perhaps one that is not known yet.
+		if keys, err = v.keys.renew(ctx, func(s *keySnapshot) bool { return s != keys }); err != nil {
+			return nil, err
+		}
+		p, err = v.checkSignature(d, keys, now, cache)
+	}
+	if err == nil {
+		headers.put(d.parts.header(), d.header)
+	}
+	return p, err
+}
+
+// checkSignature checks the signature, once for all who bring the same token
+// at the same time: it waits for nothing but the processor.
+func (v *JWT) checkSignature(d *decoded, keys *keySnapshot, now instant, cache *tokenCache) (*Principal, error) {
+	token := d.parts.token
+	return v.flight.do(hashToken(token), token, keys, func() (*Principal, error) {
+		if e := cache.get(token, now); e != nil {
+			return e.principal, nil
+		}
+		v.checked()
+		key := keys.signer(d.header, []byte(d.parts.input()), d.signature)
+		if key == nil {
+			return nil, errSignature
+		}
+		until := d.claims.expires.add(v.leeway)
+		p, err := v.id.principal(d.claims, until.time())
+		if err != nil {
+			return nil, err
+		}
+		cache.put(&cached{token: token, principal: p, until: until, owner: v, key: key}, now)
+		return p, nil
+	})
+}
+
+// Ready fetches the keys, unless there are some, and so checks the discovery.
+// It makes one attempt, whatever the backoff, and returns within ctx. Unlike an
+// error of Verify, its text holds the cause: it is for the operator.
+func (v *JWT) Ready(ctx context.Context) error {
+	if v.keys.fresh(v.clock.now()) != nil {
+		return nil
+	}
+	err := v.keys.now(ctx)
+	var e *Error
+	if errors.As(err, &e) && e.Err != nil {
+		return fmt.Errorf("%w: %w", err, e.Err)
+	}
+	return err
+}
+
+// Close ends the background refresh and waits for it. It may be called more
+// than once. A verifier must not be used after Close.
+func (v *JWT) Close() error {
+	v.keys.close()
+	return nil
+}

@@ -1,0 +1,175 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Defaults and limits of a configuration.
+const (
+	// DefaultLeeway is how far clocks may be apart.
+	DefaultLeeway = 30 * time.Second
+
+	// NoLeeway, set as a Leeway, compares times exactly.
+	NoLeeway time.Duration = -1
+
+	// MaxLeeway is the largest leeway that can be configured.
+	MaxLeeway = 5 * time.Minute
+
+	// DefaultMaxTokenBytes is the largest token that is looked at. gRPC itself
+	// takes headers of 16 MiB.
+	DefaultMaxTokenBytes = 16 << 10
+
+	// DefaultRefreshInterval is how old keys get before they are fetched again
+	// in the background, and so the longest time that a withdrawn key lives.
+	DefaultRefreshInterval = 15 * time.Minute
+
+	// DefaultMaxStale is how long keys are used while they can't be fetched.
+	DefaultMaxStale = 24 * time.Hour
+
+	// DefaultUnknownKeyInterval is how often tokens under unknown keys can make
+	// the verifier fetch an issuer's keys.
+	DefaultUnknownKeyInterval = 10 * time.Second
+
+	// DefaultFetchTimeout bounds one fetch.
+	DefaultFetchTimeout = 5 * time.Second
+
+	// DefaultCacheSize is how many verified tokens are remembered.
+	DefaultCacheSize = 8192
+)
+
+// JWTConfig configures a [JWT].
+type JWTConfig struct {
+	// Issuer is the issuer identifier, compared exactly with iss.
+	// Required.
+	Issuer string
+
+	// IssuerName is a short name for the issuer, for subjects and metrics.
+	// Optional. Default: Issuer.
+	IssuerName string
+
+	// Audiences are the names of this server. A token must be meant for one of
+	// them: aud has it, compared exactly.
+	// Required.
+	Audiences []string
+
+	// Algorithms are the accepted signature algorithms.
+	// Optional. Default: RS256, ES256, PS256, EdDSA.
+	Algorithms []Algorithm
+
+	// JWKSURL is where the issuer's keys are. Https, or http on loopback.
+	// Optional. Default: jwks_uri of the metadata.
+	JWKSURL string
+
+	// MetadataURL is where the issuer's metadata are. It is of no use with
+	// JWKSURL, and refused beside it.
+	// Optional. Default: the well-known places of OpenID Connect Discovery and
+	// of RFC 8414, in this order.
+	MetadataURL string
+
+	// HTTPClient has the transport for fetches. Its redirect policy, cookies
+	// and timeout are not used: redirects are never followed.
+	// Optional. Default: http.DefaultTransport.
+	HTTPClient *http.Client
+
+	// Leeway is how far the clocks of issuer and server may be apart, at most
+	// MaxLeeway.
+	// Optional. Default: DefaultLeeway. NoLeeway for none.
+	Leeway time.Duration
+
+	// InsecureGenericType accepts tokens whose typ is JWT or absent, for
+	// issuers that don't follow RFC 9068. Tokens that are recognisably ID,
+	// refresh or logout tokens are still refused, by their claims; a token
+	// without client_id, scope, scp or token_use "access" is refused as well.
+	// What is left is weaker than typ: RFC 8725 §2.8.
+	// Optional. Default: typ must be at+jwt.
+	InsecureGenericType bool
+
+	// IsService decides whether a token is a service's own. It must be quick
+	// and safe for concurrent use.
+	// Optional. Default: sub is absent or equals client_id.
+	IsService func(*Principal) bool
+
+	// MaxTokenBytes is the largest token that is looked at.
+	// Optional. Default: DefaultMaxTokenBytes.
+	MaxTokenBytes int
+
+	// CacheSize is how many verified tokens are remembered, until they expire
+	// or their key is withdrawn. It is no means of revocation.
+	// Optional. Default: DefaultCacheSize. Negative: none.
+	CacheSize int
+
+	// RefreshInterval is how old keys get before they are fetched again in the
+	// background, at least a minute. The server may ask for less by
+	// Cache-Control, down to a minute; never for more.
+	// Optional. Default: DefaultRefreshInterval.
+	RefreshInterval time.Duration
+
+	// UnknownKeyInterval is the budget for tokens under unknown keys: they
+	// cause one fetch in this time, at least a second.
+	// Optional. Default: DefaultUnknownKeyInterval.
+	UnknownKeyInterval time.Duration
+
+	// MaxStale is how long keys are used while they can't be fetched. At least
+	// RefreshInterval.
+	// Optional. Default: DefaultMaxStale.
+	MaxStale time.Duration
+
+	// FetchTimeout bounds one fetch.
+	// Optional. Default: DefaultFetchTimeout.
+	FetchTimeout time.Duration
+
+	// Observer is told what happens.
+	// Optional.
+	Observer Observer
+}
+
+func orDefault[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+func leewayOf(d time.Duration) (time.Duration, error) {
+	switch {
+	case d == 0:
+		return DefaultLeeway, nil
+	case d == NoLeeway:
+		return 0, nil
+	case d < 0 || d > MaxLeeway:
+		return 0, fmt.Errorf("verify: Leeway: from 0 (NoLeeway) to %v", MaxLeeway)
+	default:
+		return d, nil
+	}
+}
+
+func checkIssuer(issuer string, discovered bool) error {
+	if issuer == "" {
+		return errors.New("verify: Issuer is required")
+	}
+	if discovered {
+		if err := checkEndpoint("Issuer", issuer); err != nil {
+			return fmt.Errorf("%w; or set JWKSURL or MetadataURL", err)
+		}
+		if strings.Contains(issuer, "?") { // RFC 8414 §2
+			return errors.New("verify: Issuer: has a query, so its metadata can't be found; set JWKSURL or MetadataURL")
+		}
+	}
+	return nil
+}
+
+func checkAudiences(audiences []string) error {
+	if len(audiences) == 0 {
+		return errors.New("verify: Audiences is required: without it, a token for any other server would pass")
+	}
+	if slices.Contains(audiences, "") {
+		return errors.New("verify: Audiences: one is empty")
+	}
+	return nil
+}

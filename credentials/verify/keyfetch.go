@@ -1,0 +1,173 @@
+package verify
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+// fetchCall is one fetch, and all who wait for it.
+type fetchCall struct {
+	done chan struct{}
+	err  error
+}
+
+// startLocked joins the fetch in flight or starts one; nil once closed.
+func (k *keySet) startLocked() *fetchCall {
+	if k.closed {
+		return nil
+	}
+	if k.inflight != nil {
+		return k.inflight
+	}
+	call := &fetchCall{done: make(chan struct{})}
+	k.inflight = call
+	k.wg.Go(func() { k.run(call) })
+	return call
+}
+
+// run does one fetch and plans the next.
+func (k *keySet) run(call *fetchCall) {
+	start := time.Now()
+	var event KeysFetched
+	var next time.Duration
+	// The outcome if the HTTP client's code ends the goroutine.
+	var err error = &fetchError{what: "key set: the HTTP client gave up"}
+	defer func() { k.finish(call, event, next, err, start) }()
+	event, next, err = k.fetch()
+}
+
+func (k *keySet) finish(call *fetchCall, event KeysFetched, next time.Duration, err error, start time.Time) {
+	k.mu.Lock()
+	k.inflight = nil
+	k.lastErr = err
+	if err == nil {
+		k.failures = 0
+		k.retryAt = time.Time{}
+	} else {
+		next = backoff(k.failures, err)
+		k.failures++
+		k.retryAt = time.Now().Add(next)
+	}
+	if !k.closed {
+		if k.timer != nil {
+			k.timer.Stop()
+		}
+		k.timer = time.AfterFunc(next, k.tick)
+	}
+	k.mu.Unlock()
+
+	call.err = err
+	close(call.done)
+	event.Issuer, event.Duration, event.Err = k.name, time.Since(start), err
+	notify(k.observe, event)
+}
+
+// tick is the background refresh.
+func (k *keySet) tick() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.startLocked()
+}
+
+// backoff returns how long to wait after a failed fetch.
+func backoff(failures int, err error) time.Duration {
+	d := min(firstBackoff<<min(failures, 10), maxBackoff)
+	d = d/2 + rand.N(d/2+1)             //nolint:gosec // jitter
+	if f, ok := err.(*fetchError); ok { //nolint:errorlint // made by this package, never wrapped
+		d = max(d, f.retryAfter)
+	}
+	return d
+}
+
+// fetch loads the keys once and puts them in place.
+func (k *keySet) fetch() (event KeysFetched, next time.Duration, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &fetchError{what: "key set: the HTTP client panicked"}
+		}
+	}()
+	ctx, cancel := context.WithTimeout(k.ctx, k.timeout)
+	defer cancel()
+
+	address, err := k.address(ctx)
+	if err != nil {
+		return event, 0, err
+	}
+	text, headers, err := get(ctx, k.client, "key set", address)
+	if err == nil {
+		var keys []*signingKey
+		keys, event.Dropped, err = parseKeySet(text, k.allowed)
+		if err == nil && len(keys) == 0 {
+			err = errKeySetEmpty // good keys are never replaced by nothing
+		}
+		if err != nil {
+			err = &fetchError{what: err.Error()}
+		} else {
+			event.Keys = len(keys)
+			event.Withdrawn = k.replace(keys)
+			return event, k.nextRefresh(headers), nil
+		}
+	}
+	k.discoveredAt = time.Time{} // the address may have moved
+	return event, 0, err
+}
+
+// address returns the key set's URL, from the metadata if it isn't explicit.
+func (k *keySet) address(ctx context.Context) (string, error) {
+	if len(k.addresses) == 0 || k.jwksURL != "" && time.Since(k.discoveredAt) < rediscover {
+		return k.jwksURL, nil
+	}
+	address, err := discover(ctx, k.client, k.issuer, k.addresses)
+	if err != nil {
+		return "", err
+	}
+	k.jwksURL, k.discoveredAt = address, time.Now()
+	return address, nil
+}
+
+// replace puts newly loaded keys in place. A key that was there before stays
+// the same value, so that tokens verified by it stay cached; one that has left
+// takes its cached tokens with it.
+func (k *keySet) replace(loaded []*signingKey) (withdrawn int) {
+	var before []*signingKey
+	if s := k.snapshot.Load(); s != nil {
+		before = s.all
+	}
+	kept := make(map[*signingKey]bool, len(before))
+	for i, key := range loaded {
+		for _, old := range before {
+			if old.same(key) {
+				loaded[i] = old
+				kept[old] = true
+				break
+			}
+		}
+	}
+	s := &keySnapshot{all: loaded, byKid: make(map[string][]*signingKey, len(loaded))}
+	for _, key := range loaded {
+		if key.kid != "" {
+			s.byKid[key.kid] = append(s.byKid[key.kid], key)
+		}
+	}
+	k.snapshot.Store(s)
+	k.staleAt.Store(int64(instantOf(time.Now().Add(k.maxStale))))
+	for _, old := range before {
+		if !kept[old] {
+			old.gone.Store(true)
+			withdrawn++
+		}
+	}
+	return withdrawn
+}
+
+// nextRefresh is the refresh interval, shortened where the server says so, less
+// up to a tenth, so that replicas don't come at once.
+func (k *keySet) nextRefresh(h http.Header) time.Duration {
+	d := k.refresh
+	if life, ok := cacheLife(h); ok {
+		d = min(d, max(life, minRefresh))
+	}
+	return d - rand.N(d/10+1) //nolint:gosec // jitter
+}

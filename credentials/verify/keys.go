@@ -1,0 +1,303 @@
+package verify
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"strings"
+	"sync/atomic"
+)
+
+const (
+	// maxKeys bounds a key set. Issuers publish two to five.
+	maxKeys = 64
+
+	// maxTries bounds how many keys one token is tried with, when several have
+	// its kid or it has none.
+	maxTries = 8
+
+	// maxKid bounds a kid, in bytes; thumbprints have 43.
+	maxKid = 512
+
+	minRSABits = 2048 // NIST SP 800-131A
+	maxRSABits = 8192 // above it, one verification is a burden
+	minRSAExp  = 65537
+)
+
+// signingKey is a public key that was screened when its set was loaded: its
+// type, curve and length fit each of algs.
+type signingKey struct {
+	kid  string
+	algs algSet
+	raw  any // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
+	// size is the length of this key's signatures in bytes.
+	size int
+	// gone is set once the key has left its set. Tokens in the verified-token
+	// cache die with their key.
+	gone atomic.Bool
+}
+
+// verify checks one signature. A panic in the library is a bad signature.
+func (k *signingKey) verify(alg algSet, input, signature []byte) (ok bool) {
+	if k.algs&alg == 0 || len(signature) != k.size {
+		return false
+	}
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	return verifySignature(alg, k.raw, input, signature) == nil
+}
+
+// same reports whether a newly loaded key is this one.
+func (k *signingKey) same(other *signingKey) bool {
+	if k.kid != other.kid || k.algs != other.algs {
+		return false
+	}
+	switch raw := k.raw.(type) {
+	case *rsa.PublicKey:
+		return raw.Equal(other.raw)
+	case *ecdsa.PublicKey:
+		return raw.Equal(other.raw)
+	case ed25519.PublicKey:
+		return raw.Equal(other.raw)
+	default:
+		return false
+	}
+}
+
+// keySnapshot is one loaded key set. It is immutable.
+type keySnapshot struct {
+	all   []*signingKey
+	byKid map[string][]*signingKey
+}
+
+// candidates are the keys to try: those with the token's kid, or all if it has
+// none.
+func (s *keySnapshot) candidates(header *header) []*signingKey {
+	if header.hasKid {
+		return s.byKid[header.kid]
+	}
+	return s.all
+}
+
+// fits reports whether any key could have made the token's signature.
+func (s *keySnapshot) fits(header *header) bool {
+	for _, k := range s.candidates(header) {
+		if k.algs&header.alg != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// signer returns the key that made the signature, nil if none did. How many are
+// tried is bounded.
+func (s *keySnapshot) signer(h *header, input, signature []byte) *signingKey {
+	tries := 0
+	for _, key := range s.candidates(h) {
+		if key.algs&h.alg == 0 {
+			continue
+		}
+		if tries++; tries > maxTries {
+			break
+		}
+		if key.verify(h.alg, input, signature) {
+			return key
+		}
+	}
+	return nil
+}
+
+// errKeySet is the cause when an answer is no key set at all.
+const (
+	errKeySet      = fault("key set: not a JSON object with an array of keys")
+	errKeySetSize  = fault("key set: too many keys")
+	errKeySetEmpty = fault("key set: no key that could be used")
+)
+
+// parseKeySet loads the keys that can be used under the allowed algorithms.
+// Faulty and foreign keys are dropped and counted, the others stay usable.
+func parseKeySet(text string, allowed algSet) (keys []*signingKey, dropped int, err error) {
+	s := scanner{src: text, left: maxJSONMembers * 8, lax: true}
+	members, err := s.object(nil)
+	if err != nil {
+		return nil, 0, errKeySet
+	}
+	count := 0
+	found := false
+	for _, m := range members {
+		if m.name != "keys" {
+			continue
+		}
+		found = elements(m.value, func(raw string) bool {
+			if count++; count > maxKeys {
+				return false
+			}
+			key, ok := parseKey(raw, allowed)
+			if !ok {
+				dropped++
+				return true
+			}
+			keys = append(keys, key)
+			return true
+		})
+	}
+	switch {
+	case count > maxKeys:
+		return nil, 0, errKeySetSize
+	case !found:
+		return nil, 0, errKeySet
+	default:
+		return keys, dropped, nil
+	}
+}
+
+// parseKey screens one JWK (RFC 7517 §4) and loads it.
+func parseKey(raw string, allowed algSet) (*signingKey, bool) {
+	members, err := decodeObject(raw, make([]member, 0, 8))
+	if err != nil {
+		return nil, false
+	}
+	var f struct{ kty, crv, use, alg, kid string }
+	var hasAlg, private, verify, hasOps, isOps bool
+	for _, m := range members {
+		ok := true
+		switch m.name {
+		case "kty":
+			f.kty, ok = stringValue(m.value)
+		case "crv":
+			f.crv, ok = stringValue(m.value)
+		case "use":
+			f.use, ok = stringValue(m.value)
+			ok = ok && f.use == "sig"
+		case "alg":
+			f.alg, ok = stringValue(m.value)
+			hasAlg = true
+		case "kid":
+			f.kid, ok = stringValue(m.value)
+			ok = ok && len(f.kid) <= maxKid
+		case "key_ops":
+			hasOps = true
+			isOps = elements(m.value, func(raw string) bool {
+				op, ok := stringValue(raw)
+				verify = verify || op == "verify"
+				return ok
+			})
+		case "n", "e", "x", "y":
+			ok = numberFits(m.name, m.value)
+		case "d", "p", "q", "dp", "dq", "qi", "oth", "k":
+			private = true // a published private key is a compromised one
+		}
+		if !ok {
+			return nil, false
+		}
+	}
+	if private || hasOps && (!isOps || !verify) {
+		return nil, false
+	}
+	fit := algorithmsFor(f.kty, f.crv)
+	if hasAlg {
+		fit &= setOf(Algorithm(f.alg))
+	}
+	if fit &= allowed; fit == 0 {
+		return nil, false
+	}
+	key, err := parsePublicKey(raw)
+	if err != nil {
+		return nil, false
+	}
+	size, ok := screen(key, fit)
+	if !ok {
+		return nil, false
+	}
+	return &signingKey{kid: strings.Clone(f.kid), algs: fit, raw: key, size: size}, true
+}
+
+// Longest octets of a JWK's numbers; the coordinates' exact length follows from
+// their curve, and is checked with the point.
+const (
+	maxExponentOctets   = 4 // a longer one could wrap around when it becomes an int
+	maxCoordinateOctets = 66
+)
+
+// numberFits reports whether a number of a JWK (RFC 7518 §6) is canonical
+// base64url and no longer than any that could be used.
+func numberFits(name, raw string) bool {
+	text, ok := stringValue(raw)
+	if !ok || len(text) > base64URL.EncodedLen(maxRSABits/8+1) {
+		return false
+	}
+	octets, ok := decodeBase64(text)
+	switch {
+	case !ok || len(octets) == 0:
+		return false
+	case name == "e":
+		return len(octets) <= maxExponentOctets
+	case name == "n":
+		return true
+	default:
+		return len(octets) <= maxCoordinateOctets
+	}
+}
+
+// algorithmsFor returns the algorithms that a key of that type and curve can
+// serve (RFC 7518 §3.4: each ES algorithm has one curve).
+func algorithmsFor(kty, crv string) algSet {
+	switch kty {
+	case "RSA":
+		return setRSA
+	case "EC":
+		switch crv {
+		case "P-256":
+			return setES256
+		case "P-384":
+			return setES384
+		case "P-521":
+			return setES512
+		}
+	case "OKP":
+		if crv == "Ed25519" {
+			return setEdDSA
+		}
+	}
+	return 0
+}
+
+// screen checks the key itself, and returns its signatures' length.
+func screen(key any, algs algSet) (size int, ok bool) {
+	switch key := key.(type) {
+	case *rsa.PublicKey:
+		bits := key.N.BitLen()
+		ok = algs&^setRSA == 0 && bits >= minRSABits && bits <= maxRSABits && key.N.Bit(0) == 1 &&
+			key.E >= minRSAExp && key.E&1 == 1
+		return (bits + 7) / 8, ok
+	case *ecdsa.PublicKey:
+		want, size := curveOf(algs)
+		if key.Curve == nil || key.Curve != want {
+			return 0, false
+		}
+		_, err := key.ECDH() // refuses points off the curve and at infinity
+		return size, err == nil
+	case ed25519.PublicKey:
+		return ed25519.SignatureSize, algs == setEdDSA && len(key) == ed25519.PublicKeySize
+	default:
+		return 0, false
+	}
+}
+
+// curveOf returns the one curve of an ES algorithm and its signatures' length.
+func curveOf(algs algSet) (elliptic.Curve, int) {
+	switch algs {
+	case setES256:
+		return elliptic.P256(), 2 * 32
+	case setES384:
+		return elliptic.P384(), 2 * 48
+	case setES512:
+		return elliptic.P521(), 2 * 66
+	default:
+		return nil, 0
+	}
+}

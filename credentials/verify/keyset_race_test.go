@@ -1,0 +1,21 @@
+package verify
+
+import (
+	"testing"
+	"time"
+)
+
+// A caller that looked for a key just before somebody else's fetch brought it
+// finds the budget spent and the key there.
+func TestRow33KeyThatArrivedSinceTheCallerLooked(t *testing.T) {
+	k := &keySet{unknownWait: time.Minute, unknownAt: time.Now().Add(time.Minute)}
+	k.init()
+	t.Cleanup(k.close)
+	brought := &keySnapshot{}
+	k.snapshot.Store(brought)
+	k.staleAt.Store(int64(instantOf(time.Now().Add(time.Hour))))
+	got, err := k.renew(t.Context(), func(s *keySnapshot) bool { return s == brought })
+	if err != nil || got != brought {
+		t.Fatalf("got %v, %v; the key is there", got, err)
+	}
+}

@@ -1,0 +1,100 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// wait waits for a fetch, up to the caller's own deadline.
+func (k *keySet) wait(ctx context.Context, call *fetchCall) error {
+	select {
+	case <-call.done:
+		if call.err != nil {
+			return k.failed(call.err)
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("verify: waiting for the issuer's keys: %w", ctx.Err())
+	}
+}
+
+// waitBounded is wait for calls that an attacker can bring about in any number.
+func (k *keySet) waitBounded(ctx context.Context, call *fetchCall) error {
+	defer k.waiting.Add(-1)
+	if k.waiting.Add(1) > maxWaiting {
+		return unavailable(fault("key set: too many calls wait because of an unknown key"), time.Second)
+	}
+	return k.wait(ctx, call)
+}
+
+// demand joins or starts the fetch that a call without keys needs. While the
+// server is failing it answers at once.
+func (k *keySet) demand() (*fetchCall, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.inflight == nil && time.Now().Before(k.retryAt) {
+		return nil, k.unavailableLocked()
+	}
+	if call := k.startLocked(); call != nil {
+		return call, nil
+	}
+	return nil, k.unavailableLocked()
+}
+
+// refetch joins a fetch, or starts one that a token under an unknown key asks
+// for (own). It returns nil when the budget is spent: at most one such fetch in
+// unknownWait, whoever asks. If the last fetch failed, nobody can say that the
+// key is unknown.
+func (k *keySet) refetch() (call *fetchCall, own bool, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := time.Now()
+	switch {
+	case k.inflight != nil:
+		return k.inflight, false, nil
+	case now.Before(k.retryAt):
+		return nil, false, k.unavailableLocked()
+	case now.Before(k.unknownAt):
+		return nil, false, nil
+	}
+	k.unknownAt = now.Add(k.unknownWait)
+	if call = k.startLocked(); call == nil {
+		return nil, false, k.unavailableLocked()
+	}
+	return call, true, nil
+}
+
+// now fetches, backing off or not: an operator asks.
+func (k *keySet) now(ctx context.Context) error {
+	k.mu.Lock()
+	call := k.startLocked()
+	k.mu.Unlock()
+	if call == nil {
+		return k.unavailable()
+	}
+	return k.wait(ctx, call)
+}
+
+// unavailable is the error of a call that finds no usable keys.
+func (k *keySet) unavailable() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.unavailableLocked()
+}
+
+func (k *keySet) unavailableLocked() error { return k.failedLocked(k.lastErr) }
+
+// failed is the error of those who waited for a fetch that failed.
+func (k *keySet) failed(err error) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.failedLocked(err)
+}
+
+func (k *keySet) failedLocked(err error) error {
+	if k.closed {
+		return unavailable(errClosed, 0)
+	}
+	return outward(err, time.Until(k.retryAt))
+}
