@@ -1,0 +1,267 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
+)
+
+// Authorizer holds the compiled rules and decides calls by them. It is immutable
+// and safe for concurrent use.
+type Authorizer struct {
+	methods    map[string]*Method
+	ruleless   map[string]*site // where the methods without a rule are declared
+	faults     []*RuleError
+	subjects   compiledSubjects
+	asker      *asker
+	maxObjects int
+	now        func() time.Time
+	observer   Observer
+}
+
+// New compiles the rules of every service that the resolver gives. It does no
+// I/O. A faulty rule of a service is no error here, since the service may merely
+// be linked: its methods are denied, the observer is told, and [ValidateMethods]
+// reports it for the services that are served. A fault of the configuration or of
+// a rule in code is an error, all of them at once.
+func New(config Config) (*Authorizer, error) {
+	config.Observer = config.Observer.contained()
+	a := &Authorizer{
+		methods: map[string]*Method{}, ruleless: map[string]*site{}, maxObjects: config.MaxObjects, now: config.Now, observer: config.Observer,
+	}
+	if a.maxObjects == 0 {
+		a.maxObjects = DefaultMaxObjects
+	}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	errs := config.validate()
+	var err error
+	if a.subjects, err = compileSubjects(&config); err != nil {
+		errs = append(errs, err)
+	}
+	if config.Engine != nil {
+		a.asker = newAsker(&config)
+	}
+	if err := a.compile(&config); err != nil {
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	if report := a.observer.RuleFault; report != nil {
+		for _, fault := range sortedRuleErrors(a.faults) {
+			report(fault)
+		}
+	}
+
+	return a, nil
+}
+
+func (c *Config) validate() []error {
+	var errs []error
+	if c.Timeout < 0 {
+		errs = append(errs, errors.New("authz: Config.Timeout is negative"))
+	}
+	if c.MaxObjects < 0 {
+		errs = append(errs, errors.New("authz: Config.MaxObjects is negative"))
+	}
+	if c.Breaker.OpenFor < 0 {
+		errs = append(errs, errors.New("authz: Config.Breaker.OpenFor is negative"))
+	}
+	switch cache := c.Cache; {
+	case cache.Size < 0:
+		errs = append(errs, errors.New("authz: Config.Cache.Size is negative"))
+	case cache.Size > 0 && cache.TTL <= 0:
+		errs = append(errs, errors.New("authz: Config.Cache.TTL must be positive"))
+	case cache.Size > 0 && (cache.DeniedTTL < 0 || cache.DeniedTTL > cache.TTL):
+		errs = append(errs, errors.New("authz: Config.Cache.DeniedTTL must be between zero and TTL"))
+	case cache.Size == 0 && (cache.TTL != 0 || cache.DeniedTTL != 0):
+		errs = append(errs, errors.New("authz: Config.Cache has a lifetime and no Size"))
+	}
+
+	return errs
+}
+
+// Method returns the compiled rule of a method, named as in
+// "/pkg.Service/Method". It is never nil: what has no rule is denied.
+func (a *Authorizer) Method(fullMethod string) *Method {
+	if m, ok := a.methods[fullMethod]; ok {
+		return m
+	}
+
+	return &Method{owner: a, name: fullMethod, missing: true}
+}
+
+// Authorize decides one call by method name; see [Method.Authorize].
+func (a *Authorizer) Authorize(ctx context.Context, fullMethod string, principal Principal, message proto.Message) (*Decision, error) {
+	return a.Method(fullMethod).Authorize(ctx, &Call{Principal: principal, Message: message})
+}
+
+// ValidateMethods returns everything that is wrong with the rules of the methods,
+// each named as in "/pkg.Service/Method": every *RuleError of each, and one for a
+// method that has no rule. Call it with the methods that a server serves, before
+// it serves them.
+func (a *Authorizer) ValidateMethods(fullMethods ...string) error {
+	var faults []*RuleError
+	for _, name := range fullMethods {
+		m := a.Method(name)
+		if m.missing {
+			fault := &RuleError{
+				Method: strings.TrimPrefix(name, "/"), Column: -1, Problem: "the method has no rule, so it is denied",
+				Fix: "write option (.usher.authz.v1.rule) beside it, or give it a rule in code",
+			}
+			if at, ok := a.ruleless[name]; ok {
+				fault.File, fault.Line = at.file, at.line
+			}
+			faults = append(faults, fault)
+		}
+		for _, fault := range m.faults {
+			// A fault of the service's rule is in each of its methods.
+			if !slices.Contains(faults, fault) {
+				faults = append(faults, fault)
+			}
+		}
+	}
+
+	return joinRuleErrors(faults)
+}
+
+// Faults is everything that is wrong with the rules of all services that the
+// resolver gave, served or not; nil if nothing is.
+func (a *Authorizer) Faults() error { return joinRuleErrors(a.faults) }
+
+// compile compiles every method that has a rule and returns the faults of rules
+// in code.
+func (a *Authorizer) compile(config *Config) error {
+	var resolver Resolver = protoregistry.GlobalFiles
+	if config.Resolver != nil {
+		resolver = config.Resolver
+	}
+	code, err := newCodeRules(config.Rules)
+	errs := []error{err}
+	resolver.RangeFiles(func(file protoreflect.FileDescriptor) bool {
+		services := file.Services()
+		for i := range services.Len() {
+			errs = append(errs, a.compileService(services.Get(i), code))
+		}
+
+		return true
+	})
+	errs = append(errs, code.unmatched())
+
+	return errors.Join(errs...)
+}
+
+// compileService compiles the methods of one service. Faults of rules in code are
+// returned, those of its .proto are kept.
+func (a *Authorizer) compileService(sd protoreflect.ServiceDescriptor, code *codeRules) (err error) {
+	defer func() {
+		// Reflection over malformed descriptors can panic: report, and the
+		// methods that weren't reached have no rule, which denies them.
+		if recovered := recover(); recovered != nil {
+			a.faults = append(a.faults, &RuleError{
+				Method: string(sd.FullName()), Column: -1,
+				Problem: fmt.Sprintf("the descriptor can't be read: %v", recovered), Fix: "generate it again",
+			})
+		}
+	}()
+	service, readErr := serviceRule(sd)
+	var serviceFault *RuleError
+	if readErr != nil {
+		at := newSite(sd, string(sd.FullName()))
+		at.fail("service_rule", -1, readErr.Error(), "use the version of usher that the .proto was written for")
+		serviceFault = at.faults[0]
+		a.faults = append(a.faults, serviceFault)
+	}
+	var codeFaults []*RuleError
+	methods := sd.Methods()
+	for i := range methods.Len() {
+		md := methods.Get(i)
+		at := newSite(md, string(sd.FullName())+"/"+string(md.Name()))
+		own, readErr := methodRule(md)
+		if readErr != nil {
+			at.fail(pathRule, -1, readErr.Error(), "use the version of usher that the .proto was written for")
+		}
+		inCode := code.find(sd.FullName(), md.Name())
+		inProto := own != nil || readErr != nil || service != nil || serviceFault != nil
+		switch {
+		case inCode != nil && inProto:
+			at.fail("", -1, "the method has a rule in its .proto and one in code", "leave the one in code out")
+		case inCode != nil:
+			at.file, at.line = "code", 0
+			own = proto.CloneOf(inCode)
+		case !inProto:
+			a.ruleless[fullMethod(md)] = at
+
+			continue
+		}
+		m := a.compileOne(md, at, own, service, serviceFault)
+		a.methods[m.name] = m
+		if inCode != nil {
+			codeFaults = append(codeFaults, m.faults...)
+		} else {
+			for _, fault := range m.faults {
+				if fault != serviceFault {
+					a.faults = append(a.faults, fault)
+				}
+			}
+		}
+	}
+
+	return joinRuleErrors(codeFaults)
+}
+
+// compileOne compiles a method unless its rule couldn't even be read.
+func (a *Authorizer) compileOne(
+	md protoreflect.MethodDescriptor, at *site, own *authzv1.Rule, service *authzv1.ServiceRule, serviceFault *RuleError,
+) *Method {
+	if serviceFault != nil {
+		at.faults = append(at.faults, serviceFault)
+	}
+	if len(at.faults) > 0 {
+		return &Method{owner: a, name: fullMethod(md), faults: at.faults}
+	}
+	if service.GetRequireMethodPolicy() && own.GetPolicy() == nil {
+		at.fail(pathRule, -1, "the service demands a policy of each method and this one has none", "set public, authenticated, check, match, all_of, any_of, handler or deny")
+	}
+
+	return a.compileMethod(md, at, own, service.GetDefault())
+}
+
+// newSite finds where a rule stands. Only descriptor sets have source info.
+func newSite(d protoreflect.Descriptor, method string) *site {
+	at := &site{method: method}
+	file := d.ParentFile()
+	if file == nil {
+		return at
+	}
+	at.file = file.Path()
+	locations := file.SourceLocations()
+	// 4 is the number of options in MethodDescriptorProto, 3 in
+	// ServiceDescriptorProto.
+	options := int32(3)
+	if _, isMethod := d.(protoreflect.MethodDescriptor); isMethod {
+		options = 4
+	}
+	location := locations.ByDescriptor(d)
+	if location.Path == nil {
+		return at
+	}
+	path := append(slices.Clone(location.Path), options, int32(optionNumber))
+	if exact := locations.ByPath(path); exact.Path != nil {
+		location = exact
+	}
+	at.line = location.StartLine + 1
+
+	return at
+}

@@ -1,0 +1,257 @@
+package authzen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/authz/internal/adapter"
+	"github.com/usher-auth/usher/authz/internal/httpapi"
+)
+
+// Engine is an [authz.Engine] on an AuthZEN server. Safe for concurrent use.
+type Engine struct {
+	config   Config
+	base     string
+	http     *httpapi.Client
+	found    atomic.Pointer[endpoints] // nil until discovered
+	inflight singleflight.Group
+}
+
+var _ authz.Engine = (*Engine)(nil)
+
+// New makes an engine. It does no I/O.
+func New(config Config) (*Engine, error) {
+	base, urls, err := config.check()
+	if err != nil {
+		return nil, err
+	}
+	client, err := httpapi.New(httpapi.Config{
+		Name: "authzen", HTTPClient: config.HTTPClient, TokenSource: config.TokenSource,
+		APIKey: config.APIKey, APIKeyHeader: config.APIKeyHeader, Header: config.Header,
+		Timeout: config.Timeout, Parallel: config.Parallel,
+	})
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{config: config, base: base, http: client}
+	if !config.Discover {
+		e.found.Store(&urls)
+	}
+
+	return e, nil
+}
+
+// Close closes idle connections, unless HTTPClient was set. Checks after it
+// open new ones.
+func (e *Engine) Close() error {
+	e.http.Close()
+
+	return nil
+}
+
+// Ready does the discovery that [Config] Discover asks for, and nothing
+// without it. Optional.
+func (e *Engine) Ready(ctx context.Context) error {
+	_, err := e.endpoints(ctx)
+
+	return err
+}
+
+// Check asks the server the batch's queries. The answers have the queries'
+// order and length. A query that is refused here (see [Engine.ValidateQuery]),
+// or whose request failed while others were answered, has its own Err; the
+// error is for a batch of which nothing was answered.
+func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
+	if len(batch.Queries) == 0 {
+		return authz.Result{}, nil
+	}
+	if batch.Consistency.Mode != authz.ModeMinimizeLatency {
+		return authz.Result{}, &authz.EngineError{Kind: authz.EngineMisconfigured, Err: errors.New("authzen: AuthZEN has no consistency to ask for")}
+	}
+	urls, err := e.endpoints(ctx)
+	if err != nil {
+		return authz.Result{}, err
+	}
+
+	answers := make([]authz.Answer, len(batch.Queries))
+	size, ask := e.config.BatchSize, e.evaluateMany
+	if urls.evaluations == "" || len(answers) == 1 {
+		size, ask = 1, e.evaluateOne
+	}
+	err = adapter.Chunks(ctx, len(answers), size, e.http.Parallel(),
+		func(ctx context.Context, lo, hi int) error {
+			return ask(ctx, *urls, batch.Queries[lo:hi], answers[lo:hi])
+		},
+		func(lo, hi int, err error) { adapter.Fail(answers[lo:hi], err) })
+
+	return authz.Result{Answers: answers}, err
+}
+
+// evaluateOne asks a single evaluation (AuthZEN §6).
+func (e *Engine) evaluateOne(ctx context.Context, urls endpoints, queries []authz.Query, answers []authz.Answer) error {
+	body, err := e.evaluation(queries[0])
+	if err != nil {
+		answers[0].Err = err
+
+		return nil //nolint:nilerr // the fault is the query's own and stands in its answer
+	}
+	object, err := e.http.Post(ctx, urls.evaluation, body)
+	if err != nil {
+		return err
+	}
+	answers[0], err = e.decision(object)
+
+	return err
+}
+
+// evaluateMany asks evaluations (AuthZEN §7) for queries that fit in one
+// request. An answer that doesn't fit the questions in every place is believed
+// in none.
+func (e *Engine) evaluateMany(ctx context.Context, urls endpoints, queries []authz.Query, answers []authz.Answer) error {
+	asked := make([]int, 0, len(queries))
+	request := evaluations{Options: options{Semantic: "execute_all"}}
+	for i, q := range queries {
+		item, err := e.evaluation(q)
+		if err != nil {
+			answers[i].Err = err
+
+			continue
+		}
+		request.Evaluations = append(request.Evaluations, item)
+		asked = append(asked, i)
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+
+	object, err := e.http.Post(ctx, urls.evaluations, request)
+	if err != nil {
+		return err
+	}
+	items, ok := object["evaluations"].([]any)
+	if !ok {
+		return e.http.Unusable(errors.New("no list of evaluations"))
+	}
+	if len(items) != len(asked) {
+		return e.http.Unusable(fmt.Errorf("%d evaluations to %d questions", len(items), len(asked)))
+	}
+	read := make([]authz.Answer, len(items))
+	for i, item := range items {
+		object, ok := item.(map[string]any)
+		if !ok {
+			return e.http.Unusable(errors.New("an evaluation that is no object"))
+		}
+		if read[i], err = e.decision(object); err != nil {
+			return err
+		}
+	}
+	for i, answer := range read {
+		answers[asked[i]] = answer
+	}
+
+	return nil
+}
+
+// decision reads one answer. The error is for an answer that breaks the
+// protocol; an error that the server put into its context is the answer's own.
+func (e *Engine) decision(object map[string]any) (authz.Answer, error) {
+	decision, ok := object["decision"].(bool)
+	if !ok {
+		return authz.Answer{}, e.http.Unusable(errors.New("no decision"))
+	}
+	context, present := object["context"].(map[string]any)
+	if !present && object["context"] != nil {
+		return authz.Answer{}, e.http.Unusable(errors.New("a context that is no object"))
+	}
+	fault, failed := context["error"]
+	switch {
+	case failed && decision:
+		return authz.Answer{}, e.http.Unusable(errors.New("a grant with an error"))
+	case failed:
+		return authz.Answer{Err: e.itemError(fault)}, nil
+	case decision:
+		return authz.Answer{Effect: authz.EffectAllowed}, nil
+	default:
+		return authz.Answer{Effect: authz.EffectDenied}, nil
+	}
+}
+
+// itemError keeps the status of an evaluation's error, where it has one, and
+// never its message.
+func (e *Engine) itemError(fault any) error {
+	code := 0
+	if object, ok := fault.(map[string]any); ok {
+		code = httpapi.StatusOf(object["status"])
+	}
+	if code == 0 {
+		return e.http.Unusable(errors.New("an evaluation that failed"))
+	}
+
+	return &authz.EngineError{Kind: httpapi.KindOf(code), Err: &httpapi.StatusError{Engine: "authzen: evaluation", Status: code}}
+}
+
+// endpoints returns the URLs, discovered once where they must be.
+func (e *Engine) endpoints(ctx context.Context) (*endpoints, error) {
+	if urls := e.found.Load(); urls != nil {
+		return urls, nil
+	}
+	read := e.inflight.DoChan("discovery", func() (any, error) {
+		if urls := e.found.Load(); urls != nil {
+			return urls, nil
+		}
+		// Shared by its waiters, so it ends by the client's timeout and not with
+		// whoever came first.
+		urls, err := e.discover(context.WithoutCancel(ctx))
+		if err == nil {
+			e.found.Store(urls)
+		}
+
+		return urls, err
+	})
+	select {
+	case <-ctx.Done():
+		return nil, fmt.Errorf("authzen: discovery: %w", ctx.Err())
+	case result := <-read:
+		if result.Err != nil {
+			return nil, result.Err
+		}
+		urls, _ := result.Val.(*endpoints)
+
+		return urls, nil
+	}
+}
+
+// discover reads the server's metadata (AuthZEN §9). Its
+// policy_decision_point must be the URL that we were given, exactly.
+func (e *Engine) discover(ctx context.Context) (*endpoints, error) {
+	object, err := e.http.Get(ctx, e.base+discoveryPath)
+	if err != nil {
+		return nil, err
+	}
+	if object["policy_decision_point"] != e.base {
+		return nil, misconfigured("discovery names another policy_decision_point than BaseURL")
+	}
+	evaluation, ok := object["access_evaluation_endpoint"].(string)
+	if !ok || !httpapi.SameOrigin(e.base, evaluation) {
+		return nil, misconfigured("discovery has no access_evaluation_endpoint of BaseURL's origin")
+	}
+	urls := &endpoints{evaluation: evaluation}
+	if many, present := object["access_evaluations_endpoint"]; present && !e.config.SingleOnly {
+		text, ok := many.(string)
+		if !ok || !httpapi.SameOrigin(e.base, text) {
+			return nil, misconfigured("discovery's access_evaluations_endpoint is not of BaseURL's origin")
+		}
+		urls.evaluations = text
+	}
+
+	return urls, nil
+}
+
+func misconfigured(text string) error {
+	return &authz.EngineError{Kind: authz.EngineMisconfigured, Err: errors.New("authzen: " + text)}
+}

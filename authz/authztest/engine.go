@@ -1,0 +1,173 @@
+package authztest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/usher-auth/usher/authz"
+)
+
+// Engine is an [authz.Engine] over a list of tuples in memory, plainly for tests:
+// it isn't indexed, isn't persistent, and walks every tuple at each query. It
+// follows usersets (a tuple whose subject is team:a#member), and by a [Model] what
+// relations follow from others. It is safe for concurrent use.
+type Engine struct {
+	mu       sync.RWMutex
+	tuples   []Tuple
+	model    Model
+	revision int
+	asked    []authz.Batch
+	err      error
+}
+
+// Model says what relations follow from others: by type, by relation. Without a
+// model every type and relation is known, and only tuples grant.
+type Model map[string]map[string]Rewrite
+
+// Rewrite is how a relation of a type is computed. The zero value grants by
+// tuples of the relation itself.
+type Rewrite struct {
+	// Union lists relations of the same object that imply this one.
+	Union []string
+	// Through lists relations of other objects, as "parent->view", that imply
+	// this one: view of the object that is this one's parent.
+	Through []Arrow
+	// Except names a relation of the same object that takes this one away.
+	Except string
+	// Conditions maps the name of a condition to the context value that must be
+	// true for it.
+	Conditions map[string]string
+}
+
+// Arrow is a relation of the objects that a relation leads to.
+type Arrow struct{ Via, Relation string }
+
+// NewEngine returns an engine without a model that holds the tuples, each as in
+// "document:1#viewer@user:alice". It panics on a text that isn't a tuple.
+func NewEngine(tuples ...string) *Engine {
+	return &Engine{tuples: MustTuples(tuples...)}
+}
+
+// NewModelEngine returns an empty engine with a model.
+func NewModelEngine(model Model) *Engine { return &Engine{model: model} }
+
+// Write adds tuples and returns the revision that has them. It is a [Writer].
+func (e *Engine) Write(_ context.Context, tuples ...Tuple) (authz.Revision, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, tuple := range tuples {
+		if !slices.Contains(e.tuples, tuple) {
+			e.tuples = append(e.tuples, tuple)
+		}
+	}
+	e.revision++
+
+	return e.at(), nil
+}
+
+// Delete takes tuples away and returns the revision that lacks them.
+func (e *Engine) Delete(_ context.Context, tuples ...Tuple) (authz.Revision, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.tuples = slices.DeleteFunc(e.tuples, func(tuple Tuple) bool { return slices.Contains(tuples, tuple) })
+	e.revision++
+
+	return e.at(), nil
+}
+
+// Fail makes every check fail with err until Fail(nil): an engine that is down.
+func (e *Engine) Fail(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.err = err
+}
+
+// Asked returns the batches that were asked so far.
+func (e *Engine) Asked() []authz.Batch {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+
+	return slices.Clone(e.asked)
+}
+
+func (e *Engine) at() authz.Revision { return authz.Revision("r" + strconv.Itoa(e.revision)) }
+
+// SupportsConsistency says that the engine is always fully consistent.
+func (e *Engine) SupportsConsistency(authz.Mode) bool { return true }
+
+// Check decides the queries.
+func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return authz.Result{}, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.asked = append(e.asked, batch)
+	if e.err != nil {
+		return authz.Result{}, e.err
+	}
+	if err := e.knows(batch.Consistency); err != nil {
+		return authz.Result{}, err
+	}
+	result := authz.Result{Answers: make([]authz.Answer, len(batch.Queries)), CheckedAt: e.at()}
+	for i, query := range batch.Queries {
+		result.Answers[i] = e.answer(query)
+	}
+
+	return result, nil
+}
+
+func (e *Engine) knows(consistency authz.Consistency) error {
+	if consistency.Mode != authz.ModeAtLeastAsFresh {
+		return nil
+	}
+	var revision int
+	if _, err := fmt.Sscanf(string(consistency.Revision), "r%d", &revision); err != nil || revision > e.revision {
+		return &authz.EngineError{Kind: authz.EngineBadRevision, Err: errors.New("no such revision")}
+	}
+
+	return nil
+}
+
+func (e *Engine) answer(query authz.Query) authz.Answer {
+	if err := e.known(query); err != nil {
+		return authz.Answer{Err: err}
+	}
+	walk := &walk{engine: e, context: query.Context, subject: query.Subject}
+	switch effect := walk.has(query.Object, query.Relation, 0); {
+	case walk.deep:
+		return authz.Answer{Err: &authz.EngineError{Kind: authz.EngineUnavailable, Err: errors.New("relations nest too deep")}}
+	case effect == authz.EffectConditional:
+		return authz.Answer{Effect: effect, Missing: walk.missing}
+	default:
+		return authz.Answer{Effect: effect}
+	}
+}
+
+func (e *Engine) known(query authz.Query) error {
+	if query.Subject.ID == "*" {
+		return &authz.EngineError{Kind: authz.EngineBadSubject, Err: errors.New("a wildcard isn't a subject")}
+	}
+	if query.Object.ID == "*" {
+		return &authz.EngineError{Kind: authz.EngineBadRequest, Err: errors.New("a wildcard isn't an object")}
+	}
+	if e.model == nil {
+		return nil
+	}
+	relations, known := e.model[query.Object.Type]
+	if !known {
+		return &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("no type %q", query.Object.Type)}
+	}
+	if _, known := relations[query.Relation]; !known {
+		return &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("type %q has no relation %q", query.Object.Type, query.Relation)}
+	}
+	if _, known := e.model[query.Subject.Type]; !known {
+		return &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("no type %q", query.Subject.Type)}
+	}
+
+	return nil
+}

@@ -1,0 +1,149 @@
+package authztest_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/authz/authztest"
+)
+
+var mutant = flag.String("mutant", "", "run the suite on this broken engine; used by TestSuiteCatches")
+
+// mutants are engines with one mistake each, by what the suite must say of them.
+var mutants = map[string]struct {
+	caught string
+	change func(query authz.Batch, result authz.Result, err error) (authz.Result, error)
+}{
+	"answers in another order": {"batch of", func(_ authz.Batch, result authz.Result, err error) (authz.Result, error) {
+		slices.Reverse(result.Answers)
+
+		return result, err
+	}},
+	"an answer too few": {"batch of", func(_ authz.Batch, result authz.Result, err error) (authz.Result, error) {
+		if n := len(result.Answers); n > 1 {
+			result.Answers = result.Answers[:n-1]
+		}
+
+		return result, err
+	}},
+	"a grant for a denial": {"direct relation", each(func(_ authz.Query, answer authz.Answer) authz.Answer {
+		if answer.Effect == authz.EffectDenied {
+			answer.Effect = authz.EffectAllowed
+		}
+
+		return answer
+	})},
+	"a grant for a condition": {"condition", each(func(_ authz.Query, answer authz.Answer) authz.Answer {
+		if answer.Effect == authz.EffectConditional {
+			answer.Effect = authz.EffectAllowed
+		}
+
+		return answer
+	})},
+	"no names of what is missing": {"condition", each(func(_ authz.Query, answer authz.Answer) authz.Answer {
+		answer.Missing = nil
+
+		return answer
+	})},
+	"a denial for an unknown relation": {"unknown_relation", each(func(_ authz.Query, answer authz.Answer) authz.Answer {
+		if answer.Err != nil {
+			answer = authz.Answer{Effect: authz.EffectDenied}
+		}
+
+		return answer
+	})},
+	"usersets as plain subjects": {"userset_as_the_subject", each(func(query authz.Query, answer authz.Answer) authz.Answer {
+		if query.Subject.Relation != "" {
+			answer.Effect = authz.EffectDenied
+		}
+
+		return answer
+	})},
+	"an outage for what a caller wrote": {"hostile", func(batch authz.Batch, result authz.Result, err error) (authz.Result, error) {
+		if slices.ContainsFunc(batch.Queries, func(q authz.Query) bool { return strings.ContainsAny(q.Object.ID+q.Subject.ID, "\n\x00") }) {
+			return authz.Result{}, errors.New("502")
+		}
+
+		return result, err
+	}},
+	"a revision that is no revision": {"at_least_as_fresh", func(batch authz.Batch, result authz.Result, err error) (authz.Result, error) {
+		if err != nil {
+			return authz.Result{Answers: make([]authz.Answer, len(batch.Queries))}, nil
+		}
+
+		return result, err
+	}},
+	"cleaned ids": {"hostile", nil},
+	"a deaf ear":  {"cancelled_before", nil},
+}
+
+func each(change func(authz.Query, authz.Answer) authz.Answer) func(authz.Batch, authz.Result, error) (authz.Result, error) {
+	return func(batch authz.Batch, result authz.Result, err error) (authz.Result, error) {
+		for i := range result.Answers {
+			result.Answers[i] = change(batch.Queries[i], result.Answers[i])
+		}
+
+		return result, err
+	}
+}
+
+type mutated struct {
+	*authztest.Engine
+
+	name string
+}
+
+func (m mutated) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
+	switch m.name {
+	case "cleaned ids":
+		batch.Queries = slices.Clone(batch.Queries)
+		for i := range batch.Queries {
+			batch.Queries[i].Object.ID = strings.TrimSpace(batch.Queries[i].Object.ID)
+		}
+	case "a deaf ear":
+		ctx = context.WithoutCancel(ctx)
+	}
+	result, err := m.Engine.Check(ctx, batch)
+	if change := mutants[m.name].change; change != nil {
+		return change(batch, result, err)
+	}
+
+	return result, err
+}
+
+// TestMutant is what TestSuiteCatches runs in another process, where it must fail.
+func TestMutant(t *testing.T) {
+	if *mutant == "" {
+		return
+	}
+	authztest.Suite{New: func(testing.TB) (authz.Engine, authztest.Writer) {
+		engine := authztest.NewModelEngine(authztest.SuiteModel())
+
+		return mutated{engine, *mutant}, engine
+	}}.Run(t)
+}
+
+func TestSuiteCatches(t *testing.T) {
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, mistake := range mutants {
+		t.Run(name, func(t *testing.T) {
+			output, err := exec.CommandContext(t.Context(), program, "-test.run", "^TestMutant$", "-mutant", name).CombinedOutput()
+			if err == nil {
+				t.Fatal("the suite passes an engine with this mistake")
+			}
+			if !strings.Contains(string(output), "--- FAIL: TestMutant/"+strings.ReplaceAll(mistake.caught, " ", "_")) {
+				t.Errorf("not caught by %q:\n%s", mistake.caught, output)
+			}
+		})
+	}
+}

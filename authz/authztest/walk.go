@@ -1,0 +1,107 @@
+package authztest
+
+import (
+	"slices"
+
+	"github.com/usher-auth/usher/authz"
+)
+
+// maxWalk bounds how deep relations lead to others: cycles end here.
+const maxWalk = 25
+
+// walk is the evaluation of one query.
+type walk struct {
+	engine  *Engine
+	context map[string]any
+	subject authz.Subject
+	missing []string
+	deep    bool
+}
+
+// has says whether the subject has the relation to the object.
+func (w *walk) has(object authz.Object, relation string, depth int) authz.Effect {
+	if depth > maxWalk {
+		w.deep = true
+
+		return authz.EffectDenied
+	}
+	rewrite := w.engine.model[object.Type][relation]
+	effect := w.granted(object, relation, rewrite, depth)
+	if effect == authz.EffectDenied || rewrite.Except == "" {
+		return effect
+	}
+	switch w.has(object, rewrite.Except, depth+1) {
+	case authz.EffectAllowed:
+		return authz.EffectDenied
+	case authz.EffectConditional:
+		return authz.EffectConditional
+	case authz.EffectDenied, authz.EffectUnknown:
+		fallthrough
+	default:
+		return effect
+	}
+}
+
+func (w *walk) granted(object authz.Object, relation string, rewrite Rewrite, depth int) authz.Effect {
+	best := authz.EffectDenied
+	keep := func(effect authz.Effect) bool {
+		if effect == authz.EffectConditional {
+			best = effect
+		}
+
+		return effect == authz.EffectAllowed
+	}
+	for _, tuple := range w.engine.tuples {
+		if tuple.Object == object && tuple.Relation == relation && keep(w.direct(tuple, rewrite, depth)) {
+			return authz.EffectAllowed
+		}
+	}
+	for _, implied := range rewrite.Union {
+		if keep(w.has(object, implied, depth+1)) {
+			return authz.EffectAllowed
+		}
+	}
+	for _, arrow := range rewrite.Through {
+		for _, tuple := range w.engine.tuples {
+			if tuple.Object != object || tuple.Relation != arrow.Via {
+				continue
+			}
+			if keep(w.has(authz.Object{Type: tuple.Subject.Type, ID: tuple.Subject.ID}, arrow.Relation, depth+1)) {
+				return authz.EffectAllowed
+			}
+		}
+	}
+
+	return best
+}
+
+// direct says whether one tuple names the subject, itself or by a userset.
+func (w *walk) direct(tuple Tuple, rewrite Rewrite, depth int) authz.Effect {
+	effect := authz.EffectDenied
+	switch {
+	case tuple.Subject == w.subject:
+		effect = authz.EffectAllowed
+	case tuple.Subject.Relation != "":
+		effect = w.has(authz.Object{Type: tuple.Subject.Type, ID: tuple.Subject.ID}, tuple.Subject.Relation, depth+1)
+	}
+	if effect == authz.EffectDenied || tuple.Condition == "" {
+		return effect
+	}
+	name, known := rewrite.Conditions[tuple.Condition]
+	if !known {
+		return authz.EffectDenied
+	}
+	value, given := w.context[name]
+	if !given {
+		if !slices.Contains(w.missing, name) {
+			w.missing = append(w.missing, name)
+		}
+
+		return authz.EffectConditional
+	}
+	if holds, ok := value.(bool); !ok || !holds {
+		return authz.EffectDenied
+	}
+
+	return effect
+}

@@ -1,0 +1,245 @@
+package authz
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
+)
+
+// consistencyRule is a compiled Consistency.
+type consistencyRule struct {
+	mode     Mode
+	revision *template
+	absent   Mode
+}
+
+// site is where faults of one method are collected.
+type site struct {
+	file   string
+	line   int
+	method string
+	faults []*RuleError
+}
+
+func (s *site) fail(path string, column int, problem, fix string) {
+	s.faults = append(s.faults, &RuleError{
+		File: s.file, Line: s.line, Method: s.method, Path: path, Column: column, Problem: problem, Fix: fix,
+	})
+}
+
+// checkScope demands a scope token (RFC 6749 §3.3).
+func (s *site) checkScope(scope, path string) {
+	for i := range len(scope) {
+		if c := scope[i]; c <= ' ' || c == '"' || c == '\\' || c >= 0x7f {
+			s.fail(path, i, "a scope can't hold this character", "write one scope, without spaces")
+
+			return
+		}
+	}
+	if scope == "" {
+		s.fail(path, -1, "the scope is empty", "write a scope")
+	}
+}
+
+// compileMethod compiles one rule. The method is never nil; one with faults is
+// denied.
+func (a *Authorizer) compileMethod(md protoreflect.MethodDescriptor, at *site, own, def *authzv1.Rule) *Method {
+	m := &Method{owner: a, name: fullMethod(md), input: md.Input()}
+	defer func() {
+		m.faults = at.faults
+		m.granted = &Decision{allowed: true, method: m.name, rule: m.rule}
+	}()
+	whole := inherit(own, def)
+	cs := &conditions{site: at, input: md.Input()}
+	m.compilePolicy(whole, own, cs)
+	if m.policy == policyPublic || own.GetDeny() != nil {
+		if own.GetAccessToken() != nil {
+			at.fail(pathRule+".access_token", -1, "nobody's token is looked at under this policy", "leave access_token out")
+		}
+	}
+	if m.policy != policyPublic && m.policy != policyDeny {
+		m.compileToken(whole, at)
+		m.compileStream(whole, own, md, at)
+	}
+	m.compileConsistency(whole, cs)
+	m.hides = whole.rule.GetOnDeny() == authzv1.OnDeny_ON_DENY_NOT_FOUND
+	m.leaves, m.reads, m.connection, m.pins = cs.leaves, cs.reads, cs.connection, cs.pins
+	if len(cs.checks) > 0 || m.policy == policyHandler {
+		a.demandEngine(m, cs, at)
+	}
+	if len(at.faults) == 0 {
+		m.rule, m.simple = m.text(), m.simpleCheck()
+	}
+
+	return m
+}
+
+func (m *Method) compilePolicy(whole *merged, own *authzv1.Rule, cs *conditions) {
+	path := strings.TrimSuffix(whole.at("policy"), ".policy")
+	switch rule := whole.rule.GetPolicy().(type) {
+	case *authzv1.Rule_Public:
+		m.policy = policyPublic
+		if own.GetPublic() == nil {
+			m.policy = policyDeny
+			cs.site.fail(path+".public", -1, "a service's default can't be public", "make each method public on its own")
+		}
+	case *authzv1.Rule_Authenticated:
+		m.policy = policyAuthenticated
+	case *authzv1.Rule_Handler:
+		m.policy = policyHandler
+		cs.asksAboutCaller = true
+	case *authzv1.Rule_Deny:
+		m.policy = policyDeny
+	case *authzv1.Rule_Check:
+		m.policy, m.root = policyCondition, cs.check(rule.Check, path+".check")
+	case *authzv1.Rule_Match:
+		m.policy, m.root = policyCondition, cs.match(rule.Match, path+".match")
+	case *authzv1.Rule_AllOf:
+		m.policy, m.root = policyCondition, cs.group(nodeAll, rule.AllOf.GetConditions(), path+".all_of", 1)
+	case *authzv1.Rule_AnyOf:
+		m.policy, m.root = policyCondition, cs.group(nodeAny, rule.AnyOf.GetConditions(), path+".any_of", 1)
+	default:
+		cs.site.fail(pathRule, -1, "the rule has no policy", "set public, authenticated, check, match, all_of, any_of, handler or deny")
+	}
+}
+
+func (m *Method) compileToken(whole *merged, at *site) {
+	token := whole.rule.GetAccessToken()
+	for i, scope := range token.GetScopes() {
+		at.checkScope(scope, whole.at("access_token.scopes")+index(i))
+	}
+	for i, scope := range token.GetAnyScope() {
+		at.checkScope(scope, whole.at("access_token.any_scope")+index(i))
+	}
+	for i, acr := range token.GetAcrValues() {
+		if acr == "" || strings.ContainsAny(acr, " \"\\\t\r\n") {
+			at.fail(whole.at("access_token.acr_values")+index(i), -1, "the value is empty or holds white space or quotes", "write one value of the acr claim")
+		}
+	}
+	for i, kind := range token.GetKinds() {
+		m.token.kinds = true
+		switch kind {
+		case authzv1.Kind_KIND_SERVICE:
+			m.token.service = true
+		case authzv1.Kind_KIND_USER:
+			m.token.user = true
+		case authzv1.Kind_KIND_UNSPECIFIED:
+			fallthrough
+		default:
+			at.fail(whole.at("access_token.kinds")+index(i), -1, "the kind isn't specified", "write KIND_SERVICE or KIND_USER")
+		}
+	}
+	m.token.scopes, m.token.anyScope, m.token.acrValues = token.GetScopes(), token.GetAnyScope(), token.GetAcrValues()
+	m.token.maxAge = at.duration(token.GetMaxAge(), whole.at("access_token.max_age"))
+	m.validation = token.GetValidation()
+}
+
+func (m *Method) compileStream(whole *merged, own *authzv1.Rule, md protoreflect.MethodDescriptor, at *site) {
+	if !md.IsStreamingClient() && !md.IsStreamingServer() {
+		if own.GetStream() != nil {
+			at.fail(pathRule+".stream", -1, "the method is unary", "leave stream out")
+		}
+
+		return
+	}
+	m.first = whole.rule.GetStream().GetMessageCheck() == authzv1.MessageCheck_MESSAGE_CHECK_FIRST_MESSAGE
+	m.recheck = at.duration(whole.rule.GetStream().GetRecheckInterval(), whole.at("stream.recheck_interval"))
+}
+
+// duration is zero for an unset duration; one that is set must be positive.
+func (s *site) duration(d *durationpb.Duration, path string) time.Duration {
+	if d == nil {
+		return 0
+	}
+	if err := d.CheckValid(); err != nil || d.AsDuration() <= 0 {
+		s.fail(path, -1, "the duration isn't positive", "write it as {seconds: 300}, or leave it out")
+
+		return 0
+	}
+
+	return d.AsDuration()
+}
+
+func (m *Method) compileConsistency(whole *merged, cs *conditions) {
+	rule := whole.rule.GetConsistency()
+	fresh := rule.GetMode() == authzv1.Mode_MODE_AT_LEAST_AS_FRESH
+	m.consistency = consistencyRule{mode: engineMode(rule.GetMode(), ModeMinimizeLatency), absent: engineMode(rule.GetIfAbsent(), ModeFullyConsistent)}
+	switch {
+	case !fresh && rule.GetRevision() != "":
+		cs.site.fail(whole.at("consistency.revision"), -1, "a revision has no meaning in this mode", "set mode MODE_AT_LEAST_AS_FRESH, or leave it out")
+	case !fresh && rule.GetIfAbsent() != 0:
+		cs.site.fail(whole.at("consistency.if_absent"), -1, "if_absent has no meaning in this mode", "set mode MODE_AT_LEAST_AS_FRESH, or leave it out")
+	case fresh && rule.GetRevision() == "":
+		cs.site.fail(whole.at("consistency.revision"), -1, "the mode needs a revision", "write where the call has it, as in \"{$metadata.x-revision}\"")
+	case fresh && rule.GetIfAbsent() == authzv1.Mode_MODE_AT_LEAST_AS_FRESH:
+		cs.site.fail(whole.at("consistency.if_absent"), -1, "without a revision this mode has no meaning", "write MODE_FULLY_CONSISTENT or MODE_MINIMIZE_LATENCY")
+	case fresh:
+		pins := cs.pins // a revision isn't an object: later messages may have another
+		m.consistency.revision = cs.template(rule.GetRevision(), whole.at("consistency.revision"), roleRevision)
+		cs.pins = pins
+	}
+}
+
+func engineMode(mode authzv1.Mode, unset Mode) Mode {
+	switch mode {
+	case authzv1.Mode_MODE_MINIMIZE_LATENCY:
+		return ModeMinimizeLatency
+	case authzv1.Mode_MODE_AT_LEAST_AS_FRESH:
+		return ModeAtLeastAsFresh
+	case authzv1.Mode_MODE_FULLY_CONSISTENT:
+		return ModeFullyConsistent
+	case authzv1.Mode_MODE_UNSPECIFIED:
+		return unset
+	default:
+		return ModeFullyConsistent
+	}
+}
+
+// demandEngine reports what the rule needs and the configuration doesn't give.
+func (a *Authorizer) demandEngine(m *Method, cs *conditions, at *site) {
+	if a.asker == nil {
+		at.fail("", -1, "the rule asks an engine and none is configured", "set Config.Engine")
+
+		return
+	}
+	if cs.asksAboutCaller && a.subjects.none {
+		at.fail("", -1, "the rule asks about the caller and no subjects are configured", "set Config.Subjects")
+	}
+	modes := []Mode{m.consistency.mode}
+	if m.consistency.mode == ModeAtLeastAsFresh {
+		modes = append(modes, m.consistency.absent)
+	}
+	for _, mode := range modes {
+		if !a.asker.supports(mode) {
+			at.fail(pathRule+".consistency", -1, "the engine can't answer "+mode.String(), "use another mode or another engine")
+		}
+	}
+}
+
+func (m *Method) text() string {
+	switch m.policy {
+	case policyPublic:
+		return "public"
+	case policyAuthenticated:
+		return "authenticated"
+	case policyHandler:
+		return "handler"
+	case policyCondition:
+		return m.root.text()
+	case policyDeny:
+		return "deny"
+	default:
+		return "deny"
+	}
+}
+
+func fullMethod(md protoreflect.MethodDescriptor) string {
+	return "/" + string(md.Parent().FullName()) + "/" + string(md.Name())
+}
+
+func index(i int) string { return "[" + strconv.Itoa(i) + "]" }

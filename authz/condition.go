@@ -1,0 +1,239 @@
+package authz
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
+)
+
+// maxDepth is how deep groups nest: more belongs in the engine's model.
+const maxDepth = 4
+
+type nodeKind uint8
+
+const (
+	nodeNever nodeKind = iota
+	nodeCheck
+	nodeMatch
+	nodeScope
+	nodeAll
+	nodeAny
+)
+
+// node is a condition: a leaf with its number, or a group.
+type node struct {
+	kind     nodeKind
+	leaf     int
+	children []*node
+	check    *check
+	match    *match
+	scope    string
+}
+
+// check is a compiled Check.
+type check struct {
+	object   *template
+	relation string
+	// subject is nil where the configured subject of the token's kind stands.
+	subject *subjectTemplate
+	deny    bool
+	context []contextValue
+	// prefix of the query's key: relation and type.
+	prefix string
+	// cacheable is false where equal calls have different queries.
+	cacheable bool
+}
+
+type contextValue struct {
+	name  string
+	value *template
+}
+
+type match struct{ left, right *template }
+
+// conditions compiles the conditions of one method.
+type conditions struct {
+	site   *site
+	input  protoreflect.MessageDescriptor
+	leaves int
+	checks []*check
+	// asksAboutCaller says that a check uses the configured subjects.
+	asksAboutCaller bool
+	reads           bool
+	connection      bool
+	pins            []*part
+}
+
+func (c *conditions) leafNode(n *node) *node {
+	n.leaf = c.leaves
+	c.leaves++
+
+	return n
+}
+
+// template parses one template and reports its fault.
+func (c *conditions) template(text, path string, in role) *template {
+	t, bad := parseTemplate(text, in, c.input)
+	if bad != nil {
+		c.site.fail(path, bad.column, bad.problem, bad.fix)
+
+		return nil
+	}
+	c.reads = c.reads || t.reads
+	for i := range t.parts {
+		from := t.parts[i].source
+		if from == sourceField {
+			c.pins = append(c.pins, &t.parts[i])
+		}
+		c.connection = c.connection || from == sourceMetadata || from == sourcePeerIP
+	}
+
+	return t
+}
+
+func (c *conditions) check(rule *authzv1.Check, path string) *node {
+	compiled := &check{relation: rule.GetRelation(), deny: rule.GetOnMissing() == authzv1.OnMissing_ON_MISSING_DENY, cacheable: true}
+	compiled.object = c.template(rule.GetObject(), path+".object", roleObject)
+	if at := badName(rule.GetRelation()); at >= 0 {
+		problem := "the relation isn't a name of letters, digits and _-./"
+		if rule.GetRelation() == "" {
+			problem, at = "the relation is empty", -1
+		}
+		c.site.fail(path+".relation", at, problem, "write a relation or permission of the engine's model")
+	}
+	if rule.GetSubject() == "" {
+		c.asksAboutCaller = true
+	} else if subject := c.template(rule.GetSubject(), path+".subject", roleSubject); subject != nil {
+		compiled.subject = newSubjectTemplate(subject)
+	}
+	compiled.context = c.context(rule.GetContext(), path+".context")
+	for _, value := range compiled.context {
+		compiled.cacheable = compiled.cacheable && (value.value == nil || !value.value.volatile)
+	}
+	if compiled.object != nil {
+		compiled.prefix = keyPrefix(compiled.relation, compiled.object.objectType)
+	}
+	c.checks = append(c.checks, compiled)
+
+	return c.leafNode(&node{kind: nodeCheck, check: compiled})
+}
+
+func (c *conditions) context(values []*authzv1.ContextValue, path string) []contextValue {
+	compiled := make([]contextValue, 0, len(values))
+	names := map[string]bool{}
+	for i, value := range values {
+		at := path + "[" + strconv.Itoa(i) + "]"
+		switch name := value.GetName(); {
+		case name == "":
+			c.site.fail(at+".name", -1, "the name is empty", "name it as the engine's schema does")
+		case names[name]:
+			c.site.fail(at+".name", -1, "the name "+strconv.Quote(name)+" stands twice", "leave one")
+		}
+		names[value.GetName()] = true
+		compiled = append(compiled, contextValue{value.GetName(), c.template(value.GetValue(), at+".value", roleContext)})
+	}
+	// In one order, so that equal contexts have equal keys.
+	slices.SortFunc(compiled, func(a, b contextValue) int { return cmp.Compare(a.name, b.name) })
+
+	return compiled
+}
+
+func (c *conditions) match(rule *authzv1.Match, path string) *node {
+	compiled := &match{
+		left:  c.template(rule.GetLeft(), path+".left", roleMatch),
+		right: c.template(rule.GetRight(), path+".right", roleMatch),
+	}
+	if compiled.left != nil && compiled.right != nil {
+		literal := func(t *template) bool { return len(t.parts) == 1 && t.parts[0].source == sourceLiteral }
+		switch {
+		case compiled.left.fan >= 0 && compiled.right.fan >= 0:
+			c.site.fail(path+".right", -1, "both sides fan out", "leave [] on one side")
+		case literal(compiled.left) && literal(compiled.right):
+			c.site.fail(path, -1, "both sides are literals", "compare a field with the caller")
+		case compiled.left.text == compiled.right.text:
+			c.site.fail(path, -1, "both sides are the same", "compare a field with the caller")
+		}
+	}
+
+	return c.leafNode(&node{kind: nodeMatch, match: compiled})
+}
+
+func (c *conditions) scope(rule *authzv1.HasScope, path string) *node {
+	c.site.checkScope(rule.GetScope(), path+".scope")
+
+	return c.leafNode(&node{kind: nodeScope, scope: rule.GetScope()})
+}
+
+func (c *conditions) group(kind nodeKind, conditions []*authzv1.Condition, path string, depth int) *node {
+	n := &node{kind: kind}
+	if depth > maxDepth {
+		c.site.fail(path, -1, "groups nest deeper than "+strconv.Itoa(maxDepth), "say it in the engine's model")
+
+		return &node{}
+	}
+	if len(conditions) == 0 {
+		c.site.fail(path+".conditions", -1, "the group is empty", "give it a condition")
+	}
+	for i, condition := range conditions {
+		at := path + ".conditions[" + strconv.Itoa(i) + "]"
+		n.children = append(n.children, c.condition(condition, at, depth))
+	}
+
+	return n
+}
+
+func (c *conditions) condition(condition *authzv1.Condition, path string, depth int) *node {
+	switch part := condition.GetCondition().(type) {
+	case *authzv1.Condition_Check:
+		return c.check(part.Check, path+".check")
+	case *authzv1.Condition_Match:
+		return c.match(part.Match, path+".match")
+	case *authzv1.Condition_HasScope:
+		return c.scope(part.HasScope, path+".has_scope")
+	case *authzv1.Condition_AllOf:
+		return c.group(nodeAll, part.AllOf.GetConditions(), path+".all_of", depth+1)
+	case *authzv1.Condition_AnyOf:
+		return c.group(nodeAny, part.AnyOf.GetConditions(), path+".any_of", depth+1)
+	default:
+		c.site.fail(path, -1, "the condition is empty", "set check, match, has_scope, all_of or any_of")
+
+		return &node{}
+	}
+}
+
+// text is the condition on one line, as decisions show it.
+func (n *node) text() string {
+	switch n.kind {
+	case nodeCheck:
+		text := "check " + n.check.object.text + "#" + n.check.relation
+		if n.check.subject != nil {
+			text += "@" + n.check.subject.template.text
+		}
+
+		return text
+	case nodeMatch:
+		return "match " + n.match.left.text + " = " + n.match.right.text
+	case nodeScope:
+		return "has_scope " + n.scope
+	case nodeAll, nodeAny:
+		parts := make([]string, len(n.children))
+		for i, child := range n.children {
+			parts[i] = child.text()
+		}
+		name := "any_of"
+		if n.kind == nodeAll {
+			name = "all_of"
+		}
+
+		return name + "(" + strings.Join(parts, ", ") + ")"
+	case nodeNever:
+		return "never"
+	default:
+		return "never"
+	}
+}

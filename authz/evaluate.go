@@ -1,0 +1,361 @@
+package authz
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/dynamicpb"
+)
+
+// evaluation is the work on one call. It is pooled: nothing of it is kept.
+type evaluation struct {
+	method      *Method
+	in          input
+	call        *Call
+	kept        Call
+	consistency Consistency
+	buf         []byte
+	asks        []ask
+	leaves      []leaf
+	caller      *subjectTemplate
+	begun       time.Time
+}
+
+// leaf is the state of one leaf of the condition.
+type leaf struct {
+	// from and to are its asks, of a check that has any.
+	from, to int
+	verdict  verdict
+	// reason is why it is denied, where that isn't the relation.
+	reason Reason
+	scope  string
+}
+
+var evaluations = sync.Pool{New: func() any { return &evaluation{} }}
+
+func (e *evaluation) release() {
+	clear(e.asks)
+	clear(e.leaves)
+	*e = evaluation{buf: e.buf[:0], asks: e.asks[:0], leaves: e.leaves[:0]}
+	if cap(e.buf) <= maxPooled {
+		evaluations.Put(e)
+	}
+}
+
+// maxPooled bounds the buffers kept between calls.
+const maxPooled = 64 << 10
+
+// evaluate decides a condition: what needs no engine first, then the cache, then
+// one batch for the engine.
+func (m *Method) evaluate(ctx context.Context, call *Call) (*Decision, error) {
+	e, _ := evaluations.Get().(*evaluation)
+	defer e.release()
+	// A copy, so that the caller's own needs no heap.
+	e.kept = *call
+	e.method, e.call = m, &e.kept
+	e.in = input{principal: call.Principal, call: e.call, now: m.owner.now}
+	explain := call.Explain || m.owner.observer.Decided != nil
+	if explain {
+		e.begun = time.Now()
+	}
+	if err := e.prepare(); err != nil {
+		return m.refuse(ctx, err)
+	}
+	warm, err := e.answer(ctx, m.root)
+	if err != nil {
+		return m.abandoned(ctx, err)
+	}
+	verdict := e.fold(m.root)
+	if verdict == verdictAllowed && warm && !explain {
+		return m.granted, nil
+	}
+
+	return m.conclude(ctx, e, verdict)
+}
+
+// abandoned ends a call whose own context ended.
+func (m *Method) abandoned(ctx context.Context, err error) (*Decision, error) {
+	decision := &Decision{method: m.name, rule: m.rule}
+	m.observe(ctx, decision)
+
+	return decision, fmt.Errorf("authz: the call ended before a decision: %w", err)
+}
+
+func (m *Method) conclude(ctx context.Context, e *evaluation, verdict verdict) (*Decision, error) {
+	decision := &Decision{method: m.name, rule: m.rule, checks: e.checks()}
+	if !e.begun.IsZero() {
+		decision.duration = time.Since(e.begun)
+	}
+	var err *Error
+	switch verdict {
+	case verdictAllowed:
+		decision.allowed = true
+		m.observe(ctx, decision)
+
+		return decision, nil
+	case verdictError:
+		err = e.failure()
+	case verdictDenied, verdictPending:
+		err = e.denial()
+	default:
+		err = e.denial()
+	}
+	decision.reason = err.Reason
+	m.observe(ctx, decision)
+
+	return decision, err
+}
+
+// prepare renders every query of the rule and decides the leaves that need none.
+func (e *evaluation) prepare() *Error {
+	if e.method.reads {
+		if err := e.setMessage(); err != nil {
+			return err
+		}
+	}
+	var err *Error
+	if e.consistency, err = e.method.consistency.resolve(&e.in); err != nil {
+		return err
+	}
+	e.caller = e.method.owner.subjects.of(e.call.Principal)
+	e.leaves = slices.Grow(e.leaves[:0], e.method.leaves)[:e.method.leaves]
+
+	return e.gather(e.method.root)
+}
+
+func (e *evaluation) setMessage() *Error {
+	if e.call.Message == nil {
+		return refusal(ReasonObjectMissing, "there is no message")
+	}
+	message := e.call.Message.ProtoReflect()
+	if descriptor := message.Descriptor(); descriptor != e.method.input {
+		if descriptor.FullName() != e.method.input.FullName() {
+			return refusal(ReasonMisconfigured, "the message is a %s, not a %s", descriptor.FullName(), e.method.input.FullName())
+		}
+		// The rule was compiled from another copy of the descriptor (a descriptor
+		// set, say): read the message as that one has it.
+		wire, err := proto.Marshal(e.call.Message)
+		copied := dynamicpb.NewMessage(e.method.input)
+		if err == nil {
+			err = proto.Unmarshal(wire, copied)
+		}
+		if err != nil {
+			return refusal(ReasonMisconfigured, "the message can't be read by the rule's descriptor: %w", err)
+		}
+		message = copied
+	}
+	e.in.message = message
+
+	return nil
+}
+
+func (c *consistencyRule) resolve(in *input) (Consistency, *Error) {
+	if c.mode != ModeAtLeastAsFresh {
+		return Consistency{Mode: c.mode}, nil
+	}
+	text, st, at := c.revision.render(nil, in, 0, screenAsRevision)
+	switch st {
+	case statusOK:
+		return Consistency{Mode: ModeAtLeastAsFresh, Revision: Revision(text)}, nil
+	case statusMissing:
+		return Consistency{Mode: c.absent}, nil
+	case statusInvalid, statusForeign:
+		fallthrough
+	default:
+		return Consistency{}, refusal(ReasonRevisionInvalid, "the revision in %s can't be one", at.name)
+	}
+}
+
+func (e *evaluation) gather(n *node) *Error {
+	switch n.kind {
+	case nodeCheck:
+		return e.gatherCheck(n.check, &e.leaves[n.leaf])
+	case nodeMatch:
+		return e.gatherMatch(n.match, &e.leaves[n.leaf])
+	case nodeScope:
+		at := &e.leaves[n.leaf]
+		at.verdict, at.reason, at.scope = verdictDenied, ReasonInsufficientScope, n.scope
+		if e.call.Principal.HasScope(n.scope) {
+			at.verdict = verdictAllowed
+		}
+	case nodeAll, nodeAny:
+		for _, child := range n.children {
+			if err := e.gather(child); err != nil {
+				return err
+			}
+		}
+	case nodeNever:
+	}
+
+	return nil
+}
+
+func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
+	at.from, at.to = len(e.asks), len(e.asks)
+	at.verdict = verdictPending
+	count := c.object.fanOut(&e.in)
+	if count == 0 {
+		return e.missing(c, at, &c.object.parts[c.object.fan], -1)
+	}
+	if len(e.asks)+count > e.method.owner.maxObjects {
+		return e.tooMany(c.object, count)
+	}
+	subject := e.caller
+	var subjectReason Reason
+	var subjectText []byte
+	if c.subject != nil {
+		subject = c.subject
+	}
+	if subject == nil {
+		subjectReason = ReasonSubjectUnmapped
+	}
+	context, err := e.contextOf(c)
+	if err != nil {
+		return err
+	}
+	for i := range count {
+		q := ask{check: c, subject: subject, context: context, key: span{from: len(e.buf)}, element: i}
+		e.buf = append(e.buf, c.prefix...)
+		q.object.from = len(e.buf)
+		var st status
+		var bad *part
+		if e.buf, st, bad = c.object.render(e.buf, &e.in, i, screenAsID); st != statusOK {
+			switch st {
+			case statusMissing:
+				return e.missing(c, at, bad, i)
+			case statusForeign:
+				at.deny(ReasonSubjectInvalid)
+
+				return nil
+			case statusInvalid, statusOK:
+				fallthrough
+			default:
+				return &Error{Reason: ReasonObjectMissing, Field: bad.path(i), Err: errUnusable}
+			}
+		}
+		q.object.to = len(e.buf)
+		if subjectReason != "" {
+			continue
+		}
+		e.buf = append(e.buf, subject.prefix...)
+		q.id.from = len(e.buf)
+		if i == 0 {
+			if e.buf, st, _ = subject.template.render(e.buf, &e.in, 0, screenAsID); st != statusOK {
+				subjectReason = ReasonSubjectInvalid
+
+				continue
+			}
+			subjectText = e.buf[q.id.from:]
+		} else {
+			e.buf = append(e.buf, subjectText...)
+		}
+		q.id.to = len(e.buf)
+		if context != nil {
+			var ok bool
+			if e.buf, ok = appendContext(e.buf, c.context, context); !ok {
+				subjectReason = ReasonSubjectInvalid
+
+				continue
+			}
+		}
+		e.buf = appendConsistency(e.buf, e.consistency)
+		q.key.to = len(e.buf)
+		e.asks = append(e.asks, q)
+	}
+	if subjectReason != "" {
+		at.deny(subjectReason)
+		e.asks = e.asks[:at.from]
+
+		return nil
+	}
+	at.to = len(e.asks)
+
+	return nil
+}
+
+func (l *leaf) deny(reason Reason) {
+	l.verdict, l.reason, l.to = verdictDenied, reason, l.from
+}
+
+// missing is a request that doesn't name the object.
+func (e *evaluation) missing(c *check, at *leaf, p *part, i int) *Error {
+	if c.deny {
+		e.asks = e.asks[:at.from]
+		at.deny(ReasonRelationDenied)
+
+		return nil
+	}
+
+	return &Error{Reason: ReasonObjectMissing, Field: p.path(i), Err: errMissing}
+}
+
+func (e *evaluation) tooMany(t *template, count int) *Error {
+	err := refusal(ReasonObjectMissing, "the request names %d objects more than the %d that one may",
+		len(e.asks)+count-e.method.owner.maxObjects, e.method.owner.maxObjects)
+	if t.fan >= 0 {
+		err.Field = t.parts[t.fan].path(-1)
+	}
+
+	return err
+}
+
+// field is the first field that the template reads, with its element's index.
+func (t *template) field(i int) string {
+	for n := range t.parts {
+		if t.parts[n].field != nil {
+			return t.parts[n].path(i)
+		}
+	}
+
+	return ""
+}
+
+// path is the field of a part, with the element's index where it fans out.
+func (p *part) path(i int) string {
+	if p.field == nil {
+		return ""
+	}
+	if i < 0 {
+		return strings.ReplaceAll(p.field.text, "[]", "")
+	}
+
+	return strings.ReplaceAll(p.field.text, "[]", "["+strconv.Itoa(i)+"]")
+}
+
+func (e *evaluation) gatherMatch(m *match, at *leaf) *Error {
+	at.verdict, at.reason = verdictDenied, ReasonRelationDenied
+	many, one := m.left, m.right
+	if m.right.fan >= 0 {
+		many, one = m.right, m.left
+	}
+	count := many.fanOut(&e.in)
+	if count > e.method.owner.maxObjects {
+		return e.tooMany(many, count)
+	}
+	mark := len(e.buf)
+	defer func() { e.buf = e.buf[:mark] }()
+	var st status
+	if e.buf, st, _ = one.render(e.buf, &e.in, 0, screenAsText); st != statusOK {
+		return nil
+	}
+	split := len(e.buf)
+	for i := range count {
+		if e.buf, st, _ = many.render(e.buf[:split], &e.in, i, screenAsText); st != statusOK {
+			return nil
+		}
+		if string(e.buf[mark:split]) != string(e.buf[split:]) {
+			return nil
+		}
+	}
+	if count > 0 {
+		at.verdict = verdictAllowed
+	}
+
+	return nil
+}

@@ -1,0 +1,148 @@
+package authz
+
+import (
+	"bytes"
+	"encoding/hex"
+	"strings"
+)
+
+type formatKind uint8
+
+const (
+	formatNone formatKind = iota
+	formatUUID
+	formatName
+)
+
+// formatter turns a value into the text that stands for it.
+type formatter struct {
+	kind formatKind
+	// segments of a name pattern; the captured one is empty, "*" is any.
+	segments []string
+	text     string
+}
+
+func parseFormatter(text string) (formatter, *fault) {
+	if text == "uuid" {
+		return formatter{kind: formatUUID, text: text}, nil
+	}
+	pattern, isName := strings.CutPrefix(text, "name(")
+	if !isName {
+		return formatter{}, &fault{0, "there is no formatter " + text, "use uuid or name(pattern/{})"}
+	}
+	pattern, closed := strings.CutSuffix(pattern, ")")
+	if !closed {
+		return formatter{}, &fault{len(text), "the name pattern isn't closed", "close it with ')'"}
+	}
+	format := formatter{kind: formatName, text: text, segments: strings.Split(pattern, "/")}
+	captured, column := 0, len("name(")
+	for i, segment := range format.segments {
+		switch {
+		case segment == "{}":
+			captured++
+			format.segments[i] = ""
+		case segment == "":
+			return formatter{}, &fault{column, "the name pattern has an empty segment", "write it as organizations/*/folders/{}"}
+		case segment != "*" && strings.ContainsAny(segment, "{}*()|"):
+			return formatter{}, &fault{column, "a segment of a name pattern is a literal, * or {}", "write it as organizations/*/folders/{}"}
+		}
+		column += len(segment) + 1
+	}
+	if captured != 1 {
+		return formatter{}, &fault{0, "a name pattern captures exactly one segment", "write {} for the segment that names the object"}
+	}
+
+	return format, nil
+}
+
+// apply replaces the raw value at the end of buf, from start, by its formatted
+// text.
+func (f *formatter) apply(buf []byte, start int) ([]byte, status) {
+	switch f.kind {
+	case formatNone:
+		return buf, statusOK
+	case formatUUID:
+		return applyUUID(buf, start)
+	case formatName:
+		return f.applyName(buf, start)
+	default:
+		return buf[:start], statusInvalid
+	}
+}
+
+const (
+	uuidBytes = 16
+	uuidText  = 36
+)
+
+// uuidGroups are where the groups of a UUID's text end, in bytes.
+var uuidGroups = [...]int{4, 6, 8, 10, uuidBytes}
+
+func applyUUID(buf []byte, start int) ([]byte, status) {
+	value := buf[start:]
+	if len(value) != uuidText || value[8] != '-' || value[13] != '-' || value[18] != '-' || value[23] != '-' {
+		return buf[:start], statusInvalid
+	}
+	zero := true
+	for i, c := range value {
+		switch {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+		case c >= 'A' && c <= 'F':
+			value[i] = c + 'a' - 'A'
+			zero = false
+		case c >= '0' && c <= '9' || c >= 'a' && c <= 'f':
+			zero = zero && c == '0'
+		default:
+			return buf[:start], statusInvalid
+		}
+	}
+	if zero {
+		return buf[:start], statusMissing
+	}
+
+	return buf, statusOK
+}
+
+// appendUUID appends the canonical text of 16 bytes; all zero is missing.
+func appendUUID(buf, raw []byte) ([]byte, status) {
+	if len(raw) == 0 || bytes.Equal(raw, make([]byte, uuidBytes)) {
+		return buf, statusMissing
+	}
+	if len(raw) != uuidBytes {
+		return buf, statusInvalid
+	}
+	from := 0
+	for _, to := range uuidGroups {
+		if from > 0 {
+			buf = append(buf, '-')
+		}
+		buf = hex.AppendEncode(buf, raw[from:to])
+		from = to
+	}
+
+	return buf, statusOK
+}
+
+// applyName keeps the captured segment of a resource name that matches as a
+// whole. A name that doesn't match is missing: another kind of name stands there.
+func (f *formatter) applyName(buf []byte, start int) ([]byte, status) {
+	rest := buf[start:]
+	var captured []byte
+	for i, want := range f.segments {
+		segment, after, more := bytes.Cut(rest, []byte{'/'})
+		if more != (i < len(f.segments)-1) {
+			return buf[:start], statusMissing
+		}
+		rest = after
+		switch {
+		case len(segment) == 0 || len(segment) == 1 && segment[0] == '-':
+			return buf[:start], statusMissing
+		case want == "":
+			captured = segment
+		case want != "*" && string(segment) != want:
+			return buf[:start], statusMissing
+		}
+	}
+
+	return buf[:start+copy(buf[start:], captured)], statusOK
+}

@@ -1,0 +1,84 @@
+package adapter
+
+import (
+	"context"
+	"sync"
+
+	"github.com/usher-auth/usher/authz"
+)
+
+// Chunks cuts n queries into runs of at most size and calls ask for each, at
+// most parallel at once, and waits for all. A run that fails is reported to
+// failed, one call at a time, and the others go on: with a denial in one run
+// the decision stands whatever became of another. Chunks itself fails, with
+// the first run's error, only when every run failed.
+//
+// Runs that have not started when ctx ends fail with its error. With n zero
+// nothing is called. A panic in ask is raised again in the caller's goroutine,
+// where whoever recovers panics can see it.
+func Chunks(ctx context.Context, n, size, parallel int,
+	ask func(ctx context.Context, lo, hi int) error, failed func(lo, hi int, err error),
+) error {
+	if n <= size {
+		if n == 0 {
+			return nil
+		}
+		err := ask(ctx, 0, n)
+		if err != nil {
+			failed(0, n, err)
+		}
+
+		return err
+	}
+
+	runs := (n + size - 1) / size
+	errs := make([]error, runs)
+	panics := make(chan any, runs)
+	slots := make(chan struct{}, max(parallel, 1))
+	var group sync.WaitGroup
+	for run := range runs {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			errs[run] = ctx.Err()
+
+			continue
+		}
+		group.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					panics <- p
+				}
+				<-slots
+			}()
+			errs[run] = ask(ctx, run*size, min(n, (run+1)*size))
+		})
+	}
+	group.Wait()
+	select {
+	case p := <-panics:
+		panic(p)
+	default:
+	}
+
+	failures := 0
+	for run, err := range errs {
+		if err != nil {
+			failures++
+			failed(run*size, min(n, (run+1)*size), err)
+		}
+	}
+	if failures == runs {
+		return errs[0]
+	}
+
+	return nil
+}
+
+// Fail sets err as the answer of each query in the slice and leaves the
+// effect unknown, which never allows.
+func Fail(answers []authz.Answer, err error) {
+	for i := range answers {
+		answers[i] = authz.Answer{Err: err}
+	}
+}

@@ -1,0 +1,39 @@
+package adapter_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/usher-auth/usher/authz/internal/adapter"
+)
+
+func TestRow61WhoseDeadlineItWas(t *testing.T) {
+	within := func(d time.Duration) context.Context {
+		ctx, cancel := context.WithTimeout(t.Context(), d)
+		t.Cleanup(cancel)
+
+		return ctx
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, tc := range map[string]struct {
+		ctx      context.Context
+		timedOut bool
+		want     error
+	}{
+		"a caller who left":                             {gone, false, context.Canceled},
+		"a deadline that has passed":                    {within(-time.Second), false, context.DeadlineExceeded},
+		"a deadline that the engine saw pass first":     {within(30 * time.Millisecond), true, context.DeadlineExceeded},
+		"an engine that is slow by its own measure":     {within(time.Hour), true, nil},
+		"an engine that is slow, and nobody's deadline": {t.Context(), true, nil},
+		"another fault just before the deadline":        {within(time.Hour), false, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := adapter.Ended(tc.ctx, tc.timedOut); !errors.Is(got, tc.want) || (got == nil) != (tc.want == nil) {
+				t.Errorf("got %v, want %v", got, tc.want)
+			}
+		})
+	}
+}

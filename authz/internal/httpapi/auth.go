@@ -1,0 +1,133 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/usher-auth/usher/authz"
+)
+
+// maxCredential bounds a token or key: more than any server's header limit.
+const maxCredential = 16 << 10
+
+// invalidator is what a TokenSource may have besides: it forgets exactly the
+// token that an engine refused. usher's credentials have it.
+type invalidator interface{ Invalidate(token string) }
+
+type authenticator struct {
+	name   string
+	tokens TokenSource
+	key    Secret
+	header string
+}
+
+func newAuthenticator(config Config) (authenticator, error) {
+	a := authenticator{name: config.Name, tokens: config.TokenSource, key: config.APIKey, header: config.APIKeyHeader}
+	if a.tokens != nil && a.key != nil {
+		return a, fmt.Errorf("%s: TokenSource and APIKey: set one", config.Name)
+	}
+	if a.header == "" {
+		a.header = "X-API-Key"
+	}
+	for name, values := range config.Header {
+		if strings.EqualFold(name, "Authorization") || strings.EqualFold(name, a.header) {
+			return a, fmt.Errorf("%s: Header must not hold credentials: use TokenSource or APIKey", config.Name)
+		}
+		for _, v := range values {
+			if !isHeaderValue(v) {
+				return a, fmt.Errorf("%s: Header %q has a value that HTTP does not allow", config.Name, name)
+			}
+		}
+	}
+
+	return a, nil
+}
+
+// credentialError is a source of credentials that failed. What it said is
+// there for errors.As but not in the text: a source of the user's own may put
+// anything into its errors.
+type credentialError struct {
+	name  string
+	cause error
+}
+
+func (e *credentialError) Error() string { return e.name + ": no credentials for the engine" }
+func (e *credentialError) Unwrap() error { return e.cause }
+
+// authenticate sets the one credential and returns a token that was sent, for
+// renew.
+func (a authenticator) authenticate(ctx context.Context, header http.Header) (string, error) {
+	switch {
+	case a.tokens != nil:
+		token, err := a.tokens.Token(ctx)
+		if err != nil {
+			return "", a.fault(err)
+		}
+		if token == nil || !isCredential(token.AccessToken) {
+			return "", a.fault(errors.New("not a token"))
+		}
+		header.Set("Authorization", "Bearer "+token.AccessToken)
+
+		return token.AccessToken, nil
+	case a.key != nil:
+		key, err := a.key(ctx)
+		if err != nil {
+			return "", a.fault(err)
+		}
+		if !isCredential(key) {
+			return "", a.fault(errors.New("not a key"))
+		}
+		header.Set(a.header, key)
+	}
+
+	return "", nil
+}
+
+// renew drops the token that was refused and reports whether another may be
+// had: then the request is worth sending once more.
+func (a authenticator) renew(ctx context.Context, refused string) bool {
+	source, ok := a.tokens.(invalidator)
+	if !ok || refused == "" {
+		return false
+	}
+	source.Invalidate(refused)
+	token, err := a.tokens.Token(ctx)
+
+	return err == nil && token != nil && token.AccessToken != refused
+}
+
+func (a authenticator) fault(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+
+	return &authz.EngineError{Kind: authz.EngineRefused, Err: &credentialError{a.name, err}}
+}
+
+// isCredential allows the characters of RFC 6750's b64token and the visible
+// ASCII that API keys use.
+func isCredential(s string) bool {
+	if s == "" || len(s) > maxCredential {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+
+	return true
+}
+
+func isHeaderValue(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' && s[i] != '\t' || s[i] == 0x7f {
+			return false
+		}
+	}
+
+	return true
+}

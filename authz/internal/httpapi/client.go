@@ -1,0 +1,243 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/usher-auth/usher/authz"
+)
+
+// TokenSource gives the bearer token of each request. usher's
+// *credentials.Credentials is one.
+type TokenSource interface {
+	Token(ctx context.Context) (*oauth2.Token, error)
+}
+
+// Secret gives an API key, read for each request so that a rotated one needs
+// no restart.
+type Secret = func(ctx context.Context) (string, error)
+
+const (
+	// DefaultTimeout bounds a request, its wait for a free place included.
+	DefaultTimeout = 3 * time.Second
+	// DefaultParallel is how many requests an engine has under way at once.
+	DefaultParallel = 16
+	// maxAnswer bounds an answer's body: 50 evaluations with reasons are 20 KiB.
+	maxAnswer = 1 << 20
+	// maxHeader bounds an answer's header.
+	maxHeader = 64 << 10
+	// idleTimeout closes connections before common load balancers do (60 s).
+	idleTimeout = 45 * time.Second
+)
+
+// Config is what the engines' own configs come to.
+type Config struct {
+	// Name prefixes errors: the engine's package.
+	Name string
+	// HTTPClient is the user's, or nil.
+	HTTPClient *http.Client
+	// TokenSource or APIKey authenticates, or neither.
+	TokenSource  TokenSource
+	APIKey       Secret
+	APIKeyHeader string
+	// Header is sent with each request.
+	Header http.Header
+	// Timeout and Parallel are the defaults when zero.
+	Timeout  time.Duration
+	Parallel int
+}
+
+// Client asks one HTTP engine. Safe for concurrent use.
+type Client struct {
+	name    string
+	http    *http.Client
+	auth    authenticator
+	header  http.Header
+	timeout time.Duration
+	slots   chan struct{}
+	pause   pause
+	own     *http.Transport
+}
+
+// New checks the config. It does no I/O.
+func New(config Config) (*Client, error) {
+	auth, err := newAuthenticator(config)
+	if err != nil {
+		return nil, err
+	}
+	if config.Timeout < 0 || config.Parallel < 0 {
+		return nil, fmt.Errorf("%s: a negative timeout or bound", config.Name)
+	}
+	c := &Client{
+		name: config.Name, auth: auth, header: config.Header.Clone(), timeout: config.Timeout, pause: pause{base: time.Now()},
+	}
+	if c.timeout == 0 {
+		c.timeout = DefaultTimeout
+	}
+	if config.Parallel == 0 {
+		config.Parallel = DefaultParallel
+	}
+	c.slots = make(chan struct{}, config.Parallel)
+	c.http = c.client(config)
+
+	return c, nil
+}
+
+// client is the user's with our rules, or our own: no redirect is followed,
+// since one would take the credentials elsewhere, and no cookie is kept.
+func (c *Client) client(config Config) *http.Client {
+	refuse := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	if config.HTTPClient != nil {
+		return &http.Client{Transport: config.HTTPClient.Transport, CheckRedirect: refuse}
+	}
+	c.own = &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           config.Parallel,
+		MaxIdleConnsPerHost:    config.Parallel,
+		IdleConnTimeout:        idleTimeout,
+		TLSHandshakeTimeout:    c.timeout,
+		MaxResponseHeaderBytes: maxHeader,
+	}
+
+	return &http.Client{Transport: c.own, CheckRedirect: refuse}
+}
+
+// Parallel is how many requests can be under way at once.
+func (c *Client) Parallel() int { return cap(c.slots) }
+
+// Close closes idle connections. It leaves a user's own HTTP client alone.
+func (c *Client) Close() {
+	if c.own != nil {
+		c.own.CloseIdleConnections()
+	}
+}
+
+// Post sends body as JSON and decodes the answer to it, which must be a 200
+// with one JSON object. Errors are the caller's own context's, or an
+// *authz.EngineError.
+func (c *Client) Post(ctx context.Context, url string, body any) (map[string]any, error) {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return nil, &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("%s: context that JSON does not have", c.name)}
+	}
+
+	return c.do(ctx, http.MethodPost, url, encoded)
+}
+
+// Get fetches one JSON object without a body.
+func (c *Client) Get(ctx context.Context, url string) (map[string]any, error) {
+	return c.do(ctx, http.MethodGet, url, nil)
+}
+
+func (c *Client) do(ctx context.Context, method, url string, body []byte) (map[string]any, error) {
+	request, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-request.Done():
+		return nil, c.failure(ctx, "no free place for a request")
+	}
+
+	response, sent, err := c.send(request, method, url, body)
+	if err == nil && response.StatusCode == http.StatusUnauthorized && c.auth.renew(request, sent) {
+		discard(response)
+		response, _, err = c.send(request, method, url, body) //nolint:bodyclose // discard closes it below
+	}
+	if err != nil {
+		var fault *authz.EngineError
+		if errors.As(err, &fault) && ctx.Err() == nil {
+			return nil, fault
+		}
+
+		return nil, c.failure(ctx, "no answer")
+	}
+	defer discard(response)
+
+	return c.read(ctx, response)
+}
+
+// send authenticates and sends one request; it returns the credential used.
+func (c *Client) send(ctx context.Context, method, url string, body []byte) (*http.Response, string, error) {
+	if wait := c.pause.remaining(); wait > 0 {
+		return nil, "", &authz.EngineError{
+			Kind: authz.EngineUnavailable, RetryAfter: wait,
+			Err: fmt.Errorf("%s: not asked: it said to come back later", c.name),
+		}
+	}
+	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, "", &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("%s: a URL that can't be requested", c.name)}
+	}
+	maps.Copy(request.Header, c.header)
+	request.Header.Set("Accept", "application/json")
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	credential, err := c.auth.authenticate(ctx, request.Header)
+	if err != nil {
+		return nil, "", err
+	}
+	response, err := c.http.Do(request)
+
+	return response, credential, err
+}
+
+// read turns an answer into an object or a fault. Nothing of a body that isn't
+// a 200's is read.
+func (c *Client) read(ctx context.Context, response *http.Response) (map[string]any, error) {
+	if response.StatusCode != http.StatusOK {
+		fault := &authz.EngineError{Kind: KindOf(response.StatusCode), Err: &StatusError{Engine: c.name, Status: response.StatusCode}}
+		if fault.Kind == authz.EngineUnavailable {
+			fault.RetryAfter = retryAfter(response.Header.Get("Retry-After"), time.Now())
+			c.pause.until(fault.RetryAfter)
+		}
+
+		return nil, fault
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	if err != nil {
+		return nil, c.failure(ctx, "the answer broke off")
+	}
+	if len(body) > maxAnswer {
+		return nil, c.Unusable(fmt.Errorf("more than %d bytes", maxAnswer))
+	}
+	object, err := DecodeObject(body)
+	if err != nil {
+		return nil, c.Unusable(err)
+	}
+
+	return object, nil
+}
+
+// Unusable is the fault for an answer that doesn't fit its request.
+func (c *Client) Unusable(err error) error {
+	return &authz.EngineError{Kind: authz.EngineUnavailable, Err: fmt.Errorf("%s: unusable answer: %w", c.name, err)}
+}
+
+// failure is the caller's own end, or else the engine being unavailable. The
+// transport's error is not kept: its text holds the URL and more.
+func (c *Client) failure(ctx context.Context, what string) error {
+	if cause := ctx.Err(); cause != nil {
+		return fmt.Errorf("%s: %w", c.name, cause)
+	}
+
+	return &authz.EngineError{Kind: authz.EngineUnavailable, Err: fmt.Errorf("%s: %s", c.name, what)}
+}
+
+// discard reads a little of what is left, so that the connection can be used
+// again, and closes.
+func discard(response *http.Response) {
+	_, _ = io.CopyN(io.Discard, response.Body, maxHeader)
+	_ = response.Body.Close()
+}

@@ -1,0 +1,123 @@
+package lumoauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/usher-auth/usher/authz/internal/httpapi"
+)
+
+const (
+	// DefaultBaseURL is LumoAuth's own service.
+	DefaultBaseURL = "https://app.lumoauth.dev"
+	// DefaultEvaluationPath is LumoAuth's endpoint for one AuthZEN evaluation.
+	DefaultEvaluationPath = "/api/v1/authz/v1/evaluation"
+	// DefaultEvaluationsPath is its endpoint for many.
+	DefaultEvaluationsPath = "/api/v1/authz/v1/evaluations"
+
+	maxOrganization = 128
+)
+
+// TokenSource gives the bearer token of each request. usher's
+// *credentials.Credentials is one. A source that also has
+// Invalidate(token string) is told of a token that LumoAuth refused.
+type TokenSource interface {
+	Token(ctx context.Context) (*oauth2.Token, error)
+}
+
+// Config says which organization to ask and how.
+type Config struct {
+	// Organization is the organization's name in LumoAuth's URLs. Required,
+	// unless CheckPath is set.
+	Organization string
+	// BaseURL is LumoAuth's. Optional. Default https://app.lumoauth.dev. Plain
+	// http is for this machine only, unless InsecureHTTP.
+	BaseURL string
+	// InsecureHTTP allows plain http to other machines, within a mesh that
+	// encrypts. Optional.
+	InsecureHTTP bool
+
+	// TokenSource authenticates with a bearer token. A subject other than the
+	// token's own needs the authz:check scope. Exactly one of TokenSource and
+	// APIKey is required.
+	TokenSource TokenSource
+	// APIKey authenticates with an X-API-Key header, read for each request;
+	// usher's credentials.File and credentials.Env fit.
+	APIKey func(ctx context.Context) (string, error)
+
+	// CheckPath is the relation check's. Optional. Default
+	// /orgs/{Organization}/api/v1/zanzibar/check.
+	CheckPath string
+	// UserField names the subject "user" in relation checks, as older servers
+	// want it. Optional.
+	UserField bool
+
+	// Evaluations asks by AuthZEN evaluations instead of relation checks: many
+	// queries take one request, and queries may have context. Optional.
+	Evaluations bool
+	// EvaluationPath and EvaluationsPath are for Evaluations. Optional.
+	EvaluationPath, EvaluationsPath string
+	// BatchSize is how many evaluations one request holds. Optional. Default 50.
+	BatchSize int
+
+	// Parallel is how many requests are under way at once, over all callers.
+	// Optional. Default 16.
+	Parallel int
+	// Timeout bounds each request, waiting for a free place included. Optional.
+	// Default 3 s.
+	Timeout time.Duration
+	// HTTPClient gives the transport. Optional. Its own timeout, cookies and
+	// redirect policy are not used.
+	HTTPClient *http.Client
+}
+
+func (c *Config) check() (base string, err error) {
+	if (c.TokenSource == nil) == (c.APIKey == nil) {
+		return "", errors.New("lumoauth: set exactly one of TokenSource and APIKey")
+	}
+	if c.BaseURL == "" {
+		c.BaseURL = DefaultBaseURL
+	}
+	base, err = httpapi.BaseURL("lumoauth", c.BaseURL, c.InsecureHTTP)
+	if err != nil {
+		return "", err
+	}
+	if c.CheckPath == "" {
+		if !isSegment(c.Organization) {
+			return "", fmt.Errorf("lumoauth: Organization %q is not a name that fits in a URL", c.Organization)
+		}
+		c.CheckPath = "/orgs/" + c.Organization + "/api/v1/zanzibar/check"
+	}
+	if err := httpapi.Path("lumoauth", "CheckPath", c.CheckPath); err != nil {
+		return "", err
+	}
+	if c.EvaluationPath == "" {
+		c.EvaluationPath = DefaultEvaluationPath
+	}
+	if c.EvaluationsPath == "" {
+		c.EvaluationsPath = DefaultEvaluationsPath
+	}
+
+	return base, nil
+}
+
+// isSegment allows RFC 3986 §2.3's unreserved characters, and no dot segments.
+func isSegment(s string) bool {
+	if s == "" || s == "." || s == ".." || len(s) > maxOrganization {
+		return false
+	}
+	for i := range len(s) {
+		switch b := s[i]; {
+		case b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z', b >= '0' && b <= '9', b == '-', b == '.', b == '_', b == '~':
+		default:
+			return false
+		}
+	}
+
+	return true
+}

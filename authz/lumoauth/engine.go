@@ -1,0 +1,183 @@
+package lumoauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/authz/authzen"
+	"github.com/usher-auth/usher/authz/internal/adapter"
+	"github.com/usher-auth/usher/authz/internal/httpapi"
+)
+
+// maxName bounds types, ids and relations in bytes. LumoAuth documents no
+// limit; this keeps a request small.
+const maxName = 512
+
+// Engine is an [authz.Engine] on LumoAuth. Safe for concurrent use.
+type Engine struct {
+	checkURL string
+	subject  string // the member that names the subject
+	http     *httpapi.Client
+	authzen  *authzen.Engine // nil without Evaluations
+}
+
+var _ authz.Engine = (*Engine)(nil)
+
+// New makes an engine. It does no I/O.
+func New(config Config) (*Engine, error) {
+	base, err := config.check()
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{checkURL: base + config.CheckPath, subject: "subject"}
+	if config.UserField {
+		e.subject = "user"
+	}
+	if config.Evaluations {
+		e.authzen, err = authzen.New(authzen.Config{
+			BaseURL: config.BaseURL, InsecureHTTP: config.InsecureHTTP,
+			EvaluationPath: config.EvaluationPath, EvaluationsPath: config.EvaluationsPath,
+			TokenSource: config.TokenSource, APIKey: config.APIKey,
+			BatchSize: config.BatchSize, Parallel: config.Parallel, Timeout: config.Timeout, HTTPClient: config.HTTPClient,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("lumoauth: %w", err)
+		}
+
+		return e, nil
+	}
+	e.http, err = httpapi.New(httpapi.Config{
+		Name: "lumoauth", HTTPClient: config.HTTPClient, TokenSource: config.TokenSource, APIKey: config.APIKey,
+		Timeout: config.Timeout, Parallel: config.Parallel,
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	return e, nil
+}
+
+// Close closes idle connections, unless HTTPClient was set. Checks after it
+// open new ones.
+func (e *Engine) Close() error {
+	if e.authzen != nil {
+		return e.authzen.Close()
+	}
+	e.http.Close()
+
+	return nil
+}
+
+// ValidateQuery refuses, without asking, what LumoAuth can't be asked: context
+// in a relation check, wildcards, and types, ids and relations that hold a
+// separator, white space or control characters or are above 512 bytes.
+func (e *Engine) ValidateQuery(q authz.Query) error {
+	if e.authzen != nil {
+		return e.authzen.ValidateQuery(q)
+	}
+	if len(q.Context) > 0 {
+		return &authz.EngineError{Kind: authz.EngineMisconfigured, Err: errors.New("lumoauth: a relation check takes no context: use Evaluations")}
+	}
+	names := []struct{ what, value string }{
+		{"object type", q.Object.Type},
+		{"relation", q.Relation},
+		{"subject type", q.Subject.Type},
+	}
+	if q.Subject.Relation != "" {
+		names = append(names, struct{ what, value string }{"subject relation", q.Subject.Relation})
+	}
+	for _, name := range names {
+		if err := httpapi.ValidateName(name.value, maxName); err != nil {
+			return &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("lumoauth: %s %q: %w", name.what, name.value, err)}
+		}
+	}
+	if err := httpapi.ValidateName(q.Object.ID, maxName); err != nil {
+		return &authz.EngineError{Kind: authz.EngineBadRequest, Err: fmt.Errorf("lumoauth: object id: %w", err)}
+	}
+	if err := httpapi.ValidateName(q.Subject.ID, maxName); err != nil {
+		return &authz.EngineError{Kind: authz.EngineBadSubject, Err: fmt.Errorf("lumoauth: subject id: %w", err)}
+	}
+
+	return nil
+}
+
+// Check asks LumoAuth the batch's queries. The answers have the queries' order
+// and length. A query that is refused here (see [Engine.ValidateQuery]), or
+// whose request failed while others were answered, has its own Err; the error
+// is for a batch of which nothing was answered.
+func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
+	if e.authzen != nil {
+		return e.authzen.Check(ctx, batch)
+	}
+	if len(batch.Queries) == 0 {
+		return authz.Result{}, nil
+	}
+	if batch.Consistency.Mode != authz.ModeMinimizeLatency {
+		return authz.Result{}, &authz.EngineError{Kind: authz.EngineMisconfigured, Err: errors.New("lumoauth: a relation check has no consistency to ask for")}
+	}
+
+	// One request for each distinct query: requests are what LumoAuth counts.
+	distinct := make([]question, 0, len(batch.Queries))
+	seen := make(map[question]int, len(batch.Queries))
+	place := make([]int, len(batch.Queries))
+	answers := make([]authz.Answer, len(batch.Queries))
+	for i, q := range batch.Queries {
+		if err := e.ValidateQuery(q); err != nil {
+			place[i], answers[i].Err = -1, err
+
+			continue
+		}
+		asked := question{object: q.Object.String(), relation: q.Relation, subject: q.Subject.String()}
+		at, ok := seen[asked]
+		if !ok {
+			at = len(distinct)
+			seen[asked] = at
+			distinct = append(distinct, asked)
+		}
+		place[i] = at
+	}
+
+	verdicts := make([]authz.Answer, len(distinct))
+	err := adapter.Chunks(ctx, len(distinct), 1, e.http.Parallel(),
+		func(ctx context.Context, lo, _ int) error {
+			effect, err := e.ask(ctx, distinct[lo])
+			verdicts[lo].Effect = effect
+
+			return err
+		},
+		func(lo, hi int, err error) { adapter.Fail(verdicts[lo:hi], err) })
+	for i, at := range place {
+		if at >= 0 {
+			answers[i] = verdicts[at]
+		}
+	}
+	return authz.Result{Answers: answers}, err
+}
+
+type question struct{ object, relation, subject string }
+
+// ask sends one relation check.
+func (e *Engine) ask(ctx context.Context, q question) (authz.Effect, error) {
+	object, err := e.http.Post(ctx, e.checkURL, map[string]string{
+		"object": q.object, "relation": q.relation, e.subject: q.subject,
+	})
+	if err != nil {
+		return authz.EffectUnknown, err
+	}
+	allowed, ok := object["allowed"].(bool)
+	if !ok {
+		return authz.EffectUnknown, e.http.Unusable(errors.New("no verdict"))
+	}
+	for member, want := range map[string]string{"object": q.object, "relation": q.relation, e.subject: q.subject} {
+		if got, present := object[member]; present && got != want {
+			return authz.EffectUnknown, e.http.Unusable(fmt.Errorf("it is about another %s", member))
+		}
+	}
+	if allowed {
+		return authz.EffectAllowed, nil
+	}
+
+	return authz.EffectDenied, nil
+}

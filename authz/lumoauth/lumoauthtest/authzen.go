@@ -1,0 +1,123 @@
+package lumoauthtest
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+
+	"github.com/usher-auth/usher/authz"
+)
+
+type entity struct{ Type, ID string }
+
+// evaluationBody is an evaluation, and an item or the defaults of evaluations.
+type evaluationBody struct {
+	Subject, Resource *entity
+	Action            *struct{ Name string }
+	Context           map[string]any
+}
+
+// or fills what the item leaves out from the request's defaults.
+func (b evaluationBody) or(defaults evaluationBody) evaluationBody {
+	if b.Subject == nil {
+		b.Subject = defaults.Subject
+	}
+	if b.Resource == nil {
+		b.Resource = defaults.Resource
+	}
+	if b.Action == nil {
+		b.Action = defaults.Action
+	}
+	if b.Context == nil {
+		b.Context = defaults.Context
+	}
+
+	return b
+}
+
+func (b evaluationBody) query() (authz.Query, bool) {
+	if b.Subject == nil || b.Resource == nil || b.Action == nil {
+		return authz.Query{}, false
+	}
+
+	return authz.Query{
+		Object: authz.Object(*b.Resource), Relation: b.Action.Name,
+		Subject: authz.Subject{Type: b.Subject.Type, ID: b.Subject.ID}, Context: b.Context,
+	}, true
+}
+
+// evaluation is POST /api/v1/authz/v1/evaluation.
+func (s *Server) evaluation(w http.ResponseWriter, r *http.Request, caller grant) {
+	var body evaluationBody
+	if !decode(w, r, &body) || !authorized(w, caller) {
+		return
+	}
+	query, ok := body.query()
+	if !ok {
+		writeError(w, http.StatusBadRequest, "MISSING_FIELDS", "subject, action and resource are required")
+
+		return
+	}
+	answer := s.ask(r, query)
+	if status := statusOf(answer.Err); status != http.StatusOK {
+		writeError(w, status, "CHECK_FAILED", "the evaluation failed")
+
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"decision": answer.Effect == authz.EffectAllowed})
+}
+
+// evaluations is POST /api/v1/authz/v1/evaluations, with execute_all semantics.
+func (s *Server) evaluations(w http.ResponseWriter, r *http.Request, caller grant) {
+	var body struct {
+		evaluationBody
+
+		Evaluations []evaluationBody
+	}
+	if !decode(w, r, &body) || !authorized(w, caller) {
+		return
+	}
+	answers := make([]map[string]any, len(body.Evaluations))
+	for i, item := range body.Evaluations {
+		query, ok := item.or(body.evaluationBody).query()
+		if !ok {
+			answers[i] = itemError(http.StatusBadRequest)
+
+			continue
+		}
+		answer := s.ask(r, query)
+		if status := statusOf(answer.Err); status != http.StatusOK {
+			answers[i] = itemError(status)
+
+			continue
+		}
+		answers[i] = map[string]any{"decision": answer.Effect == authz.EffectAllowed}
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"evaluations": answers})
+}
+
+func itemError(status int) map[string]any {
+	return map[string]any{"decision": false, "context": map[string]any{
+		"error": map[string]any{"status": status, "message": "the evaluation failed"},
+	}}
+}
+
+func decode(w http.ResponseWriter, r *http.Request, into any) bool {
+	if err := json.NewDecoder(r.Body).Decode(into); err != nil {
+		writeError(w, http.StatusBadRequest, "INVALID_REQUEST", "not JSON")
+
+		return false
+	}
+
+	return true
+}
+
+// authorized wants the scope always: an evaluation names its subject.
+func authorized(w http.ResponseWriter, caller grant) bool {
+	if slices.Contains(caller.scopes, ScopeCheck) {
+		return true
+	}
+	writeError(w, http.StatusForbidden, "insufficient_permissions", "the authz:check scope is required")
+
+	return false
+}

@@ -1,0 +1,149 @@
+// Package lumoauthtest is a server that speaks LumoAuth's documented contract,
+// token endpoint, relation check and AuthZEN evaluations, in front of any
+// engine, so that its decisions are real: for tests, demos and work without a
+// network. It is no product: it keeps everything in memory and forgets it.
+//
+//	lumo := lumoauthtest.New(lumoauthtest.Config{
+//		Organization: "acme",
+//		Engine:       authztest.…,
+//		Clients:      []lumoauthtest.Client{{ID: "docs", Secret: "not-a-secret", Scopes: []string{"authz:check"}}},
+//	})
+//	server := httptest.NewServer(lumo)
+//	engine, err := lumoauth.New(lumoauth.Config{BaseURL: server.URL, Organization: "acme", TokenSource: creds})
+package lumoauthtest
+
+import (
+	"crypto/rand"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/usher-auth/usher/authz"
+)
+
+const (
+	// ScopeCheck lets a token ask about subjects other than its own.
+	ScopeCheck = "authz:check"
+
+	tokenLifetime = time.Hour
+	maxBody       = 1 << 20
+)
+
+// Client is an OAuth client of the organization.
+type Client struct {
+	ID, Secret string
+	// Scopes are what its tokens get.
+	Scopes []string
+}
+
+// Config says what the server is.
+type Config struct {
+	// Organization is the one it serves. Required.
+	Organization string
+	// Engine decides. Required.
+	Engine authz.Engine
+	// Clients may get tokens by client_credentials. Optional.
+	Clients []Client
+	// APIKeys are accepted as X-API-Key, with every scope. Optional.
+	APIKeys []string
+	// CheckLimit is how many API requests a minute one token may make, and
+	// TokenLimit how many token requests one client may. Optional. Default 0, no
+	// limit. LumoAuth's own are as low as 100, and 30.
+	CheckLimit, TokenLimit int
+}
+
+// Server is the handler. Safe for concurrent use.
+type Server struct {
+	config Config
+	mux    *http.ServeMux
+
+	mu       sync.Mutex
+	tokens   map[string]grant
+	windows  map[string]*window
+	faults   []http.HandlerFunc
+	requests map[string]int
+}
+
+// grant is what stands behind a token or key.
+type grant struct {
+	subject string
+	scopes  []string
+	expires time.Time
+}
+
+// New makes a server.
+func New(config Config) *Server {
+	s := &Server{
+		config: config, mux: http.NewServeMux(),
+		tokens: make(map[string]grant), windows: make(map[string]*window), requests: make(map[string]int),
+	}
+	organization := "/orgs/" + config.Organization + "/api/v1"
+	s.mux.HandleFunc("POST "+organization+"/oauth/token", s.token)
+	s.mux.HandleFunc("POST "+organization+"/zanzibar/check", s.api(s.check))
+	s.mux.HandleFunc("POST /api/v1/authz/zanzibar/check", s.api(s.check))
+	s.mux.HandleFunc("POST /api/v1/authz/v1/evaluation", s.api(s.evaluation))
+	s.mux.HandleFunc("POST /api/v1/authz/v1/evaluations", s.api(s.evaluations))
+
+	return s
+}
+
+// ServeHTTP answers one request, or lets the next injected fault do it.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	s.requests[r.URL.Path]++
+	var fault http.HandlerFunc
+	if len(s.faults) > 0 {
+		fault, s.faults = s.faults[0], s.faults[1:]
+	}
+	s.mu.Unlock()
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if fault != nil {
+		fault(w, r)
+
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+// Inject makes the next requests get these handlers instead, one each; a nil
+// one stands for the usual answer.
+func (s *Server) Inject(faults ...http.HandlerFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, faults...)
+}
+
+// Requests is how often a path was asked.
+func (s *Server) Requests(path string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.requests[path]
+}
+
+// Issue makes an access token for a subject, such as user:ann or the client's
+// id, without asking the token endpoint.
+func (s *Server) Issue(subject string, scopes ...string) string {
+	token := rand.Text()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tokens[token] = grant{subject: subject, scopes: slices.Clone(scopes), expires: time.Now().Add(tokenLifetime)}
+
+	return token
+}
+
+// Revoke forgets a token.
+func (s *Server) Revoke(token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.tokens, token)
+}
+
+func (s *Server) lookup(token string) (grant, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g, ok := s.tokens[token]
+
+	return g, ok && time.Now().Before(g.expires)
+}

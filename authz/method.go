@@ -1,0 +1,164 @@
+package authz
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
+)
+
+// Method is the compiled rule of one method. It is immutable and safe for
+// concurrent use.
+type Method struct {
+	name   string
+	owner  *Authorizer
+	input  protoreflect.MessageDescriptor
+	faults []*RuleError
+	// missing says that there is no rule at all.
+	missing bool
+
+	policy      policy
+	root        *node
+	leaves      int
+	token       tokenRule
+	validation  authzv1.Validation
+	first       bool
+	recheck     time.Duration
+	consistency consistencyRule
+	hides       bool
+	reads       bool
+	connection  bool
+	rule        string
+	pins        []*part
+	// simple is the rule's one check, where there is no more to it.
+	simple *check
+	// granted is the decision of a warm grant, shared by all.
+	granted *Decision
+}
+
+// policy is what decides. The zero value denies.
+type policy uint8
+
+const (
+	policyDeny policy = iota
+	policyPublic
+	policyAuthenticated
+	policyHandler
+	policyCondition
+)
+
+// Call is one call, or one message of a stream.
+type Call struct {
+	// Principal is the caller. Nil only for public methods.
+	Principal Principal
+	// Message is the request. It is needed where ReadsMessage says so.
+	Message proto.Message
+	// Metadata returns the value of a metadata key, empty if there is none or
+	// several. Nil: there is no metadata.
+	Metadata func(key string) string
+	// PeerIP is the address of the peer. Invalid: not known.
+	PeerIP netip.Addr
+	// Fresh goes past the decision cache.
+	Fresh bool
+	// Explain makes the decision list its checks even when all came from the
+	// cache.
+	Explain bool
+}
+
+// Name is the full method, as in "/pkg.Service/Method".
+func (m *Method) Name() string { return m.name }
+
+// Err is everything that is wrong with the method's rule, as *RuleErrors joined;
+// nil if nothing is. A method with an error is denied.
+func (m *Method) Err() error { return joinRuleErrors(m.faults) }
+
+// Public says that anyone may call, with or without a credential.
+func (m *Method) Public() bool { return m.policy == policyPublic }
+
+// ReadsMessage says that the rule can't be decided without the request.
+func (m *Method) ReadsMessage() bool { return m.reads }
+
+// ReadsConnection says that the rule reads what [Call] has in Metadata or PeerIP.
+func (m *Method) ReadsConnection() bool { return m.connection }
+
+// HandlerDecides says that the method's handler makes the checks itself.
+func (m *Method) HandlerDecides() bool { return m.policy == policyHandler }
+
+// HidesExistence says that whom the policy denies is told NOT_FOUND.
+func (m *Method) HidesExistence() bool { return m.hides }
+
+// FirstMessageOnly says that a stream's first message names the objects for the
+// stream; later ones are held to it by [Method.Pin].
+func (m *Method) FirstMessageOnly() bool { return m.first }
+
+// RecheckInterval is how long a stream may reuse a verdict; zero: not at all.
+func (m *Method) RecheckInterval() time.Duration { return m.recheck }
+
+// Validation is how the rule wants the token validated.
+func (m *Method) Validation() authzv1.Validation { return m.validation }
+
+// Rule is the rule as one line of text.
+func (m *Method) Rule() string { return m.rule }
+
+// Authorize decides the call. A nil error means that it may go on, and nothing
+// else does. Otherwise the error is an [*Error], or wraps the context's own. The
+// decision is never nil.
+func (m *Method) Authorize(ctx context.Context, call *Call) (*Decision, error) {
+	switch {
+	case m.missing:
+		return m.refuse(ctx, refusal(ReasonRuleMissing, "method %s has no rule", m.name))
+	case len(m.faults) > 0:
+		return m.refuse(ctx, &Error{Reason: ReasonMisconfigured, Err: m.Err()})
+	}
+	switch m.policy {
+	case policyPublic:
+		return m.grant(ctx)
+	case policyAuthenticated, policyHandler, policyCondition:
+	case policyDeny:
+		return m.refuse(ctx, refusal(ReasonMethodDenied, "the rule denies everybody"))
+	default:
+		return m.refuse(ctx, refusal(ReasonMisconfigured, "unknown policy"))
+	}
+	if call == nil || call.Principal == nil {
+		return m.refuse(ctx, refusal(ReasonSubjectUnmapped, "the call has no principal"))
+	}
+	if !m.token.kinds && !m.owner.subjects.none && m.owner.subjects.of(call.Principal) == nil {
+		return m.refuse(ctx, refusal(ReasonSubjectUnmapped, "no subject is configured for this kind of token"))
+	}
+	if err := m.token.check(call.Principal, m.owner.now); err != nil {
+		return m.refuse(ctx, err)
+	}
+	if m.policy != policyCondition {
+		return m.grant(ctx)
+	}
+
+	if m.warm(call) {
+		return m.granted, nil
+	}
+
+	return m.evaluate(ctx, call)
+}
+
+// grant lets the call through without any check.
+func (m *Method) grant(ctx context.Context) (*Decision, error) {
+	m.observe(ctx, m.granted)
+
+	return m.granted, nil
+}
+
+func (m *Method) refuse(ctx context.Context, err *Error) (*Decision, error) {
+	decision := &Decision{reason: err.Reason, method: m.name, rule: m.rule}
+	m.observe(ctx, decision)
+
+	return decision, err
+}
+
+func (m *Method) observe(ctx context.Context, decision *Decision) {
+	if decided := m.owner.observer.Decided; decided != nil {
+		decided(ctx, decision)
+	}
+}

@@ -1,0 +1,53 @@
+package authz
+
+import (
+	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
+)
+
+// MethodRule is a rule in code, for a service whose .proto isn't ours to edit. A
+// rule in code for a method that has one in its .proto is an error.
+type MethodRule struct {
+	// Selector is one method, "pkg.Service/Method", or all of a service,
+	// "pkg.Service/*". An exact selector goes before a service's. One that
+	// matches no linked method is an error. Required.
+	Selector string
+	// Rule is the rule, as the .proto would have it. Required.
+	Rule *authzv1.Rule
+
+	// alternatives are further selectors of a preset; one must match.
+	alternatives []string
+}
+
+// Health is the rule for grpc.health.v1.Health: public, since what probes a
+// server's health has no credential.
+func Health() MethodRule {
+	return MethodRule{
+		Selector: "grpc.health.v1.Health/*",
+		Rule: &authzv1.Rule{Policy: &authzv1.Rule_Public{
+			Public: &authzv1.Public{Reason: "probes have no credential"},
+		}},
+	}
+}
+
+// Reflection is the rule for grpc.reflection.v1 and v1alpha: any caller with a
+// valid access token, since the schema of a service tells an attacker where to
+// look.
+func Reflection() MethodRule {
+	return MethodRule{
+		Selector:     "grpc.reflection.v1.ServerReflection/*",
+		Rule:         &authzv1.Rule{Policy: &authzv1.Rule_Authenticated{Authenticated: &authzv1.Authenticated{}}},
+		alternatives: []string{"grpc.reflection.v1alpha.ServerReflection/*"},
+	}
+}
+
+// Channelz is the rule for grpc.channelz.v1.Channelz: any service with a valid
+// access token, since it shows addresses of peers; users are refused.
+func Channelz() MethodRule {
+	return MethodRule{
+		Selector: "grpc.channelz.v1.Channelz/*",
+		Rule: &authzv1.Rule{
+			Policy:      &authzv1.Rule_Authenticated{Authenticated: &authzv1.Authenticated{}},
+			AccessToken: &authzv1.AccessToken{Kinds: []authzv1.Kind{authzv1.Kind_KIND_SERVICE}},
+		},
+	}
+}

@@ -1,0 +1,62 @@
+// Package openfga answers usher's relation checks with an OpenFGA store, over
+// OpenFGA's own gRPC API.
+//
+//	conn, err := grpc.NewClient("fga.internal:8081",
+//		grpc.WithTransportCredentials(tlsCreds),
+//		grpc.WithPerRPCCredentials(openfga.PresharedKey(key)), // or creds.DialOptions()... of usher's credentials
+//		grpc.WithDefaultServiceConfig(openfga.ServiceConfig))  // retries of reads, load balancing
+//	…
+//	engine, err := openfga.New(openfgav1.NewOpenFGAServiceClient(conn), storeID, openfga.WithModel(modelID))
+//	…
+//	err = engine.Ready(ctx) // optional: the store answers and the model is there
+//	auth, err := interceptor.New(interceptor.Config{Engine: engine, …})
+//
+// # What it costs
+//
+// One query is one Check; more are BatchCheck requests of at most 50
+// ([WithBatchSize]), 4 side by side ([WithParallelism]). An empty batch asks
+// nothing. [Embedded] calls an in-process server without a connection.
+//
+// # Consistency
+//
+// OpenFGA has no consistency token. Minimize-latency asks for its default,
+// which may be as stale as the server's check cache (off unless configured).
+// At-least-as-fresh and fully-consistent both ask for HIGHER_CONSISTENCY,
+// which skips that cache and so is at least as fresh as any revision; the
+// revision itself is not sent. [authz.Result] CheckedAt stays empty.
+//
+// # The model
+//
+// Every request names a model id, so that a model written later never changes
+// a running server's decisions half-way. [WithModel] gives it; without it the
+// store's newest model is read at the first check and kept for the life of the
+// Engine.
+//
+// # Conditions and contextual tuples
+//
+// A query's context becomes the request's context. OpenFGA reports a condition
+// whose parameters are missing as a validation error with no code of its own;
+// the adapter reads the model to tell it apart: where a condition within reach
+// of the relation declares parameters that the query did not give, the answer
+// is [authz.EffectConditional], with those names in Missing. Names that the
+// stored tuple supplies may be among them.
+//
+// Contextual tuples come from code only ([WithContextualTuples]), never from a
+// request.
+//
+// # Limits
+//
+// Refused before OpenFGA is asked: types above 254 and relations above 50
+// characters, objects ("type:id") above 256, users above 512, the characters
+// ':', '#', '@' (types and relations) and white space, wildcards, context of a
+// type that JSON does not have; and types and relations that the model, once
+// read, does not define.
+//
+// # Failure
+//
+// Errors are [*authz.EngineError]. Transport failures, timeouts, throttling and
+// server errors are EngineUnavailable; a refused key or token is EngineRefused;
+// an unknown store, model, type or relation is EngineMisconfigured. An answer
+// that is missing, or a reply that doesn't fit its request, is never a grant.
+// The engine's message texts are not repeated: they quote tuples.
+package openfga

@@ -1,0 +1,241 @@
+package openfga
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+
+	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+	"golang.org/x/sync/singleflight"
+	"google.golang.org/grpc"
+
+	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/authz/internal/adapter"
+)
+
+// Client is the part of OpenFGA's gRPC API that the adapter uses.
+// [openfgav1.OpenFGAServiceClient] has it. Safe for concurrent use.
+type Client interface {
+	Check(ctx context.Context, in *openfgav1.CheckRequest, opts ...grpc.CallOption) (*openfgav1.CheckResponse, error)
+	BatchCheck(ctx context.Context, in *openfgav1.BatchCheckRequest, opts ...grpc.CallOption) (*openfgav1.BatchCheckResponse, error)
+	ReadAuthorizationModel(ctx context.Context, in *openfgav1.ReadAuthorizationModelRequest, opts ...grpc.CallOption) (*openfgav1.ReadAuthorizationModelResponse, error)
+	ReadAuthorizationModels(ctx context.Context, in *openfgav1.ReadAuthorizationModelsRequest, opts ...grpc.CallOption) (*openfgav1.ReadAuthorizationModelsResponse, error)
+}
+
+// Engine is an [authz.Engine] on one OpenFGA store and one model of it. It has
+// no goroutine of its own and nothing to close; the connection is its user's.
+// Safe for concurrent use.
+type Engine struct {
+	client   Client
+	storeID  string
+	modelID  string // "" until the newest is read, see pinned
+	options  options
+	model    atomic.Pointer[model]
+	inflight singleflight.Group
+}
+
+var _ authz.Engine = (*Engine)(nil)
+
+// New makes an engine that asks client about the store with the given id (a
+// ULID). It does no I/O.
+func New(client Client, storeID string, opts ...Option) (*Engine, error) {
+	if client == nil {
+		return nil, errors.New("openfga: no client")
+	}
+	if !isULID(storeID) {
+		return nil, fmt.Errorf("openfga: store id %q is not a ULID (26 characters)", storeID)
+	}
+	settings := defaults()
+	for _, opt := range opts {
+		if err := opt.apply(&settings); err != nil {
+			return nil, err
+		}
+	}
+
+	return &Engine{client: client, storeID: storeID, modelID: settings.modelID, options: settings}, nil
+}
+
+// SupportsConsistency reports true for every mode: see the package's doc for
+// what OpenFGA makes of them.
+func (e *Engine) SupportsConsistency(mode authz.Mode) bool { return mode <= authz.ModeFullyConsistent }
+
+// Ready reads the model: nil means that the store answers our credentials and
+// has the model. Optional; a check that comes first does what it needs itself.
+func (e *Engine) Ready(ctx context.Context) error {
+	_, err := e.schema(ctx)
+
+	return err
+}
+
+// Check asks OpenFGA the batch's queries. The answers have the queries' order
+// and length. A query that is refused here (see [Engine.ValidateQuery]), or
+// whose request failed while others were answered, has its own Err; the error
+// is for a batch of which nothing was answered.
+func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
+	if len(batch.Queries) == 0 {
+		return authz.Result{}, nil
+	}
+	modelID, err := e.pinned(ctx)
+	if err != nil {
+		return authz.Result{}, err
+	}
+
+	consistency := openfgav1.ConsistencyPreference_UNSPECIFIED
+	if batch.Consistency.Mode != authz.ModeMinimizeLatency {
+		consistency = openfgav1.ConsistencyPreference_HIGHER_CONSISTENCY
+	}
+	answers := make([]authz.Answer, len(batch.Queries))
+	if len(batch.Queries) == 1 {
+		err := e.checkOne(ctx, modelID, consistency, batch.Queries[0], &answers[0])
+
+		return authz.Result{Answers: answers}, err
+	}
+
+	err = adapter.Chunks(ctx, len(answers), e.options.batchSize, e.options.parallelism,
+		func(ctx context.Context, lo, hi int) error {
+			return e.checkMany(ctx, modelID, consistency, batch.Queries[lo:hi], answers[lo:hi])
+		},
+		func(lo, hi int, err error) { adapter.Fail(answers[lo:hi], err) })
+
+	return authz.Result{Answers: answers}, err
+}
+
+// checkOne asks one Check. A fault of the query itself lands in the answer;
+// the error is for one that says nothing about the query.
+func (e *Engine) checkOne(ctx context.Context, modelID string, consistency openfgav1.ConsistencyPreference, q authz.Query, answer *authz.Answer) error {
+	item, err := e.item(q)
+	if err != nil {
+		answer.Err = err
+
+		return nil
+	}
+	request, cancel := adapter.WithTimeout(ctx, e.options.timeout)
+	defer cancel()
+	response, err := e.client.Check(request, &openfgav1.CheckRequest{
+		StoreId: e.storeID, AuthorizationModelId: modelID, Consistency: consistency,
+		TupleKey: item.GetTupleKey(), Context: item.GetContext(), ContextualTuples: item.GetContextualTuples(),
+	})
+	if err != nil {
+		fault := classify(ctx, "Check", err)
+		if aboutQuery(fault) {
+			*answer = e.explain(ctx, q, fault)
+
+			return nil
+		}
+
+		return fault
+	}
+	answer.Effect = effect(response.GetAllowed())
+
+	return nil
+}
+
+// checkMany asks one BatchCheck for queries that fit in it.
+func (e *Engine) checkMany(ctx context.Context, modelID string, consistency openfgav1.ConsistencyPreference, queries []authz.Query, answers []authz.Answer) error {
+	items := make([]*openfgav1.BatchCheckItem, 0, len(queries))
+	for i, q := range queries {
+		item, err := e.item(q)
+		if err != nil {
+			answers[i].Err = err
+
+			continue
+		}
+		item.CorrelationId = strconv.Itoa(i)
+		items = append(items, item)
+	}
+	if len(items) == 0 {
+		return nil
+	}
+
+	request, cancel := adapter.WithTimeout(ctx, e.options.timeout)
+	defer cancel()
+	response, err := e.client.BatchCheck(request, &openfgav1.BatchCheckRequest{
+		StoreId: e.storeID, AuthorizationModelId: modelID, Consistency: consistency, Checks: items,
+	})
+	if err != nil {
+		return classify(ctx, "BatchCheck", err)
+	}
+
+	results := response.GetResult()
+	if len(results) != len(items) {
+		return unusable("BatchCheck", fmt.Errorf("%d answers to %d checks", len(results), len(items)))
+	}
+	for i := range queries {
+		if answers[i].Err != nil {
+			continue
+		}
+		result, ok := results[strconv.Itoa(i)]
+		if !ok {
+			// As many answers as checks, yet one is missing: another's name is wrong,
+			// and nothing says which of the rest is right.
+			return unusable("BatchCheck", errors.New("an answer that was not asked for"))
+		}
+		answers[i] = e.answer(ctx, modelID, consistency, queries[i], result)
+	}
+
+	return nil
+}
+
+// answer reads one result of a batch; a result that is neither allowed nor an
+// error is unknown.
+func (e *Engine) answer(ctx context.Context, modelID string, consistency openfgav1.ConsistencyPreference, q authz.Query, result *openfgav1.BatchCheckSingleResult) authz.Answer {
+	switch r := result.GetCheckResult().(type) {
+	case *openfgav1.BatchCheckSingleResult_Allowed:
+		return authz.Answer{Effect: effect(r.Allowed)}
+	case *openfgav1.BatchCheckSingleResult_Error:
+		fault := checkError(r.Error)
+		if !aboutQuery(fault) {
+			return authz.Answer{Err: fault}
+		}
+		answer := e.explain(ctx, q, fault)
+		if answer.Effect == authz.EffectConditional {
+			return answer
+		}
+		// BatchCheck gives throttling, bad context and an unknown relation one and
+		// the same code. Check has one for each, so the rare failed item is asked
+		// alone once.
+		var single authz.Answer
+		if err := e.checkOne(ctx, modelID, consistency, q, &single); err != nil {
+			return authz.Answer{Err: err}
+		}
+
+		return single
+	default:
+		return authz.Answer{Err: unusable("BatchCheck", errors.New("an answer without a result"))}
+	}
+}
+
+func (e *Engine) item(q authz.Query) (*openfgav1.BatchCheckItem, error) {
+	if err := e.ValidateQuery(q); err != nil {
+		return nil, err
+	}
+	reqContext, err := adapter.Struct(q.Context)
+	if err != nil {
+		return nil, &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("openfga: context %w", err)}
+	}
+	item := &openfgav1.BatchCheckItem{
+		TupleKey: &openfgav1.CheckRequestTupleKey{Object: q.Object.String(), Relation: q.Relation, User: q.Subject.String()},
+		Context:  reqContext,
+	}
+	if e.options.contextual != nil {
+		tuples, err := e.options.contextual(q)
+		if err != nil {
+			return nil, &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("openfga: contextual tuples: %w", err)}
+		}
+		if len(tuples) > 0 {
+			item.ContextualTuples = &openfgav1.ContextualTupleKeys{TupleKeys: tuples}
+		}
+	}
+
+	return item, nil
+}
+
+func effect(allowed bool) authz.Effect {
+	if allowed {
+		return authz.EffectAllowed
+	}
+
+	return authz.EffectDenied
+}

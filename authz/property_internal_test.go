@@ -1,0 +1,256 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	docsv1 "github.com/usher-auth/usher/authz/internal/testproto/usher/test/docs/v1"
+	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
+)
+
+const propertyCases = 100_000
+
+// truth is what the naive evaluator knows.
+type truth uint8
+
+const (
+	no truth = iota
+	yes
+	unknown
+	refusedCall
+)
+
+// world is one random case: what the engine would say, and what the caller has.
+type world struct {
+	random   *rand.Rand
+	serial   int
+	verdicts map[string]Answer
+	scopes   map[string]bool
+}
+
+var errDown = &EngineError{Kind: EngineUnavailable, Err: errors.New("down")}
+
+func (w *world) check() *authzv1.Check {
+	id := fmt.Sprintf("%d-%d", w.serial, w.random.IntN(5))
+	if _, known := w.verdicts[id]; !known {
+		w.verdicts[id] = []Answer{
+			{Effect: EffectAllowed},
+			{Effect: EffectAllowed},
+			{Effect: EffectDenied},
+			{Effect: EffectUnknown},
+			{Effect: EffectConditional, Missing: []string{"x"}},
+			{Err: errDown},
+			{Effect: EffectAllowed, Err: errDown},
+			{Effect: 99},
+		}[w.random.IntN(8)]
+	}
+	switch w.random.IntN(12) {
+	case 0:
+		return &authzv1.Check{Object: "document:{text}", Relation: "viewer", OnMissing: authzv1.OnMissing_ON_MISSING_DENY}
+	case 1:
+		if w.random.IntN(4) == 0 {
+			return &authzv1.Check{Object: "document:{text}", Relation: "viewer"}
+		}
+	}
+
+	return &authzv1.Check{Object: "document:" + id, Relation: "viewer"}
+}
+
+func (w *world) condition(depth int) *authzv1.Condition {
+	kinds := 5
+	if depth >= maxDepth {
+		kinds = 3
+	}
+	switch w.random.IntN(kinds) {
+	case 0:
+		return &authzv1.Condition{Condition: &authzv1.Condition_Check{Check: w.check()}}
+	case 1:
+		right := []string{"same", "other"}[w.random.IntN(2)]
+
+		return &authzv1.Condition{Condition: &authzv1.Condition_Match{Match: &authzv1.Match{Left: "{optional_text}", Right: right}}}
+	case 2:
+		return &authzv1.Condition{Condition: &authzv1.Condition_HasScope{HasScope: &authzv1.HasScope{Scope: []string{"a", "b"}[w.random.IntN(2)]}}}
+	case 3:
+		return &authzv1.Condition{Condition: &authzv1.Condition_AllOf{AllOf: &authzv1.AllOf{Conditions: w.conditions(depth + 1)}}}
+	default:
+		return &authzv1.Condition{Condition: &authzv1.Condition_AnyOf{AnyOf: &authzv1.AnyOf{Conditions: w.conditions(depth + 1)}}}
+	}
+}
+
+func (w *world) conditions(depth int) []*authzv1.Condition {
+	conditions := make([]*authzv1.Condition, 1+w.random.IntN(3))
+	for i := range conditions {
+		conditions[i] = w.condition(depth)
+	}
+
+	return conditions
+}
+
+// naive evaluates everything, without pruning, batching or caching. Whether the
+// request names what it must is looked at first.
+func (w *world) naive(conditions []*authzv1.Condition, all bool) truth {
+	sawUnknown, sawYes, sawNo, sawRefused := false, false, false, false
+	for _, c := range conditions {
+		var t truth
+		switch part := c.GetCondition().(type) {
+		case *authzv1.Condition_Check:
+			t = w.naiveCheck(part.Check)
+		case *authzv1.Condition_Match:
+			if t = no; part.Match.GetRight() == "same" {
+				t = yes
+			}
+		case *authzv1.Condition_HasScope:
+			if t = no; w.scopes[part.HasScope.GetScope()] {
+				t = yes
+			}
+		case *authzv1.Condition_AllOf:
+			t = w.naive(part.AllOf.GetConditions(), true)
+		case *authzv1.Condition_AnyOf:
+			t = w.naive(part.AnyOf.GetConditions(), false)
+		}
+		sawUnknown, sawYes, sawNo, sawRefused = sawUnknown || t == unknown, sawYes || t == yes, sawNo || t == no, sawRefused || t == refusedCall
+	}
+	switch {
+	case sawRefused:
+		return refusedCall
+	case all && sawNo:
+		return no
+	case !all && sawYes:
+		return yes
+	case sawUnknown:
+		return unknown
+	case all:
+		return yes
+	default:
+		return no
+	}
+}
+
+func (w *world) naiveCheck(check *authzv1.Check) truth {
+	if check.GetObject() == "document:{text}" {
+		if check.GetOnMissing() == authzv1.OnMissing_ON_MISSING_DENY {
+			return no
+		}
+
+		return refusedCall
+	}
+	answer := w.verdicts[check.GetObject()[len("document:"):]]
+	switch {
+	case answer.Err != nil:
+		return unknown
+	case answer.Effect == EffectAllowed:
+		return yes
+	default:
+		return no
+	}
+}
+
+type propertyCaller struct{ scopes map[string]bool }
+
+func (propertyCaller) Issuer() string               { return "i" }
+func (propertyCaller) IssuerName() string           { return "i" }
+func (propertyCaller) Subject() string              { return "alice" }
+func (propertyCaller) ClientID() string             { return "app" }
+func (c propertyCaller) HasScope(scope string) bool { return c.scopes[scope] }
+func (propertyCaller) ACR() string                  { return "" }
+func (propertyCaller) AuthTime() time.Time          { return time.Time{} }
+func (propertyCaller) IsService() bool              { return false }
+func (propertyCaller) IsUser() bool                 { return true }
+func (propertyCaller) Claim(...string) (any, bool)  { return nil, false }
+
+// TestRandomRulesDecideAsANaiveEvaluator runs 100,000 random trees, half of them
+// against a cache that already knows some of the verdicts.
+func TestRandomRulesDecideAsANaiveEvaluator(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 1))
+	var w *world
+	asked := 0
+	engine := EngineFunc(func(_ context.Context, batch Batch) (Result, error) {
+		asked++
+		result := Result{Answers: make([]Answer, len(batch.Queries))}
+		for i, query := range batch.Queries {
+			result.Answers[i] = w.verdicts[query.Object.ID]
+		}
+
+		return result, nil
+	})
+	authorizer, err := New(Config{
+		Engine: engine, Subjects: Subjects{User: "user:{$sub}"}, Breaker: BreakerConfig{Disabled: true},
+		Cache: CacheConfig{Size: 1000, TTL: time.Hour}, MaxObjects: 10_000,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	md := kindsMethod(t)
+	tally := map[truth]int{}
+	for serial := range propertyCases {
+		w = &world{random: random, serial: serial, verdicts: map[string]Answer{}, scopes: map[string]bool{"a": true}}
+		conditions, all := w.conditions(1), random.IntN(2) == 0
+		rule := &authzv1.Rule{Policy: &authzv1.Rule_AnyOf{AnyOf: &authzv1.AnyOf{Conditions: conditions}}}
+		if all {
+			rule.Policy = &authzv1.Rule_AllOf{AllOf: &authzv1.AllOf{Conditions: conditions}}
+		}
+		method := authorizer.compileMethod(md, &site{}, rule, nil)
+		if err := method.Err(); err != nil {
+			t.Fatal(err)
+		}
+		call := &Call{Principal: propertyCaller{w.scopes}, Message: &docsv1.Kinds{OptionalText: proto.String("same")}}
+		want := w.naive(conditions, all)
+		tally[want]++
+		for range 1 + serial%2 {
+			asked = 0
+			decision, err := method.Authorize(t.Context(), call)
+			if got := truthOf(err); got != want {
+				t.Fatalf("case %d: got %v (%v), want %v\n%s", serial, got, err, want, method.Rule())
+			}
+			if decision.Allowed() != (want == yes) {
+				t.Fatalf("case %d: the decision says %v", serial, decision)
+			}
+			if asked > 1 {
+				t.Fatalf("case %d: %d batches for one rule", serial, asked)
+			}
+		}
+	}
+	t.Logf("denied %d, allowed %d, unavailable %d, refused %d", tally[no], tally[yes], tally[unknown], tally[refusedCall])
+}
+
+func truthOf(err error) truth {
+	var refused *Error
+	switch {
+	case err == nil:
+		return yes
+	case errors.As(err, &refused) && refused.Reason == ReasonEngineUnavailable:
+		return unknown
+	case errors.As(err, &refused) && refused.Reason == ReasonObjectMissing:
+		return refusedCall
+	default:
+		return no
+	}
+}
+
+// kindsMethod is a method whose request has a field of each type.
+func kindsMethod(tb testing.TB) protoreflect.MethodDescriptor {
+	tb.Helper()
+
+	return methodOver{
+		docsv1.File_usher_test_docs_v1_docs_proto.Services().Get(0).Methods().Get(0),
+		(&docsv1.Kinds{}).ProtoReflect().Descriptor(),
+	}
+}
+
+// methodOver is a method with another request.
+type methodOver struct {
+	protoreflect.MethodDescriptor
+
+	input protoreflect.MessageDescriptor
+}
+
+func (m methodOver) Input() protoreflect.MessageDescriptor { return m.input }

@@ -1,0 +1,86 @@
+package authz
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// RuleError is one fault of one rule, found when rules are compiled.
+type RuleError struct {
+	// File is the .proto that declares the method, or "code" for a rule in code.
+	File string
+	// Line is the line of the rule or its method in File; zero: the descriptors
+	// have no source info, as those in generated Go never do.
+	Line int
+	// Method is the full method, as in "pkg.Service/Method"; or the selector of a
+	// rule in code that matches nothing.
+	Method string
+	// Path is where in the rule the fault is, as in "rule.check.object".
+	Path string
+	// Column is the byte offset within a template, from zero; -1: not within one.
+	Column int
+	// Problem says what is wrong.
+	Problem string
+	// Fix says what to do.
+	Fix string
+}
+
+// Error returns everything on one line, as in
+// "authz: docs.proto: docs.v1.Docs/Get: rule.check.object: column 9: problem; fix",
+// with a line after the file if Line is known.
+func (e *RuleError) Error() string {
+	var text strings.Builder
+	text.WriteString("authz: ")
+	if e.File != "" {
+		text.WriteString(e.File)
+		if e.Line > 0 {
+			text.WriteString(":" + strconv.Itoa(e.Line))
+		}
+		text.WriteString(": ")
+	}
+	text.WriteString(e.Method)
+	if e.Path != "" {
+		text.WriteString(": " + e.Path)
+	}
+	if e.Column >= 0 {
+		text.WriteString(": column " + strconv.Itoa(e.Column))
+	}
+	text.WriteString(": " + e.Problem)
+	if e.Fix != "" {
+		text.WriteString("; " + e.Fix)
+	}
+
+	return text.String()
+}
+
+// joinRuleErrors makes one error of all faults, in order.
+func joinRuleErrors(faults []*RuleError) error {
+	if len(faults) == 0 {
+		return nil
+	}
+	errs := make([]error, len(faults))
+	for i, fault := range sortedRuleErrors(faults) {
+		errs[i] = fault
+	}
+
+	return errors.Join(errs...)
+}
+
+// sortedRuleErrors puts faults in the order in which an operator reads files.
+func sortedRuleErrors(faults []*RuleError) []*RuleError {
+	sorted := slices.Clone(faults)
+	slices.SortStableFunc(sorted, func(a, b *RuleError) int {
+		return cmp.Or(
+			cmp.Compare(a.File, b.File),
+			cmp.Compare(a.Line, b.Line),
+			cmp.Compare(a.Method, b.Method),
+			cmp.Compare(a.Path, b.Path),
+			cmp.Compare(a.Column, b.Column),
+		)
+	})
+
+	return sorted
+}

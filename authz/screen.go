@@ -1,0 +1,109 @@
+package authz
+
+import (
+	"bytes"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxValue bounds one value that is put into an object or subject, in bytes:
+// longer than any engine's ids, short enough to compare and hash at once.
+const maxValue = 1024
+
+// status says what became of a value.
+type status uint8
+
+const (
+	statusOK status = iota
+	// statusMissing is a value that isn't there.
+	statusMissing
+	// statusInvalid is a value that can't be used.
+	statusInvalid
+	// statusForeign is a missing or unusable value of the caller's token.
+	statusForeign
+)
+
+// screenID says whether a value may stand in an object's or a subject's id: not
+// empty, no wildcard, and nothing that an engine reads as syntax.
+func screenID(value []byte) status {
+	if len(value) == 0 {
+		return statusMissing
+	}
+	if len(value) > maxValue || len(value) == 1 && value[0] == '*' {
+		return statusInvalid
+	}
+	for i := 0; i < len(value); {
+		c := value[i]
+		if c < utf8.RuneSelf {
+			if c <= ' ' || c == ':' || c == '#' || c == 0x7f {
+				return statusInvalid
+			}
+			i++
+
+			continue
+		}
+		r, size := utf8.DecodeRune(value[i:])
+		if r == utf8.RuneError && size == 1 || !printable(r) {
+			return statusInvalid
+		}
+		i += size
+	}
+
+	return statusOK
+}
+
+// screenText says whether a value may be compared or sent as text.
+func screenText(value []byte) status {
+	switch {
+	case len(value) == 0:
+		return statusMissing
+	case len(value) > maxText || !utf8.Valid(value):
+		return statusInvalid
+	default:
+		return statusOK
+	}
+}
+
+// maxText bounds one value that is compared, or sent as context or revision.
+const maxText = 4096
+
+// screenRevision says whether a value may be sent as a revision: an opaque token
+// of visible ASCII.
+func screenRevision(value []byte) status {
+	if len(value) == 0 {
+		return statusMissing
+	}
+	if len(value) > maxText {
+		return statusInvalid
+	}
+	for _, c := range value {
+		if c <= ' ' || c >= 0x7f {
+			return statusInvalid
+		}
+	}
+
+	return statusOK
+}
+
+// printable says whether a rune may stand in an id: it is visible. Format
+// characters and those that no version of Unicode assigns are not.
+func printable(r rune) bool { return r != ' ' && unicode.IsPrint(r) }
+
+// holdsFollower says whether a value can't be told apart from the literal that
+// follows it: the literal would be found earlier than where it stands.
+func holdsFollower(value []byte, literal string) bool {
+	if literal == "" {
+		return false
+	}
+	if bytes.Contains(value, []byte(literal)) {
+		return true
+	}
+	for overlap := 1; overlap < len(literal) && overlap <= len(value); overlap++ {
+		tail := string(value[len(value)-overlap:]) + literal
+		if tail[:len(literal)] == literal {
+			return true
+		}
+	}
+
+	return false
+}

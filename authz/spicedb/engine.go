@@ -1,0 +1,221 @@
+package spicedb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	v1 "github.com/authzed/authzed-go/proto/authzed/api/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/authz/internal/adapter"
+)
+
+// Client is the part of SpiceDB's API that the adapter uses.
+// [v1.PermissionsServiceClient] and authzed-go's Client have it. Safe for
+// concurrent use.
+type Client interface {
+	CheckPermission(ctx context.Context, in *v1.CheckPermissionRequest, opts ...grpc.CallOption) (*v1.CheckPermissionResponse, error)
+	CheckBulkPermissions(ctx context.Context, in *v1.CheckBulkPermissionsRequest, opts ...grpc.CallOption) (*v1.CheckBulkPermissionsResponse, error)
+}
+
+// Engine is an [authz.Engine] on SpiceDB. It has no goroutine of its own and
+// nothing to close; the connection is its user's. Safe for concurrent use.
+type Engine struct {
+	client  Client
+	options options
+}
+
+var _ authz.Engine = (*Engine)(nil)
+
+// New makes an engine. It does no I/O.
+func New(client Client, opts ...Option) (*Engine, error) {
+	if client == nil {
+		return nil, errors.New("spicedb: no client")
+	}
+	settings := defaults()
+	for _, opt := range opts {
+		if err := opt.apply(&settings); err != nil {
+			return nil, err
+		}
+	}
+
+	return &Engine{client: client, options: settings}, nil
+}
+
+// SupportsConsistency reports true for every mode.
+func (e *Engine) SupportsConsistency(mode authz.Mode) bool { return mode <= authz.ModeFullyConsistent }
+
+// Check asks SpiceDB the batch's queries. The answers have the queries' order
+// and length. A query that is refused (here, see [Engine.ValidateQuery], or by
+// SpiceDB), or whose request failed while others were answered, has its own
+// Err; the error is for a batch of which nothing was answered.
+func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
+	if len(batch.Queries) == 0 {
+		return authz.Result{}, nil
+	}
+	consistency, err := consistencyOf(batch.Consistency)
+	if err != nil {
+		return authz.Result{}, err
+	}
+	answers := make([]authz.Answer, len(batch.Queries))
+	if len(batch.Queries) == 1 {
+		at, err := e.checkOne(ctx, consistency, batch.Queries[0], &answers[0])
+
+		return authz.Result{Answers: answers, CheckedAt: at}, err
+	}
+
+	// The first request settles the snapshot, the rest are asked at it.
+	first := min(e.options.batchSize, len(answers))
+	at, err := e.checkMany(ctx, consistency, batch.Queries[:first], answers[:first])
+	if err != nil {
+		adapter.Fail(answers, err)
+
+		return authz.Result{Answers: answers}, err
+	}
+	if at != "" {
+		consistency = &v1.Consistency{Requirement: &v1.Consistency_AtExactSnapshot{AtExactSnapshot: &v1.ZedToken{Token: string(at)}}}
+	}
+	rest, restAnswers := batch.Queries[first:], answers[first:]
+	// One request was answered, so a failure of the others is their answers' own.
+	_ = adapter.Chunks(ctx, len(rest), e.options.batchSize, e.options.parallelism,
+		func(ctx context.Context, lo, hi int) error {
+			_, err := e.checkMany(ctx, consistency, rest[lo:hi], restAnswers[lo:hi])
+
+			return err
+		},
+		func(lo, hi int, err error) { adapter.Fail(restAnswers[lo:hi], err) })
+
+	return authz.Result{Answers: answers, CheckedAt: at}, nil
+}
+
+// checkOne asks one CheckPermission. A query that is refused before it is sent
+// has its fault in the answer; the error is SpiceDB's.
+func (e *Engine) checkOne(ctx context.Context, consistency *v1.Consistency, q authz.Query, answer *authz.Answer) (authz.Revision, error) {
+	item, err := e.item(q)
+	if err != nil {
+		answer.Err = err
+
+		return "", nil
+	}
+	request, cancel := adapter.WithTimeout(ctx, e.options.timeout)
+	defer cancel()
+	response, err := e.client.CheckPermission(request, &v1.CheckPermissionRequest{
+		Consistency: consistency, Resource: item.GetResource(), Permission: item.GetPermission(),
+		Subject: item.GetSubject(), Context: item.GetContext(),
+	})
+	if err != nil {
+		return "", classify(ctx, "CheckPermission", consistency, err)
+	}
+	*answer = answerOf(response.GetPermissionship(), response.GetPartialCaveatInfo())
+
+	return authz.Revision(response.GetCheckedAt().GetToken()), nil
+}
+
+// checkMany asks one CheckBulkPermissions for queries that fit in it.
+func (e *Engine) checkMany(ctx context.Context, consistency *v1.Consistency, queries []authz.Query, answers []authz.Answer) (authz.Revision, error) {
+	items := make([]*v1.CheckBulkPermissionsRequestItem, 0, len(queries))
+	places := make([]int, 0, len(queries))
+	for i, q := range queries {
+		item, err := e.item(q)
+		if err != nil {
+			answers[i].Err = err
+
+			continue
+		}
+		items = append(items, item)
+		places = append(places, i)
+	}
+	if len(items) == 0 {
+		return "", nil
+	}
+
+	request, cancel := adapter.WithTimeout(ctx, e.options.timeout)
+	defer cancel()
+	response, err := e.client.CheckBulkPermissions(request, &v1.CheckBulkPermissionsRequest{Consistency: consistency, Items: items})
+	if err != nil {
+		return "", classify(ctx, "CheckBulkPermissions", consistency, err)
+	}
+	pairs := response.GetPairs()
+	if len(pairs) != len(items) {
+		return "", unusable(fmt.Errorf("%d pairs to %d checks", len(pairs), len(items)))
+	}
+	for i, pair := range pairs {
+		if !sameItem(pair.GetRequest(), items[i]) {
+			return "", unusable(errors.New("a pair that isn't the question in its place"))
+		}
+	}
+	for i, pair := range pairs {
+		answers[places[i]] = pairAnswer(pair)
+	}
+
+	return authz.Revision(response.GetCheckedAt().GetToken()), nil
+}
+
+func pairAnswer(pair *v1.CheckBulkPermissionsPair) authz.Answer {
+	switch r := pair.GetResponse().(type) {
+	case *v1.CheckBulkPermissionsPair_Item:
+		return answerOf(r.Item.GetPermissionship(), r.Item.GetPartialCaveatInfo())
+	case *v1.CheckBulkPermissionsPair_Error:
+		return authz.Answer{Err: statusFault("CheckBulkPermissions", r.Error)}
+	default:
+		return authz.Answer{Err: unusable(errors.New("a pair without a result"))}
+	}
+}
+
+func answerOf(permissionship v1.CheckPermissionResponse_Permissionship, partial *v1.PartialCaveatInfo) authz.Answer {
+	switch permissionship {
+	case v1.CheckPermissionResponse_PERMISSIONSHIP_HAS_PERMISSION:
+		return authz.Answer{Effect: authz.EffectAllowed}
+	case v1.CheckPermissionResponse_PERMISSIONSHIP_NO_PERMISSION:
+		return authz.Answer{Effect: authz.EffectDenied}
+	case v1.CheckPermissionResponse_PERMISSIONSHIP_CONDITIONAL_PERMISSION:
+		return authz.Answer{Effect: authz.EffectConditional, Missing: partial.GetMissingRequiredContext()}
+	case v1.CheckPermissionResponse_PERMISSIONSHIP_UNSPECIFIED:
+		return authz.Answer{Err: unusable(errors.New("a check without a result"))}
+	default:
+		return authz.Answer{Err: unusable(errors.New("a result that nobody knows"))}
+	}
+}
+
+// sameItem compares what an answer says it is about with what was asked.
+func sameItem(a, b *v1.CheckBulkPermissionsRequestItem) bool {
+	return sameObject(a.GetResource(), b.GetResource()) && a.GetPermission() == b.GetPermission() &&
+		sameObject(a.GetSubject().GetObject(), b.GetSubject().GetObject()) &&
+		a.GetSubject().GetOptionalRelation() == b.GetSubject().GetOptionalRelation() &&
+		sameContext(a.GetContext(), b.GetContext())
+}
+
+func sameObject(a, b *v1.ObjectReference) bool {
+	return a.GetObjectId() == b.GetObjectId() && a.GetObjectType() == b.GetObjectType()
+}
+
+func sameContext(a, b *structpb.Struct) bool {
+	return len(a.GetFields()) == len(b.GetFields()) && (len(a.GetFields()) == 0 || proto.Equal(a, b))
+}
+
+func (e *Engine) item(q authz.Query) (*v1.CheckBulkPermissionsRequestItem, error) {
+	if e.options.encode {
+		q.Object.ID, q.Subject.ID = EncodeID(q.Object.ID), EncodeID(q.Subject.ID)
+	}
+	if err := validate(q); err != nil {
+		return nil, err
+	}
+	caveatContext, err := adapter.Struct(q.Context)
+	if err != nil {
+		return nil, &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("spicedb: context %w", err)}
+	}
+
+	return &v1.CheckBulkPermissionsRequestItem{
+		Resource:   &v1.ObjectReference{ObjectType: q.Object.Type, ObjectId: q.Object.ID},
+		Permission: q.Relation,
+		Subject: &v1.SubjectReference{
+			Object:           &v1.ObjectReference{ObjectType: q.Subject.Type, ObjectId: q.Subject.ID},
+			OptionalRelation: q.Subject.Relation,
+		},
+		Context: caveatContext,
+	}, nil
+}

@@ -1,0 +1,43 @@
+package authz_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/usher-auth/usher/authz"
+)
+
+// Row 21a: whoever registers with one issuer can't choose a name to be somebody of
+// another's.
+func TestRow21aSubjectsOfTwoIssuersStayApart(t *testing.T) {
+	user := func(template string) authz.Subjects { return authz.Subjects{User: template} }
+	for name, c := range map[string]struct {
+		rest    authz.Subjects
+		own     map[string]authz.Subjects
+		issuers []string
+		refused bool
+	}{
+		"a prefix that the other's sub may have":      {own: map[string]authz.Subjects{"a": user("user:{$sub}"), "b": user("user:b-{$sub}")}, refused: true},
+		"the short name that the other's sub may be":  {rest: user("user:{$issuer}/{$sub}"), own: map[string]authz.Subjects{"a": user("user:{$sub}")}, issuers: []string{"a", "b"}, refused: true},
+		"the same by an unknown issuer":               {rest: user("user:{$issuer}/{$sub}"), own: map[string]authz.Subjects{"a": user("user:a/{$sub}")}, refused: true},
+		"a prefix and a suffix":                       {own: map[string]authz.Subjects{"a": user("user:a-{$sub}"), "b": user("user:{$sub}@b")}, refused: true},
+		"a service of one and a user of the other":    {own: map[string]authz.Subjects{"a": {Service: "user:b-{$client_id}"}, "b": user("user:{$sub}")}, refused: true},
+		"everybody of an issuer as one":               {rest: user("user:{$issuer}"), refused: true},
+		"two prefixes":                                {own: map[string]authz.Subjects{"a": user("user:a-{$sub}"), "b": user("user:b-{$sub}")}},
+		"two suffixes":                                {own: map[string]authz.Subjects{"a": user("user:{$sub}@a"), "b": user("user:{$sub}@b")}},
+		"two types":                                   {own: map[string]authz.Subjects{"a": user("user:{$sub}"), "b": user("guest:{$sub}")}},
+		"the issuer in each":                          {rest: user("user:{$issuer}/{$sub}"), issuers: []string{"a", "b"}},
+		"the issuer in one, and a prefix that is own": {rest: user("user:{$issuer}/{$sub}"), own: map[string]authz.Subjects{"a": user("user:a/{$sub}")}, issuers: []string{"a", "b"}},
+		"a service and a user of one issuer":          {own: map[string]authz.Subjects{"a": {Service: "user:s-{$client_id}", User: "user:{$sub}"}}},
+	} {
+		t.Run("row 21a: "+name, func(t *testing.T) {
+			_, err := authz.New(authz.Config{Engine: newTuples(), Subjects: c.rest, IssuerSubjects: c.own, Issuers: c.issuers})
+			if (err != nil) != c.refused {
+				t.Errorf("got %v, refused should be %v", err, c.refused)
+			}
+			if err != nil && !strings.Contains(err.Error(), "subject") {
+				t.Error(err)
+			}
+		})
+	}
+}

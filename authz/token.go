@@ -1,0 +1,49 @@
+package authz
+
+import (
+	"slices"
+	"time"
+)
+
+// maxClockSkew is how far in the future an authentication may seem to lie: the
+// most that verifiers allow two clocks to be apart. One that lies further has no
+// age, and doesn't meet any.
+const maxClockSkew = 5 * time.Minute
+
+// tokenRule is what a rule demands of the caller's access token.
+type tokenRule struct {
+	scopes    []string
+	anyScope  []string
+	acrValues []string
+	maxAge    time.Duration
+	// kinds limits the kinds; with it unset, neither field counts.
+	kinds         bool
+	service, user bool
+}
+
+func (t *tokenRule) check(principal Principal, now func() time.Time) *Error {
+	if t.kinds && (!t.service || !principal.IsService()) && (!t.user || !principal.IsUser()) {
+		return refusal(ReasonKindDenied, "the rule doesn't admit this kind of token")
+	}
+	for _, scope := range t.scopes {
+		if !principal.HasScope(scope) {
+			return &Error{Reason: ReasonInsufficientScope, RequiredScopes: slices.Clone(t.scopes)}
+		}
+	}
+	if len(t.anyScope) > 0 && !slices.ContainsFunc(t.anyScope, principal.HasScope) {
+		return &Error{Reason: ReasonInsufficientScope, RequiredScopes: slices.Clone(t.anyScope)}
+	}
+	weak := len(t.acrValues) > 0 && !slices.Contains(t.acrValues, principal.ACR())
+	old := false
+	if t.maxAge > 0 {
+		authTime := principal.AuthTime()
+		age := now().Sub(authTime)
+		old = authTime.IsZero() || age > t.maxAge || age < -maxClockSkew
+	}
+	if !weak && !old {
+		return nil
+	}
+	// RFC 9470 §3: the challenge carries every requirement, so that one step up
+	// meets them all.
+	return &Error{Reason: ReasonStepUpRequired, ACRValues: slices.Clone(t.acrValues), MaxAge: t.maxAge}
+}
