@@ -1,0 +1,125 @@
+package interceptor
+
+import (
+	"context"
+	"errors"
+
+	"google.golang.org/grpc/metadata"
+
+	"github.com/usher-auth/usher/credentials/verify"
+)
+
+// DefaultMaxTokenBytes is the size above which a token is refused before it is
+// decoded. gRPC itself lets 16 MiB of headers through.
+const DefaultMaxTokenBytes = 16 << 10
+
+// authorizationKey is the metadata key of the credential, in the lower case that
+// gRPC puts every key in.
+const authorizationKey = "authorization"
+
+// Why a credential was refused before any verification. They go to the hooks;
+// the caller sees TOKEN_MISSING or TOKEN_INVALID.
+var (
+	errNoCredential     = errors.New("interceptor: the call carries no credential")
+	errManyCredentials  = errors.New("interceptor: the call carries more than one authorization value")
+	errNotBearer        = errors.New("interceptor: the authorization value is not a bearer token (RFC 6750 §2.1)")
+	errTokenTooLong     = errors.New("interceptor: the token is longer than the limit")
+	errTokenNotB64Token = errors.New("interceptor: the token has characters outside b64token (RFC 6750 §2.1)")
+)
+
+// bearerToken takes the one bearer token out of the incoming metadata. Two
+// values are refused: whoever put a proxy's credential before the caller's must
+// not decide which of them counts.
+func (i *Interceptor) bearerToken(ctx context.Context) (string, error) {
+	values := authorizationOf(ctx)
+	switch len(values) {
+	case 0:
+		return "", errNoCredential
+	case 1:
+		return parseBearer(values[0], i.maxTokenBytes, i.verifierChecksForm)
+	default:
+		return "", errManyCredentials
+	}
+}
+
+// checksForm says that the verifier itself refuses what is no b64token: those of
+// this module do, before anything else, and know a token that they have seen
+// without reading it again. Reading it here would cost more than all the rest.
+func checksForm(verifier verify.Verifier) bool {
+	switch verifier.(type) {
+	case *verify.JWT, *verify.Introspection, *verify.Hybrid, *verify.MultiIssuer:
+		return true
+	default:
+		return false
+	}
+}
+
+// authorizationOf returns the call's authorization values, which aren't to be
+// changed. The public accessor copies what it returns, so the metadata that
+// gRPC's transports make, with its keys in lower case, is looked into as it is.
+func authorizationOf(ctx context.Context) []string {
+	if md, ok := ctx.Value(incomingKey).(metadata.MD); ok {
+		if values, ok := md[authorizationKey]; ok {
+			return values
+		}
+	}
+
+	return metadata.ValueFromIncomingContext(ctx, authorizationKey)
+}
+
+// parseBearer parses "Bearer b64token" (RFC 6750 §2.1): the scheme in any case,
+// exactly one space, and at least one character of token. The characters are left
+// to a verifier that checks them.
+func parseBearer(value string, maxBytes int, formChecked bool) (string, error) {
+	const scheme = "bearer "
+	if len(value) <= len(scheme) {
+		return "", errNotBearer
+	}
+	for i := range len(scheme) {
+		c := value[i]
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != scheme[i] {
+			return "", errNotBearer
+		}
+	}
+	token := value[len(scheme):]
+	if len(token) > maxBytes {
+		return "", errTokenTooLong
+	}
+	if formChecked {
+		return token, nil
+	}
+	// Padding may stand only at the end, after at least one other character.
+	end := len(token)
+	for end > 0 && token[end-1] == '=' {
+		end--
+	}
+	if end == 0 {
+		return "", errTokenNotB64Token
+	}
+	for i := range end {
+		if !isB64Token[token[i]] {
+			return "", errTokenNotB64Token
+		}
+	}
+
+	return token, nil
+}
+
+// isB64Token holds the characters of b64token but its padding: ALPHA, DIGIT and
+// "-._~+/".
+var isB64Token = func() (set [256]bool) {
+	for c := 'a'; c <= 'z'; c++ {
+		set[c], set[c-0x20] = true, true
+	}
+	for c := '0'; c <= '9'; c++ {
+		set[c] = true
+	}
+	for _, c := range "-._~+/" {
+		set[c] = true
+	}
+
+	return set
+}()

@@ -1,0 +1,144 @@
+package interceptor
+
+import (
+	"context"
+	"crypto/x509"
+	"net"
+	"net/netip"
+	"time"
+
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+
+	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/credentials/verify"
+	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
+)
+
+// authenticate takes the caller's token and verifies it.
+func (i *Interceptor) authenticate(ctx context.Context, method *authz.Method) (string, *verify.Principal, error) {
+	token, err := i.bearerToken(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	principal, err := i.verify(ctx, method, token)
+	if err != nil {
+		return "", nil, err
+	}
+	i.hooks.authenticated(ctx, Authenticated{Method: method.Name(), Principal: principal})
+
+	return token, principal, nil
+}
+
+func (i *Interceptor) verify(ctx context.Context, method *authz.Method, token string) (*verify.Principal, error) {
+	principal, err := i.verifier.Verify(ctx, token, verify.Requirements{
+		Validation:      validationOf(method.Validation()),
+		PeerCertificate: peerCertificate(ctx),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if principal == nil {
+		return nil, errNoPrincipal
+	}
+
+	return principal, nil
+}
+
+func validationOf(v authzv1.Validation) verify.Validation {
+	switch v {
+	case authzv1.Validation_VALIDATION_LOCAL:
+		return verify.ValidationLocal
+	case authzv1.Validation_VALIDATION_INTROSPECT:
+		return verify.ValidationIntrospect
+	case authzv1.Validation_VALIDATION_UNSPECIFIED:
+		return verify.ValidationDefault
+	default:
+		return verify.ValidationDefault
+	}
+}
+
+// newCall returns what the method's rule may read of a call, but for its message.
+func (i *Interceptor) newCall(ctx context.Context, method *authz.Method, principal *verify.Principal) authz.Call {
+	call := authz.Call{
+		Principal: principal,
+		// Whoever observes decisions wants to read what they rest on.
+		Explain: i.hooks.observer.Decided != nil,
+	}
+	if method.ReadsConnection() {
+		call.Metadata, call.PeerIP = metadataOf(ctx), peerIP(ctx)
+	}
+
+	return call
+}
+
+// handlersCall is the call as the checks see it that its handler makes.
+func handlersCall(ctx context.Context, principal *verify.Principal) authz.Call {
+	return authz.Call{Principal: principal, Metadata: metadataOf(ctx), PeerIP: peerIP(ctx)}
+}
+
+func metadataOf(ctx context.Context) func(string) string {
+	return func(key string) string { return oneMetadata(ctx, key) }
+}
+
+// oneMetadata returns the value of a key that has exactly one.
+func oneMetadata(ctx context.Context, key string) string {
+	if values := metadata.ValueFromIncomingContext(ctx, key); len(values) == 1 {
+		return values[0]
+	}
+
+	return ""
+}
+
+// peerCertificate returns the certificate that the client proved to hold in the
+// TLS handshake, nil if it showed none.
+func peerCertificate(ctx context.Context) *x509.Certificate {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return nil
+	}
+	info, ok := p.AuthInfo.(credentials.TLSInfo)
+	if !ok || len(info.State.PeerCertificates) == 0 {
+		return nil
+	}
+
+	return info.State.PeerCertificates[0]
+}
+
+// peerIP returns the address of the connection's other end; the zero Addr where
+// that has none, as on a unix socket. It is a proxy's address behind a proxy.
+func peerIP(ctx context.Context) netip.Addr {
+	p, ok := peer.FromContext(ctx)
+	if !ok || p.Addr == nil {
+		return netip.Addr{}
+	}
+	if tcp, ok := p.Addr.(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap()
+	}
+	// grpc-go's ServeHTTP has the request's RemoteAddr, as text.
+	if addrPort, err := netip.ParseAddrPort(p.Addr.String()); err == nil {
+		return addrPort.Addr().Unmap()
+	}
+
+	return netip.Addr{}
+}
+
+// stopwatch measures a verdict if anybody wants to know.
+type stopwatch struct{ start time.Time }
+
+func (i *Interceptor) startWatch() stopwatch {
+	if i.hooks.observer.Decided == nil {
+		return stopwatch{}
+	}
+
+	return stopwatch{start: time.Now()}
+}
+
+func (w stopwatch) elapsed() time.Duration {
+	if w.start.IsZero() {
+		return 0
+	}
+
+	return time.Since(w.start)
+}

@@ -1,0 +1,142 @@
+package interceptor
+
+import (
+	"context"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/credentials/verify"
+)
+
+// callContext is a handler's context. It holds in one value what
+// [verify.FromContext], [authz.FromContext] and gRPC's own functions on a
+// context (grpc.SetHeader and its like) look up under keys of their own.
+type callContext struct {
+	context.Context //nolint:containedctx // it is a context
+
+	principal *verify.Principal
+	method    *authz.Method
+	decision  *authz.Decision
+	// session is made when a handler asks for it: most never do.
+	session atomic.Pointer[authz.Session]
+}
+
+// The keys under which others look up what callContext holds.
+var (
+	principalKey = keyOf(func(ctx context.Context) { verify.FromContext(ctx) })
+	sessionKey   = authz.SessionKey()
+	transportKey = keyOf(func(ctx context.Context) { grpc.ServerTransportStreamFromContext(ctx) })
+	incomingKey  = keyOf(func(ctx context.Context) { metadata.ValueFromIncomingContext(ctx, authorizationKey) })
+)
+
+// Value implements [context.Context].
+func (c *callContext) Value(key any) any {
+	switch key {
+	case principalKey:
+		return c.principal
+	case sessionKey:
+		return c.sessionOf()
+	case transportKey:
+		return unaryTransport{c.Context}
+	case beneathKey{}:
+		return c.Context
+	default:
+		return c.Context.Value(key)
+	}
+}
+
+// hidingContext is the context of a unary handler whose rule hides existence.
+type hidingContext struct {
+	callContext
+
+	held heldMetadata
+}
+
+// Value implements [context.Context].
+func (c *hidingContext) Value(key any) any {
+	if key == transportKey {
+		return &c.held
+	}
+
+	return c.callContext.Value(key)
+}
+
+// sessionOf returns the one session of the call.
+func (c *callContext) sessionOf() *authz.Session {
+	if s := c.session.Load(); s != nil {
+		return s
+	}
+	c.session.CompareAndSwap(nil, c.method.NewSession(handlersCall(c.Context, c.principal), c.decision))
+
+	return c.session.Load()
+}
+
+// checked says whether the handler has made a check of its own.
+func (c *callContext) checked() bool {
+	session := c.session.Load()
+
+	return session != nil && session.Checked()
+}
+
+// streamContext is the context of a guarded stream's handler.
+type streamContext struct {
+	callContext
+
+	stream *guardedStream
+}
+
+// Value implements [context.Context].
+func (c *streamContext) Value(key any) any {
+	switch key {
+	case principalKey:
+		return c.stream.principal.Load()
+	case transportKey:
+		return streamTransport{c.stream}
+	default:
+		return c.callContext.Value(key)
+	}
+}
+
+// publicContext is the context of a public method's handler: nobody's.
+type publicContext struct {
+	context.Context //nolint:containedctx // it is a context
+}
+
+// Value implements [context.Context].
+func (c publicContext) Value(key any) any {
+	switch key {
+	case transportKey:
+		return unaryTransport{c.Context}
+	case beneathKey{}:
+		return c.Context
+	default:
+	}
+
+	return c.Context.Value(key)
+}
+
+// keyProbe is a context that remembers under which key it was asked.
+type keyProbe struct {
+	context.Context //nolint:containedctx // it is a context
+
+	key any
+}
+
+func (p *keyProbe) Value(key any) any {
+	p.key = key
+
+	return nil
+}
+
+// keyOf returns the key that a package uses for its value in a context, by
+// watching its public accessor look for it. A package that looked up nothing
+// would leave nil, which no lookup equals.
+func keyOf(lookUp func(context.Context)) any {
+	probe := &keyProbe{Context: context.Background()}
+	lookUp(probe)
+
+	return probe.key
+}

@@ -1,0 +1,225 @@
+package interceptor
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/credentials/verify"
+)
+
+const (
+	// DefaultErrorDomain is the domain of the ErrorInfo that a refusal carries.
+	DefaultErrorDomain = "usher.authz.v1"
+
+	// defaultRetryDelay is the RetryInfo of an UNAVAILABLE for which nobody knows
+	// better: long enough that a fleet of callers doesn't keep a service down.
+	defaultRetryDelay = time.Second
+	// maxRetryDelay bounds what a server behind us can make our callers wait.
+	maxRetryDelay = 5 * time.Minute
+
+	// pushbackKey is the trailer that tells gRPC's own retries to stop, by a
+	// value that is not a delay (gRFC A6).
+	pushbackKey = "grpc-retry-pushback-ms"
+	pushbackNo  = "-1"
+
+	// notFoundText is all that a caller learns where a rule hides existence,
+	// from usher and from the handler alike.
+	notFoundText = "not found"
+)
+
+// Error is a refused call, as the interceptors return it. Its text and its
+// status are constant for the reason; the cause, for whoever logs outside of
+// usher, is had by [errors.Unwrap], and never leaves the process.
+type Error struct {
+	// Reason says why.
+	Reason Reason
+	// DecisionID connects what the caller was told with what the hooks were.
+	DecisionID string
+
+	status    *status.Status
+	challenge string
+	pushback  bool
+	cause     error
+}
+
+// Error returns a text that is constant for the reason.
+func (e *Error) Error() string {
+	return "interceptor: " + string(e.Reason) + ": " + publics[e.Reason].text
+}
+
+// Unwrap returns the cause, nil if there is none beyond the reason.
+func (e *Error) Unwrap() error { return e.cause }
+
+// GRPCStatus returns the status that the caller sees.
+func (e *Error) GRPCStatus() *status.Status { return e.status }
+
+// trailer returns what goes along with the status.
+func (e *Error) trailer() metadata.MD {
+	var md metadata.MD
+	if e.challenge != "" {
+		md = metadata.Pairs(challengeKey, e.challenge)
+	}
+	if e.pushback {
+		md = metadata.Join(md, metadata.Pairs(pushbackKey, pushbackNo))
+	}
+
+	return md
+}
+
+// refusals makes the errors of one interceptor.
+type refusals struct {
+	domain string
+	realm  string
+}
+
+// of classifies what stopped a call, by its type. An error that no part of
+// usher made is a fault of ours: INTERNAL, never a grant.
+func (r refusals) of(ctx context.Context, err error, hidesExistence bool) *Error {
+	var refused *Error
+	if errors.As(err, &refused) {
+		return refused
+	}
+	var denied *authz.Error
+	if errors.As(err, &denied) {
+		return r.ofAuthz(denied, hidesExistence)
+	}
+	var unverified *verify.Error
+	if errors.As(err, &unverified) {
+		return r.ofVerify(unverified)
+	}
+	switch {
+	case errors.Is(err, errNoCredential):
+		return r.make(ReasonTokenMissing, err, extras{challenge: &challenge{}})
+	case isCredentialFault(err):
+		return r.make(ReasonTokenInvalid, err, extras{challenge: &challenge{err: errorInvalidToken}})
+	case errors.Is(err, errExpired):
+		return r.make(ReasonTokenExpired, err, extras{challenge: &challenge{err: errorInvalidToken}})
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil:
+		return r.make(ReasonDeadlineExceeded, err, extras{})
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return r.make(ReasonCanceled, err, extras{})
+	default:
+		return r.make(ReasonMisconfigured, err, extras{})
+	}
+}
+
+func isCredentialFault(err error) bool {
+	return errors.Is(err, errManyCredentials) || errors.Is(err, errNotBearer) ||
+		errors.Is(err, errTokenTooLong) || errors.Is(err, errTokenNotB64Token)
+}
+
+func (r refusals) ofVerify(err *verify.Error) *Error {
+	switch err.Kind {
+	case verify.CredentialFault:
+		reason := ReasonTokenInvalid
+		if err.Reason == verify.ReasonTokenExpired {
+			reason = ReasonTokenExpired
+		}
+
+		return r.make(reason, err, extras{challenge: &challenge{err: errorInvalidToken}})
+	case verify.DependencyFault:
+		return r.make(ReasonVerifierUnavailable, err, extras{retryAfter: err.RetryAfter})
+	case verify.ConfigurationFault:
+		return r.make(ReasonMisconfigured, err, extras{})
+	default:
+		return r.make(ReasonMisconfigured, err, extras{})
+	}
+}
+
+func (r refusals) ofAuthz(err *authz.Error, hidesExistence bool) *Error {
+	reason := Reason(err.Reason)
+	switch err.Reason {
+	case authz.ReasonInsufficientScope:
+		return r.make(reason, err, extras{challenge: &challenge{err: errorInsufficientScope, scopes: err.RequiredScopes}})
+	case authz.ReasonStepUpRequired:
+		return r.make(reason, err, extras{
+			challenge: &challenge{err: errorStepUp, acrValues: err.ACRValues, maxAge: err.MaxAge},
+			pushback:  true,
+			detail: &errdetails.PreconditionFailure{Violations: []*errdetails.PreconditionFailure_Violation{{
+				Type: string(reason), Subject: "access_token", Description: publics[reason].text,
+			}}},
+		})
+	case authz.ReasonObjectMissing:
+		return r.make(reason, err, extras{detail: badRequest(err.Field, "doesn't name an object")})
+	case authz.ReasonRevisionInvalid:
+		return r.make(reason, err, extras{detail: badRequest(err.Field, "is not a valid revision")})
+	case authz.ReasonEngineUnavailable:
+		return r.make(reason, err, extras{retryAfter: err.RetryAfter})
+	case authz.ReasonRelationDenied:
+		if hidesExistence {
+			return &Error{
+				Reason: reason, DecisionID: newDecisionID(), cause: err,
+				status: status.New(codes.NotFound, notFoundText),
+			}
+		}
+
+		return r.make(reason, err, extras{})
+	case authz.ReasonSubjectUnmapped, authz.ReasonSubjectInvalid, authz.ReasonRuleMissing,
+		authz.ReasonMisconfigured, authz.ReasonKindDenied, authz.ReasonMethodDenied:
+		return r.make(reason, err, extras{})
+	default:
+		return r.make(ReasonMisconfigured, err, extras{})
+	}
+}
+
+func badRequest(field, description string) protoadapt.MessageV1 {
+	if field == "" {
+		return nil
+	}
+
+	return &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{{
+		Field: field, Description: description,
+	}}}
+}
+
+// extras are what some reasons carry beyond their ErrorInfo.
+type extras struct {
+	challenge  *challenge
+	pushback   bool
+	retryAfter time.Duration
+	detail     protoadapt.MessageV1
+}
+
+func (r refusals) make(reason Reason, cause error, more extras) *Error {
+	e := &Error{Reason: reason, DecisionID: newDecisionID(), pushback: more.pushback, cause: cause}
+	if more.challenge != nil {
+		more.challenge.realm = r.realm
+		e.challenge = more.challenge.String()
+	}
+	said := publics[reason]
+	if said.text == "" {
+		said = publics[ReasonMisconfigured]
+	}
+	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{
+		Reason: string(reason), Domain: r.domain,
+		Metadata: map[string]string{"decision_id": e.DecisionID},
+	}}
+	if said.code == codes.Unavailable {
+		delay := more.retryAfter
+		if delay <= 0 {
+			delay = defaultRetryDelay
+		}
+		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(min(delay, maxRetryDelay))})
+	}
+	if more.detail != nil {
+		details = append(details, more.detail)
+	}
+	e.status = status.New(said.code, said.text)
+	if detailed, err := e.status.WithDetails(details...); err == nil {
+		e.status = detailed
+	}
+
+	return e
+}
+
+func newDecisionID() string { return rand.Text() }

@@ -1,0 +1,136 @@
+package interceptor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/testing/testpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/interceptor"
+	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
+)
+
+// A handler may return what its own check said: the caller learns from it what it
+// would from the rule's check, and nothing of the cause.
+func TestHandlersCheckErrorIsTold(t *testing.T) {
+	const secret = "dial tcp 10.1.2.3:8081"
+	hidden := handlerDecides()
+	hidden.OnDeny = authzv1.OnDeny_ON_DENY_NOT_FOUND
+	for label, c := range map[string]struct {
+		rule   *authzv1.Rule
+		engine error
+		object string
+		wrap   bool
+		code   codes.Code
+		reason interceptor.Reason
+	}{
+		"a denial":                {handlerDecides(), nil, "document:2", false, codes.PermissionDenied, interceptor.ReasonRelationDenied},
+		"a denial that is hidden": {hidden, nil, "document:2", false, codes.NotFound, ""},
+		"a denial with more text": {handlerDecides(), nil, "document:2", true, codes.PermissionDenied, interceptor.ReasonRelationDenied},
+		"an engine that is down":  {handlerDecides(), errors.New(secret), "document:1", false, codes.Unavailable, interceptor.ReasonEngineUnavailable},
+		"a name that is none":     {handlerDecides(), nil, "document:", false, codes.InvalidArgument, interceptor.ReasonObjectMissing},
+		"beside another policy":   {authenticated(), errors.New(secret), "document:1", true, codes.Unavailable, interceptor.ReasonEngineUnavailable},
+	} {
+		t.Run(label, func(t *testing.T) {
+			handler := func(ctx context.Context) error {
+				err := authz.CheckFromContext(ctx, c.object, "viewer")
+				if err != nil && c.wrap {
+					err = fmt.Errorf("%s: %w", secret, err)
+				}
+
+				return err
+			}
+			w := newWorld(t)
+			w.failEngine(c.engine)
+			set := byValue()
+			set["Ping"], set["PingStream"] = c.rule, c.rule
+			s := start(t, w, setupConfig{rules: set, impl: &scripted{
+				unary: func(ctx context.Context, _ *testpb.PingRequest) (*testpb.PingResponse, error) {
+					return nil, handler(ctx)
+				},
+				bidi: func(stream testpb.TestService_PingStreamServer) error { return handler(stream.Context()) },
+			}})
+			_, unary := s.Ping(as(t, aliceToken), &testpb.PingRequest{})
+			stream, err := s.PingStream(as(t, aliceToken))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, streamed := stream.Recv()
+			for _, err := range []error{unary, streamed} {
+				st := wantStatus(t, err, c.code, c.reason)
+				if strings.Contains(st.Message(), secret) || strings.Contains(st.Message(), "authz") {
+					t.Errorf("the caller is told %q", st.Message())
+				}
+			}
+			events := w.decided()
+			if last := events[len(events)-1]; last.Code != c.code || last.Occasion != interceptor.OccasionEnd || last.Err == nil {
+				t.Errorf("the hook was told %+v", last)
+			}
+		})
+	}
+}
+
+// A handler's own status stands, whatever it wraps.
+func TestHandlersOwnStatusStands(t *testing.T) {
+	set := byValue()
+	set["Ping"] = handlerDecides()
+	s := start(t, newWorld(t), setupConfig{rules: set, impl: &scripted{
+		unary: func(ctx context.Context, _ *testpb.PingRequest) (*testpb.PingResponse, error) {
+			if err := authz.CheckFromContext(ctx, "document:2", "viewer"); err == nil {
+				return nil, errors.New("granted")
+			}
+
+			return nil, status.Error(codes.FailedPrecondition, "closed")
+		},
+	}})
+	_, err := s.Ping(as(t, aliceToken), &testpb.PingRequest{})
+	if st := wantStatus(t, err, codes.FailedPrecondition, ""); st.Message() != "closed" {
+		t.Errorf("the caller is told %q", st.Message())
+	}
+}
+
+// The policy "handler" wants a verdict: a question without an answer is none, so a
+// handler that swallows it can't answer OK.
+func TestHandlerThatIgnoresACheckWithoutVerdictIsStopped(t *testing.T) {
+	for label, c := range map[string]struct {
+		engine error
+		object string
+	}{
+		"an engine that is down": {errors.New("down"), "document:1"},
+		"a name that is none":    {nil, "document:"},
+	} {
+		t.Run(label, func(t *testing.T) {
+			w := newWorld(t)
+			w.failEngine(c.engine)
+			set := byValue()
+			set["Ping"], set["PingStream"] = handlerDecides(), handlerDecides()
+			s := start(t, w, setupConfig{rules: set, impl: &scripted{
+				unary: func(ctx context.Context, _ *testpb.PingRequest) (*testpb.PingResponse, error) {
+					_ = authz.CheckFromContext(ctx, c.object, "viewer")
+					_, _ = authz.FilterFromContext(ctx, []string{c.object}, "viewer")
+
+					return &testpb.PingResponse{Value: "secret"}, nil
+				},
+				bidi: func(stream testpb.TestService_PingStreamServer) error {
+					_ = authz.CheckFromContext(stream.Context(), c.object, "viewer")
+
+					return stream.Send(&testpb.PingStreamResponse{Value: "secret"})
+				},
+			}})
+			_, err := s.Ping(as(t, aliceToken), &testpb.PingRequest{})
+			wantStatus(t, err, codes.Internal, interceptor.ReasonMisconfigured)
+			stream, err := s.PingStream(as(t, aliceToken))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = stream.Recv()
+			wantStatus(t, err, codes.Internal, interceptor.ReasonMisconfigured)
+		})
+	}
+}

@@ -1,0 +1,168 @@
+package interceptor
+
+import (
+	"context"
+	"errors"
+	"sort"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+
+	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/credentials/verify"
+)
+
+// Faults of ours, which callers see as INTERNAL.
+var (
+	errNoPrincipal = errors.New("interceptor: the verifier returned neither a principal nor an error")
+	errUnchecked   = errors.New("interceptor: the rule leaves the decision to the handler, which made no check")
+	errNobody      = errors.New("interceptor: the method has no usable rule")
+	errNotProto    = errors.New("interceptor: the rule reads the message, which is no protobuf message here")
+)
+
+// errNoService is a server validated too early.
+var errNoService = errors.New("interceptor: the server has no service; validate it after the last one is registered")
+
+// A verified principal is what authz asks about.
+var _ authz.Principal = (*verify.Principal)(nil)
+
+// Interceptor guards a server's calls, unary and streaming. It is immutable and
+// safe for concurrent use, and one may guard several servers.
+type Interceptor struct {
+	verifier            verify.Verifier
+	authorizer          *authz.Authorizer
+	hooks               *hooks
+	refusals            refusals
+	maxTokenBytes       int
+	verifierChecksForm  bool
+	firstMessageTimeout time.Duration
+}
+
+// New returns an Interceptor. It compiles the rule of every linked service that
+// carries one, and does no I/O. A rule in code that is faulty, or a Config that
+// can't work, is an error; a faulty rule of a linked service denies its method,
+// and is an error of [Interceptor.ValidateServer].
+func New(cfg Config, opts ...Option) (*Interceptor, error) {
+	set := settings{
+		errorDomain:         DefaultErrorDomain,
+		maxTokenBytes:       DefaultMaxTokenBytes,
+		firstMessageTimeout: DefaultFirstMessageTimeout,
+	}
+	var faults []error
+	if cfg.Verifier == nil {
+		faults = append(faults, errors.New("interceptor: Config.Verifier is required"))
+	}
+	for _, opt := range opts {
+		if err := opt.apply(&set); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	authorizer, err := authz.New(authz.Config{
+		Engine:         cfg.Engine,
+		Subjects:       cfg.Subjects,
+		IssuerSubjects: cfg.IssuerSubjects,
+		Issuers:        cfg.Issuers,
+		Rules:          cfg.Rules,
+		Resolver:       cfg.Resolver,
+		Timeout:        cfg.EngineTimeout,
+		MaxObjects:     cfg.MaxObjects,
+		Cache:          cfg.Cache,
+		Breaker:        cfg.Breaker,
+		Observer:       cfg.AuthzObserver,
+	})
+	if err != nil {
+		faults = append(faults, err)
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+
+	return &Interceptor{
+		verifier:            cfg.Verifier,
+		authorizer:          authorizer,
+		hooks:               &hooks{observer: cfg.Observer},
+		refusals:            refusals{domain: set.errorDomain, realm: set.realm},
+		maxTokenBytes:       set.maxTokenBytes,
+		verifierChecksForm:  checksForm(cfg.Verifier),
+		firstMessageTimeout: set.firstMessageTimeout,
+	}, nil
+}
+
+// ServerOptions returns the options that put the interceptor on a server, for
+// unary calls and streams alike. Interceptors of options that stand before these
+// run around it.
+func (i *Interceptor) ServerOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(i.Unary),
+		grpc.ChainStreamInterceptor(i.Stream),
+	}
+}
+
+// ServiceInfoProvider is a server that knows its services, as *grpc.Server does.
+type ServiceInfoProvider interface {
+	GetServiceInfo() map[string]grpc.ServiceInfo
+}
+
+// ValidateServer reports every fault of the rules of every method that is
+// registered on the server, at once: a method without a rule among them. Call it
+// after the last registration: a server without a service is an error. A method
+// that is registered later, or unknown, is denied when it is called.
+func (i *Interceptor) ValidateServer(server ServiceInfoProvider) error {
+	services := server.GetServiceInfo()
+	if len(services) == 0 {
+		return errNoService
+	}
+	var methods []string
+	for service, info := range services {
+		for _, method := range info.Methods {
+			methods = append(methods, "/"+service+"/"+method.Name)
+		}
+	}
+	sort.Strings(methods)
+
+	return i.authorizer.ValidateMethods(methods...)
+}
+
+// verdict is what is known of one verdict when it is reported.
+type verdict struct {
+	method    *authz.Method
+	name      string
+	occasion  Occasion
+	principal *verify.Principal
+	decision  *authz.Decision
+	watch     stopwatch
+}
+
+// granted reports a grant.
+func (i *Interceptor) granted(ctx context.Context, v verdict) {
+	if i.hooks.observer.Decided == nil {
+		return
+	}
+	i.hooks.decided(ctx, Decided{
+		Method: v.name, Known: v.known(), Occasion: v.occasion, Principal: v.principal, Decision: v.decision,
+		Code: codes.OK, Duration: v.watch.elapsed(),
+	})
+}
+
+// refused turns what stopped a call into what its caller sees, and reports it.
+func (i *Interceptor) refused(ctx context.Context, v verdict, cause error) *Error {
+	refusal := i.refusals.of(ctx, cause, v.method.HidesExistence())
+	if i.hooks.observer.Decided != nil {
+		i.hooks.decided(ctx, Decided{
+			Method: v.name, Known: v.known(), Occasion: v.occasion, Principal: v.principal, Decision: v.decision,
+			Reason: refusal.Reason, Code: refusal.status.Code(), DecisionID: refusal.DecisionID,
+			Err: refusal.cause, Duration: v.watch.elapsed(),
+		})
+	}
+
+	return refusal
+}
+
+// known says whether the method's name is one of a bounded set, for labels: a
+// method that has a rule.
+func (v verdict) known() bool { return v.method.Rule() != "" }
+
+// closed says that nobody can be admitted to the method, so that there is no
+// use in looking at the credential: it has no rule, or a faulty one.
+func closed(method *authz.Method) bool { return method.Rule() == "" || method.Err() != nil }

@@ -1,0 +1,77 @@
+package interceptor
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/usher-auth/usher/credentials/verify"
+)
+
+// What is held back from callers rests on these: a gRPC that looked elsewhere for
+// its transport would let output pass.
+func TestContextKeysAreLearned(t *testing.T) {
+	for name, key := range map[string]any{
+		"principal": principalKey, "session": sessionKey, "transport": transportKey, "incoming metadata": incomingKey,
+	} {
+		if key == nil {
+			t.Errorf("the key of the %s is not known", name)
+		}
+	}
+	p, err := verify.NewPrincipal(map[string]any{"iss": "i", "sub": "alice", "client_id": "app"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := &callContext{Context: context.Background(), principal: p}
+	if got, ok := verify.FromContext(ctx); !ok || got != p {
+		t.Error("verify doesn't find its principal")
+	}
+	if _, ok := grpc.ServerTransportStreamFromContext(ctx).(unaryTransport); !ok {
+		t.Error("gRPC doesn't find the wrapped transport")
+	}
+}
+
+// Keys that a transport didn't write in lower case are still one credential.
+func TestAuthorizationInAnyCase(t *testing.T) {
+	ctx := metadata.NewIncomingContext(t.Context(), metadata.MD{"Authorization": {"Bearer x"}})
+	if got := authorizationOf(ctx); len(got) != 1 || got[0] != "Bearer x" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func FuzzParseBearer(f *testing.F) {
+	for _, seed := range []string{"Bearer abc", "bearer a.b.c==", "Bearer  x", "Bearer =", "Basic x", "Bearer a b", "BEARER \x00", "Bearer é"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		token, err := parseBearer(value, DefaultMaxTokenBytes, false)
+		reference, refused := verify.ParseBearer(value)
+		if len(value) <= DefaultMaxTokenBytes && (err == nil) != (refused == nil) {
+			t.Errorf("%q: %v here, %v in verify", value, err, refused)
+		}
+		if err != nil {
+			return
+		}
+		if token != reference || token == "" || strings.ContainsAny(token, " ,\t\r\n") || !strings.EqualFold(value[:7], "Bearer ") {
+			t.Errorf("%q gives the token %q", value, token)
+		}
+	})
+}
+
+func FuzzWithoutChallenge(f *testing.F) {
+	f.Add("www-authenticate", `Bearer error="invalid_token"`, "other")
+	f.Add("WWW-Authenticate", `bearer ERROR=Invalid_Token`, `Basic`)
+	f.Fuzz(func(t *testing.T, key, first, second string) {
+		md := withoutChallenge(metadata.MD{key: {first, second}})
+		for name, values := range md {
+			for _, value := range values {
+				if strings.EqualFold(name, challengeKey) && strings.Contains(strings.ToLower(value), errorInvalidToken) {
+					t.Errorf("%s: %q is left", name, value)
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,114 @@
+package interceptor_test
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/testing/testpb"
+	"google.golang.org/grpc/codes"
+
+	"github.com/usher-auth/usher/interceptor"
+	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
+)
+
+// name sends one message that names an object, and receives the answer.
+func name(stream testpb.TestService_PingStreamClient, value string) error {
+	if err := stream.Send(&testpb.PingStreamRequest{Value: value}); err != nil {
+		return err
+	}
+	_, err := stream.Recv()
+
+	return err
+}
+
+// Row 65: a caller can't make a stream forget an object by naming others.
+func TestRow65AStreamForgetsNoObject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const interval = time.Minute
+		w := newWorld(t)
+		set := byValue()
+		set["PingStream"] = rechecked(check("document:{value}"), interval)
+		s := start(t, w, setupConfig{rules: set, inMemory: true})
+		began := time.Now()
+		stream, err := s.PingStream(patient(t, aliceToken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := name(stream, "1"); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 500 {
+			id := "other-" + strconv.Itoa(i)
+			w.allow("document:" + id + "#viewer@user:alice")
+			if err := name(stream, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.revoke("document:1#viewer@user:alice")
+		endsAt(t, func() error { _, err := stream.Recv(); return err }, codes.PermissionDenied, interceptor.ReasonRelationDenied, began.Add(interval))
+	})
+}
+
+// What a stream has to remember is bounded, and beyond that it is refused: what
+// can't be asked about again isn't granted.
+func TestRow65AStreamOfTooManyObjectsIsRefused(t *testing.T) {
+	for label, long := range map[string]bool{"many objects": false, "long names": true} {
+		t.Run(label, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				set := byValue()
+				set["PingStream"] = rechecked(check("document:{value}"), time.Hour)
+				s := start(t, w, setupConfig{rules: set, inMemory: true})
+				stream, err := s.PingStream(patient(t, aliceToken))
+				if err != nil {
+					t.Fatal(err)
+				}
+				padding := ""
+				if long {
+					padding = strings.Repeat("x", 1000)
+				}
+				named := 0
+				for ; err == nil && named < 10_000; named++ {
+					id := strconv.Itoa(named) + padding
+					w.allow("document:" + id + "#viewer@user:alice")
+					err = name(stream, id)
+				}
+				wantStatus(t, err, codes.ResourceExhausted, interceptor.ReasonTooManyObjects)
+				if long && named > 1024 || !long && named < 1000 {
+					t.Errorf("refused after %d objects", named)
+				}
+			})
+		})
+	}
+}
+
+// Row 65: a message whose objects can't be pinned is asked about again, too.
+func TestRow65AMessageThatCannotBePinnedIsAskedAboutAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const interval = time.Minute
+		w := newWorld(t)
+		w.allow("document:2#viewer@user:alice")
+		either := &authzv1.Rule{Policy: &authzv1.Rule_AnyOf{AnyOf: &authzv1.AnyOf{Conditions: []*authzv1.Condition{
+			{Condition: &authzv1.Condition_Match{Match: &authzv1.Match{Left: "{value|uuid}", Right: "{$sub}"}}},
+			{Condition: &authzv1.Condition_Check{Check: &authzv1.Check{Object: "document:{value}", Relation: "viewer"}}},
+		}}}}
+		set := byValue()
+		set["PingStream"] = rechecked(either, interval)
+		s := start(t, w, setupConfig{rules: set, inMemory: true})
+		began := time.Now()
+		stream, err := s.PingStream(patient(t, aliceToken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, value := range []string{"1", "2"} {
+			if err := name(stream, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.revoke("document:2#viewer@user:alice")
+		endsAt(t, func() error { _, err := stream.Recv(); return err }, codes.PermissionDenied, interceptor.ReasonRelationDenied, began.Add(interval))
+	})
+}

@@ -1,0 +1,144 @@
+package interceptor
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/credentials/verify"
+)
+
+// Observer is told what happens to calls. Its functions run in the call, so
+// they must be fast and safe for concurrent use; any may be nil. A function that
+// panics is contained: the call goes on as if it had returned.
+//
+// Events hold principals and causes, for logs and metrics; never a token.
+type Observer struct {
+	// Authenticated is told who calls, once for each call whose token was
+	// verified: in the call's own goroutine, before the call is decided.
+	Authenticated func(ctx context.Context, event Authenticated)
+	// Decided is told of each verdict: one for each unary call, one for each
+	// checked message of a stream, one for each recheck, and one for each refusal
+	// before and beside those. Calls of public methods have no verdict.
+	Decided func(ctx context.Context, event Decided)
+	// HandlerAbandoned is told of a stream's handler that still runs well after
+	// its call has ended: it ignores its context and the errors of its stream.
+	// GracefulStop doesn't wait for it.
+	HandlerAbandoned func(ctx context.Context, event HandlerAbandoned)
+	// HandlerReturned is told when an abandoned handler returns at last.
+	HandlerReturned func(ctx context.Context, event HandlerReturned)
+	// HandlerPanicked is told of a panic in a handler after its call has ended,
+	// where there is no caller left to fail. A panic before that goes on as any
+	// panic of a handler does.
+	HandlerPanicked func(ctx context.Context, event HandlerPanicked)
+	// HookPanicked is told of a panic in one of the functions above.
+	HookPanicked func(ctx context.Context, event HookPanicked)
+}
+
+// Occasion says what a verdict was about.
+type Occasion uint8
+
+const (
+	// OccasionCall is the start of a call.
+	OccasionCall Occasion = iota
+	// OccasionMessage is a message of a stream.
+	OccasionMessage
+	// OccasionRecheck is a recheck interval of a stream that ran out.
+	OccasionRecheck
+	// OccasionEnd is a refusal that ends a call for what happened since: its
+	// token expired, or its handler answered without a check.
+	OccasionEnd
+)
+
+// String returns the occasion in one word.
+func (o Occasion) String() string {
+	switch o {
+	case OccasionCall:
+		return "call"
+	case OccasionMessage:
+		return "message"
+	case OccasionRecheck:
+		return "recheck"
+	case OccasionEnd:
+		return "end"
+	default:
+		return "invalid"
+	}
+}
+
+// Authenticated is a call whose caller is known.
+type Authenticated struct {
+	// Method is the full method; it has a rule.
+	Method string
+	// Principal is the caller.
+	Principal *verify.Principal
+}
+
+// Decided is one verdict.
+type Decided struct {
+	// Method is the full method, as in "/pkg.Service/Method". The caller chose
+	// it: bound it before it becomes a label.
+	Method string
+	// Known says whether the method has a plan; if not, Method is any text.
+	Known bool
+	// Occasion says what the verdict was about.
+	Occasion Occasion
+	// Principal is the caller, nil if none was verified.
+	Principal *verify.Principal
+	// Decision is what the rule said, nil if the call was refused before it was
+	// asked.
+	Decision *authz.Decision
+	// Reason is why the call was refused; empty if it was granted.
+	Reason Reason
+	// Code is what the caller sees; OK if it was granted.
+	Code codes.Code
+	// DecisionID is what the caller was told for its support request; empty if
+	// the call was granted.
+	DecisionID string
+	// Err is the cause of a refusal, for logs; nil if there is none beyond the
+	// reason.
+	Err error
+	// Duration is what verification and decision took together.
+	Duration time.Duration
+}
+
+// Allowed says whether the verdict is a grant.
+func (d Decided) Allowed() bool { return d.Reason == "" }
+
+// HandlerAbandoned is a handler that outlives its call.
+type HandlerAbandoned struct {
+	// Method is the full method.
+	Method string
+	// Principal is the caller.
+	Principal *verify.Principal
+	// Err is why the call ended.
+	Err error
+}
+
+// HandlerReturned is the return of a handler that was abandoned.
+type HandlerReturned struct {
+	// Method is the full method.
+	Method string
+}
+
+// HandlerPanicked is a panic in a handler after its call has ended.
+type HandlerPanicked struct {
+	// Method is the full method.
+	Method string
+	// Value is what the handler panicked with.
+	Value any
+	// Stack is the stack of the panic.
+	Stack []byte
+}
+
+// HookPanicked is a panic in a function of an Observer.
+type HookPanicked struct {
+	// Hook is the name of the function.
+	Hook string
+	// Value is what it panicked with.
+	Value any
+	// Stack is the stack of the panic.
+	Stack []byte
+}

@@ -1,0 +1,564 @@
+package interceptor_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/testing/testpb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/interceptor"
+)
+
+// scripted is a test service whose handlers a test writes itself.
+type scripted struct {
+	testpb.TestPingService
+
+	bidi   func(testpb.TestService_PingStreamServer) error
+	client func(testpb.TestService_PingClientStreamServer) error
+	list   func(*testpb.PingListRequest, testpb.TestService_PingListServer) error
+	unary  func(context.Context, *testpb.PingRequest) (*testpb.PingResponse, error)
+}
+
+func (s *scripted) PingStream(stream testpb.TestService_PingStreamServer) error {
+	if s.bidi == nil {
+		return s.TestPingService.PingStream(stream)
+	}
+
+	return s.bidi(stream)
+}
+
+func (s *scripted) PingClientStream(stream testpb.TestService_PingClientStreamServer) error {
+	if s.client == nil {
+		return s.TestPingService.PingClientStream(stream)
+	}
+
+	return s.client(stream)
+}
+
+func (s *scripted) PingList(req *testpb.PingListRequest, stream testpb.TestService_PingListServer) error {
+	if s.list == nil {
+		return s.TestPingService.PingList(req, stream)
+	}
+
+	return s.list(req, stream)
+}
+
+func (s *scripted) Ping(ctx context.Context, req *testpb.PingRequest) (*testpb.PingResponse, error) {
+	if s.unary == nil {
+		return s.TestPingService.Ping(ctx, req)
+	}
+
+	return s.unary(ctx, req)
+}
+
+// All four kinds of RPC, granted and refused.
+func TestAllKindsOfCalls(t *testing.T) {
+	w := newWorld(t)
+	s := start(t, w, setupConfig{rules: byValue()})
+
+	t.Run("granted", func(t *testing.T) {
+		if got, err := s.Ping(as(t, aliceToken), &testpb.PingRequest{Value: "1"}); err != nil || got.GetValue() != "1" {
+			t.Errorf("unary: %v, %v", got, err)
+		}
+		list, err := s.PingList(as(t, aliceToken), &testpb.PingListRequest{Value: "1"})
+		if n := drain(t, list, err, codes.OK); n != testpb.ListResponseCount {
+			t.Errorf("server stream: %d messages", n)
+		}
+		up, err := s.PingClientStream(as(t, aliceToken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if err := up.Send(&testpb.PingClientStreamRequest{Value: "1"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := up.CloseAndRecv(); err != nil || got.GetCounter() != 3 {
+			t.Errorf("client stream: %v, %v", got, err)
+		}
+		both, err := s.PingStream(as(t, aliceToken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if err := both.Send(&testpb.PingStreamRequest{Value: "1"}); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := both.Recv(); err != nil || got.GetValue() != "1" {
+				t.Errorf("bidi stream: %v, %v", got, err)
+			}
+		}
+		_ = both.CloseSend()
+		if _, err := both.Recv(); !errors.Is(err, io.EOF) {
+			t.Errorf("bidi stream's end: %v", err)
+		}
+	})
+
+	t.Run("refused", func(t *testing.T) {
+		_, err := s.Ping(as(t, bobToken), &testpb.PingRequest{Value: "1"})
+		wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+		list, err := s.PingList(as(t, bobToken), &testpb.PingListRequest{Value: "1"})
+		if n := drain(t, list, err, codes.PermissionDenied); n != 0 {
+			t.Errorf("server stream: %d messages", n)
+		}
+		up, err := s.PingClientStream(as(t, bobToken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = up.Send(&testpb.PingClientStreamRequest{Value: "1"})
+		_, err = up.CloseAndRecv()
+		wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+		both, err := s.PingStream(as(t, bobToken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = both.Send(&testpb.PingStreamRequest{Value: "1"})
+		_, err = both.Recv()
+		wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+	})
+}
+
+func drain(t *testing.T, stream testpb.TestService_PingListClient, err error, want codes.Code) int {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; ; n++ {
+		if _, err := stream.Recv(); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			if status.Code(err) != want {
+				t.Errorf("stream ended with %v, want %v", err, want)
+			}
+
+			return n
+		}
+	}
+}
+
+// chatter says everything that a handler can say before it has read a message.
+func chatter(t *testing.T, stream grpc.ServerStream) {
+	t.Helper()
+	ctx := stream.Context()
+	for name, err := range map[string]error{
+		"SetHeader":       stream.SetHeader(metadata.Pairs("early", "stream-set")),
+		"grpc.SetHeader":  grpc.SetHeader(ctx, metadata.Pairs("early", "ctx-set")),
+		"grpc.SetTrailer": grpc.SetTrailer(ctx, metadata.Pairs("early-trailer", "ctx")),
+		"grpc.SendHeader": grpc.SendHeader(ctx, metadata.Pairs("early", "ctx-send")),
+	} {
+		// The map's order decides whether the header is set before it is sent.
+		if err != nil && status.Code(err) != codes.Internal {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	stream.SetTrailer(metadata.Pairs("early-trailer", "stream"))
+}
+
+// Row 63: nothing of the handler's reaches the caller before the first message
+// is authorized.
+func TestRow63NoOutputBeforeTheFirstVerdict(t *testing.T) {
+	// quiet checks that a refused caller has seen nothing of the handler's.
+	quiet := func(t *testing.T, stream grpc.ClientStream) {
+		t.Helper()
+		header, _ := stream.Header()
+		if got := header.Get("early"); len(got) != 0 {
+			t.Errorf("header of the handler's: %v", got)
+		}
+		if got := stream.Trailer().Get("early-trailer"); len(got) != 0 {
+			t.Errorf("trailer of the handler's: %v", got)
+		}
+	}
+	impl := func(t *testing.T) *scripted {
+		t.Helper()
+
+		return &scripted{
+			bidi: func(stream testpb.TestService_PingStreamServer) error {
+				chatter(t, stream)
+				if _, err := stream.Recv(); err != nil {
+					return status.Error(codes.DataLoss, "the handler's own words")
+				}
+
+				return stream.Send(&testpb.PingStreamResponse{Value: "late"})
+			},
+			client: func(stream testpb.TestService_PingClientStreamServer) error {
+				chatter(t, stream)
+				if _, err := stream.Recv(); err != nil {
+					return status.Error(codes.DataLoss, "the handler's own words")
+				}
+
+				return stream.SendAndClose(&testpb.PingClientStreamResponse{Counter: 7})
+			},
+		}
+	}
+
+	t.Run("row 63: a refused bidi stream shows no header, trailer, message or status text", func(t *testing.T) {
+		s := start(t, newWorld(t), setupConfig{rules: byValue(), impl: impl(t)})
+		stream, err := s.PingStream(as(t, bobToken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = stream.Send(&testpb.PingStreamRequest{Value: "1"})
+		_, err = stream.Recv()
+		wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+		quiet(t, stream)
+	})
+
+	t.Run("row 63: a refused client stream shows nothing either", func(t *testing.T) {
+		s := start(t, newWorld(t), setupConfig{rules: byValue(), impl: impl(t)})
+		stream, err := s.PingClientStream(as(t, bobToken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = stream.Send(&testpb.PingClientStreamRequest{Value: "1"})
+		_, err = stream.CloseAndRecv()
+		wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+		quiet(t, stream)
+	})
+
+	t.Run("row 63: what was held arrives once the first message is authorized", func(t *testing.T) {
+		s := start(t, newWorld(t), setupConfig{rules: byValue(), impl: impl(t)})
+		stream, err := s.PingStream(as(t, aliceToken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := stream.Send(&testpb.PingStreamRequest{Value: "1"}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := stream.Recv(); err != nil || got.GetValue() != "late" {
+			t.Fatalf("%v, %v", got, err)
+		}
+		header, err := stream.Header()
+		if err != nil || len(header.Get("early")) == 0 {
+			t.Errorf("held header: %v, %v", header, err)
+		}
+		if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
+			t.Fatal(err)
+		}
+		if got := stream.Trailer().Get("early-trailer"); len(got) != 2 {
+			t.Errorf("held trailer: %v", got)
+		}
+	})
+
+	t.Run("row 63: half-close without a message is INVALID_ARGUMENT, OBJECT_MISSING", func(t *testing.T) {
+		s := start(t, newWorld(t), setupConfig{rules: byValue(), impl: impl(t)})
+		stream, err := s.PingStream(as(t, aliceToken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = stream.CloseSend()
+		_, err = stream.Recv()
+		wantStatus(t, err, codes.InvalidArgument, interceptor.ReasonObjectMissing)
+		quiet(t, stream)
+		up, err := s.PingClientStream(as(t, aliceToken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = up.CloseAndRecv()
+		wantStatus(t, err, codes.InvalidArgument, interceptor.ReasonObjectMissing)
+		quiet(t, up)
+	})
+
+	for name, returned := range map[string]error{"an error": status.Error(codes.NotFound, "document 7 is gone"), "OK": nil} {
+		t.Run("row 63: a handler that returns first with "+name+" is PERMISSION_DENIED without its words", func(t *testing.T) {
+			s := start(t, newWorld(t), setupConfig{rules: byValue(), impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
+				chatter(t, stream)
+
+				return returned
+			}}})
+			stream, err := s.PingStream(as(t, aliceToken))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = stream.Recv()
+			wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonVerdictMissing)
+			quiet(t, stream)
+		})
+	}
+
+	t.Run("row 63: a send waits for the first verdict", func(t *testing.T) {
+		w := newWorld(t)
+		sent := make(chan error, 1)
+		s := start(t, w, setupConfig{rules: byValue(), impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
+			go func() { sent <- stream.Send(&testpb.PingStreamResponse{Value: "early"}) }()
+			if _, err := stream.Recv(); err != nil {
+				return err
+			}
+			if err := <-sent; err != nil {
+				return err
+			}
+
+			return nil
+		}}})
+		stream, err := s.PingStream(as(t, aliceToken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := stream.Send(&testpb.PingStreamRequest{Value: "1"}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := stream.Recv(); err != nil || got.GetValue() != "early" {
+			t.Fatalf("%v, %v", got, err)
+		}
+		refused, err := s.PingStream(as(t, bobToken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = refused.Send(&testpb.PingStreamRequest{Value: "1"})
+		_, err = refused.Recv()
+		wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+		if err := <-sent; status.Code(err) != codes.PermissionDenied {
+			t.Errorf("the handler's send got %v", err)
+		}
+	})
+
+	t.Run("row 63: the server may speak first where no template reads the message", func(t *testing.T) {
+		literal := check("platform:main")
+		set := byValue()
+		set["PingStream"] = literal
+		w := newWorld(t)
+		w.allow("platform:main#viewer@user:alice")
+		s := start(t, w, setupConfig{rules: set, impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
+			if err := stream.SendHeader(metadata.Pairs("early", "yes")); err != nil {
+				return err
+			}
+			if err := stream.Send(&testpb.PingStreamResponse{Value: "hello"}); err != nil {
+				return err
+			}
+			_, err := stream.Recv()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+
+			return err
+		}}})
+		stream, err := s.PingStream(as(t, aliceToken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := stream.Recv(); err != nil || got.GetValue() != "hello" {
+			t.Fatalf("%v, %v", got, err)
+		}
+		_ = stream.CloseSend()
+		if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
+			t.Fatal(err)
+		}
+		refused, err := s.PingStream(as(t, bobToken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = refused.Recv()
+		wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+	})
+}
+
+// Row 66: a later message that names another object is checked again.
+func TestRow66EachMessageIsChecked(t *testing.T) {
+	received := make(chan string, 10)
+	afterwards := make(chan error, 2)
+	w := newWorld(t)
+	w.allow("document:2#viewer@user:alice")
+	s := start(t, w, setupConfig{rules: byValue(), impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
+		for {
+			got, err := stream.Recv()
+			if err != nil {
+				_, again := stream.Recv()
+				afterwards <- again
+				afterwards <- stream.Send(&testpb.PingStreamResponse{Value: "after the refusal"})
+				if stream.Context().Err() == nil {
+					return errors.New("the context goes on")
+				}
+
+				return nil
+			}
+			received <- got.GetValue()
+			if err := stream.Send(&testpb.PingStreamResponse{Value: got.GetValue()}); err != nil {
+				return err
+			}
+		}
+	}}})
+	stream, err := s.PingStream(as(t, aliceToken))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range []string{"1", "2", "1"} {
+		if err := stream.Send(&testpb.PingStreamRequest{Value: value}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := stream.Recv(); err != nil || got.GetValue() != value || <-received != value {
+			t.Fatalf("%v, %v", got, err)
+		}
+	}
+	_ = stream.Send(&testpb.PingStreamRequest{Value: "3"})
+	_ = stream.Send(&testpb.PingStreamRequest{Value: "1"})
+	_, err = stream.Recv()
+	wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+	for range 2 {
+		if err := <-afterwards; status.Code(err) != codes.PermissionDenied {
+			t.Errorf("row 66: after the refusal the handler got %v", err)
+		}
+	}
+	if len(received) != 0 {
+		t.Errorf("the handler saw %q", <-received)
+	}
+}
+
+// A refused message reaches the handler neither as an error's text nor in its
+// memory.
+func TestRow66RefusedMessageIsReset(t *testing.T) {
+	left := make(chan *testpb.PingStreamRequest, 1)
+	s := start(t, newWorld(t), setupConfig{rules: byValue(), impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
+		var m testpb.PingStreamRequest
+		err := stream.RecvMsg(&m)
+		left <- &m
+
+		return err
+	}}})
+	stream, err := s.PingStream(as(t, bobToken))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = stream.Send(&testpb.PingStreamRequest{Value: "1"})
+	_, err = stream.Recv()
+	wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+	if m := <-left; m.GetValue() != "" {
+		t.Errorf("the handler has %v", m)
+	}
+}
+
+// A method that nobody wrote a rule for, and one that doesn't exist.
+func TestMethodsWithoutARuleAreDenied(t *testing.T) {
+	w := newWorld(t)
+	s := start(t, w, setupConfig{rules: byValue(), after: []grpc.ServerOption{
+		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+			t.Error("an unknown method reached the handler")
+
+			return stream.SendMsg(&testpb.PingResponse{})
+		}),
+	}})
+	for _, method := range []string{"/no.such.Service/Method", "/" + service + "Unknown", "/x/y"} {
+		err := s.conn.Invoke(as(t, aliceToken), method, &testpb.PingRequest{}, &testpb.PingResponse{})
+		wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRuleMissing)
+	}
+	for _, event := range w.decided() {
+		if event.Known {
+			t.Errorf("%s counts as known", event.Method)
+		}
+	}
+}
+
+func TestPublicNeedsNoCredentialAndIgnoresOne(t *testing.T) {
+	set := byValue()
+	set["Ping"], set["PingStream"] = public(), public()
+	w := newWorld(t)
+	s := start(t, w, setupConfig{rules: set})
+	for _, ctx := range []context.Context{anonymous(t), as(t, "nobody"), withAuthorization(anonymous(t), "junk", "junk")} {
+		if _, err := s.Ping(ctx, &testpb.PingRequest{Value: "1"}); err != nil {
+			t.Error(err)
+		}
+		stream, err := s.PingStream(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = stream.Send(&testpb.PingStreamRequest{Value: "x"})
+		if got, err := stream.Recv(); err != nil || got.GetValue() != "x" {
+			t.Errorf("%v, %v", got, err)
+		}
+		_ = stream.CloseSend()
+		_, _ = stream.Recv()
+	}
+	if verified, asked := w.counts(); verified+asked != 0 {
+		t.Errorf("%d verifications, %d checks for public methods", verified, asked)
+	}
+}
+
+// The policy "handler": the handler decides by checks of its own, and must.
+func TestHandlerDecides(t *testing.T) {
+	w := newWorld(t)
+	set := byValue()
+	set["Ping"], set["PingStream"] = handlerDecides(), handlerDecides()
+	s := start(t, w, setupConfig{rules: set, impl: &scripted{
+		unary: func(ctx context.Context, req *testpb.PingRequest) (*testpb.PingResponse, error) {
+			if req.GetValue() == "unchecked" {
+				return &testpb.PingResponse{Value: "unchecked"}, nil
+			}
+			if err := authz.CheckFromContext(ctx, "document:"+req.GetValue(), "viewer"); err != nil {
+				return nil, status.Error(codes.Aborted, "no")
+			}
+
+			return &testpb.PingResponse{Value: req.GetValue()}, nil
+		},
+		bidi: func(stream testpb.TestService_PingStreamServer) error {
+			req, err := stream.Recv()
+			if err != nil {
+				return err
+			}
+			if req.GetValue() != "unchecked" {
+				if err := authz.CheckFromContext(stream.Context(), "document:"+req.GetValue(), "viewer"); err != nil {
+					return status.Error(codes.Aborted, "no")
+				}
+			}
+
+			return stream.Send(&testpb.PingStreamResponse{Value: req.GetValue()})
+		},
+	}})
+	for value, want := range map[string]codes.Code{"1": codes.OK, "2": codes.Aborted, "unchecked": codes.Internal} {
+		reason := interceptor.Reason("")
+		if want == codes.Internal {
+			reason = interceptor.ReasonMisconfigured
+		}
+		got, err := s.Ping(as(t, aliceToken), &testpb.PingRequest{Value: value})
+		wantStatus(t, err, want, reason)
+		if want != codes.OK && got != nil {
+			t.Errorf("unary: %v came along", got)
+		}
+		stream, err := s.PingStream(as(t, aliceToken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = stream.Send(&testpb.PingStreamRequest{Value: value})
+		_, err = stream.Recv()
+		wantStatus(t, err, want, reason)
+	}
+}
+
+// Handlers see the caller, the decision and what interceptors before us put
+// into the context.
+func TestHandlersContext(t *testing.T) {
+	look := func(ctx context.Context) error {
+		s, ok := authz.FromContext(ctx)
+		if !ok || !s.Decision().Allowed() {
+			return errors.New("no decision in the context")
+		}
+		if method, ok := grpc.Method(ctx); !ok || method == "" {
+			return errors.New("no method in the context")
+		}
+
+		return subjectIs(ctx, "alice")
+	}
+	set := byValue()
+	set["PingStream"] = authenticated()
+	s := start(t, newWorld(t), setupConfig{rules: set, impl: &scripted{
+		unary: func(ctx context.Context, _ *testpb.PingRequest) (*testpb.PingResponse, error) {
+			return &testpb.PingResponse{}, look(ctx)
+		},
+		bidi: func(stream testpb.TestService_PingStreamServer) error { return look(stream.Context()) },
+	}})
+	if _, err := s.Ping(as(t, aliceToken), &testpb.PingRequest{Value: "1"}); err != nil {
+		t.Error(err)
+	}
+	stream, err := s.PingStream(as(t, aliceToken))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
+		t.Error(err)
+	}
+}

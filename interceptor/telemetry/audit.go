@@ -1,0 +1,160 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+
+	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/credentials/verify"
+	"github.com/usher-auth/usher/interceptor"
+)
+
+// audit writes records of decisions.
+type audit struct {
+	log      *slog.Logger
+	sampling int
+}
+
+func newAudit(log *slog.Logger, sampling int) *audit {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+
+	return &audit{log: log, sampling: sampling}
+}
+
+// The audit's messages.
+const (
+	messageDecision = "usher: decision"
+	messageRule     = "usher: a linked service has a faulty rule"
+	messageLate     = "usher: a handler runs on after its call"
+	messagePanic    = "usher: contained a panic"
+)
+
+// check is one relation check in a record.
+type check struct {
+	Object   string `json:"object"`
+	Relation string `json:"relation"`
+	Subject  string `json:"subject"`
+	Effect   string `json:"effect"`
+	Cached   bool   `json:"cached"`
+	Err      string `json:"error,omitempty"`
+}
+
+// level is how loud a decision is; false if it goes unrecorded.
+func (a *audit) level(ctx context.Context, allowed bool) (slog.Level, bool) {
+	level := slog.LevelWarn
+	if allowed {
+		level = slog.LevelInfo
+		//nolint:gosec // a sample needs no cryptographic randomness
+		if a.sampling > 1 && rand.IntN(a.sampling) != 0 {
+			return level, false
+		}
+	}
+
+	return level, a.log.Enabled(ctx, level)
+}
+
+func (a *audit) decided(ctx context.Context, e interceptor.Decided) {
+	level, recorded := a.level(ctx, e.Allowed())
+	if !recorded {
+		return
+	}
+	attributes := make([]slog.Attr, 0, 12) //nolint:mnd // as many as a refusal has
+	attributes = append(attributes,
+		slog.Bool("allowed", e.Allowed()), slog.String("method", e.Method), slog.String("occasion", e.Occasion.String()),
+	)
+	attributes = appendPrincipal(attributes, e.Principal)
+	attributes = appendDecision(attributes, e.Decision)
+	if !e.Allowed() {
+		attributes = append(attributes, slog.String("code", e.Code.String()), slog.String("reason", string(e.Reason)), slog.String("decision_id", e.DecisionID))
+	}
+	if e.Err != nil {
+		attributes = append(attributes, slog.String("cause", causeOf(e.Err)))
+	}
+	attributes = append(attributes, slog.Duration("duration", e.Duration))
+	a.log.LogAttrs(ctx, level, messageDecision, attributes...)
+}
+
+// handlerDecided records a check that a handler made itself.
+func (a *audit) handlerDecided(ctx context.Context, decision *authz.Decision) {
+	level, recorded := a.level(ctx, decision.Allowed())
+	if !recorded {
+		return
+	}
+	principal, _ := verify.FromContext(ctx)
+	attributes := []slog.Attr{
+		slog.Bool("allowed", decision.Allowed()), slog.String("method", decision.Method()), slog.String("occasion", "handler"),
+	}
+	attributes = appendPrincipal(attributes, principal)
+	attributes = appendDecision(attributes, decision)
+	if !decision.Allowed() {
+		attributes = append(attributes, slog.String("reason", string(decision.Reason())))
+	}
+	attributes = append(attributes, slog.Duration("duration", decision.Duration()))
+	a.log.LogAttrs(ctx, level, messageDecision, attributes...)
+}
+
+func appendPrincipal(attributes []slog.Attr, p *verify.Principal) []slog.Attr {
+	if p == nil {
+		return attributes
+	}
+
+	return append(attributes, slog.Group("principal",
+		slog.String("issuer", p.IssuerName()), slog.String("sub", p.Subject()), slog.String("client_id", p.ClientID()),
+	))
+}
+
+func appendDecision(attributes []slog.Attr, decision *authz.Decision) []slog.Attr {
+	if decision == nil {
+		return attributes
+	}
+	attributes = append(attributes, slog.String("rule", decision.Rule()))
+	checked := decision.Checks()
+	if len(checked) == 0 {
+		return attributes
+	}
+	checks := make([]check, len(checked))
+	for i, c := range checked {
+		checks[i] = check{
+			Object: c.Query.Object.String(), Relation: c.Query.Relation, Subject: c.Query.Subject.String(),
+			Effect: c.Answer.Effect.String(), Cached: c.Cached,
+		}
+		if c.Answer.Err != nil {
+			checks[i].Err = c.Answer.Err.Error()
+		}
+	}
+
+	return append(attributes, slog.Any("checks", checks))
+}
+
+// causeOf is a cause with what it wraps: the text of a verification's error is
+// the caller's, its cause the operator's.
+func causeOf(err error) string {
+	var unverified *verify.Error
+	if errors.As(err, &unverified) && unverified.Err != nil {
+		return err.Error() + ": " + unverified.Err.Error()
+	}
+
+	return err.Error()
+}
+
+func (a *audit) ruleFault(fault *authz.RuleError) {
+	a.log.Warn(messageRule, slog.String("fault", fault.Error()))
+}
+
+func (a *audit) handlerAbandoned(ctx context.Context, e interceptor.HandlerAbandoned) {
+	attributes := appendPrincipal([]slog.Attr{slog.String("method", e.Method)}, e.Principal)
+	if e.Err != nil {
+		attributes = append(attributes, slog.String("ended_by", e.Err.Error()))
+	}
+	a.log.LogAttrs(ctx, slog.LevelWarn, messageLate, attributes...)
+}
+
+// panicked records where a panic was, not with what: the value may be anything.
+func (a *audit) panicked(ctx context.Context, where, name string, stack []byte) {
+	a.log.LogAttrs(ctx, slog.LevelError, messagePanic,
+		slog.String("where", where), slog.String("name", name), slog.String("stack", string(stack)))
+}

@@ -1,0 +1,37 @@
+// Package telemetry turns the hooks of usher's packages into OpenTelemetry
+// metrics, attributes on the server's span, an audit record for each decision,
+// and the principal on the finish line of go-grpc-middleware's logging.
+//
+// One call makes the observers of all packages:
+//
+//	tel, err := telemetry.New(telemetry.Config{Audit: slog.Default()})
+//	creds, err := credentials.New(credentials.Config{…, Observer: tel.Credentials})
+//	verifier, err := verify.NewJWT(verify.JWTConfig{…, Observer: tel.Verify})
+//	auth, err := interceptor.New(interceptor.Config{
+//		Verifier: verifier, …, Observer: tel.Interceptor, AuthzObserver: tel.Authz,
+//	})
+//
+// # Metrics
+//
+//	usher.verify.duration              histogram, s   outcome, source, issuer
+//	usher.verify.keys.fetches          counter        outcome, issuer
+//	usher.verify.keys.age              gauge, s       issuer
+//	usher.verify.introspect.duration   histogram, s   outcome, issuer
+//	usher.decision.duration            histogram, s   outcome, reason, occasion, rpc.method
+//	usher.authz.engine.duration        histogram, s   outcome
+//	usher.authz.checks                 counter        effect, cached
+//	usher.authz.breaker.open           gauge          (1: open)
+//	usher.credentials.fetch.duration   histogram, s   outcome
+//	usher.credentials.invalidations    counter        reason
+//	usher.handlers.abandoned           updowncounter
+//	usher.panics                       counter        where
+//
+// Every label has a bounded set of values: none comes from a token, and a method
+// that has no rule is "other".
+//
+// # Audit
+//
+// A decision's record says who, which method, which object and relation, the
+// effect, why, how long it took and what came from the cache. Denials are all
+// recorded; of grants, one in [Config.GrantSampling].
+package telemetry

@@ -1,0 +1,169 @@
+package interceptor
+
+import (
+	"context"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+// errNoTransport is what gRPC's own functions say of a context that is no
+// call's.
+var errNoTransport = status.Error(codes.Internal, "interceptor: the context has no server transport stream")
+
+// errHeaderSent is what gRPC says of a header after the header.
+var errHeaderSent = status.Error(codes.Internal, "interceptor: the header was sent already")
+
+// unaryTransport is what grpc.SetHeader, SendHeader, SetTrailer and Method find
+// in the context of a unary handler: the call's own transport, less what a
+// handler must not say.
+type unaryTransport struct {
+	ctx context.Context //nolint:containedctx // it lives as long as the context that answers with it
+}
+
+func (t unaryTransport) beneath() grpc.ServerTransportStream {
+	return grpc.ServerTransportStreamFromContext(t.ctx)
+}
+
+func (t unaryTransport) Method() string {
+	if stream := t.beneath(); stream != nil {
+		return stream.Method()
+	}
+
+	return ""
+}
+
+func (t unaryTransport) SetHeader(md metadata.MD) error {
+	if stream := t.beneath(); stream != nil {
+		return stream.SetHeader(withoutChallenge(md))
+	}
+
+	return errNoTransport
+}
+
+func (t unaryTransport) SendHeader(md metadata.MD) error {
+	if stream := t.beneath(); stream != nil {
+		return stream.SendHeader(withoutChallenge(md))
+	}
+
+	return errNoTransport
+}
+
+func (t unaryTransport) SetTrailer(md metadata.MD) error {
+	if stream := t.beneath(); stream != nil {
+		return stream.SetTrailer(withoutChallenge(md))
+	}
+
+	return errNoTransport
+}
+
+// heldMetadata holds what a unary handler wants to send until it is known whether
+// the answer is NOT_FOUND: header and trailer would tell what exists.
+type heldMetadata struct {
+	unaryTransport
+
+	mu      sync.Mutex
+	header  metadata.MD
+	trailer metadata.MD
+	sent    bool
+	over    bool
+}
+
+func (h *heldMetadata) SetHeader(md metadata.MD) error { return h.holdHeader(md, false) }
+
+func (h *heldMetadata) SendHeader(md metadata.MD) error { return h.holdHeader(md, true) }
+
+func (h *heldMetadata) holdHeader(md metadata.MD, send bool) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.over || h.sent {
+		return errHeaderSent
+	}
+	h.header, h.sent = metadata.Join(h.header, md), send
+
+	return nil
+}
+
+func (h *heldMetadata) SetTrailer(md metadata.MD) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.over {
+		return errCallOver
+	}
+	h.trailer = metadata.Join(h.trailer, md)
+
+	return nil
+}
+
+// finish sends what was held, or drops it.
+func (h *heldMetadata) finish(drop bool) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.over = true
+	if drop {
+		return nil
+	}
+	if len(h.header) > 0 {
+		if err := h.unaryTransport.SetHeader(h.header); err != nil {
+			return err
+		}
+	}
+	if len(h.trailer) > 0 {
+		return h.unaryTransport.SetTrailer(h.trailer)
+	}
+
+	return nil
+}
+
+// streamTransport is the same for a guarded stream: it goes through the stream,
+// which holds everything until the first verdict.
+type streamTransport struct{ stream *guardedStream }
+
+func (t streamTransport) Method() string { return t.stream.method.Name() }
+
+func (t streamTransport) SetHeader(md metadata.MD) error { return t.stream.SetHeader(md) }
+
+func (t streamTransport) SendHeader(md metadata.MD) error { return t.stream.SendHeader(md) }
+
+func (t streamTransport) SetTrailer(md metadata.MD) error { return t.stream.setTrailer(md) }
+
+// publicStream is a public method's stream, less what a handler must not say.
+type publicStream struct{ grpc.ServerStream }
+
+func (s publicStream) Context() context.Context { return publicContext{s.ServerStream.Context()} }
+
+func (s publicStream) SetHeader(md metadata.MD) error {
+	return s.ServerStream.SetHeader(withoutChallenge(md))
+}
+
+func (s publicStream) SendHeader(md metadata.MD) error {
+	return s.ServerStream.SendHeader(withoutChallenge(md))
+}
+
+func (s publicStream) SetTrailer(md metadata.MD) { s.ServerStream.SetTrailer(withoutChallenge(md)) }
+
+// SetSendCompressor is grpc.SetSendCompressor for a handler's context: that one
+// wants gRPC's own transport stream, and a guarded call's is wrapped.
+func SetSendCompressor(ctx context.Context, name string) error {
+	return grpc.SetSendCompressor(beneath(ctx), name)
+}
+
+// ClientSupportedCompressors is grpc.ClientSupportedCompressors for a handler's
+// context, for the same reason.
+func ClientSupportedCompressors(ctx context.Context) ([]string, error) {
+	return grpc.ClientSupportedCompressors(beneath(ctx))
+}
+
+// beneathKey asks a handler's context for the one that it was made from.
+type beneathKey struct{}
+
+func beneath(ctx context.Context) context.Context {
+	if inner, ok := ctx.Value(beneathKey{}).(context.Context); ok {
+		return inner
+	}
+
+	return ctx
+}
