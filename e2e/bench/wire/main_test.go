@@ -1,0 +1,72 @@
+package wire
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"testing"
+)
+
+// childEnv holds the world of a server process; a process without it is a client.
+const childEnv = "USHER_BENCH_SERVER"
+
+// TestMain is the main function of both processes.
+func TestMain(m *testing.M) {
+	config := os.Getenv(childEnv)
+	if config == "" {
+		code := m.Run()
+		stopShared()
+		os.Exit(code)
+	}
+	if err := serveParent(config); err != nil {
+		fmt.Fprintln(os.Stderr, "the server process:", err)
+		os.Exit(1)
+	}
+}
+
+// hello is the first line that the server process writes.
+type hello struct {
+	// Addresses are where the sides are served: by name and "tls" or "plain".
+	Addresses map[string]string `json:"addresses"`
+	// Certificate is the server's, in DER.
+	Certificate []byte `json:"certificate"`
+}
+
+// usage is what a process has used since it began.
+type usage struct {
+	// CPU is processor time in nanoseconds, the kernel's on its behalf included.
+	CPU int64 `json:"cpu"`
+	// Mallocs is the number of objects allocated.
+	Mallocs uint64 `json:"mallocs"`
+}
+
+// serveParent serves every side until the standard input ends. Each line of it
+// is answered with the usage; before that, garbage is collected, so that no
+// window pays for another's.
+func serveParent(config string) error {
+	var w world
+	if err := json.Unmarshal([]byte(config), &w); err != nil {
+		return err
+	}
+	s, err := serveTCP(w)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	out := json.NewEncoder(os.Stdout)
+	if err := out.Encode(s.hello()); err != nil {
+		return err
+	}
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		used, err := ownUsage(in.Text() == collectFirst)
+		if err != nil {
+			return err
+		}
+		if err := out.Encode(used); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}

@@ -1,0 +1,103 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"slices"
+
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/testing/testpb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/usher-auth/usher/credentials/credentialstest"
+)
+
+const (
+	serverName = "bench.test"
+	// bufferBytes is the size of the in-memory network's buffers.
+	bufferBytes = 1 << 20
+	plain       = "plain"
+	withTLS     = "tls"
+)
+
+// servers are the sides, each on a server of its own.
+type servers struct {
+	addresses   map[string]string
+	listeners   map[string]*bufconn.Listener
+	certificate tls.Certificate
+	running     []*grpc.Server
+	closers     []func()
+}
+
+// serveTCP serves every side on loopback, with TLS and without.
+func serveTCP(w world) (*servers, error) {
+	certificate, err := credentialstest.NewCertificate("server", serverName)
+	if err != nil {
+		return nil, err
+	}
+	s := &servers{addresses: map[string]string{}, certificate: certificate}
+	for _, name := range sideNames {
+		options, err := newSide(name, w, &s.closers)
+		if err != nil {
+			s.close()
+
+			return nil, err
+		}
+		for _, security := range []string{plain, withTLS} {
+			var listening net.ListenConfig
+			listener, err := listening.Listen(context.Background(), "tcp", "127.0.0.1:0")
+			if err != nil {
+				s.close()
+
+				return nil, err
+			}
+			s.addresses[name+" "+security] = listener.Addr().String()
+			all := slices.Clip(options)
+			if security == withTLS {
+				all = append(all, grpc.Creds(credentials.NewServerTLSFromCert(&certificate)))
+			}
+			s.serve(listener, all)
+		}
+	}
+
+	return s, nil
+}
+
+// serveMemory serves every side on an in-memory network.
+func serveMemory(w world) (*servers, error) {
+	s := &servers{listeners: map[string]*bufconn.Listener{}}
+	for _, name := range sideNames {
+		options, err := newSide(name, w, &s.closers)
+		if err != nil {
+			s.close()
+
+			return nil, err
+		}
+		s.listeners[name] = bufconn.Listen(bufferBytes)
+		s.serve(s.listeners[name], options)
+	}
+
+	return s, nil
+}
+
+func (s *servers) serve(listener net.Listener, options []grpc.ServerOption) {
+	server := grpc.NewServer(options...)
+	testpb.RegisterTestServiceServer(server, service{})
+	s.running = append(s.running, server)
+	go func() { _ = server.Serve(listener) }()
+}
+
+func (s *servers) hello() hello {
+	return hello{Addresses: s.addresses, Certificate: s.certificate.Certificate[0]}
+}
+
+func (s *servers) close() {
+	for _, server := range s.running {
+		server.Stop()
+	}
+	for _, c := range s.closers {
+		c()
+	}
+}

@@ -1,0 +1,104 @@
+package goals
+
+import (
+	"context"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/dynamicpb"
+
+	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/authz/authztest"
+	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
+)
+
+// documentService has Get, whose request names one document, and BatchGet, whose
+// request names several.
+func documentService(tb testing.TB) *protoregistry.Files {
+	tb.Helper()
+	message := func(name, field string, label descriptorpb.FieldDescriptorProto_Label) *descriptorpb.DescriptorProto {
+		return &descriptorpb.DescriptorProto{Name: new(name), Field: []*descriptorpb.FieldDescriptorProto{{
+			Name: new(field), Number: proto.Int32(1), Label: label.Enum(), Type: descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum(),
+		}}}
+	}
+	method := func(name, input, object string) *descriptorpb.MethodDescriptorProto {
+		options := &descriptorpb.MethodOptions{}
+		proto.SetExtension(options, authzv1.E_Rule, &authzv1.Rule{Policy: &authzv1.Rule_Check{Check: &authzv1.Check{Object: object, Relation: "view"}}})
+
+		return &descriptorpb.MethodDescriptorProto{
+			Name: new(name), InputType: new(".goals.v1." + input), OutputType: new(".goals.v1." + input), Options: options,
+		}
+	}
+	files, err := protodesc.NewFiles(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{{
+		Name: new("goals.proto"), Package: new("goals.v1"), Syntax: new("proto3"),
+		MessageType: []*descriptorpb.DescriptorProto{
+			message("One", "id", descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL),
+			message("Many", "ids", descriptorpb.FieldDescriptorProto_LABEL_REPEATED),
+		},
+		Service: []*descriptorpb.ServiceDescriptorProto{{
+			Name: new("Docs"),
+			Method: []*descriptorpb.MethodDescriptorProto{
+				method("Get", "One", "document:{id}"), method("BatchGet", "Many", "document:{ids[]}"),
+			},
+		}},
+	}}})
+	fatal(tb, err)
+
+	return files
+}
+
+// decisions returns a function that decides, as the interceptor does, a call of
+// ann's that names the n documents from i on.
+func decisions(tb testing.TB, engine authz.Engine) func(ctx context.Context, i, n int) error {
+	tb.Helper()
+	files := documentService(tb)
+	authorizer, err := authz.New(authz.Config{Engine: engine, Resolver: files, Subjects: authz.Subjects{User: "user:{$sub}"}})
+	fatal(tb, err)
+	input := func(name protoreflect.FullName) protoreflect.MessageDescriptor {
+		found, err := files.FindDescriptorByName(name)
+		fatal(tb, err)
+
+		return found.(protoreflect.MessageDescriptor)
+	}
+	one, many := input("goals.v1.One"), input("goals.v1.Many")
+	ann := authztest.User("ann")
+
+	return func(ctx context.Context, i, n int) error {
+		if n == 1 {
+			message := dynamicpb.NewMessage(one)
+			message.Set(one.Fields().Get(0), protoreflect.ValueOfString(document(i)))
+			_, err := authorizer.Method("/goals.v1.Docs/Get").Authorize(ctx, &authz.Call{Principal: ann, Message: message})
+
+			return err
+		}
+		message := dynamicpb.NewMessage(many)
+		list := message.Mutable(many.Fields().Get(0)).List()
+		for k := range n {
+			list.Append(protoreflect.ValueOfString(document(i + k)))
+		}
+		_, err := authorizer.Method("/goals.v1.Docs/BatchGet").Authorize(ctx, &authz.Call{Principal: ann, Message: message})
+
+		return err
+	}
+}
+
+// TestDecisions shows that what is measured asks the engine what it is asked for.
+func TestDecisions(t *testing.T) {
+	engine := authztest.NewEngine("document:d1#view@user:ann", "document:d2#view@user:ann")
+	decide := decisions(t, engine)
+	for _, c := range []struct {
+		i, n    int
+		allowed bool
+	}{{1, 1, true}, {3, 1, false}, {1, 2, true}, {1, 3, false}} {
+		if err := decide(t.Context(), c.i, c.n); (err == nil) != c.allowed {
+			t.Errorf("%d documents from d%d: %v", c.n, c.i, err)
+		}
+	}
+	if asked := engine.Asked(); len(asked) != 4 || len(asked[3].Queries) != 3 {
+		t.Errorf("asked %v", asked)
+	}
+}
