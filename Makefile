@@ -47,7 +47,7 @@ help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 16
 
 .PHONY: demo
-demo: ## the main job on real parts in one process (ARGS=--serve keeps it running)
+demo: ## the main job on real parts in one process (ARGS=--audit shows why, ARGS=--serve stays)
 	@cd examples/quickstart && go run . $(ARGS)
 
 .PHONY: test

@@ -4,6 +4,7 @@
 // beside what the model says, and exits 1 if they differ.
 //
 //	go run .            # the table
+//	go run . --audit    # the table, then the audit record of each decision, and the metrics
 //	go run . --serve    # the table, then keep the servers up to try by hand
 //
 // Everything listens on free loopback ports.
@@ -35,6 +36,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	flags.SetOutput(errs)
 	serving := flags.Bool("serve", false, "keep the servers running after the table, until interrupted")
+	audit := flags.Bool("audit", false, "show the audit record of each decision, and the metrics")
 	untilEOF := flags.Bool("until-eof", false, "with --serve: also stop when standard input ends")
 	lifetime := flags.Duration("token-lifetime", 0, "how long access tokens live (default 5m)")
 	if err := flags.Parse(args); err != nil {
@@ -45,6 +47,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		return 2
 	}
 
+	out = &shared{out: out}
 	start := time.Now()
 	startCtx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -59,6 +62,12 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	code := 0
 	if !explain(out, w, runTable(ctx, out, w)) {
 		code = 1
+	}
+	if *audit {
+		if err := w.showWatch(ctx, out); err != nil {
+			fmt.Fprintln(errs, "quickstart:", err)
+			code = 1
+		}
 	}
 	if *serving {
 		if err := serve(ctx, in, out, w, *untilEOF); err != nil {

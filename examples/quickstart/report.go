@@ -77,6 +77,16 @@ func (e expectation) long() string {
 	return e.answer.String()
 }
 
+// showWatch prints what an operator has of the calls so far.
+func (w *world) showWatch(ctx context.Context, out io.Writer) error {
+	fmt.Fprintf(out, "\nAudit records:\n\n")
+	if err := w.watch.records.show(out); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nMetrics:\n\n")
+	return w.watch.printMetrics(ctx, out)
+}
+
 func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.1fms", float64(d)/float64(time.Millisecond))
 }
@@ -104,6 +114,6 @@ The rules stand in proto/docs/v1/docs.proto, the relationships in engine/tuples.
 		fmt.Fprintf(out, "%d of %d rows differ from what the model says.\n", different, len(rows))
 		return false
 	}
-	fmt.Fprintf(out, "Every row is what the model says.\n")
+	fmt.Fprintf(out, "Every row is what the model says. (--audit shows why, decision by decision; --serve stays.)\n")
 	return true
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-const help = `Commands: engine down|up, issuer down|up, call, token, help, quit (or interrupt).
+const help = `Commands: engine down|up, issuer down|up, call, metrics, token, help, quit (or interrupt).
 With the engine down, checks become UNAVAILABLE: never a grant, never a denial.
 With the issuer down, callers go on until their tokens end.
 `
@@ -106,6 +106,11 @@ func (w *world) obey(ctx context.Context, out io.Writer, line string) {
 		w.issuer.Up()
 	case "call":
 		w.callOnce(ctx, out)
+		return
+	case "metrics":
+		if err := w.watch.printMetrics(ctx, out); err != nil {
+			fmt.Fprintln(out, err)
+		}
 		return
 	case "token":
 		if err := w.printToken(ctx, out); err != nil {

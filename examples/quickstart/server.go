@@ -41,8 +41,9 @@ type serverConfig struct {
 	httpClient  *http.Client // trusts the issuer's certificate
 	engine      *engine.Server
 	certificate tls.Certificate
-	decided     func(context.Context, *authz.Decision)
-	register    func(grpc.ServiceRegistrar) // services beside the document service; may be nil
+	watch       *watch
+	decided     func(context.Context, *authz.Decision) // for the table
+	register    func(grpc.ServiceRegistrar)            // services beside the document service; may be nil
 }
 
 // startServer is what a user of usher writes: a verifier, an engine, one
@@ -59,6 +60,7 @@ func startServer(cfg serverConfig) (_ *server, err error) {
 		Issuer:     cfg.issuer,
 		Audiences:  []string{audience},
 		HTTPClient: cfg.httpClient,
+		Observer:   cfg.watch.Verify,
 	})
 	if err != nil {
 		return nil, err
@@ -72,10 +74,12 @@ func startServer(cfg serverConfig) (_ *server, err error) {
 		Engine:   adapter,
 		Subjects: authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"},
 		Rules:    []authz.MethodRule{authz.Reflection()}, // not our .proto, so its rule stands here
-		AuthzObserver: authz.Observer{
+		Observer: cfg.watch.Interceptor,
+		// A service that prints no table has just cfg.watch.Authz here.
+		AuthzObserver: cfg.watch.authzBeside(authz.Observer{
 			Decided: cfg.decided,
 			Asked:   func(context.Context, authz.EngineAsked) { s.asked.Add(1) },
-		},
+		}),
 	})
 	if err != nil {
 		return nil, err

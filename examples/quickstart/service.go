@@ -34,6 +34,7 @@ type serviceConfig struct {
 	httpClient *http.Client // trusts the issuer's certificate
 	target     string
 	roots      *x509.CertPool
+	observer   credentials.Observer
 }
 
 // dial is what a user of usher writes to call a service.
@@ -44,6 +45,7 @@ func dial(cfg serviceConfig) (*service, error) {
 		ClientID:   cfg.name,
 		Auth:       cfg.auth,
 		HTTPClient: cfg.httpClient,
+		Observer:   cfg.observer,
 	})
 	if err != nil {
 		return nil, err

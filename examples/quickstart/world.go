@@ -29,6 +29,7 @@ type world struct {
 	issuer    *authserver.Server
 	engine    *engine.Server
 	server    *server
+	watch     *watch
 	services  map[string]*service
 	decisions chan *authz.Decision
 	closers   []func() error
@@ -50,6 +51,9 @@ func newWorld(ctx context.Context, cfg worldConfig) (_ *world, err error) {
 			err = errors.Join(err, w.close())
 		}
 	}()
+	if w.watch, err = newWatch(); err != nil {
+		return nil, err
+	}
 	if w.ca, err = pki.New(); err != nil {
 		return nil, err
 	}
@@ -71,6 +75,7 @@ func newWorld(ctx context.Context, cfg worldConfig) (_ *world, err error) {
 		httpClient:  httpClient,
 		engine:      w.engine,
 		certificate: certificate,
+		watch:       w.watch,
 		decided:     w.decided,
 		register:    cfg.register,
 	})
@@ -87,6 +92,7 @@ func newWorld(ctx context.Context, cfg worldConfig) (_ *world, err error) {
 			httpClient: httpClient,
 			target:     w.server.addr,
 			roots:      w.ca.Pool(),
+			observer:   w.watch.Credentials,
 		})
 		if err != nil {
 			return nil, err
