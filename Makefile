@@ -99,6 +99,11 @@ generate: $(BIN)/.tools ## regenerate what is generated
 	buf generate
 	@for t in $$(git ls-files '*/buf.gen.yaml'); do echo "buf generate --template $$t"; buf generate --template $$t; done
 	$(call each,$(MODULES),go generate ./...)
+	@$(MAKE) api
+
+.PHONY: api
+api: ## list the public API in .ci/api.txt, so that a change of it is seen
+	cd .tools && go run ./api .. >../.ci/api.txt.new && mv ../.ci/api.txt.new ../.ci/api.txt
 
 .PHONY: checkgenerate
 checkgenerate: ## fail if what is committed is not what generate makes
