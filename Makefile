@@ -19,7 +19,8 @@ TEST_MODULES := $(filter-out $(E2E_MODULES),$(MODULES))
 # The modules that users import: their dependencies' licences are checked.
 LIBRARY_MODULES := $(filter-out e2e e2e/% examples examples/%,$(MODULES))
 
-TESTFLAGS ?=
+# Some tests read what is outside their module, which the test cache does not see.
+TESTFLAGS ?= -count 1
 TEST_TIMEOUT ?= 10m
 FUZZTIME ?= 10s
 BENCHTIME ?= 1s

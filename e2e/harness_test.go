@@ -63,6 +63,7 @@ type system struct {
 	clients  map[string]*client
 	docsKey  *ecdsa.PrivateKey
 	lifetime time.Duration
+	fetched  fetches
 }
 
 // newSystem starts an authorization server, which knows the clients, and an
@@ -197,7 +198,7 @@ func (s *system) credentials(id string) *credentials.Credentials {
 	c := s.clients[id]
 	creds := must(credentials.New(credentials.Config{
 		Issuer: s.issuer.Issuer(), TokenURL: s.issuer.TokenURL(), ClientID: id, Auth: c.auth(),
-		Resource: []string{audience}, HTTPClient: s.http,
+		Resource: []string{audience}, HTTPClient: s.http, Observer: s.fetched.observer(id),
 	}))(s.t)
 	s.cleanup(creds.Close)
 	return creds

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/usher-auth/usher/credentials"
 )
 
 // ledger knows, for any time, what a caller must get: which relations held, and
@@ -50,6 +52,36 @@ func (l *ledger) before(id string) func() (v verdict, mayMiss bool) {
 		}
 		return mustDeny, mayMiss
 	}
+}
+
+// fetches knows when the tokens in use were asked for. The zero value is ready.
+type fetches struct {
+	mu    sync.Mutex
+	begun map[string][]time.Time // by client, one for each of its credentials
+}
+
+// observer watches one more credentials of a client.
+func (f *fetches) observer(id string) credentials.Observer {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.begun == nil {
+		f.begun = map[string][]time.Time{}
+	}
+	i := len(f.begun[id])
+	f.begun[id] = append(f.begun[id], time.Time{})
+	return credentials.Observer{FetchEnded: func(e credentials.FetchEnded) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.begun[id][i] = time.Now().Add(-e.Duration)
+	}}
+}
+
+// oldest is when the oldest token that a client has in use was asked for; zero if
+// that isn't known.
+func (f *fetches) oldest(id string) time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.MinFunc(f.begun[id], time.Time.Compare)
 }
 
 // change makes a change of a relation: nothing is certain from its begin on,
