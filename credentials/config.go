@@ -59,8 +59,8 @@ type Config struct {
 	// Resource is sent as one resource parameter each (RFC 8707): absolute URIs
 	// without a fragment. Optional.
 	Resource []string
-	// Params are further form parameters. Optional; those that this package
-	// sets itself are refused.
+	// Params are further form parameters, none of them secret: a Config prints
+	// them. Optional; those that this package sets itself are refused.
 	Params url.Values
 
 	// HTTPClient is used for its transport and timeout; redirects and cookies

@@ -161,6 +161,9 @@ func checkToken(value string) error {
 // string too. What makes no sense means the default, never "for ever".
 func readLifetime(raw json.RawMessage, fallback time.Duration) time.Duration {
 	text := string(bytes.Trim(raw, `"`))
+	if strings.Trim(text, "0123456789.eE+-") != "" || strings.HasPrefix(text, "+") {
+		return fallback // ParseFloat takes more than JSON has: Inf, hexadecimal, underscores
+	}
 	seconds, err := strconv.ParseFloat(text, 64)
 	if errors.Is(err, strconv.ErrRange) && seconds > 0 {
 		return maxLifetime
