@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -38,9 +39,19 @@ type asker struct {
 	base     time.Time
 	observer Observer
 
+	// overdue counts the requests that run on after their timeout, in an engine
+	// that doesn't heed its context.
+	overdue atomic.Int64
+
 	mu       sync.Mutex
 	inFlight map[string]*pending
 }
+
+// maxOverdue bounds overdue: an engine that hangs must not take the process with
+// it, a goroutine a call.
+const maxOverdue = 1000
+
+var errOverdue = errors.New("the engine doesn't end its requests at their timeout")
 
 func newAsker(config *Config) *asker {
 	a := &asker{
@@ -80,7 +91,11 @@ func (a *asker) ask(ctx context.Context, questions []question, consistency Consi
 	}
 	shared := !fresh && consistency.Mode != ModeFullyConsistent
 	batch := a.join(questions, consistency, shared)
-	if len(batch.own) > 0 {
+	switch {
+	case len(batch.own) == 0:
+	case a.overdue.Load() >= maxOverdue:
+		batch.fail(&EngineError{Kind: EngineUnavailable, Err: errOverdue})
+	default:
 		go batch.run(ctx)
 	}
 	for i := range questions {

@@ -149,9 +149,18 @@ func (a *Authorizer) compile(config *Config) error {
 	}
 	code, err := newCodeRules(config.Rules)
 	errs := []error{err}
+	from := map[protoreflect.FullName]string{}
 	resolver.RangeFiles(func(file protoreflect.FileDescriptor) bool {
 		services := file.Services()
 		for i := range services.Len() {
+			name := services.Get(i).FullName()
+			if first, twice := from[name]; twice {
+				// Which of two rules counts must not depend on the order of files.
+				errs = append(errs, fmt.Errorf("authz: Resolver: service %s stands in %s and in %s; give one of them", name, first, file.Path()))
+
+				continue
+			}
+			from[name] = file.Path()
 			errs = append(errs, a.compileService(services.Get(i), code))
 		}
 

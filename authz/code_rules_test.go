@@ -8,8 +8,10 @@ import (
 	_ "google.golang.org/grpc/channelz/grpc_channelz_v1"
 	_ "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/usher-auth/usher/authz"
+	docsv1 "github.com/usher-auth/usher/authz/internal/testproto/usher/test/docs/v1"
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
 
@@ -84,6 +86,7 @@ func TestConfigurationsThatCantBe(t *testing.T) {
 		"cache without a lifetime": {authz.Config{Cache: authz.CacheConfig{Size: 1}}, "TTL must be positive"},
 		"lifetime without a cache": {authz.Config{Cache: authz.CacheConfig{TTL: time.Second}}, "no Size"},
 		"denials kept longer":      {authz.Config{Cache: authz.CacheConfig{Size: 1, TTL: 1, DeniedTTL: 2}}, "DeniedTTL must be"},
+		"a service twice":          {authz.Config{Resolver: twice{}}, "stands in"},
 		"negative breaker":         {authz.Config{Breaker: authz.BreakerConfig{OpenFor: -1}}, "OpenFor is negative"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -125,5 +128,14 @@ func TestRulesThatNeedAnEngine(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// twice gives every service twice.
+type twice struct{}
+
+func (twice) RangeFiles(visit func(protoreflect.FileDescriptor) bool) {
+	for range 2 {
+		visit(docsv1.File_usher_test_docs_v1_docs_proto)
 	}
 }

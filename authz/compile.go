@@ -149,9 +149,15 @@ func (m *Method) compileStream(whole *merged, own *authzv1.Rule, md protoreflect
 	}
 	m.first = whole.rule.GetStream().GetMessageCheck() == authzv1.MessageCheck_MESSAGE_CHECK_FIRST_MESSAGE
 	m.recheck = at.duration(whole.rule.GetStream().GetRecheckInterval(), whole.at("stream.recheck_interval"))
+	if m.recheck > 0 && m.recheck < minRecheck {
+		at.fail(whole.at("stream.recheck_interval"), -1, "the interval is below a second, so each stream would keep the engine busy", "write it as {seconds: 1}, or more")
+	}
 }
 
 // duration is zero for an unset duration; one that is set must be positive.
+// minRecheck keeps a rule from asking the engine without a pause.
+const minRecheck = time.Second
+
 func (s *site) duration(d *durationpb.Duration, path string) time.Duration {
 	if d == nil {
 		return 0

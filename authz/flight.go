@@ -34,13 +34,14 @@ func (f *flight) run(caller context.Context) {
 	defer cancel()
 	answers := make([]Answer, len(f.own))
 	stop := context.AfterFunc(ctx, func() {
-		failed := make([]Answer, len(f.own))
-		for i := range failed {
-			failed[i] = Answer{Err: &EngineError{Kind: EngineUnavailable, Err: ctx.Err()}}
-		}
-		f.finish(failed)
+		f.asker.overdue.Add(1)
+		f.fail(&EngineError{Kind: EngineUnavailable, Err: ctx.Err()})
 	})
-	defer stop()
+	defer func() {
+		if !stop() {
+			f.asker.overdue.Add(-1)
+		}
+	}()
 	if !f.shared {
 		defer context.AfterFunc(caller, cancel)()
 	}
@@ -82,6 +83,15 @@ func (f *flight) send(ctx context.Context, answers []Answer) {
 		}
 		from = to
 	}
+}
+
+// fail gives every query the same error.
+func (f *flight) fail(err error) {
+	failed := make([]Answer, len(f.own))
+	for i := range failed {
+		failed[i] = Answer{Err: err}
+	}
+	f.finish(failed)
 }
 
 // finish hands out the answers, once.

@@ -400,3 +400,40 @@ func TestEngineThatPanicsIsAnErrorOfOurs(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestRow61EngineThatHangsTakesNoMoreThanItsShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var running atomic.Int64
+		engine := authz.EngineFunc(func(_ context.Context, batch authz.Batch) (authz.Result, error) {
+			running.Add(1)
+			defer running.Add(-1)
+			<-release
+
+			return authz.Result{Answers: make([]authz.Answer, len(batch.Queries))}, nil
+		})
+		authorizer := newAuthorizer(t, authz.Config{Engine: engine, Timeout: time.Second})
+		ask := func(id int) {
+			_, err := authorizer.Authorize(t.Context(), service+"GetDocument", user("alice"), get(fmt.Sprint(id)))
+			if reasonOf(err) != authz.ReasonEngineUnavailable {
+				t.Errorf("row 61: got %v", err)
+			}
+		}
+		const calls, share = 3000, 1000
+		for id := range calls {
+			ask(id)
+		}
+		if n := running.Load(); n != share {
+			t.Errorf("row 61: %d requests hang, want %d", n, share)
+		}
+		close(release)
+		synctest.Wait()
+		if n := running.Load(); n != 0 {
+			t.Errorf("row 61: %d requests are left", n)
+		}
+		begun := time.Now()
+		if _, err := authorizer.Authorize(t.Context(), service+"GetDocument", user("alice"), get("1")); reasonOf(err) == authz.ReasonEngineUnavailable || time.Since(begun) != 0 {
+			t.Errorf("row 61: once the engine answers again: %v after %v", err, time.Since(begun))
+		}
+	})
+}

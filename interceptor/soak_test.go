@@ -31,16 +31,22 @@ import (
 const (
 	// envSoak is how long the soak runs, as a duration; a few seconds otherwise.
 	envSoak     = "SOAKTIME"
-	soakDefault = 4 * time.Second
+	soakDefault = 10 * time.Second
 
 	soakCallers = 64
 	soakObjects = 16
 	// soakCacheTTL is the documented delay of a revoked relation.
 	soakCacheTTL = 100 * time.Millisecond
 	// soakSlack is what a busy machine may add to it.
-	soakSlack = 400 * time.Millisecond
+	soakSlack = 1500 * time.Millisecond
 	// soakRecheck is how long a stream may reuse a verdict.
-	soakRecheck = 300 * time.Millisecond
+	soakRecheck = time.Second
+	// soakFlip is the time between changes: each object is left alone for sixteen
+	// of them, which is much longer than all of the above.
+	soakFlip = 300 * time.Millisecond
+	// soakLeeway is the verifier's. A call that is held up for less can't outlast
+	// its token.
+	soakLeeway = time.Second
 )
 
 // truth is what is the case about one object, and since when.
@@ -87,6 +93,8 @@ func (s *soak) judge(object int, before bool, changed, began time.Time, err erro
 		}
 	case code == codes.Unavailable && time.Since(time.Unix(0, s.outage.Load())) < time.Since(began)+2*time.Second:
 		s.unavailable.Add(1)
+	case code == codes.Unauthenticated && time.Since(began) >= soakLeeway:
+		s.expired.Add(1)
 	case code == codes.Canceled || code == codes.DeadlineExceeded:
 	default:
 		s.wrongErrors.Add(1)
@@ -212,7 +220,7 @@ func (s *soak) flip(ctx context.Context) {
 	for n := range soakObjects / 2 {
 		change(n * 2)
 	}
-	every(ctx, 150*time.Millisecond, change)
+	every(ctx, soakFlip, change)
 }
 
 // serve runs the guarded server and returns a client with real credentials.
@@ -220,7 +228,7 @@ func (s *soak) serve(t *testing.T, issuer *credentialstest.Issuer) testpb.TestSe
 	t.Helper()
 	verifier, err := verify.NewJWT(verify.JWTConfig{
 		Issuer: issuer.URL(), Audiences: []string{"docs"}, JWKSURL: issuer.JWKSURL(), HTTPClient: issuer.Client(),
-		Leeway: time.Second, UnknownKeyInterval: time.Second,
+		Leeway: soakLeeway, UnknownKeyInterval: time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)

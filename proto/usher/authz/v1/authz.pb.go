@@ -645,8 +645,9 @@ func (*Rule_Handler) isRule_Policy() {}
 
 func (*Rule_Deny) isRule_Policy() {}
 
-// Public lets anyone call. A credential that comes along is ignored: it is
-// neither validated nor passed on.
+// Public lets anyone call. A credential that comes along is ignored: it is not
+// validated, and gives no principal. What the handler reads of the metadata itself
+// is unverified.
 type Public struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Why the method is public, for whoever reviews the file. Optional.
@@ -1402,7 +1403,7 @@ type Stream struct {
 	MessageCheck MessageCheck `protobuf:"varint,1,opt,name=message_check,json=messageCheck,proto3,enum=usher.authz.v1.MessageCheck" json:"message_check,omitempty"`
 	// How long a verdict may be reused within the stream; after it, the live
 	// objects are asked again and the token is verified again. Unset: the stream
-	// remembers no verdict. Must be positive.
+	// remembers no verdict. At least a second.
 	RecheckInterval *durationpb.Duration `protobuf:"bytes,2,opt,name=recheck_interval,json=recheckInterval,proto3" json:"recheck_interval,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
