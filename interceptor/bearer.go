@@ -88,38 +88,11 @@ func parseBearer(value string, maxBytes int, formChecked bool) (string, error) {
 	if len(token) > maxBytes {
 		return "", errTokenTooLong
 	}
-	if formChecked {
-		return token, nil
-	}
-	// Padding may stand only at the end, after at least one other character.
-	end := len(token)
-	for end > 0 && token[end-1] == '=' {
-		end--
-	}
-	if end == 0 {
-		return "", errTokenNotB64Token
-	}
-	for i := range end {
-		if !isB64Token[token[i]] {
+	if !formChecked {
+		if _, err := verify.ParseBearer(value); err != nil {
 			return "", errTokenNotB64Token
 		}
 	}
 
 	return token, nil
 }
-
-// isB64Token holds the characters of b64token but its padding: ALPHA, DIGIT and
-// "-._~+/".
-var isB64Token = func() (set [256]bool) {
-	for c := 'a'; c <= 'z'; c++ {
-		set[c], set[c-0x20] = true, true
-	}
-	for c := '0'; c <= '9'; c++ {
-		set[c] = true
-	}
-	for _, c := range "-._~+/" {
-		set[c] = true
-	}
-
-	return set
-}()

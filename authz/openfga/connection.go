@@ -6,6 +6,8 @@ import (
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+
+	"github.com/usher-auth/usher/authz/internal/adapter"
 )
 
 // ServiceConfig is a gRPC service config (for [grpc.WithDefaultServiceConfig])
@@ -32,22 +34,8 @@ const ServiceConfig = `{
 // They need transport security: gRPC refuses to dial without it. For OpenFGA's
 // OIDC authentication use usher's credentials instead.
 func PresharedKey(key string) credentials.PerRPCCredentials {
-	return presharedKey{"authorization": "Bearer " + key}
+	return adapter.PresharedKey("openfga.PresharedKey", key)
 }
-
-type presharedKey map[string]string
-
-func (k presharedKey) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
-	return k, nil
-}
-
-func (k presharedKey) RequireTransportSecurity() bool { return true }
-
-// String hides the key from a log of dial options.
-func (k presharedKey) String() string { return "openfga.PresharedKey" }
-
-// GoString hides the key from %#v.
-func (k presharedKey) GoString() string { return k.String() }
 
 // Embedded makes a Client of an OpenFGA server in the same process, called
 // directly, without a connection. For tests, demos and sidecar-free programs.

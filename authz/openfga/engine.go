@@ -10,7 +10,6 @@ import (
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"golang.org/x/sync/singleflight"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
 
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/authz/internal/adapter"
@@ -78,7 +77,7 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 	if len(batch.Queries) == 0 {
 		return authz.Result{}, nil
 	}
-	ctx = withoutOutgoing(ctx)
+	ctx = adapter.WithoutOutgoing(ctx)
 	modelID, err := e.pinned(ctx)
 	if err != nil {
 		return authz.Result{}, err
@@ -240,14 +239,4 @@ func effect(allowed bool) authz.Effect {
 	}
 
 	return authz.EffectDenied
-}
-
-// withoutOutgoing keeps what a handler would send to another service, such as a
-// token, from going to the engine.
-func withoutOutgoing(ctx context.Context) context.Context {
-	if _, ok := metadata.FromOutgoingContext(ctx); !ok {
-		return ctx
-	}
-
-	return metadata.NewOutgoingContext(ctx, nil)
 }

@@ -1,9 +1,9 @@
 package spicedb
 
 import (
-	"context"
-
 	"google.golang.org/grpc/credentials"
+
+	"github.com/usher-auth/usher/authz/internal/adapter"
 )
 
 // ServiceConfig is a gRPC service config (for [grpc.WithDefaultServiceConfig])
@@ -27,19 +27,5 @@ const ServiceConfig = `{
 // PresharedKey is SpiceDB's preshared-key authentication as call credentials.
 // They need transport security: gRPC refuses to dial without it.
 func PresharedKey(key string) credentials.PerRPCCredentials {
-	return presharedKey{"authorization": "Bearer " + key}
+	return adapter.PresharedKey("spicedb.PresharedKey", key)
 }
-
-type presharedKey map[string]string
-
-func (k presharedKey) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
-	return k, nil
-}
-
-func (k presharedKey) RequireTransportSecurity() bool { return true }
-
-// String hides the key from a log of dial options.
-func (k presharedKey) String() string { return "spicedb.PresharedKey" }
-
-// GoString hides the key from %#v.
-func (k presharedKey) GoString() string { return k.String() }

@@ -7,7 +7,6 @@ import (
 
 	v1 "github.com/authzed/authzed-go/proto/authzed/api/v1"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -58,7 +57,7 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 	if len(batch.Queries) == 0 {
 		return authz.Result{}, nil
 	}
-	ctx = withoutOutgoing(ctx)
+	ctx = adapter.WithoutOutgoing(ctx)
 	consistency, err := consistencyOf(batch.Consistency)
 	if err != nil {
 		return authz.Result{}, err
@@ -220,14 +219,4 @@ func (e *Engine) item(q authz.Query) (*v1.CheckBulkPermissionsRequestItem, error
 		},
 		Context: caveatContext,
 	}, nil
-}
-
-// withoutOutgoing keeps what a handler would send to another service, such as a
-// token, from going to the engine.
-func withoutOutgoing(ctx context.Context) context.Context {
-	if _, ok := metadata.FromOutgoingContext(ctx); !ok {
-		return ctx
-	}
-
-	return metadata.NewOutgoingContext(ctx, nil)
 }

@@ -1,0 +1,41 @@
+package adapter
+
+import (
+	"context"
+
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+)
+
+// PresharedKey is a key that an engine takes as a bearer token, as call
+// credentials that need transport security. The name stands for it in logs.
+func PresharedKey(name, key string) credentials.PerRPCCredentials {
+	return &presharedKey{name, map[string]string{"authorization": "Bearer " + key}}
+}
+
+type presharedKey struct {
+	name     string
+	metadata map[string]string
+}
+
+func (k *presharedKey) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return k.metadata, nil
+}
+
+func (k *presharedKey) RequireTransportSecurity() bool { return true }
+
+// String hides the key from a log of dial options.
+func (k *presharedKey) String() string { return k.name }
+
+// GoString hides the key from %#v.
+func (k *presharedKey) GoString() string { return k.name }
+
+// WithoutOutgoing keeps what a handler would send to another service, such as a
+// token, from going to the engine.
+func WithoutOutgoing(ctx context.Context) context.Context {
+	if _, ok := metadata.FromOutgoingContext(ctx); !ok {
+		return ctx
+	}
+
+	return metadata.NewOutgoingContext(ctx, nil)
+}
