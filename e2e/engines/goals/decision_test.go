@@ -66,21 +66,36 @@ func decisions(tb testing.TB, engine authz.Engine) func(ctx context.Context, i, 
 	}
 	one, many := input("goals.v1.One"), input("goals.v1.Many")
 	ann := authztest.User("ann")
-
-	return func(ctx context.Context, i, n int) error {
-		if n == 1 {
-			message := dynamicpb.NewMessage(one)
-			message.Set(one.Fields().Get(0), protoreflect.ValueOfString(document(i)))
-			_, err := authorizer.Method("/goals.v1.Docs/Get").Authorize(ctx, &authz.Call{Principal: ann, Message: message})
-
-			return err
-		}
+	// A server has its message before the decision begins.
+	var single, several [documents]proto.Message
+	for i := range documents {
+		message := dynamicpb.NewMessage(one)
+		message.Set(one.Fields().Get(0), protoreflect.ValueOfString(document(i)))
+		single[i] = message
+	}
+	bulk := func(i, n int) proto.Message {
 		message := dynamicpb.NewMessage(many)
 		list := message.Mutable(many.Fields().Get(0)).List()
 		for k := range n {
 			list.Append(protoreflect.ValueOfString(document(i + k)))
 		}
-		_, err := authorizer.Method("/goals.v1.Docs/BatchGet").Authorize(ctx, &authz.Call{Principal: ann, Message: message})
+
+		return message
+	}
+	for i := range documents {
+		several[i] = bulk(i, batchSize)
+	}
+
+	return func(ctx context.Context, i, n int) error {
+		method, message := authorizer.Method("/goals.v1.Docs/BatchGet"), several[i%documents]
+		switch n {
+		case 1:
+			method, message = authorizer.Method("/goals.v1.Docs/Get"), single[i%documents]
+		case batchSize:
+		default:
+			message = bulk(i, n)
+		}
+		_, err := method.Authorize(ctx, &authz.Call{Principal: ann, Message: message})
 
 		return err
 	}
