@@ -76,6 +76,14 @@ func (p *Pinned) same(later proto.Message) bool {
 		if pin.field.fan >= 0 {
 			return false
 		}
+		if pin.isPlain() {
+			// Unset is empty, and is what later messages nearly always have.
+			if text := message.Get(pin.field.steps[0].fd).String(); text != "" && (len(p.values[i]) != 1 || text != p.values[i][0]) {
+				return false
+			}
+
+			continue
+		}
 		if !pin.field.set(message, 0) {
 			continue
 		}
@@ -86,6 +94,14 @@ func (p *Pinned) same(later proto.Message) bool {
 	}
 
 	return true
+}
+
+// isPlain says that the placeholder is a string of the message itself, without
+// presence and as it is.
+func (p *part) isPlain() bool {
+	at := &p.field.steps[0]
+
+	return len(p.field.steps) == 1 && at.kind == protoreflect.StringKind && !at.presence && p.format.kind == formatNone
 }
 
 // pinned renders every value of a placeholder; missing if the request leaves it

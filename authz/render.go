@@ -223,8 +223,8 @@ func (f *fieldPath) set(message protoreflect.Message, i int) bool {
 
 			continue
 		}
-		if !message.Has(fd) || n == last {
-			return message.Has(fd)
+		if has := message.Has(fd); !has || n == last {
+			return has
 		}
 		message = message.Get(fd).Message()
 	}

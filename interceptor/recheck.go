@@ -171,7 +171,10 @@ func (s *guardedStream) authorizeMessage(m any) error {
 			return nil
 		}
 	}
-	at := time.Now()
+	var at time.Time
+	if interval > 0 {
+		at = time.Now()
+	}
 	// Below the context in which a handler makes its own checks.
 	ctx := s.ctx.Context
 	call := s.owner.newCall(ctx, s.method, v.principal)
