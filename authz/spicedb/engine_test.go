@@ -4,21 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	v1 "github.com/authzed/authzed-go/proto/authzed/api/v1"
-	"go.uber.org/goleak"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	statuspb "google.golang.org/genproto/googleapis/rpc/status"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
-	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -28,20 +22,6 @@ import (
 
 // upstreamText stands in every error of the front: it must show nowhere.
 const upstreamText = "upstream-secret document:1#viewer@user:ann"
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// front is a SpiceDB whose answers a test writes.
-type front struct {
-	v1.UnimplementedPermissionsServiceServer
-
-	check func(context.Context, *v1.CheckPermissionRequest) (*v1.CheckPermissionResponse, error)
-	bulk  func(context.Context, *v1.CheckBulkPermissionsRequest) (*v1.CheckBulkPermissionsResponse, error)
-
-	mu     sync.Mutex
-	checks []*v1.CheckPermissionRequest
-	bulks  []*v1.CheckBulkPermissionsRequest
-}
 
 func (f *front) CheckPermission(ctx context.Context, r *v1.CheckPermissionRequest) (*v1.CheckPermissionResponse, error) {
 	f.mu.Lock()
@@ -57,71 +37,6 @@ func (f *front) CheckBulkPermissions(ctx context.Context, r *v1.CheckBulkPermiss
 	f.mu.Unlock()
 
 	return f.bulk(ctx, r)
-}
-
-func dial(t *testing.T, f *front) v1.PermissionsServiceClient {
-	t.Helper()
-	listener := bufconn.Listen(1 << 20)
-	server := grpc.NewServer()
-	v1.RegisterPermissionsServiceServer(server, f)
-	done := make(chan struct{})
-	go func() { defer close(done); _ = server.Serve(listener) }()
-	conn, err := grpc.NewClient("passthrough:///front",
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
-		grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close(); server.Stop(); <-done })
-
-	return v1.NewPermissionsServiceClient(conn)
-}
-
-func engine(t *testing.T, f *front, opts ...spicedb.Option) *spicedb.Engine {
-	t.Helper()
-	e, err := spicedb.New(dial(t, f), opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	return e
-}
-
-func deadline(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	t.Cleanup(cancel)
-
-	return ctx
-}
-
-func query(id string) authz.Query {
-	return authz.Query{Object: authz.Object{Type: "document", ID: id}, Relation: "viewer", Subject: authz.Subject{Type: "user", ID: "ann"}}
-}
-
-func queries(n int) authz.Batch {
-	var b authz.Batch
-	for i := range n {
-		b.Queries = append(b.Queries, query(fmt.Sprint("d", i)))
-	}
-
-	return b
-}
-
-func wantFault(t *testing.T, err error, kind authz.EngineErrorKind) *authz.EngineError {
-	t.Helper()
-	var fault *authz.EngineError
-	if !errors.As(err, &fault) {
-		t.Fatalf("err = %v, want an *authz.EngineError", err)
-	}
-	if fault.Kind != kind {
-		t.Errorf("kind = %v, want %v (%v)", fault.Kind, kind, err)
-	}
-	if strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), "upstream-secret") {
-		t.Errorf("SpiceDB's text shows: %v", err)
-	}
-
-	return fault
 }
 
 func wantNoGrant(t *testing.T, r authz.Result) {
@@ -497,38 +412,6 @@ func TestRequest(t *testing.T) {
 		r.GetSubject().GetOptionalRelation() != "member" || r.GetPermission() != "viewer" || r.GetContext().GetFields()["ip"].GetStringValue() != "192.0.2.1" {
 		t.Errorf("request = %v", r)
 	}
-}
-
-func TestNewRefuses(t *testing.T) {
-	client := dial(t, &front{})
-	for name, build := range map[string]func() (*spicedb.Engine, error){
-		"no client":           func() (*spicedb.Engine, error) { return spicedb.New(nil) },
-		"batch size zero":     func() (*spicedb.Engine, error) { return spicedb.New(client, spicedb.WithBatchSize(0)) },
-		"batch size too high": func() (*spicedb.Engine, error) { return spicedb.New(client, spicedb.WithBatchSize(10_001)) },
-		"parallelism zero":    func() (*spicedb.Engine, error) { return spicedb.New(client, spicedb.WithParallelism(0)) },
-		"timeout zero":        func() (*spicedb.Engine, error) { return spicedb.New(client, spicedb.WithTimeout(0)) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			if e, err := build(); err == nil || e != nil {
-				t.Errorf("New = %v, %v", e, err)
-			}
-		})
-	}
-}
-
-func TestPresharedKeyNeedsTLSAndHides(t *testing.T) {
-	key := spicedb.PresharedKey("fake-key")
-	if text := fmt.Sprintf("%v %+v %#v %s", key, key, key, key); strings.Contains(text, "fake-key") {
-		t.Errorf("the key shows in %s", text)
-	}
-	if _, err := grpc.NewClient("passthrough:///x", grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithPerRPCCredentials(key)); err == nil {
-		t.Error("dialed without TLS")
-	}
-	conn, err := grpc.NewClient("passthrough:///x", grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultServiceConfig(spicedb.ServiceConfig))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = conn.Close()
 }
 
 func ExampleEncodeID() {

@@ -1,0 +1,44 @@
+package spicedb_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/usher-auth/usher/authz/spicedb"
+)
+
+func TestNewRefuses(t *testing.T) {
+	client := dial(t, &front{})
+	for name, build := range map[string]func() (*spicedb.Engine, error){
+		"no client":           func() (*spicedb.Engine, error) { return spicedb.New(nil) },
+		"batch size zero":     func() (*spicedb.Engine, error) { return spicedb.New(client, spicedb.WithBatchSize(0)) },
+		"batch size too high": func() (*spicedb.Engine, error) { return spicedb.New(client, spicedb.WithBatchSize(10_001)) },
+		"parallelism zero":    func() (*spicedb.Engine, error) { return spicedb.New(client, spicedb.WithParallelism(0)) },
+		"timeout zero":        func() (*spicedb.Engine, error) { return spicedb.New(client, spicedb.WithTimeout(0)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if e, err := build(); err == nil || e != nil {
+				t.Errorf("New = %v, %v", e, err)
+			}
+		})
+	}
+}
+
+func TestPresharedKeyNeedsTLSAndHides(t *testing.T) {
+	key := spicedb.PresharedKey("fake-key")
+	if text := fmt.Sprintf("%v %+v %#v %s", key, key, key, key); strings.Contains(text, "fake-key") {
+		t.Errorf("the key shows in %s", text)
+	}
+	if _, err := grpc.NewClient("passthrough:///x", grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithPerRPCCredentials(key)); err == nil {
+		t.Error("dialed without TLS")
+	}
+	conn, err := grpc.NewClient("passthrough:///x", grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultServiceConfig(spicedb.ServiceConfig))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Close()
+}

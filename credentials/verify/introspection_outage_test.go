@@ -1,0 +1,168 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/credentialstest"
+)
+
+func TestRow38FaultyEndpoint(t *testing.T) {
+	trap := newKeyServer()
+	trapURL := onLoopback(t, trap).URL
+	for name, fault := range map[string]credentialstest.Fault{
+		"302": credentialstest.Redirect(302, trapURL+"/"), "307": credentialstest.Redirect(307, trapURL+"/"), "308": credentialstest.Redirect(308, trapURL+"/"),
+		"400": credentialstest.Error(400, "invalid_request"), "401": credentialstest.Error(401, "invalid_client"), "403": credentialstest.Status(403, ""),
+		"404": credentialstest.Status(404, ""), "429": credentialstest.Status(429, "3"), "500": credentialstest.Status(500, ""), "503": credentialstest.Status(503, "3"),
+		"HTML": credentialstest.HTML(200), "body over the limit": credentialstest.HugeBody(10 << 20), "reset": credentialstest.Reset(),
+		"cut off": credentialstest.Truncate(), "hanging": credentialstest.Hang(), "dribbling": credentialstest.SlowBody(50 * time.Millisecond), "204": credentialstest.Status(204, ""),
+		"201": credentialstest.Body(201, "application/json", `{"active":true,"sub":"root"}`),
+	} {
+		t.Run("row 38: "+name, func(t *testing.T) {
+			t.Parallel()
+			issuer := credentialstest.NewIssuer(t)
+			in := introspectionOf(t, issuer, func(c *IntrospectionConfig) { c.Timeout = time.Second })
+			issuer.Script(introspectAt, fault)
+			_, err := in.Verify(t.Context(), issuer.MintOpaque(nil), Requirements{})
+			e := wantError(t, err, ReasonVerifierUnavailable)
+			if e.Kind != DependencyFault || e.RetryAfter <= 0 {
+				t.Errorf("kind %v, RetryAfter %v", e.Kind, e.RetryAfter)
+			}
+			text := fmt.Sprintf("%v %v", e, e.Err)
+			if strings.Contains(text, testSecret) || strings.Contains(text, "opaque-") || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("the error %q tells too much", text)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		if n := trap.total(); n != 0 {
+			t.Errorf("row 38: the token was posted again, %d times", n)
+		}
+	})
+}
+
+func TestRow38OwnCredentialsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) {
+			c.Auth = credentials.SecretPost(credentials.Constant("not-the-secret"))
+		})
+		for range 20 {
+			refuse(t, in, issuer.MintOpaque(nil), "row 38: 401", ReasonVerifierUnavailable)
+		}
+		if n := issuer.Requests(introspectAt); n != 1 {
+			t.Errorf("row 38: %d requests with refused credentials", n)
+		}
+		issuer.AddClient(credentialstest.Client{ID: testClient, Secret: "not-the-secret"})
+		time.Sleep(refusedPause)
+		accept(t, in, issuer.MintOpaque(nil), "row 38: mended without a restart")
+	})
+}
+
+func TestRow38SecretThatCantBeRead(t *testing.T) {
+	issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) {
+		c.Auth = credentials.SecretBasic(func(context.Context) (string, error) { return "", errors.New("vault path secret/x") })
+	})
+	e := refuse(t, in, "opaque", "row 38", ReasonVerifierUnavailable)
+	if strings.Contains(e.Error()+e.Err.Error(), "vault") || issuer.Requests(introspectAt) != 0 {
+		t.Errorf("row 38: %v", e.Err)
+	}
+}
+
+func TestRow38RetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, in := memoryIntrospection(t)
+		issuer.Script(introspectAt, credentialstest.Status(429, "20"))
+		for range 10 {
+			e := refuse(t, in, issuer.MintOpaque(nil), "row 38: 429", ReasonVerifierUnavailable)
+			if e.RetryAfter != 20*time.Second {
+				t.Errorf("row 38: RetryAfter %v", e.RetryAfter)
+			}
+		}
+		if n := issuer.Requests(introspectAt); n != 1 {
+			t.Errorf("row 38: %d requests before the time", n)
+		}
+		time.Sleep(20 * time.Second)
+		accept(t, in, issuer.MintOpaque(nil), "row 38: after the time")
+	})
+}
+
+func TestRow38CircuitBreaker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, in := memoryIntrospection(t)
+		known := issuer.MintOpaque(nil)
+		accept(t, in, known, "before")
+		issuer.Script(introspectAt, credentialstest.Always(credentialstest.Status(500, "")))
+		before := issuer.Requests(introspectAt)
+		for range 100 {
+			if e := refuse(t, in, issuer.MintOpaque(nil), "row 38: down", ReasonVerifierUnavailable); e.RetryAfter <= 0 {
+				t.Error("row 38: no RetryAfter")
+			}
+		}
+		if n := issuer.Requests(introspectAt) - before; n != breakerFailures {
+			t.Errorf("row 38: %d requests to a failing endpoint, want %d", n, breakerFailures)
+		}
+		accept(t, in, known, "row 38: what is known needs no request")
+		issuer.Heal(introspectAt)
+		time.Sleep(breakerOpen + time.Millisecond)
+		accept(t, in, issuer.MintOpaque(nil), "row 38: recovered")
+
+		// What a caller can bring about opens nothing.
+		issuer.Script(introspectAt, credentialstest.Always(credentialstest.Error(400, "invalid_request")))
+		for range 3 * breakerFailures {
+			refuse(t, in, issuer.MintOpaque(nil), "row 38: 400", ReasonVerifierUnavailable)
+		}
+		issuer.Heal(introspectAt)
+		accept(t, in, issuer.MintOpaque(nil), "row 38: the breaker stayed closed")
+	})
+}
+
+func TestRow38CallersKeepTheirOwnDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, in := memoryIntrospection(t)
+		issuer.Script(introspectAt, credentialstest.Delay(2*time.Second))
+		token := issuer.MintOpaque(nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		_, err := in.Verify(ctx, token, Requirements{})
+		var e *Error
+		if !errors.Is(err, context.DeadlineExceeded) || errors.As(err, &e) || time.Since(start) != 100*time.Millisecond {
+			t.Errorf("row 38: %v after %v", err, time.Since(start))
+		}
+		accept(t, in, token, "row 38: the request goes on for the next")
+		if n := issuer.Requests(introspectAt); n != 1 {
+			t.Errorf("row 38: %d requests", n)
+		}
+	})
+}
+
+func TestRow38FloodOfMadeUpTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) { c.MaxConcurrent = 4 })
+		issuer.Script(introspectAt, credentialstest.Always(credentialstest.Delay(100*time.Millisecond)))
+		var wg sync.WaitGroup
+		for i := range 500 {
+			wg.Go(func() {
+				if _, err := in.Verify(t.Context(), fmt.Sprint("made-up-", i), Requirements{}); err == nil {
+					t.Error("row 38: a made-up token passes")
+				}
+			})
+		}
+		wg.Wait()
+		if n := issuer.Peak(introspectAt); n > 4 {
+			t.Errorf("row 38: %d requests at once, want at most 4", n)
+		}
+		if n := issuer.Requests(introspectAt); n > queueFactor*4 {
+			t.Errorf("row 38: %d requests, want at most %d", n, queueFactor*4)
+		}
+		issuer.Heal(introspectAt)
+		accept(t, in, issuer.MintOpaque(nil), "row 38: after the flood")
+	})
+}

@@ -1,0 +1,87 @@
+package verify
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/usher-auth/usher/credentials/credentialstest"
+)
+
+func TestRow29FloodOfUnknownKids(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, v := memoryIssuer(t)
+		accept(t, v, issuer.Mint(nil), "warm")
+		stranger := newKey("x", EdDSA)
+		flood := func() {
+			var wg sync.WaitGroup
+			for i := range 200 {
+				wg.Go(func() {
+					k := &testKey{kid: fmt.Sprint("kid-", i), alg: EdDSA, priv: stranger.priv}
+					claims := goodClaims().with(object{"iss": issuer.URL(), "aud": credentialstest.DefaultAudience})
+					if _, err := v.Verify(t.Context(), k.token(claims), Requirements{}); asCause(err) != errKeyUnknown {
+						t.Errorf("row 29: got %v", err)
+					}
+				})
+			}
+			wg.Wait()
+		}
+		for round := range 5 {
+			before := issuer.Requests(keysAt)
+			start := time.Now()
+			flood()
+			if n := issuer.Requests(keysAt) - before; n > 1 {
+				t.Fatalf("row 29: round %d: %d fetches", round, n)
+			}
+			flood() // the budget is spent: no fetch and no wait
+			if n := issuer.Requests(keysAt) - before; n > 1 {
+				t.Fatalf("row 29: round %d: %d fetches in one interval", round, n)
+			}
+			if d := time.Since(start); d != 0 {
+				t.Fatalf("row 29: calls waited %v", d)
+			}
+			time.Sleep(DefaultUnknownKeyInterval)
+		}
+	})
+}
+
+func TestRow29FloodOfBadSignatures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, v := memoryIssuer(t)
+		good := issuer.Mint(nil)
+		accept(t, v, good, "warm")
+		forger := newKey("f", ES256).priv
+		before := issuer.Requests(keysAt)
+		for range 50 {
+			bad := issuer.Mint(nil, credentialstest.WithSigner(forger))
+			if e := refuse(t, v, bad, "row 29", ReasonTokenInvalid); e != errSignature {
+				t.Fatalf("row 29: %v", e.Err)
+			}
+			noKid := issuer.Mint(nil, credentialstest.WithSigner(forger), credentialstest.WithHeader("kid", nil))
+			refuse(t, v, noKid, "row 29: without kid", ReasonTokenInvalid)
+		}
+		if n := issuer.Requests(keysAt) - before; n > 1 {
+			t.Fatalf("row 29: %d fetches", n)
+		}
+	})
+}
+
+func TestRow29CallsThatWaitAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, v := memoryIssuer(t)
+		known := issuer.Mint(nil)
+		accept(t, v, known, "warm")
+		issuer.Script(keysAt, credentialstest.Delay(3*time.Second))
+		unknown := issuer.Mint(nil, credentialstest.WithHeader("kid", "x"))
+		v.keys.waiting.Store(maxWaiting)
+		refuse(t, v, unknown, "row 29: one too many", ReasonVerifierUnavailable)
+		accept(t, v, issuer.Mint(nil), "row 29: a known key")
+		v.keys.waiting.Store(0)
+		refuse(t, v, unknown, "row 29: one that may wait", ReasonTokenInvalid)
+		if n := v.keys.waiting.Load(); n != 0 {
+			t.Errorf("%d still count as waiting", n)
+		}
+	})
+}

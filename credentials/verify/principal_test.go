@@ -1,0 +1,122 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestPrincipalIsImmutable(t *testing.T) {
+	t.Parallel()
+	key := newKey("k1", ES256)
+	srv := newKeyServer(key)
+	v := newJWT(t, srv.config())
+	token := key.token(goodClaims().with(object{
+		"aud": []string{testAudience, "b"}, "amr": []string{"pwd"}, "roles": []string{"r"}, "groups": []string{"g"}, "permissions": []string{"p"},
+		"organization": "acme", "acr": "gold", "auth_time": 1700000000, "nbf": 1700000001,
+		"tenant": object{"id": "t1", "size": 3, "tags": []string{"x"}, "none": nil, "ok": true, "big": json.Number("12345678901234567890")},
+		"text":   "a\u00e9\"\\\n\U0001F600",
+	}))
+	p, err := v.Verify(testContext(t), token, Requirements{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range [][]string{p.Scopes(), p.Audiences(), p.AMR(), p.Roles(), p.Groups(), p.Permissions()} {
+		if len(list) == 0 {
+			t.Fatal("a list is empty")
+		}
+		list[0] = "changed"
+	}
+	tenant, ok := p.Claim("tenant")
+	if !ok {
+		t.Fatal("no tenant")
+	}
+	maps.DeleteFunc(tenant.(map[string]any), func(string, any) bool { return true })
+	tags, _ := p.Claim("tenant", "tags")
+	tags.([]any)[0] = "changed"
+
+	again, err := v.Verify(testContext(t), token, Requirements{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]any{
+		"scopes": again.Scopes(), "aud": again.Audiences(), "amr": again.AMR(), "roles": again.Roles(), "groups": again.Groups(),
+		"permissions": again.Permissions(), "organization": again.Organization(), "acr": again.ACR(), "jti": again.TokenID(),
+		"auth_time": again.AuthTime().Unix(), "nbf": again.NotBefore().Unix(), "issuer": again.Issuer(),
+	}
+	want := map[string]any{
+		"scopes": []string{"docs.read", "docs.write"}, "aud": []string{testAudience, "b"}, "amr": []string{"pwd"}, "roles": []string{"r"},
+		"groups": []string{"g"}, "permissions": []string{"p"}, "organization": "acme", "acr": "gold", "jti": "token-1",
+		"auth_time": int64(1700000000), "nbf": int64(1700000001), "issuer": testIssuer,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatal(diff)
+	}
+	tenant, _ = again.Claim("tenant")
+	wantTenant := map[string]any{
+		"id": "t1", "size": json.Number("3"), "tags": []any{"x"}, "none": nil, "ok": true, "big": json.Number("12345678901234567890"),
+	}
+	if diff := cmp.Diff(wantTenant, tenant); diff != "" {
+		t.Fatal(diff)
+	}
+	if text, _ := again.Claim("text"); text != "a\u00e9\"\\\n\U0001F600" {
+		t.Fatalf("got %q", text)
+	}
+	for _, path := range [][]string{nil, {"missing"}, {"tenant", "missing"}, {"sub", "x"}, {"tenant", "tags", "0"}} {
+		if got, ok := again.Claim(path...); ok {
+			t.Errorf("Claim(%q) = %v", path, got)
+		}
+	}
+	if zero := again.IssuedAt().IsZero(); zero {
+		t.Error("iat lost")
+	}
+}
+
+func TestNewPrincipal(t *testing.T) {
+	t.Parallel()
+	p, err := NewPrincipal(object{"iss": testIssuer, "sub": "alice", "client_id": "web", "scope": "a"}, WithIssuerName("main"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !p.IsUser() || p.Issuer() != testIssuer || p.IssuerName() != "main" || !p.HasScope("a") || time.Until(p.ValidUntil()) < time.Minute {
+		t.Fatalf("got %v", p)
+	}
+	if s, _ := NewPrincipal(object{"sub": "x"}, WithKind(true)); !s.IsService() {
+		t.Error("kind not set")
+	}
+	if _, err = NewPrincipal(object{"exp": "soon"}); err == nil {
+		t.Error("claims of the wrong type pass")
+	}
+	if _, err = NewPrincipal(object{"x": make(chan int)}); err == nil {
+		t.Error("what is no JSON passes")
+	}
+	ctx := NewContext(t.Context(), p)
+	if got, ok := FromContext(ctx); !ok || got != p {
+		t.Error("not found in the context")
+	}
+	if _, ok := FromContext(t.Context()); ok {
+		t.Error("found in an empty context")
+	}
+	if _, ok := FromContext(NewContext(t.Context(), nil)); ok {
+		t.Error("a nil principal is none")
+	}
+}
+
+func TestPrincipalString(t *testing.T) {
+	t.Parallel()
+	p, err := NewPrincipal(object{"sub": "a\n", "client_id": "web", "email": "secret@example.test"}, WithIssuerName("main"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := p.String(), `user sub="a\n" client="web" issuer="main"`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	var v Verifier = VerifierFunc(func(context.Context, string, Requirements) (*Principal, error) { return p, nil })
+	if got, _ := v.Verify(t.Context(), "", Requirements{}); got != p {
+		t.Error("the function is not called")
+	}
+}
