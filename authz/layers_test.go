@@ -301,10 +301,59 @@ func TestBreaker(t *testing.T) {
 	})
 }
 
+// An engine that answers a batch, and each query in it with an outage, is down.
+func TestBreakerCountsBatchesOfOutages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kind := authz.EngineUnavailable
+		requests := 0
+		engine := authz.EngineFunc(func(_ context.Context, batch authz.Batch) (authz.Result, error) {
+			requests++
+			answers := make([]authz.Answer, len(batch.Queries))
+			for i := range answers {
+				answers[i].Err = &authz.EngineError{Kind: kind}
+			}
+
+			return authz.Result{Answers: answers}, nil
+		})
+		var asked []authz.EngineAsked
+		authorizer := newAuthorizer(t, authz.Config{Engine: engine, Breaker: authz.BreakerConfig{Failures: 3}, Observer: authz.Observer{
+			Asked: func(_ context.Context, a authz.EngineAsked) { asked = append(asked, a) },
+		}})
+		ids := &docsv1.BatchGetDocumentsRequest{DocumentIds: []string{"1", "2"}}
+		calls := func(n int) (last error) {
+			for range n {
+				if _, last = authorizer.Authorize(t.Context(), service+"BatchGetDocuments", user("alice"), ids); last == nil {
+					t.Fatal("granted")
+				}
+			}
+
+			return last
+		}
+		kind = authz.EngineBadRequest
+		if calls(5); requests != 5 {
+			t.Errorf("%d requests, want 5: what isn't an outage opened the breaker", requests)
+		}
+		kind = authz.EngineUnavailable
+		if err := calls(10); reasonOf(err) != authz.ReasonEngineUnavailable || requests != 8 {
+			t.Errorf("%v after %d requests, want 8: three outages open the breaker", err, requests)
+		}
+		if len(asked) != 15 || asked[0].Queries != 2 || asked[0].Err != nil || asked[7].Err == nil {
+			t.Errorf("told of %+v", asked)
+		}
+	})
+}
+
 func TestCallersThatLeaveDontOpenTheBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := &slow{tuples: newTuples("document:1#owner@user:alice"), delay: time.Second}
-		authorizer := newAuthorizer(t, authz.Config{Engine: engine, Breaker: authz.BreakerConfig{Failures: 1}})
+		var undecided int
+		authorizer := newAuthorizer(t, authz.Config{Engine: engine, Breaker: authz.BreakerConfig{Failures: 1}, Observer: authz.Observer{
+			Decided: func(_ context.Context, d *authz.Decision) {
+				if !d.Allowed() {
+					undecided++
+				}
+			},
+		}})
 		caller := func() *caller {
 			strong := user("alice")
 			strong.acr, strong.authTime = "mfa", time.Now()
@@ -322,6 +371,9 @@ func TestCallersThatLeaveDontOpenTheBreaker(t *testing.T) {
 		synctest.Wait()
 		if _, err := authorizer.Authorize(t.Context(), service+"ShareDocument", caller(), &docsv1.ShareDocumentRequest{DocumentId: "1"}); err != nil {
 			t.Errorf("the breaker opened: %v", err)
+		}
+		if undecided != 5 {
+			t.Errorf("the observer was told of %d calls that ended before their decision, want 5", undecided)
 		}
 	})
 }

@@ -16,7 +16,8 @@ type Observer struct {
 	// handler makes itself. Setting it makes every Decision complete, which costs
 	// the warm path its freedom from allocations.
 	Decided func(ctx context.Context, decision *Decision)
-	// Asked is told of each request to the engine.
+	// Asked is told of each request to the engine, and of each that an open circuit
+	// breaker kept from it.
 	Asked func(ctx context.Context, asked EngineAsked)
 	// BreakerChanged is told when the circuit breaker opens or closes.
 	BreakerChanged func(open bool)

@@ -79,6 +79,21 @@ func TestRow66PinnedStreamCannotSlipInAnotherObject(t *testing.T) {
 	}
 }
 
+// What isn't a message of the method names no object, so it isn't the first one's.
+func TestRow66LaterMessageOfAnotherType(t *testing.T) {
+	rule := check("document:{text}", "viewer")
+	rule.Stream = &authzv1.Stream{MessageCheck: authzv1.MessageCheck_MESSAGE_CHECK_FIRST_MESSAGE}
+	pinned, err := one(t, newTuples(), "Stream", rule).Pin(&docsv1.Kinds{Text: "1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, later := range map[string]proto.Message{"none": nil, "another type": &docsv1.Item{Id: "1"}} {
+		if err := pinned.Matches(later); err == nil {
+			t.Errorf("row 66: %s passes", name)
+		}
+	}
+}
+
 // A rule's context may hold a value of any type, and the stream is pinned to it.
 func TestRow66PinnedContextOfEveryType(t *testing.T) {
 	for field, c := range map[string]struct{ first, other *docsv1.Kinds }{

@@ -229,7 +229,13 @@ func TestHandlerDecides(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if req.GetValue() != "unchecked" {
+			switch req.GetValue() {
+			case "silent":
+				return nil
+			case "failing":
+				return status.Error(codes.DataLoss, "its own")
+			case "unchecked":
+			default:
 				if err := authz.CheckFromContext(stream.Context(), "document:"+req.GetValue(), "viewer"); err != nil {
 					return status.Error(codes.Aborted, "no")
 				}
@@ -255,6 +261,69 @@ func TestHandlerDecides(t *testing.T) {
 		_ = stream.Send(&testpb.PingStreamRequest{Value: value})
 		_, err = stream.Recv()
 		wantStatus(t, err, want, reason)
+	}
+	// A stream whose handler neither checks nor sends; and its own errors are its own.
+	for value, want := range map[string]codes.Code{"silent": codes.Internal, "failing": codes.DataLoss} {
+		stream, err := s.PingStream(as(t, aliceToken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = stream.Send(&testpb.PingStreamRequest{Value: value})
+		if _, err = stream.Recv(); status.Code(err) != want {
+			t.Errorf("%s: %v, want %v", value, err, want)
+		}
+	}
+}
+
+// A stream whose rule doesn't read its messages is decided, and told of, once.
+func TestStreamDecidedBeforeItsMessages(t *testing.T) {
+	w := newWorld(t)
+	set := byValue()
+	set["PingStream"] = authenticated()
+	s := start(t, w, setupConfig{rules: set})
+	stream, err := s.PingStream(as(t, aliceToken))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		_ = stream.Send(&testpb.PingStreamRequest{Value: "1"})
+		if _, err := stream.Recv(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = stream.CloseSend()
+	if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	events := w.decided()
+	if len(events) != 1 || events[0].Err != nil || events[0].Occasion != interceptor.OccasionCall || events[0].Principal.Subject() != "alice" {
+		t.Errorf("told of %+v, want one grant to alice", events)
+	}
+}
+
+// What grpc refuses of a header that was held ends the call, as it would have
+// where nothing is held.
+func TestHeldHeaderIsRefused(t *testing.T) {
+	s := start(t, newWorld(t), setupConfig{rules: byValue(), impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
+		if err := stream.SetHeader(metadata.Pairs("not a name", "x")); err != nil {
+			t.Errorf("before the first message: %v", err)
+		}
+		if _, err := stream.Recv(); err == nil {
+			t.Error("the first message came although the header can't go out")
+		}
+		if err := stream.Send(&testpb.PingStreamResponse{}); err == nil {
+			t.Error("a message went out after the header was refused")
+		}
+
+		return nil
+	}}})
+	stream, err := s.PingStream(as(t, aliceToken))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = stream.Send(&testpb.PingStreamRequest{Value: "1"})
+	if got, err := stream.Recv(); status.Code(err) != codes.Internal {
+		t.Errorf("%v, %v", got, err)
 	}
 }
 

@@ -221,8 +221,15 @@ func TestRow67HandlerThatIgnoresItsContext(t *testing.T) {
 
 // Row 63: a handler that wants to send to a caller that says nothing.
 func TestRow63FirstMessageTimeout(t *testing.T) {
+	t.Run("row 63: by default", func(t *testing.T) { firstMessageTimeout(t, interceptor.DefaultFirstMessageTimeout) })
+	t.Run("row 63: as set", func(t *testing.T) {
+		firstMessageTimeout(t, 3*time.Second, interceptor.WithFirstMessageTimeout(3*time.Second))
+	})
+}
+
+func firstMessageTimeout(t *testing.T, want time.Duration, options ...interceptor.Option) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, newWorld(t), setupConfig{rules: byValue(), inMemory: true, impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
+		s := start(t, newWorld(t), setupConfig{rules: byValue(), inMemory: true, options: options, impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
 			err := stream.Send(&testpb.PingStreamResponse{Value: "early"})
 			if status.Code(err) != codes.DeadlineExceeded {
 				t.Errorf("the handler's send got %v", err)
@@ -236,7 +243,7 @@ func TestRow63FirstMessageTimeout(t *testing.T) {
 			t.Fatal(err)
 		}
 		endsAt(t, func() error { _, err := stream.Recv(); return err }, codes.DeadlineExceeded, interceptor.ReasonFirstMessageTimeout,
-			began.Add(interceptor.DefaultFirstMessageTimeout))
+			began.Add(want))
 	})
 }
 

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // loads reports how a key set of these keys is loaded under all algorithms.
@@ -285,5 +287,23 @@ func FuzzKeySet(f *testing.F) {
 				}
 			}
 		}
+	})
+}
+
+// A key that is published again under another kid has that kid from then on.
+func TestKeyUnderANewKid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		key := newKey("old", ES256)
+		renamed := *key
+		renamed.kid = "new"
+		srv := newKeyServer(key)
+		v := newJWT(t, srv.config())
+		accept(t, v, key.token(goodClaims()), "under its first kid")
+		srv.publish(&renamed)
+		time.Sleep(time.Minute)
+		accept(t, v, renamed.token(goodClaims()), "under its new kid")
+		claims := goodClaims()
+		claims["jti"] = "not yet seen"
+		refuse(t, v, key.token(claims), "under the kid that was withdrawn", ReasonTokenInvalid)
 	})
 }

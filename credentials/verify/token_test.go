@@ -85,6 +85,9 @@ func TestRow6Algorithms(t *testing.T) {
 		cases = append(cases, refusedCase{"row 6: HS256 with " + name, input + "." + b64(mac.Sum(nil)), errHeaderAlg})
 	}
 	mustRefuse(t, srv.config(), srv, cases)
+	narrow := srv.config()
+	narrow.Algorithms = []Algorithm{ES256, PS256}
+	mustRefuse(t, narrow, srv, []refusedCase{{"row 6: a good signature, by an algorithm that isn't allowed here", key.tokenOf(jsonOf(key.header()), claims), errHeaderAlg}})
 
 	for _, alg := range []Algorithm{"none", "HS256", "ES256K", "rs256", ""} {
 		cfg := srv.config()
@@ -437,6 +440,23 @@ func TestRow14OddJSON(t *testing.T) {
 		}
 	}
 	mustRefuse(t, cfg, srv, cases)
+}
+
+// What is odd but legal JSON (RFC 8259) is taken.
+func TestUnusualJSONIsTaken(t *testing.T) {
+	t.Parallel()
+	key := newKey("k1", ES256)
+	srv := newKeyServer(key)
+	v := newJWT(t, srv.config())
+	header, claims := jsonOf(key.header()), jsonOf(goodClaims())
+	for name, extra := range map[string]string{
+		"exponents": `"x":[1e5,1E5,1e+5,1E-5,0e0,-0,-0.0,0.10,12.5e+07]`, "spaces": " \t\r\n\"x\" \t\r\n: \t\r\n[ 1 , 2 ] \t\r\n",
+		"empty things": `"x":[{},[],"",null,{"":""}]`, "escapes": `"x":"\u00e9\ud83d\ude00\/\b\f\n\r\t\"\\"`, "32 deep": `"x":` + strings.Repeat("[", 31) + strings.Repeat("]", 31),
+		"long number": `"x":` + strings.Repeat("9", 400), "a role": `"roles":[ "a" , "b" ]`,
+	} {
+		accept(t, v, key.tokenOf(header, " {"+extra+","+claims[1:]+" \n"), name+" in the claims")
+		accept(t, v, key.tokenOf("\t{"+extra+","+header[1:]+"\r\n", claims), name+" in the header")
+	}
 }
 
 func TestRow15Duplicates(t *testing.T) {
