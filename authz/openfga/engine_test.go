@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -202,6 +203,20 @@ func TestRow58Chunks(t *testing.T) {
 		t.Errorf("%d requests side by side, want at most 3", got)
 	}
 
+	t.Run("row 58: chunks of the size that was set", func(t *testing.T) {
+		var largest atomic.Int64
+		f := &front{batch: func(ctx context.Context, r *openfgav1.BatchCheckRequest) (*openfgav1.BatchCheckResponse, error) {
+			if n := int64(len(r.GetChecks())); n > largest.Load() {
+				largest.Store(n)
+			}
+
+			return allowAll(ctx, r)
+		}}
+		e := engine(t, f, openfga.WithBatchSize(10), openfga.WithParallelism(1))
+		if _, err := e.Check(deadline(t), queries(41)); err != nil || f.batches.Load() != 5 || largest.Load() != 10 {
+			t.Errorf("%d requests of up to %d queries, want 5 of up to 10: %v", f.batches.Load(), largest.Load(), err)
+		}
+	})
 	t.Run("row 58: a failed chunk spoils only its own queries", func(t *testing.T) {
 		e := engine(t, &front{batch: func(ctx context.Context, r *openfgav1.BatchCheckRequest) (*openfgav1.BatchCheckResponse, error) {
 			if strings.HasSuffix(r.GetChecks()[0].GetTupleKey().GetObject(), ":aa") {
@@ -258,6 +273,7 @@ func TestRow55RefusedBeforeItIsAsked(t *testing.T) {
 		{"a subject one character too long", edit(func(q *authz.Query) { q.Subject.ID = strings.Repeat("a", 512-len("user:")+1) }), authz.EngineBadSubject},
 		{"a relation with an at sign", edit(func(q *authz.Query) { q.Relation = "viewer@x" }), authz.EngineMisconfigured},
 		{"a relation of 51 characters", edit(func(q *authz.Query) { q.Relation = strings.Repeat("r", 51) }), authz.EngineMisconfigured},
+		{"a userset's relation with an at sign", edit(func(q *authz.Query) { q.Subject.Relation = "member@x" }), authz.EngineMisconfigured},
 		{"an empty type", edit(func(q *authz.Query) { q.Object.Type = "" }), authz.EngineMisconfigured},
 		{"context of an unknown type", edit(func(q *authz.Query) { q.Context = map[string]any{"c": make(chan int)} }), authz.EngineMisconfigured},
 	} {
@@ -339,15 +355,29 @@ func TestRequest(t *testing.T) {
 	})
 }
 
+func TestSupportsConsistency(t *testing.T) {
+	e := engine(t, &front{})
+	for _, mode := range []authz.Mode{authz.ModeMinimizeLatency, authz.ModeAtLeastAsFresh, authz.ModeFullyConsistent} {
+		if !e.SupportsConsistency(mode) {
+			t.Errorf("%v isn't supported", mode)
+		}
+	}
+	if e.SupportsConsistency(authz.ModeFullyConsistent + 1) {
+		t.Error("an unknown mode is supported")
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	client := dial(t, &front{})
 	for name, build := range map[string]func() (*openfga.Engine, error){
-		"no client":        func() (*openfga.Engine, error) { return openfga.New(nil, storeID) },
-		"a store's name":   func() (*openfga.Engine, error) { return openfga.New(client, "my-store") },
-		"a model's name":   func() (*openfga.Engine, error) { return openfga.New(client, storeID, openfga.WithModel("latest")) },
-		"batch size zero":  func() (*openfga.Engine, error) { return openfga.New(client, storeID, openfga.WithBatchSize(0)) },
-		"parallelism zero": func() (*openfga.Engine, error) { return openfga.New(client, storeID, openfga.WithParallelism(0)) },
-		"timeout zero":     func() (*openfga.Engine, error) { return openfga.New(client, storeID, openfga.WithTimeout(0)) },
+		"no client":                    func() (*openfga.Engine, error) { return openfga.New(nil, storeID) },
+		"a store's name":               func() (*openfga.Engine, error) { return openfga.New(client, "my-store") },
+		"a model's name":               func() (*openfga.Engine, error) { return openfga.New(client, storeID, openfga.WithModel("latest")) },
+		"a letter that ids don't have": func() (*openfga.Engine, error) { return openfga.New(client, strings.Replace(storeID, "R", "I", 1)) },
+		"too large a batch":            func() (*openfga.Engine, error) { return openfga.New(client, storeID, openfga.WithBatchSize(10_001)) },
+		"batch size zero":              func() (*openfga.Engine, error) { return openfga.New(client, storeID, openfga.WithBatchSize(0)) },
+		"parallelism zero":             func() (*openfga.Engine, error) { return openfga.New(client, storeID, openfga.WithParallelism(0)) },
+		"timeout zero":                 func() (*openfga.Engine, error) { return openfga.New(client, storeID, openfga.WithTimeout(0)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			if e, err := build(); err == nil || e != nil {
