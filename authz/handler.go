@@ -145,6 +145,9 @@ func (s *Session) decide(ctx context.Context, objects []string, relation string,
 	case refused != nil:
 		return nil, refused
 	}
+	if refused := m.owner.stranger(call.Principal); refused != nil {
+		return nil, refused
+	}
 	subject, refused := s.subject(&input{principal: call.Principal, call: &call, now: m.owner.now})
 	if refused != nil {
 		return nil, refused

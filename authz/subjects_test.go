@@ -39,7 +39,7 @@ func TestSubjectsThatCantBe(t *testing.T) {
 			}, "must hold {$issuer}",
 		},
 		"row 21a: two issuers with equal subjects": {
-			authz.Config{IssuerSubjects: map[string]authz.Subjects{"a": {User: "user:{$sub}"}, "b": {User: "user:{$sub}"}}}, `is that of issuer "a"`,
+			authz.Config{IssuerSubjects: map[string]authz.Subjects{"a": {User: "user:{$sub}"}, "b": {User: "user:{$sub}"}}}, "a token of one issuer can name the subject of another's",
 		},
 		"an issuer's name that can't stand in a subject": {
 			authz.Config{Subjects: authz.Subjects{User: "user:{$issuer}/{$sub}"}, Issuers: []string{"https://a", "b"}}, "short name",
