@@ -17,7 +17,7 @@ type tokenRule struct {
 	acrValues []string
 	// issuers are the short names of the issuers admitted; none: all.
 	issuers []string
-	maxAge    time.Duration
+	maxAge  time.Duration
 	// kinds limits the kinds; with it unset, neither field counts.
 	kinds         bool
 	service, user bool
