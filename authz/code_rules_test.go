@@ -61,6 +61,7 @@ func TestRulesInCode(t *testing.T) {
 		want   authz.Reason
 	}{
 		"health is public":             {"/grpc.health.v1.Health/Check", nil, ""},
+		"health may be watched":        {"/grpc.health.v1.Health/Watch", nil, ""},
 		"an exact selector goes first": {"/grpc.health.v1.Health/List", user("alice"), authz.ReasonMethodDenied},
 		"reflection wants a token":     {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", nil, authz.ReasonTokenMissing},
 		"reflection takes a token":     {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", user("alice"), ""},
@@ -72,6 +73,30 @@ func TestRulesInCode(t *testing.T) {
 				t.Errorf("got %v, want %q", err, tc.want)
 			}
 		})
+	}
+}
+
+// Health opens what probes need. List names every service of the server.
+func TestHealthOpensCheckAndWatchAlone(t *testing.T) {
+	authorizer := newAuthorizer(t, authz.Config{Engine: newTuples(), Rules: []authz.MethodRule{authz.Health()}})
+	health := "/grpc.health.v1.Health/"
+	if err := authorizer.ValidateMethods(health+"Check", health+"Watch", health+"List"); err != nil {
+		t.Errorf("a server with the health service doesn't start: %v", err)
+	}
+	for method, public := range map[string]bool{"Check": true, "Watch": true, "List": false} {
+		if m := authorizer.Method(health + method); m.Public() != public {
+			t.Errorf("%s: public is %v", method, m.Public())
+		}
+		for caller, principal := range map[string]authz.Principal{"nobody": nil, "a user": user("alice"), "a service": backend("b")} {
+			if _, err := authorizer.Authorize(t.Context(), health+method, principal, nil); (err == nil) != public {
+				t.Errorf("%s by %s: %v", method, caller, err)
+			}
+		}
+	}
+	listed := authz.MethodRule{Selector: "grpc.health.v1.Health/List", Rule: authenticated()}
+	authorizer = newAuthorizer(t, authz.Config{Engine: newTuples(), Rules: []authz.MethodRule{listed, authz.Health()}})
+	if _, err := authorizer.Authorize(t.Context(), health+"List", user("alice"), nil); err != nil {
+		t.Errorf("a rule of one's own doesn't open List: %v", err)
 	}
 }
 
