@@ -194,3 +194,17 @@ func TestRevisionThatDoesntDecide(t *testing.T) {
 		})
 	}
 }
+
+// Row 58: the cap on objects is the call's, whatever its other conditions are.
+func TestRow58TooManyObjectsRefuseTheCall(t *testing.T) {
+	rule := ruleOf(t, "any(held unset)")
+	rule.GetAnyOf().GetConditions()[1].GetCheck().Object = "document:{texts[]}"
+	engine := &judge{}
+	method := newAuthorizer(t, authz.Config{Engine: engine, MaxObjects: 2, Resolver: ruled(t, nil, map[string]*authzv1.Rule{"M": rule})}).Method("/t.S/M")
+	for objects, want := range map[int]authz.Reason{2: "", 3: authz.ReasonObjectMissing} {
+		_, err := method.Authorize(t.Context(), &authz.Call{Principal: user("alice"), Message: &docsv1.Kinds{Texts: make([]string, objects)}})
+		if reasonOf(err) != want || engine.queries > 0 {
+			t.Errorf("%d objects: %v after %d queries", objects, err, engine.queries)
+		}
+	}
+}
