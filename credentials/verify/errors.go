@@ -71,8 +71,33 @@ type Error struct {
 	// attempt can succeed. Zero when not known.
 	RetryAfter time.Duration
 
+	// Unverified is what the refused token, or the answer about it, said of
+	// itself, for hooks and audit records. Nothing of it was verified: anybody
+	// may have written it. Nil where nothing could be read.
+	Unverified *Unverified
+
 	// Err is the cause. It may be nil.
 	Err error
+}
+
+// Unverified is what a refused token said of itself. Each text is cut to 128
+// bytes. It must not be used for a decision or a metric label, and it may hold
+// anything: escape it where it is written.
+type Unverified struct {
+	// Issuer is iss.
+	Issuer string
+
+	// Subject is sub.
+	Subject string
+
+	// ClientID is the client's id, from where the profile says.
+	ClientID string
+
+	// Audiences are the first of aud, at most four.
+	Audiences []string
+
+	// Type is typ of the token's header, empty for an introspected token.
+	Type string
 }
 
 // Error returns a text that is constant for the reason.

@@ -89,6 +89,10 @@ type JWTConfig struct {
 	// Optional. Default: typ must be at+jwt.
 	InsecureGenericType bool
 
+	// Profile says how the issuer writes access tokens.
+	// Optional. Default: as RFC 9068 says.
+	Profile Profile
+
 	// IsService decides whether a token is a service's own. It must be quick
 	// and safe for concurrent use.
 	// Optional. Default: sub is absent or equals client_id.
