@@ -42,20 +42,23 @@ func (i *Interceptor) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamSer
 	if !method.ReadsMessage() {
 		i.granted(ss.Context(), v)
 	}
-
-	return withTrailer(ss, s.run(srv, handler))
-}
-
-// withTrailer sends along what a refusal has beside its status.
-func withTrailer(ss grpc.ServerStream, err error) error {
-	var refusal *Error
-	if errors.As(err, &refusal) {
-		if trailer := refusal.trailer(); trailer != nil {
-			ss.SetTrailer(trailer)
-		}
+	err = s.run(srv, handler)
+	// Only this call's own refusal has a trailer: a handler may return what ended
+	// another call.
+	if refusal, ok := s.endErr().(*Error); ok && errors.Is(err, refusal) {
+		return withTrailer(ss, refusal)
 	}
 
 	return err
+}
+
+// withTrailer sends along what a refusal has beside its status.
+func withTrailer(ss grpc.ServerStream, refusal *Error) error {
+	if trailer := refusal.trailer(); trailer != nil {
+		ss.SetTrailer(trailer)
+	}
+
+	return refusal
 }
 
 // admitStream authenticates a stream's caller and, where the rule doesn't need
