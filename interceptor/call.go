@@ -31,21 +31,6 @@ func (i *Interceptor) authenticate(ctx context.Context, method *authz.Method) (s
 	return token, principal, nil
 }
 
-func (i *Interceptor) verify(ctx context.Context, method *authz.Method, token string) (*verify.Principal, error) {
-	principal, err := i.verifier.Verify(ctx, token, verify.Requirements{
-		Validation:      validationOf(method.Validation()),
-		PeerCertificate: peerCertificate(ctx),
-	})
-	if err != nil {
-		return nil, err
-	}
-	if principal == nil {
-		return nil, errNoPrincipal
-	}
-
-	return principal, nil
-}
-
 func validationOf(v authzv1.Validation) verify.Validation {
 	switch v {
 	case authzv1.Validation_VALIDATION_LOCAL:

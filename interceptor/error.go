@@ -86,15 +86,15 @@ type refusals struct {
 // usher made is a fault of ours: INTERNAL, never a grant.
 func (r refusals) of(ctx context.Context, err error, hidesExistence bool) *Error {
 	var refused *Error
-	if errors.As(err, &refused) {
+	if errors.As(err, &refused) && refused != nil && refused.status != nil {
 		return refused
 	}
 	var denied *authz.Error
-	if errors.As(err, &denied) {
+	if errors.As(err, &denied) && denied != nil {
 		return r.ofAuthz(denied, hidesExistence)
 	}
 	var unverified *verify.Error
-	if errors.As(err, &unverified) {
+	if errors.As(err, &unverified) && unverified != nil {
 		return r.ofVerify(unverified)
 	}
 	switch {

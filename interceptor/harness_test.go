@@ -37,6 +37,9 @@ import (
 // Every test's calls end long before this; it only turns a hang into a failure.
 const testDeadline = 20 * time.Second
 
+// issuer is whose tokens the tests' principals have.
+const issuer = "https://issuer.example"
+
 const (
 	aliceToken = "alice-token"
 	bobToken   = "bob-token"
@@ -69,7 +72,7 @@ func newWorld(t testing.TB) *world {
 func principal(t testing.TB, sub string, life time.Duration, more ...map[string]any) *verify.Principal {
 	t.Helper()
 	claims := map[string]any{
-		"iss": "https://issuer.example", "sub": sub, "client_id": "app", "aud": "docs",
+		"iss": issuer, "sub": sub, "client_id": "app", "aud": "docs",
 		"iat": time.Now().Unix(), "exp": time.Now().Add(life).Unix(), "scope": "read write",
 	}
 	for _, m := range more {
@@ -231,7 +234,7 @@ type setupConfig struct {
 func newInterceptor(t testing.TB, w *world, cfg setupConfig) *interceptor.Interceptor {
 	t.Helper()
 	c := interceptor.Config{
-		Verifier: w, Engine: w, Rules: cfg.rules.methodRules(),
+		Verifier: w, Engine: w, Rules: cfg.rules.methodRules(), Issuers: []string{issuer},
 		Subjects: authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"},
 		Observer: interceptor.Observer{Decided: func(_ context.Context, d interceptor.Decided) {
 			w.mu.Lock()
@@ -416,4 +419,11 @@ func subjectIs(ctx context.Context, want string) error {
 	}
 
 	return nil
+}
+
+func wantCode(t testing.TB, err error, code codes.Code) {
+	t.Helper()
+	if status.Code(err) != code {
+		t.Fatalf("%v, want %v", err, code)
+	}
 }

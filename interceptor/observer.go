@@ -33,7 +33,8 @@ type Observer struct {
 	// where there is no caller left to fail. A panic before that goes on as any
 	// panic of a handler does.
 	HandlerPanicked func(ctx context.Context, event HandlerPanicked)
-	// HookPanicked is told of a panic in one of the functions above.
+	// HookPanicked is told of a panic in one of the functions above, or in the
+	// verifier: that call is refused with MISCONFIGURED.
 	HookPanicked func(ctx context.Context, event HookPanicked)
 }
 
@@ -133,11 +134,12 @@ type HandlerPanicked struct {
 	Stack []byte
 }
 
-// HookPanicked is a panic in a function of an Observer.
+// HookPanicked is a panic in a function of an Observer, or in the verifier.
 type HookPanicked struct {
-	// Hook is the name of the function.
+	// Hook is the name of the function, or "Verifier".
 	Hook string
-	// Value is what it panicked with.
+	// Value is what it panicked with. It may hold anything, a verifier's a token:
+	// it must not be logged.
 	Value any
 	// Stack is the stack of the panic.
 	Stack []byte
