@@ -13,7 +13,7 @@ var errNoSession = errors.New("the context has no session: the call didn't pass 
 // method's rule. A nil error means yes, and nothing else does; otherwise the error
 // is an [*Error], or wraps the context's own.
 func CheckFromContext(ctx context.Context, object, relation string) error {
-	decision, err := decideFromContext(ctx, []string{object}, relation)
+	decision, err := decideFromContext(ctx, []string{object}, relation, false)
 	if err != nil {
 		return err
 	}
@@ -33,11 +33,12 @@ func CheckFromContext(ctx context.Context, object, relation string) error {
 }
 
 // FilterFromContext asks, in a handler, to which of the objects, each "type:id",
-// the caller has the relation. The result has the objects' order and length. An
-// object without a verdict makes the whole an error: a list that lacks what the
-// caller may see isn't an answer.
+// the caller has the relation. The result has the objects' order and length. What
+// can't be an object, here or by the engine's grammar, is denied, and the others
+// are not affected. An object without a verdict makes the whole an error: a list
+// that lacks what the caller may see isn't an answer. At most 10,000 objects.
 func FilterFromContext(ctx context.Context, objects []string, relation string) ([]bool, error) {
-	decision, err := decideFromContext(ctx, objects, relation)
+	decision, err := decideFromContext(ctx, objects, relation, true)
 	if err != nil {
 		return nil, err
 	}
@@ -52,18 +53,41 @@ func FilterFromContext(ctx context.Context, objects []string, relation string) (
 	return allowed, nil
 }
 
+// EmptyFromContext says, in a handler under the policy "handler", that its answer
+// holds nothing that a check could be about, as a page of a list without an entry
+// does. It counts as the check that the policy demands, and is audited: as a
+// decision without checks. It is the handler's word, which nothing verifies. An
+// error is an [*Error]: the context has no session, or its call has ended.
+func EmptyFromContext(ctx context.Context) error {
+	session, ok := FromContext(ctx)
+	if !ok {
+		return &Error{Reason: ReasonMisconfigured, Err: errNoSession}
+	}
+	if session.over() {
+		return &Error{Reason: ReasonMisconfigured, Err: errSessionOver}
+	}
+	session.granted.Store(true)
+	session.method.observe(ctx, &Decision{
+		allowed: true, method: session.method.name, rule: "handler's word that its answer is empty",
+	})
+
+	return nil
+}
+
 // handlerDecision is a handler's own check.
 type handlerDecision struct {
 	verdicts []verdict
 	checks   []Checked
 }
 
-func decideFromContext(ctx context.Context, objects []string, relation string) (*handlerDecision, error) {
+// decideFromContext asks about the objects. In a filter, what can't be an object is
+// denied by itself.
+func decideFromContext(ctx context.Context, objects []string, relation string, filter bool) (*handlerDecision, error) {
 	session, ok := FromContext(ctx)
 	if !ok {
 		return nil, &Error{Reason: ReasonMisconfigured, Err: errNoSession}
 	}
-	decided, err := session.decide(ctx, objects, relation)
+	decided, err := session.decide(ctx, objects, relation, filter)
 	if err != nil {
 		var refused *Error
 		if errors.As(err, &refused) {
@@ -72,17 +96,26 @@ func decideFromContext(ctx context.Context, objects []string, relation string) (
 
 		return nil, err
 	}
-	reason, allowed, answered := Reason(""), true, true
-	for _, verdict := range decided.verdicts {
+	reason, allowed, granted, judged := Reason(""), true, false, false
+	for i, verdict := range decided.verdicts {
 		if verdict != verdictAllowed {
 			allowed, reason = false, ReasonRelationDenied
 		}
-		answered = answered && verdict != verdictError
+		granted = granted || verdict == verdictAllowed
+		judged = judged || verdict != verdictError && decided.checks[i].Answer.Err == nil
+		if verdict == verdictError {
+			granted, judged = false, false
+
+			break
+		}
 	}
-	// Only a verdict counts as a check: a question that nobody answered decides
-	// nothing, whether the handler heeds the error or not.
-	if answered {
-		session.checks.Add(1)
+	// A question that the engine didn't answer decides nothing, whether the
+	// handler heeds the error or not.
+	if granted {
+		session.granted.Store(true)
+	}
+	if filter && judged {
+		session.filtered.Store(true)
 	}
 	session.observe(ctx, relation, decided.checks, reason, allowed)
 
@@ -95,37 +128,33 @@ func (s *Session) observe(ctx context.Context, relation string, checks []Checked
 	})
 }
 
-func (s *Session) decide(ctx context.Context, objects []string, relation string) (*handlerDecision, error) {
+func (s *Session) decide(ctx context.Context, objects []string, relation string, filter bool) (*handlerDecision, error) {
 	m := s.method
-	asker := m.owner.asker
+	call, consistency, refused := s.current()
 	switch {
-	case asker == nil:
+	case refused != nil && errors.Is(refused, errSessionOver):
+		return nil, refused
+	case m.owner.asker == nil:
 		return nil, refusal(ReasonMisconfigured, "no engine is configured")
-	case m.policy == policyPublic || s.call.Principal == nil:
+	case m.policy == policyPublic || call.Principal == nil:
 		return nil, refusal(ReasonSubjectUnmapped, "the call has no principal")
 	case badName(relation) >= 0:
 		return nil, refusal(ReasonMisconfigured, "the relation %q isn't a name", relation)
 	case len(objects) > maxFilter:
 		return nil, refusal(ReasonMisconfigured, "%d objects are more than the %d that one filter may have", len(objects), maxFilter)
+	case refused != nil:
+		return nil, refused
 	}
-	in := input{principal: s.call.Principal, call: &s.call, now: m.owner.now}
-	if m.consistency.revision != nil && m.consistency.revision.reads {
-		e := evaluation{method: m, call: &s.call}
-		if err := e.setMessage(); err != nil {
-			return nil, err
-		}
-		in.message = e.in.message
-	}
-	consistency, refused := m.consistency.resolve(&in)
+	subject, refused := s.subject(&input{principal: call.Principal, call: &call, now: m.owner.now})
 	if refused != nil {
 		return nil, refused
 	}
-	subject, refused := s.subject(&in)
-	if refused != nil {
-		return nil, refused
+	decided, err := s.ask(ctx, &call, objects, relation, subject, consistency, filter)
+	if err == nil && s.over() {
+		return nil, &Error{Reason: ReasonMisconfigured, Err: errSessionOver}
 	}
 
-	return s.ask(ctx, objects, relation, subject, consistency)
+	return decided, err
 }
 
 // maxFilter bounds the objects of one filter: what a handler lists is a page.
@@ -144,24 +173,37 @@ func (s *Session) subject(in *input) (Subject, *Error) {
 	return Subject{Type: t.template.objectType, ID: string(id), Relation: t.template.relation}, nil
 }
 
-func (s *Session) ask(ctx context.Context, objects []string, relation string, subject Subject, consistency Consistency) (*handlerDecision, error) {
+func (s *Session) ask(
+	ctx context.Context, call *Call, objects []string, relation string, subject Subject, consistency Consistency, filter bool,
+) (*handlerDecision, error) {
 	decided := &handlerDecision{verdicts: make([]verdict, len(objects)), checks: make([]Checked, len(objects))}
-	questions := make([]question, len(objects))
+	questions := make([]question, 0, len(objects))
+	at := make([]int, 0, len(objects))
 	for i, text := range objects {
 		object, ok := parseObject(text)
-		if !ok {
-			return nil, &Error{Reason: ReasonObjectMissing, Err: fmt.Errorf("object %d isn't type:id", i)}
-		}
 		query := Query{Object: object, Relation: relation, Subject: subject}
-		questions[i] = question{key: queryKey(query, consistency), query: query, cacheable: true}
+		if !ok {
+			err := fmt.Errorf("object %d isn't type:id", i)
+			if !filter {
+				return nil, &Error{Reason: ReasonObjectMissing, Err: err}
+			}
+			decided.checks[i] = Checked{Query: query, Answer: Answer{Err: &EngineError{Kind: EngineBadRequest, Err: err}}}
+
+			continue
+		}
+		questions = append(questions, question{key: queryKey(query, consistency), query: query, cacheable: true})
+		at = append(at, i)
 	}
-	if err := s.method.owner.asker.ask(ctx, questions, consistency, s.call.Fresh); err != nil {
+	if err := s.method.owner.asker.ask(ctx, questions, consistency, call.Fresh); err != nil {
 		return nil, fmt.Errorf("authz: the call ended before a decision: %w", err)
 	}
-	for i := range questions {
-		q := &questions[i]
+	for n := range questions {
+		q, i := &questions[n], at[n]
 		decided.checks[i] = Checked{Query: q.query, Answer: q.answer, Cached: q.cached}
 		decided.verdicts[i] = verdictOf(&q.answer)
+		if filter && q.answer.Err != nil && asEngineError(q.answer.Err).Kind == EngineBadRequest {
+			decided.verdicts[i] = verdictDenied
+		}
 	}
 
 	return decided, nil

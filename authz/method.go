@@ -82,6 +82,12 @@ func (m *Method) Public() bool { return m.policy == policyPublic }
 // ReadsMessage says that the rule can't be decided without the request.
 func (m *Method) ReadsMessage() bool { return m.reads }
 
+// RevisionReadsMessage reports whether the rule's revision is a field of the
+// message, so that the handler's own checks need it too: see [Session.Receive].
+func (m *Method) RevisionReadsMessage() bool {
+	return m.consistency.revision != nil && m.consistency.revision.reads
+}
+
 // ReadsConnection says that the rule reads what [Call] has in Metadata or PeerIP.
 func (m *Method) ReadsConnection() bool { return m.connection }
 
