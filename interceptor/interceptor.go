@@ -15,7 +15,7 @@ import (
 
 // Faults of ours, which callers see as INTERNAL.
 var (
-	errUnchecked = errors.New("interceptor: the rule leaves the decision to the handler, which made no check")
+	errUnchecked = errors.New("interceptor: the rule leaves the decision to the handler, which answered without a check that was granted; an answer that needs none says so by authz.EmptyFromContext")
 	errNobody    = errors.New("interceptor: the method has no usable rule")
 	errNotProto  = errors.New("interceptor: the rule reads the message, which is no protobuf message here")
 )

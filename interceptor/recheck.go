@@ -115,7 +115,7 @@ func (s *guardedStream) reverify(ctx context.Context, v *verdict) error {
 		return s.owner.refusals.make(ReasonTokenInvalid, errOtherPrincipal, extras{challenge: &challenge{err: errorInvalidToken}})
 	}
 	v.principal = principal
-	s.principal.Store(principal)
+	s.renew(principal)
 
 	return nil
 }
