@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/testing/testpb"
 	"go.uber.org/goleak"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -425,5 +426,15 @@ func wantCode(t testing.TB, err error, code codes.Code) {
 	t.Helper()
 	if status.Code(err) != code {
 		t.Fatalf("%v, want %v", err, code)
+	}
+}
+
+// recovering are the options of a server whose handlers may panic.
+func recovering() []grpc.ServerOption {
+	recovered := recovery.WithRecoveryHandler(func(any) error { return status.Error(codes.Aborted, "recovered") })
+
+	return []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(recovery.UnaryServerInterceptor(recovered)),
+		grpc.ChainStreamInterceptor(recovery.StreamServerInterceptor(recovered)),
 	}
 }
