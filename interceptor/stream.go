@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -91,16 +92,27 @@ func (s *guardedStream) RecvMsg(m any) error {
 	if s.phase.Load() == phaseOver {
 		return s.endErr()
 	}
+	message, readable := m.(proto.Message)
+	reads := s.method.ReadsMessage()
+	if reads && !readable {
+		// Nothing is read that could not be decided about.
+		return s.refuse(OccasionMessage, errNotProto)
+	}
 	if err := s.ServerStream.RecvMsg(m); err != nil {
+		if reads && !errors.Is(err, io.EOF) {
+			// Part of a message may have been decoded.
+			reset(m)
+		}
+
 		return s.received(err)
 	}
-	if s.method.ReadsMessage() {
-		if err := s.authorizeMessage(m); err != nil {
+	if reads {
+		if err := s.authorizeMessage(message); err != nil {
 			reset(m)
 
 			return s.finishWith(err)
 		}
-		s.note(m)
+		s.note(message)
 		s.open()
 	}
 	if s.phase.Load() == phaseOver {
@@ -378,8 +390,8 @@ func (s *guardedStream) renew(principal *verify.Principal) {
 // note lets the handler's own checks know of a message that was let through, where
 // they are to be as fresh as it says. What is wrong with its revision is what
 // those checks answer.
-func (s *guardedStream) note(m any) {
-	if message, ok := m.(proto.Message); ok && s.method.RevisionReadsMessage() {
+func (s *guardedStream) note(message proto.Message) {
+	if s.method.RevisionReadsMessage() {
 		_ = s.session().Receive(message)
 	}
 }
@@ -392,9 +404,22 @@ func (s *guardedStream) endErr() error {
 	return s.end
 }
 
-// reset takes the content of a refused message away.
+// reset takes the content of a refused message away, of whatever type a codec
+// fills.
 func reset(m any) {
 	if message, ok := m.(proto.Message); ok {
 		proto.Reset(message)
+
+		return
+	}
+	switch v := reflect.ValueOf(m); v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			v.Elem().SetZero()
+		}
+	case reflect.Map, reflect.Slice:
+		v.Clear()
+	default:
+		// A codec can't fill a value of another kind.
 	}
 }
