@@ -21,16 +21,17 @@ type Profile struct {
 	Types []string
 
 	// AccessToken is what proves that a JWT whose typ isn't at+jwt is an access
-	// token: one of these must hold. An introspection answer needs no such
-	// proof: the endpoint was asked about an access token (RFC 7662 §2.1).
-	// Required where Types has anything but at+jwt.
+	// token, and that an introspection answer is about one: one of these must
+	// hold.
+	// Required where Types has anything but at+jwt. Otherwise optional; without
+	// it any introspected token is accepted that doesn't say it is another kind.
 	AccessToken []Evidence
 
 	// OtherToken is what proves that a JWT or an introspected token is something
 	// else than an access token: it is refused if one of these holds. What
 	// every profile refuses needs no mention: a token_use, token_type or typ
-	// other than an access token's, and the claims nonce, at_hash, c_hash,
-	// s_hash, events and sid_hint of ID and logout tokens.
+	// claim other than an access token's, and the claims nonce, at_hash, c_hash
+	// and s_hash of ID tokens and events of logout tokens.
 	// Optional.
 	OtherToken []Evidence
 
@@ -41,7 +42,7 @@ type Profile struct {
 
 	// ClientID is where the client's id is. Where more than one of these is
 	// present they must be equal, or the token is refused.
-	// Optional. Default: client_id.
+	// Optional. Default, if nil: client_id.
 	ClientID []Path
 
 	// SubjectPrefix makes the client id of sub where sub begins so: what
@@ -50,12 +51,18 @@ type Profile struct {
 	// Optional.
 	SubjectPrefix string
 
-	// TrustDomain accepts SPIFFE JWT-SVIDs: a token without iss, whose sub is a
-	// SPIFFE ID in the trust domain that is the configured Issuer, such as
+	// TrustDomain is for SPIFFE JWT-SVIDs, which need no iss: the trust domain
+	// of sub, a SPIFFE ID, must be the configured Issuer, such as
 	// "spiffe://example.org". The client id is the path of the SPIFFE ID,
-	// without the slash at its beginning.
+	// without the slash at its beginning. Keys whose use is jwt-svid are
+	// accepted beside those for signatures. It is for JWTs alone.
 	// Optional.
 	TrustDomain bool
+
+	// TokenIssuer is, with TrustDomain, the iss that tokens hold: the jwt_issuer
+	// of SPIRE. A token without iss is accepted as well.
+	// Optional. Default: a token that has an iss other than Issuer is refused.
+	TokenIssuer string
 
 	// ClientAsAudience is for issuers that leave out aud: then the token's
 	// client id must be one of Audiences. A token that has an aud is judged by
@@ -63,9 +70,15 @@ type Profile struct {
 	// Optional.
 	ClientAsAudience bool
 
-	// Scopes is where the scopes are; the first one present counts.
+	// Scopes is where the scopes are: strings of names separated by spaces, or
+	// arrays. The first one present counts; all of them must be well-formed.
 	// Optional. Default: scope, then scp.
 	Scopes []Path
+
+	// AuthTimeText is for issuers that write auth_time as a text (RFC 3339): it
+	// is read as one. Otherwise such a token is refused.
+	// Optional.
+	AuthTimeText bool
 
 	// Roles, Groups and Permissions are where [Principal.Roles],
 	// [Principal.Groups] and [Principal.Permissions] are read. What is found in
@@ -77,8 +90,10 @@ type Profile struct {
 	// it stands for a user: one of each list suffices. A token for which neither
 	// or both hold is of no clear kind, and is refused by every rule that isn't
 	// public.
-	// Optional. Default, if both are empty: sub and the client id are equal, or
-	// both present and different (RFC 9068 §2.2).
+	// Optional, but Service is required with SubjectPrefix and TrustDomain.
+	// Default, if both are nil: a service's if sub and the client id are equal,
+	// a user's if both are present and differ (RFC 9068 §2.2). A list that is
+	// empty and not nil proves nothing.
 	Service, User []Evidence
 
 	// Kind decides in place of Service and User, whose verdict is the
@@ -106,9 +121,9 @@ type Condition struct {
 	// Required.
 	Test Test
 
-	// Values are what Equals and HasPrefix compare with; one must fit. In them
-	// {$client_id} stands for the token's client id: a value with it fits no
-	// token without a client id.
+	// Values are what the tests below compare with, but for Present and Absent.
+	// In them {$client_id} stands for the token's client id: a value with it
+	// fits no token without one.
 	// Required for those tests.
 	Values []string
 }
@@ -126,6 +141,11 @@ const (
 
 	// Equals holds if the claim is a string that equals one of Values.
 	Equals
+
+	// Differs holds if the claim is a string, not empty, that equals none of
+	// Values. It doesn't hold if there is nothing to put in a placeholder's
+	// place.
+	Differs
 
 	// HasPrefix holds if the claim is a string that begins with one of Values
 	// and is longer.
