@@ -49,9 +49,6 @@ func (e *evaluation) query(q *ask) Query {
 // then from the engine in one batch. Warm says that the engine wasn't asked. The
 // error is the context's.
 func (e *evaluation) answer(ctx context.Context, root *node) (warm bool, err error) {
-	for i := range e.asks {
-		e.asks[i].verdict = verdictPending
-	}
 	if e.fold(root) != verdictPending {
 		return true, nil
 	}

@@ -22,6 +22,7 @@ type Authorizer struct {
 	ruleless   map[string]*site // where the methods without a rule are declared
 	faults     []*RuleError
 	subjects   compiledSubjects
+	issuers    issuerNames
 	asker      *asker
 	maxObjects int
 	now        func() time.Time
@@ -37,6 +38,7 @@ func New(config Config) (*Authorizer, error) {
 	config.Observer = config.Observer.contained()
 	a := &Authorizer{
 		methods: map[string]*Method{}, ruleless: map[string]*site{}, maxObjects: config.MaxObjects, now: config.Now, observer: config.Observer,
+		issuers: slices.Clone(config.Issuers),
 	}
 	if a.maxObjects == 0 {
 		a.maxObjects = DefaultMaxObjects
@@ -44,7 +46,7 @@ func New(config Config) (*Authorizer, error) {
 	if a.now == nil {
 		a.now = time.Now
 	}
-	errs := config.validate()
+	errs := append(config.validate(), config.validateIssuers()...)
 	var err error
 	if a.subjects, err = compileSubjects(&config); err != nil {
 		errs = append(errs, err)

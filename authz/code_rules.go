@@ -83,6 +83,9 @@ func (c *codeRules) find(service protoreflect.FullName, method protoreflect.Name
 		return nil
 	}
 	entry.matched = true
+	if own := entry.rule.methods[string(method)]; own != nil {
+		return own
+	}
 
 	return entry.rule.Rule
 }

@@ -41,7 +41,7 @@ func TestRulesInCodeThatCantBe(t *testing.T) {
 		"unknown enum number":        {[]authz.MethodRule{{Selector: "grpc.health.v1.Health/Check", Rule: &authzv1.Rule{Policy: authenticated().GetPolicy(), OnDeny: 9}}}, "on_deny has the value 9"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := authz.New(authz.Config{Engine: newTuples(), Subjects: subjects, Rules: tc.rules})
+			_, err := authz.New(authz.Config{Engine: newTuples(), Subjects: subjects, Issuers: []string{"main"}, Rules: tc.rules})
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, want %q", err, tc.want)
 			}
@@ -61,8 +61,9 @@ func TestRulesInCode(t *testing.T) {
 		want   authz.Reason
 	}{
 		"health is public":             {"/grpc.health.v1.Health/Check", nil, ""},
+		"health may be watched":        {"/grpc.health.v1.Health/Watch", nil, ""},
 		"an exact selector goes first": {"/grpc.health.v1.Health/List", user("alice"), authz.ReasonMethodDenied},
-		"reflection wants a token":     {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", nil, authz.ReasonSubjectUnmapped},
+		"reflection wants a token":     {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", nil, authz.ReasonTokenMissing},
 		"reflection takes a token":     {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", user("alice"), ""},
 		"channelz refuses users":       {"/grpc.channelz.v1.Channelz/GetServers", user("alice"), authz.ReasonKindDenied},
 		"channelz takes services":      {"/grpc.channelz.v1.Channelz/GetServers", backend("monitor"), ""},
@@ -72,6 +73,30 @@ func TestRulesInCode(t *testing.T) {
 				t.Errorf("got %v, want %q", err, tc.want)
 			}
 		})
+	}
+}
+
+// Health opens what probes need. List names every service of the server.
+func TestHealthOpensCheckAndWatchAlone(t *testing.T) {
+	authorizer := newAuthorizer(t, authz.Config{Engine: newTuples(), Rules: []authz.MethodRule{authz.Health()}})
+	health := "/grpc.health.v1.Health/"
+	if err := authorizer.ValidateMethods(health+"Check", health+"Watch", health+"List"); err != nil {
+		t.Errorf("a server with the health service doesn't start: %v", err)
+	}
+	for method, public := range map[string]bool{"Check": true, "Watch": true, "List": false} {
+		if m := authorizer.Method(health + method); m.Public() != public {
+			t.Errorf("%s: public is %v", method, m.Public())
+		}
+		for caller, principal := range map[string]authz.Principal{"nobody": nil, "a user": user("alice"), "a service": backend("b")} {
+			if _, err := authorizer.Authorize(t.Context(), health+method, principal, nil); (err == nil) != public {
+				t.Errorf("%s by %s: %v", method, caller, err)
+			}
+		}
+	}
+	listed := authz.MethodRule{Selector: "grpc.health.v1.Health/List", Rule: authenticated()}
+	authorizer = newAuthorizer(t, authz.Config{Engine: newTuples(), Rules: []authz.MethodRule{listed, authz.Health()}})
+	if _, err := authorizer.Authorize(t.Context(), health+"List", user("alice"), nil); err != nil {
+		t.Errorf("a rule of one's own doesn't open List: %v", err)
 	}
 }
 
@@ -110,8 +135,8 @@ func TestRulesThatNeedAnEngine(t *testing.T) {
 		config authz.Config
 		want   string
 	}{
-		"no engine":   {authz.Config{Subjects: subjects}, "asks an engine and none is configured"},
-		"no subjects": {authz.Config{Engine: newTuples()}, "no subjects are configured"},
+		"no engine":   {authz.Config{Subjects: subjects, Issuers: []string{"main"}}, "asks an engine and none is configured"},
+		"no subjects": {authz.Config{Engine: newTuples(), Issuers: []string{"main"}}, "no subjects are configured"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			authorizer, err := authz.New(tc.config)

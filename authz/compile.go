@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -55,7 +56,8 @@ func (a *Authorizer) compileMethod(md protoreflect.MethodDescriptor, at *site, o
 		m.granted = &Decision{allowed: true, method: m.name, rule: m.rule}
 	}()
 	whole := inherit(own, def)
-	cs := &conditions{site: at, input: md.Input()}
+	cs := &conditions{site: at, input: md.Input(), issuers: a.issuers.narrowed(whole.rule.GetAccessToken().GetIssuers())}
+	cs.servicesOnly = servicesOnly(whole.rule.GetAccessToken().GetKinds())
 	m.compilePolicy(whole, own, cs)
 	if m.policy == policyPublic || own.GetDeny() != nil {
 		if own.GetAccessToken() != nil {
@@ -64,6 +66,7 @@ func (a *Authorizer) compileMethod(md protoreflect.MethodDescriptor, at *site, o
 	}
 	if m.policy != policyPublic && m.policy != policyDeny {
 		m.compileToken(whole, at)
+		m.compileIssuers(whole, at)
 		m.compileStream(whole, own, md, at)
 	}
 	m.compileConsistency(whole, cs)
@@ -136,7 +139,33 @@ func (m *Method) compileToken(whole *merged, at *site) {
 	}
 	m.token.scopes, m.token.anyScope, m.token.acrValues = token.GetScopes(), token.GetAnyScope(), token.GetAcrValues()
 	m.token.maxAge = at.duration(token.GetMaxAge(), whole.at("access_token.max_age"))
+	if m.token.maxAge > 0 && m.token.kinds && !m.token.user {
+		// RFC 9068 §2.2.1: auth_time is the resource owner's. An acr isn't so: some
+		// issuers write one for services too.
+		at.fail(whole.at("access_token.max_age"), -1, "a service has no auth_time, so nobody can pass", "leave max_age out, or admit KIND_USER")
+	}
 	m.validation = token.GetValidation()
+}
+
+func servicesOnly(kinds []authzv1.Kind) bool {
+	return len(kinds) > 0 && !slices.ContainsFunc(kinds, func(kind authzv1.Kind) bool { return kind != authzv1.Kind_KIND_SERVICE })
+}
+
+func (m *Method) compileIssuers(whole *merged, at *site) {
+	names := whole.rule.GetAccessToken().GetIssuers()
+	known := m.owner.issuers
+	for i, name := range names {
+		path := whole.at("access_token.issuers") + index(i)
+		switch {
+		case name == "":
+			at.fail(path, -1, "the name is empty", "write an issuer's short name")
+		case slices.Contains(names[:i], name):
+			at.fail(path, -1, "the name "+quoted(name)+" stands twice", "leave one")
+		case len(known) > 0 && !slices.Contains(known, name):
+			at.fail(path, -1, "there is no issuer "+quoted(name), "write the short name of one that is configured: "+quotedAll(known))
+		}
+	}
+	m.token.issuers = names
 }
 
 func (m *Method) compileStream(whole *merged, own *authzv1.Rule, md protoreflect.MethodDescriptor, at *site) {

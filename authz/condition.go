@@ -67,6 +67,10 @@ type conditions struct {
 	reads           bool
 	connection      bool
 	pins            []*part
+	// issuers are those whose tokens the rule admits.
+	issuers issuerNames
+	// servicesOnly says that the rule admits no user.
+	servicesOnly bool
 }
 
 func (c *conditions) leafNode(n *node) *node {
@@ -83,6 +87,12 @@ func (c *conditions) template(text, path string, in role) *template {
 		c.site.fail(path, bad.column, bad.problem, bad.fix)
 
 		return nil
+	}
+	if bad := c.issuers.unusable(t, in.screen()); bad != nil {
+		c.site.fail(path, bad.column, bad.problem, bad.fix)
+	}
+	if bad := c.issuers.apart(t); bad != nil && !in.paired {
+		c.site.fail(path, bad.column, bad.problem, bad.fix)
 	}
 	c.reads = c.reads || t.reads
 	for i := range t.parts {
@@ -109,6 +119,10 @@ func (c *conditions) check(rule *authzv1.Check, path string) *node {
 	if rule.GetSubject() == "" {
 		c.asksAboutCaller = true
 	} else if subject := c.template(rule.GetSubject(), path+".subject", roleSubject); subject != nil {
+		if p := subject.readsClient(); p != nil && !c.servicesOnly {
+			c.site.fail(path+".subject", p.column, "{"+p.name+"} would give a user's token the rights of the client that it was minted through",
+				"use {$client_id}, which only a service's token has, or admit KIND_SERVICE alone")
+		}
 		compiled.subject = newSubjectTemplate(subject)
 	}
 	compiled.context = c.context(rule.GetContext(), path+".context")
@@ -157,6 +171,14 @@ func (c *conditions) match(rule *authzv1.Match, path string) *node {
 			c.site.fail(path, -1, "both sides are literals", "compare a field with the caller")
 		case compiled.left.text == compiled.right.text:
 			c.site.fail(path, -1, "both sides are the same", "compare a field with the caller")
+		default:
+			if side, bad := c.issuers.matched(compiled.left, compiled.right); bad != nil {
+				at := path + ".left"
+				if side == compiled.right {
+					at = path + ".right"
+				}
+				c.site.fail(at, bad.column, bad.problem, bad.fix)
+			}
 		}
 	}
 

@@ -29,12 +29,16 @@ type Config struct {
 	// the engine about the caller.
 	Subjects Subjects
 	// IssuerSubjects replaces Subjects for the tokens of some issuers, by the
-	// issuer's short name. Optional.
+	// issuer's short name. Optional. One that isn't in Issuers is an error, where
+	// those are set.
 	IssuerSubjects map[string]Subjects
-	// Issuers are the short names of the issuers whose tokens are accepted. With
-	// more than one, every template of a subject must hold {$issuer}, unless the
-	// issuer has its own in IssuerSubjects: the same "sub" under two issuers is
-	// two subjects. Optional.
+	// Issuers are the short names of all issuers whose tokens the verifier
+	// accepts; a principal of another is refused with SUBJECT_UNMAPPED. With more
+	// than one, every template that reads {$sub}, {$client_id} or {$claim.path}
+	// must hold {$issuer}, in subjects and in rules, unless the issuer has its own
+	// in IssuerSubjects or the rule names it in access_token.issuers: the same
+	// "sub" under two issuers is two callers. Optional. Default: not known, which
+	// may be several. An empty name, and one that stands twice, is an error.
 	Issuers []string
 	// Rules are rules in code. Optional.
 	Rules []MethodRule

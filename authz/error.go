@@ -11,6 +11,9 @@ type Reason string
 
 // The reasons, with the gRPC code that the interceptor gives each.
 const (
+	// ReasonTokenMissing is a call without a principal, where the rule isn't
+	// public: UNAUTHENTICATED.
+	ReasonTokenMissing Reason = "TOKEN_MISSING"
 	// ReasonInsufficientScope is a scope that the token lacks: PERMISSION_DENIED.
 	ReasonInsufficientScope Reason = "INSUFFICIENT_SCOPE"
 	// ReasonStepUpRequired is an authentication too weak or too old (RFC 9470):
@@ -22,7 +25,8 @@ const (
 	// ReasonObjectMissing is a request that can't name its object:
 	// INVALID_ARGUMENT.
 	ReasonObjectMissing Reason = "OBJECT_MISSING"
-	// ReasonSubjectUnmapped is a kind of token without a subject template:
+	// ReasonSubjectUnmapped is a kind of token without a subject template, a token
+	// whose kind is unclear, or one of an issuer that isn't configured:
 	// PERMISSION_DENIED.
 	ReasonSubjectUnmapped Reason = "SUBJECT_UNMAPPED"
 	// ReasonSubjectInvalid is a token whose subject can't be used:
@@ -37,6 +41,9 @@ const (
 	// ReasonKindDenied is a kind of token that the rule doesn't admit:
 	// PERMISSION_DENIED.
 	ReasonKindDenied Reason = "KIND_DENIED"
+	// ReasonIssuerDenied is an issuer that the rule doesn't admit:
+	// PERMISSION_DENIED.
+	ReasonIssuerDenied Reason = "ISSUER_DENIED"
 	// ReasonMethodDenied is the policy "deny": PERMISSION_DENIED.
 	ReasonMethodDenied Reason = "METHOD_DENIED"
 	// ReasonRevisionInvalid is a revision that the engine refuses:

@@ -25,6 +25,8 @@ type evaluation struct {
 	leaves      []leaf
 	caller      *subjectTemplate
 	begun       time.Time
+	// stale says why the engine can't be asked: the revision can't be one.
+	stale *Error
 }
 
 // leaf is the state of one leaf of the condition.
@@ -35,6 +37,8 @@ type leaf struct {
 	// reason is why it is denied, where that isn't the relation.
 	reason Reason
 	scope  string
+	// err is why it has no verdict, where the request is at fault.
+	err *Error
 }
 
 var evaluations = sync.Pool{New: func() any { return &evaluation{} }}
@@ -67,6 +71,9 @@ func (m *Method) evaluate(ctx context.Context, call *Call) (*Decision, error) {
 	if err := e.prepare(); err != nil {
 		return m.refuse(ctx, err)
 	}
+	if e.settle(m.root) == verdictPending && e.stale != nil {
+		return m.refuse(ctx, e.stale)
+	}
 	warm, err := e.answer(ctx, m.root)
 	if err != nil {
 		return m.abandoned(ctx, err)
@@ -92,18 +99,16 @@ func (m *Method) conclude(ctx context.Context, e *evaluation, verdict verdict) (
 	if !e.begun.IsZero() {
 		decision.duration = time.Since(e.begun)
 	}
-	var err *Error
-	switch verdict {
-	case verdictAllowed:
+	if verdict == verdictAllowed {
 		decision.allowed = true
 		m.observe(ctx, decision)
 
 		return decision, nil
-	case verdictError:
-		err = e.failure()
-	case verdictDenied, verdictPending:
-		err = e.denial()
-	default:
+	}
+	var err *Error
+	if verdict.failed() {
+		err = e.failure(verdict)
+	} else {
 		err = e.denial()
 	}
 	decision.reason = err.Reason
@@ -112,17 +117,15 @@ func (m *Method) conclude(ctx context.Context, e *evaluation, verdict verdict) (
 	return decision, err
 }
 
-// prepare renders every query of the rule and decides the leaves that need none.
+// prepare renders every query of the rule and decides the leaves that need none. An
+// error is the whole call's: there is no message, or it names too much.
 func (e *evaluation) prepare() *Error {
 	if e.method.reads {
 		if err := e.setMessage(); err != nil {
 			return err
 		}
 	}
-	var err *Error
-	if e.consistency, err = e.method.consistency.resolve(&e.in); err != nil {
-		return err
-	}
+	e.consistency, e.stale = e.method.consistency.resolve(&e.in)
 	e.caller = e.method.owner.subjects.of(e.call.Principal)
 	e.leaves = slices.Grow(e.leaves[:0], e.method.leaves)[:e.method.leaves]
 
@@ -201,7 +204,9 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 	at.verdict = verdictPending
 	count := c.object.fanOut(&e.in)
 	if count == 0 {
-		return e.missing(c, at, &c.object.parts[c.object.fan], -1)
+		e.missing(c, at, &c.object.parts[c.object.fan], -1)
+
+		return nil
 	}
 	if len(e.asks)+count > e.method.owner.maxObjects {
 		return e.tooMany(c.object, count)
@@ -217,10 +222,12 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 	}
 	context, err := e.contextOf(c)
 	if err != nil {
-		return err
+		e.fault(at, err)
+
+		return nil
 	}
 	for i := range count {
-		q := ask{check: c, subject: subject, context: context, key: span{from: len(e.buf)}, element: i}
+		q := ask{verdict: verdictPending, check: c, subject: subject, context: context, key: span{from: len(e.buf)}, element: i}
 		e.buf = append(e.buf, c.prefix...)
 		q.object.from = len(e.buf)
 		var st status
@@ -228,16 +235,16 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 		if e.buf, st, bad = c.object.render(e.buf, &e.in, i, screenAsID); st != statusOK {
 			switch st {
 			case statusMissing:
-				return e.missing(c, at, bad, i)
+				e.missing(c, at, bad, i)
 			case statusForeign:
-				at.deny(ReasonSubjectInvalid)
-
-				return nil
+				e.deny(at, ReasonSubjectInvalid)
 			case statusInvalid, statusOK:
 				fallthrough
 			default:
-				return &Error{Reason: ReasonObjectMissing, Field: bad.path(i), Err: errUnusable}
+				e.fault(at, &Error{Reason: ReasonObjectMissing, Field: bad.path(i), Err: errUnusable})
 			}
+
+			return nil
 		}
 		q.object.to = len(e.buf)
 		if subjectReason != "" {
@@ -269,8 +276,7 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 		e.asks = append(e.asks, q)
 	}
 	if subjectReason != "" {
-		at.deny(subjectReason)
-		e.asks = e.asks[:at.from]
+		e.deny(at, subjectReason)
 
 		return nil
 	}
@@ -279,20 +285,26 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 	return nil
 }
 
-func (l *leaf) deny(reason Reason) {
-	l.verdict, l.reason, l.to = verdictDenied, reason, l.from
+// deny denies a check that needn't be asked.
+func (e *evaluation) deny(at *leaf, reason Reason) {
+	e.asks = e.asks[:at.from]
+	at.verdict, at.reason, at.to = verdictDenied, reason, at.from
+}
+
+// fault leaves a check without a verdict, since the request is at fault.
+func (e *evaluation) fault(at *leaf, err *Error) {
+	e.asks = e.asks[:at.from]
+	at.verdict, at.err, at.to = verdictRequest, err, at.from
 }
 
 // missing is a request that doesn't name the object.
-func (e *evaluation) missing(c *check, at *leaf, p *part, i int) *Error {
+func (e *evaluation) missing(c *check, at *leaf, p *part, i int) {
 	if c.deny {
-		e.asks = e.asks[:at.from]
-		at.deny(ReasonRelationDenied)
+		e.deny(at, ReasonRelationDenied)
 
-		return nil
+		return
 	}
-
-	return &Error{Reason: ReasonObjectMissing, Field: p.path(i), Err: errMissing}
+	e.fault(at, &Error{Reason: ReasonObjectMissing, Field: p.path(i), Err: errMissing})
 }
 
 func (e *evaluation) tooMany(t *template, count int) *Error {

@@ -20,6 +20,7 @@ func ExampleNew() {
 	authorizer, err := authz.New(authz.Config{
 		Engine:   authztest.NewEngine("document:1#viewer@user:alice"),
 		Subjects: authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"},
+		Issuers:  []string{"test"},
 	})
 	if err != nil {
 		panic(err)
@@ -63,9 +64,9 @@ func ExampleMethod_Authorize_withoutChecks() {
 	// Output:
 	// Ping allowed
 	// Ping allowed
-	// Whoami SUBJECT_UNMAPPED
+	// Whoami TOKEN_MISSING
 	// Whoami allowed
-	// PurgeDocuments METHOD_DENIED
+	// PurgeDocuments TOKEN_MISSING
 	// PurgeDocuments METHOD_DENIED
 }
 
@@ -110,7 +111,7 @@ func ExampleMethodRule() {
 func ExampleRuleError() {
 	for _, object := range []string{"document:{doc.id}", "document:{tags[]}", "document:{doc.title}", "document:{doc}", "{doc.id}"} {
 		authorizer, err := authz.New(authz.Config{
-			Engine: authztest.NewEngine(), Subjects: authz.Subjects{User: "user:{$sub}"}, Resolver: oneMethod(object),
+			Engine: authztest.NewEngine(), Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: []string{"test"}, Resolver: oneMethod(object),
 		})
 		if err != nil {
 			panic(err)
@@ -171,7 +172,7 @@ func ExampleEngineFunc() {
 
 		return result, nil
 	})
-	authorizer, err := authz.New(authz.Config{Engine: engine, Subjects: authz.Subjects{User: "user:{$sub}"}})
+	authorizer, err := authz.New(authz.Config{Engine: engine, Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: []string{"test"}})
 	if err != nil {
 		panic(err)
 	}

@@ -20,13 +20,11 @@ func CheckFromContext(ctx context.Context, object, relation string) error {
 	if len(decision.verdicts) != 1 {
 		return &Error{Reason: ReasonRelationDenied, Err: errDenied}
 	}
-	switch decision.verdicts[0] {
-	case verdictAllowed:
+	switch verdict := decision.verdicts[0]; {
+	case verdict == verdictAllowed:
 		return nil
-	case verdictError:
+	case verdict.failed():
 		return engineFailure(asEngineError(decision.checks[0].Answer.Err))
-	case verdictDenied, verdictPending:
-		fallthrough
 	default:
 		return &Error{Reason: ReasonRelationDenied, Err: errDenied}
 	}
@@ -44,7 +42,7 @@ func FilterFromContext(ctx context.Context, objects []string, relation string) (
 	}
 	allowed := make([]bool, len(objects))
 	for i, verdict := range decision.verdicts {
-		if verdict == verdictError {
+		if verdict.failed() {
 			return nil, engineFailure(asEngineError(decision.checks[i].Answer.Err))
 		}
 		allowed[i] = verdict == verdictAllowed
@@ -102,8 +100,8 @@ func decideFromContext(ctx context.Context, objects []string, relation string, f
 			allowed, reason = false, ReasonRelationDenied
 		}
 		granted = granted || verdict == verdictAllowed
-		judged = judged || verdict != verdictError && decided.checks[i].Answer.Err == nil
-		if verdict == verdictError {
+		judged = judged || decided.checks[i].Answer.Err == nil
+		if verdict.failed() {
 			granted, judged = false, false
 
 			break
@@ -143,6 +141,9 @@ func (s *Session) decide(ctx context.Context, objects []string, relation string,
 	case len(objects) > maxFilter:
 		return nil, refusal(ReasonMisconfigured, "%d objects are more than the %d that one filter may have", len(objects), maxFilter)
 	case refused != nil:
+		return nil, refused
+	}
+	if refused := m.owner.stranger(call.Principal); refused != nil {
 		return nil, refused
 	}
 	subject, refused := s.subject(&input{principal: call.Principal, call: &call, now: m.owner.now})

@@ -22,6 +22,7 @@ type caller struct {
 	acr      string
 	authTime time.Time
 	service  bool
+	unclear  bool
 	claims   map[string]any
 }
 
@@ -32,8 +33,8 @@ func (c *caller) ClientID() string           { return c.client }
 func (c *caller) HasScope(scope string) bool { return slices.Contains(c.scopes, scope) }
 func (c *caller) ACR() string                { return c.acr }
 func (c *caller) AuthTime() time.Time        { return c.authTime }
-func (c *caller) IsService() bool            { return c.service }
-func (c *caller) IsUser() bool               { return !c.service }
+func (c *caller) IsService() bool            { return c.service && !c.unclear }
+func (c *caller) IsUser() bool               { return !c.service && !c.unclear }
 
 func (c *caller) Claim(path ...string) (any, bool) {
 	var at any = c.claims
@@ -112,6 +113,9 @@ func newAuthorizer(tb testing.TB, config authz.Config) *authz.Authorizer {
 	tb.Helper()
 	if config.Subjects == (authz.Subjects{}) && config.IssuerSubjects == nil {
 		config.Subjects = subjects
+	}
+	if config.Issuers == nil && config.IssuerSubjects == nil {
+		config.Issuers = []string{"main"}
 	}
 	authorizer, err := authz.New(config)
 	if err != nil {

@@ -67,7 +67,7 @@ func (m *merged) take(part string, own, def bool) bool {
 func (m *merged) accessToken(own, def *authzv1.AccessToken) *authzv1.AccessToken {
 	token := &authzv1.AccessToken{
 		Scopes: def.GetScopes(), AnyScope: def.GetAnyScope(), AcrValues: def.GetAcrValues(),
-		MaxAge: def.GetMaxAge(), Kinds: def.GetKinds(), Validation: def.GetValidation(),
+		MaxAge: def.GetMaxAge(), Kinds: def.GetKinds(), Validation: def.GetValidation(), Issuers: def.GetIssuers(),
 	}
 	if m.take("access_token.scopes", len(own.GetScopes()) > 0, len(token.GetScopes()) > 0) {
 		token.Scopes = own.GetScopes()
@@ -83,6 +83,9 @@ func (m *merged) accessToken(own, def *authzv1.AccessToken) *authzv1.AccessToken
 	}
 	if m.take("access_token.kinds", len(own.GetKinds()) > 0, len(token.GetKinds()) > 0) {
 		token.Kinds = own.GetKinds()
+	}
+	if m.take("access_token.issuers", len(own.GetIssuers()) > 0, len(token.GetIssuers()) > 0) {
+		token.Issuers = own.GetIssuers()
 	}
 	if m.take("access_token.validation", own.GetValidation() != 0, token.GetValidation() != 0) {
 		token.Validation = own.GetValidation()

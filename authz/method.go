@@ -53,7 +53,8 @@ const (
 
 // Call is one call, or one message of a stream.
 type Call struct {
-	// Principal is the caller. Nil only for public methods.
+	// Principal is the caller. Nil: the call has no credential, which only public
+	// methods admit; others refuse it with TOKEN_MISSING.
 	Principal Principal
 	// Message is the request. It is needed where ReadsMessage says so.
 	Message proto.Message
@@ -123,14 +124,21 @@ func (m *Method) Authorize(ctx context.Context, call *Call) (*Decision, error) {
 	switch m.policy {
 	case policyPublic:
 		return m.grant(ctx)
-	case policyAuthenticated, policyHandler, policyCondition:
-	case policyDeny:
-		return m.refuse(ctx, refusal(ReasonMethodDenied, "the rule denies everybody"))
+	case policyAuthenticated, policyHandler, policyCondition, policyDeny:
 	default:
 		return m.refuse(ctx, refusal(ReasonMisconfigured, "unknown policy"))
 	}
 	if call == nil || call.Principal == nil {
-		return m.refuse(ctx, refusal(ReasonSubjectUnmapped, "the call has no principal"))
+		return m.refuse(ctx, refusal(ReasonTokenMissing, "the call has no principal"))
+	}
+	if m.policy == policyDeny {
+		return m.refuse(ctx, refusal(ReasonMethodDenied, "the rule denies everybody"))
+	}
+	if err := m.owner.stranger(call.Principal); err != nil {
+		return m.refuse(ctx, err)
+	}
+	if err := m.token.admits(call.Principal); err != nil {
+		return m.refuse(ctx, err)
 	}
 	if !m.token.kinds && !m.owner.subjects.none && m.owner.subjects.of(call.Principal) == nil {
 		return m.refuse(ctx, refusal(ReasonSubjectUnmapped, "no subject is configured for this kind of token"))

@@ -16,16 +16,22 @@ type MethodRule struct {
 
 	// alternatives are further selectors of a preset; one must match.
 	alternatives []string
+	// methods are a preset's rules for some methods of its service; Rule is for
+	// the others.
+	methods map[string]*authzv1.Rule
 }
 
-// Health is the rule for grpc.health.v1.Health: public, since what probes a
-// server's health has no credential.
+// Health is the rule for grpc.health.v1.Health: Check and Watch are public, since
+// what probes a server's health has no credential. Everything else of it is denied:
+// List names every service of the server. A rule of one's own for
+// "grpc.health.v1.Health/List" goes first.
 func Health() MethodRule {
+	public := &authzv1.Rule{Policy: &authzv1.Rule_Public{Public: &authzv1.Public{Reason: "probes have no credential"}}}
+
 	return MethodRule{
 		Selector: "grpc.health.v1.Health/*",
-		Rule: &authzv1.Rule{Policy: &authzv1.Rule_Public{
-			Public: &authzv1.Public{Reason: "probes have no credential"},
-		}},
+		Rule:     &authzv1.Rule{Policy: &authzv1.Rule_Deny{Deny: &authzv1.Deny{Reason: "probes don't need it"}}},
+		methods:  map[string]*authzv1.Rule{"Check": public, "Watch": public},
 	}
 }
 

@@ -37,7 +37,7 @@ func TestPolicies(t *testing.T) {
 	}{
 		"public needs nobody":             {"Ping", nil, &docsv1.PingRequest{}, ""},
 		"authenticated admits a token":    {"Whoami", user("bob"), &docsv1.WhoamiRequest{}, ""},
-		"authenticated refuses nobody":    {"Whoami", nil, &docsv1.WhoamiRequest{}, authz.ReasonSubjectUnmapped},
+		"authenticated refuses nobody":    {"Whoami", nil, &docsv1.WhoamiRequest{}, authz.ReasonTokenMissing},
 		"inherited scope is demanded":     {"Whoami", bare, &docsv1.WhoamiRequest{}, authz.ReasonInsufficientScope},
 		"check grants":                    {"GetDocument", user("alice"), &docsv1.GetDocumentRequest{DocumentId: "1"}, ""},
 		"check grants a service":          {"GetDocument", backend("indexer"), &docsv1.GetDocumentRequest{DocumentId: "1"}, ""},

@@ -7,7 +7,8 @@ import "time"
 type Principal interface {
 	// Issuer is the token's issuer, exactly as the token has it.
 	Issuer() string
-	// IssuerName is the issuer's configured short name, the value of {$issuer}.
+	// IssuerName is the issuer's configured short name, the value of {$issuer}. No
+	// two issuers have the same.
 	IssuerName() string
 	// Subject is the token's subject, empty if it has none.
 	Subject() string
@@ -19,9 +20,12 @@ type Principal interface {
 	ACR() string
 	// AuthTime is when the user authenticated; zero if the token doesn't say.
 	AuthTime() time.Time
-	// IsService says that the token stands for a service that acts for itself.
+	// IsService reports whether it is evident that the token stands for a service
+	// that acts for itself.
 	IsService() bool
-	// IsUser says that the token stands for a user.
+	// IsUser reports whether it is evident that the token stands for a user. Where
+	// neither is, or both are, the kind is unclear, and every rule but a public one
+	// refuses the caller with SUBJECT_UNMAPPED.
 	IsUser() bool
 	// Claim returns a copy of the claim at a path of member names. Numbers are
 	// json.Number.

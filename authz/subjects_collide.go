@@ -6,35 +6,31 @@ import (
 	"strings"
 )
 
-// namedTemplate is a subject's template with the issuer whose tokens fill it in;
-// the issuer is empty where it isn't known.
+// namedTemplate is a subject's template with the issuer and the kind whose tokens
+// fill it in; the issuer is empty where it isn't known.
 type namedTemplate struct {
-	where, issuer string
-	template      *template
+	where, kind, issuer string
+	template            *template
 }
 
-// collisions are the pairs of templates by which a token of one issuer could name
-// the subject of another's: who registers with one would choose a name to be
-// somebody of the other.
+// collisions are the pairs of templates by which one token could name the subject
+// of another: of another issuer's, or a service that of a user. Whoever registers a
+// client or a user would choose a name to be somebody else.
 func (s *compiledSubjects) collisions(config *Config) []error {
 	var all []namedTemplate
 	add := func(where, issuer string, set subjectSet) {
 		for kind, t := range map[string]*subjectTemplate{"Service": set.service, "User": set.user} {
 			if t != nil {
-				all = append(all, namedTemplate{where + "." + kind, issuer, t.template})
+				all = append(all, namedTemplate{where + "." + kind, kind, issuer, t.template})
 			}
 		}
 	}
 	for issuer, set := range s.issuers {
 		add(fmt.Sprintf("IssuerSubjects[%q]", issuer), issuer, set)
 	}
-	rest := slices.DeleteFunc(slices.Clone(config.Issuers), func(issuer string) bool {
-		_, own := s.issuers[issuer]
-
-		return own
-	})
-	if len(rest) == 0 {
-		rest = []string{""}
+	rest := config.rest()
+	if len(config.Issuers) == 0 {
+		rest = issuerNames{""}
 	}
 	for _, issuer := range rest {
 		add("Subjects", issuer, s.rest)
@@ -47,8 +43,8 @@ func (s *compiledSubjects) collisions(config *Config) []error {
 			if a := all[i]; a.collides(b) && !told[a.where+b.where] {
 				told[a.where+b.where] = true
 				errs = append(errs, fmt.Errorf(
-					"authz: %s %q and %s %q: a token of one issuer can name the subject of another's; give each a type, a prefix or a suffix of its own",
-					a.where, a.template.text, b.where, b.template.text))
+					"authz: %s %q and %s %q: %s; give each a type, a prefix or a suffix of its own",
+					a.where, a.template.text, b.where, b.template.text, a.danger(b)))
 			}
 		}
 	}
@@ -56,11 +52,26 @@ func (s *compiledSubjects) collisions(config *Config) []error {
 	return errs
 }
 
-// collides says whether two templates of different issuers may give one subject.
-// The same template with {$issuer} in it doesn't: no value holds what follows it.
+func (n namedTemplate) danger(other namedTemplate) string {
+	if n.issuer == other.issuer {
+		return "a client with a user's name is that user's subject"
+	}
+
+	return "a token of one issuer can name the subject of another's"
+}
+
+// collides says whether two templates may give one subject to two callers. The same
+// template with {$issuer} in it doesn't for different issuers: no value holds what
+// follows it.
 func (n namedTemplate) collides(other namedTemplate) bool {
 	a, b := n.template, other.template
-	if n.issuer == other.issuer || a.objectType != b.objectType || a.relation != b.relation || a.text == b.text {
+	if a.objectType != b.objectType || a.relation != b.relation {
+		return false
+	}
+	if n.issuer == other.issuer && n.kind == other.kind {
+		return false
+	}
+	if n.issuer != other.issuer && a.text == b.text && a.uses(sourceIssuer) {
 		return false
 	}
 	aStart, aEnd := a.fixed(n.issuer)

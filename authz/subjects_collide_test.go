@@ -28,7 +28,17 @@ func TestRow21aSubjectsOfTwoIssuersStayApart(t *testing.T) {
 		"two types":                                   {own: map[string]authz.Subjects{"a": user("user:{$sub}"), "b": user("guest:{$sub}")}},
 		"the issuer in each":                          {rest: user("user:{$issuer}/{$sub}"), issuers: []string{"a", "b"}},
 		"the issuer in one, and a prefix that is own": {rest: user("user:{$issuer}/{$sub}"), own: map[string]authz.Subjects{"a": user("user:a/{$sub}")}, issuers: []string{"a", "b"}},
-		"a service and a user of one issuer":          {own: map[string]authz.Subjects{"a": {Service: "user:s-{$client_id}", User: "user:{$sub}"}}},
+		"the issuer's own suffix":                     {rest: user("user:{$sub}/{$issuer}"), own: map[string]authz.Subjects{"a": user("user:{$sub}/a")}, issuers: []string{"a", "b"}},
+		"one issuer is left for the rest":             {rest: user("user:{$sub}"), own: map[string]authz.Subjects{"a": user("guest:{$sub}")}, issuers: []string{"a", "b"}},
+		"the rest's template again":                   {rest: user("user:{$sub}"), own: map[string]authz.Subjects{"a": user("user:{$sub}")}, issuers: []string{"a", "b"}, refused: true},
+		"a service with a user's name, by a prefix":   {own: map[string]authz.Subjects{"a": {Service: "user:s-{$client_id}", User: "user:{$sub}"}}, refused: true},
+		"a service with a user's name":                {rest: authz.Subjects{Service: "user:{$client_id}", User: "user:{$sub}"}, issuers: []string{"a"}, refused: true},
+		"a service with a user's name, by sub":        {rest: authz.Subjects{Service: "user:{$sub}", User: "user:{$sub}"}, issuers: []string{"a"}, refused: true},
+		"a service with a user's name, several":       {rest: authz.Subjects{Service: "user:{$issuer}/{$client_id}", User: "user:{$issuer}/{$sub}"}, issuers: []string{"a", "b"}, refused: true},
+		"a service with a user's name, unknown":       {rest: authz.Subjects{Service: "user:{$issuer}/{$client_id}", User: "user:{$issuer}/{$sub}"}, refused: true},
+		"a service and a user of two prefixes":        {rest: authz.Subjects{Service: "user:s-{$client_id}", User: "user:u-{$sub}"}, issuers: []string{"a"}},
+		"a service and a user of two types":           {rest: authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"}, issuers: []string{"a"}},
+		"a service and a user of two relations":       {rest: authz.Subjects{Service: "team:{$client_id}#bot", User: "team:{$sub}#member"}, issuers: []string{"a"}},
 	} {
 		t.Run("row 21a: "+name, func(t *testing.T) {
 			_, err := authz.New(authz.Config{Engine: newTuples(), Subjects: c.rest, IssuerSubjects: c.own, Issuers: c.issuers})

@@ -48,58 +48,49 @@ func (s *compiledSubjects) of(principal Principal) *subjectTemplate {
 
 func compileSubjects(config *Config) (compiledSubjects, error) {
 	var errs []error
-	shared := len(config.Issuers) > 1 || len(config.IssuerSubjects) > 0
 	subjects := compiledSubjects{issuers: map[string]subjectSet{}}
-	subjects.rest = compileSubjectSet("Subjects", config.Subjects, shared, &errs)
-	taken := map[string]string{}
+	rest := config.rest()
+	if len(config.Issuers) > 0 && len(rest) == 0 {
+		rest = config.Issuers[:1] // it is nobody's: each issuer has its own
+	}
+	subjects.rest = compileSubjectSet("Subjects", config.Subjects, rest, &errs)
 	for _, issuer := range slices.Sorted(maps.Keys(config.IssuerSubjects)) {
 		name := fmt.Sprintf("IssuerSubjects[%q]", issuer)
-		set := compileSubjectSet(name, config.IssuerSubjects[issuer], false, &errs)
-		subjects.issuers[issuer] = set
-		for _, t := range []*subjectTemplate{set.service, set.user} {
-			if t == nil || t.template.uses(sourceIssuer) {
-				continue
-			}
-			if other := taken[t.template.text]; other != "" && other != issuer {
-				errs = append(errs, fmt.Errorf("authz: %s: template %q is that of issuer %q: the same sub under two issuers must be two subjects; use {$issuer}", name, t.template.text, other))
-			}
-			taken[t.template.text] = issuer
-		}
+		subjects.issuers[issuer] = compileSubjectSet(name, config.IssuerSubjects[issuer], issuerNames{issuer}, &errs)
 	}
-	for _, issuer := range config.Issuers {
-		if len(config.Issuers) > 1 && screenID([]byte(issuer)) != statusOK {
-			errs = append(errs, fmt.Errorf("authz: Issuers: %q can't stand in a subject; give the issuer a short name", issuer))
-		}
-	}
-
 	errs = append(errs, subjects.collisions(config)...)
 	subjects.none = subjects.rest == subjectSet{} && len(subjects.issuers) == 0
 
 	return subjects, errors.Join(errs...)
 }
 
-func compileSubjectSet(name string, subjects Subjects, shared bool, errs *[]error) subjectSet {
+// rest are the issuers that have no subjects of their own.
+func (c *Config) rest() issuerNames {
+	return slices.DeleteFunc(slices.Clone(c.Issuers), func(issuer string) bool {
+		_, own := c.IssuerSubjects[issuer]
+
+		return own
+	})
+}
+
+// compileSubjectSet compiles the subjects of some issuers.
+func compileSubjectSet(name string, subjects Subjects, issuers issuerNames, errs *[]error) subjectSet {
 	compile := func(kind, text string) *subjectTemplate {
 		if text == "" {
 			return nil
 		}
 		where := "authz: " + name + "." + kind
 		t, bad := parseTemplate(text, roleConfiguredSubject, nil)
-		switch {
-		case bad != nil:
+		if bad == nil {
+			bad = issuers.unusable(t, screenAsID)
+		}
+		if bad != nil {
 			*errs = append(*errs, fmt.Errorf("%s: column %d: %s; %s", where, bad.column, bad.problem, bad.fix))
 
 			return nil
-		case kind == "User" && t.uses(sourceClientID):
-			*errs = append(*errs, fmt.Errorf("%s: {$client_id} would give a user's token the rights of the client that it was minted through; use {$sub}", where))
-
-			return nil
-		case !t.uses(sourceSubject) && !t.uses(sourceClientID) && !t.uses(sourceClaim):
-			*errs = append(*errs, fmt.Errorf("%s: %q makes every caller the same subject; use {$sub} or {$client_id}", where, text))
-
-			return nil
-		case shared && !t.uses(sourceIssuer):
-			*errs = append(*errs, fmt.Errorf("%s: with several issuers the template must hold {$issuer}, or each issuer its own IssuerSubjects: the same sub under two issuers is two subjects", where))
+		}
+		if err := judgeSubject(t, kind, issuers); err != nil {
+			*errs = append(*errs, fmt.Errorf("%s: %w", where, err))
 
 			return nil
 		}
@@ -108,4 +99,23 @@ func compileSubjectSet(name string, subjects Subjects, shared bool, errs *[]erro
 	}
 
 	return subjectSet{service: compile("Service", subjects.Service), user: compile("User", subjects.User)}
+}
+
+// judgeSubject returns why a configured template can't say who a caller is.
+func judgeSubject(t *template, kind string, issuers issuerNames) error {
+	client := t.readsClient()
+	switch {
+	case kind == "User" && t.uses(sourceClientID):
+		return errors.New("{$client_id} would give a user's token the rights of the client that it was minted through; use {$sub}")
+	case kind == "User" && client != nil:
+		return fmt.Errorf("{%s} would give a user's token the rights of the client that it was minted through; use {$sub}", client.name)
+	case t.readsPrincipal() == nil:
+		return fmt.Errorf("%q makes every caller the same subject; use {$sub} or {$client_id}", t.text)
+	case issuers.one() || t.uses(sourceIssuer):
+		return nil
+	case len(issuers) > 0:
+		return errors.New("with several issuers the template must hold {$issuer}, or each issuer its own IssuerSubjects: the same sub under two issuers is two subjects")
+	default:
+		return errors.New("the issuers aren't known, so the template must hold {$issuer}: the same sub under two issuers is two subjects; or set Issuers to the issuer's short name (or let the verifier implement IssuerNames)")
+	}
 }

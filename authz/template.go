@@ -63,6 +63,9 @@ type role struct {
 	sources []source
 	// alone lets one placeholder alone be of any scalar type.
 	alone bool
+	// paired says that whether issuers are told apart is judged with another
+	// template.
+	paired bool
 }
 
 var (
@@ -78,7 +81,7 @@ var (
 	}
 	roleConfiguredSubject = role{what: "a configured subject", typed: true, userset: true, sources: claimSources}
 	roleMatch             = role{
-		what: "a side of a match", fanOut: true,
+		what: "a side of a match", fanOut: true, paired: true,
 		sources: append([]source{sourceField}, claimSources...),
 	}
 	roleContext = role{
@@ -87,6 +90,15 @@ var (
 	}
 	roleRevision = role{what: "a revision", sources: []source{sourceField, sourceMetadata}}
 )
+
+// screen is how the role's values are screened in a call.
+func (in role) screen() screen {
+	if in.typed {
+		return screenAsID
+	}
+
+	return screenAsText
+}
 
 // fault is a problem at a column of a template.
 type fault struct {

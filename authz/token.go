@@ -15,10 +15,22 @@ type tokenRule struct {
 	scopes    []string
 	anyScope  []string
 	acrValues []string
-	maxAge    time.Duration
+	// issuers are the short names of the issuers admitted; none: all.
+	issuers []string
+	maxAge  time.Duration
 	// kinds limits the kinds; with it unset, neither field counts.
 	kinds         bool
 	service, user bool
+}
+
+// admits refuses a token of an issuer that the rule doesn't name.
+func (t *tokenRule) admits(principal Principal) *Error {
+	if len(t.issuers) == 0 || slices.Contains(t.issuers, principal.IssuerName()) {
+		return nil
+	}
+
+	return refusal(ReasonIssuerDenied, "the rule doesn't admit the issuer %s: access_token.issuers has %s",
+		quoted(principal.IssuerName()), quotedAll(t.issuers))
 }
 
 func (t *tokenRule) check(principal Principal, now func() time.Time) *Error {

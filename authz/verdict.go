@@ -5,20 +5,33 @@ import (
 	"errors"
 )
 
-// verdict is a truth value of Kleene's logic, with pending for what hasn't been
-// asked yet. The zero value is a denial.
+// verdict is a truth value. They are in order: a denial, then the errors, from what
+// asking again can't mend to what it can, then what hasn't been asked yet, then a
+// grant. all_of is the least of its parts, any_of the greatest, so that an error
+// which doesn't decide doesn't choose the status: Kleene's logic, with an order
+// among its unknowns. The zero value is a denial.
 type verdict uint8
 
 const (
 	verdictDenied verdict = iota
-	verdictAllowed
-	verdictError
+	// verdictRequest is a request that can't name its object.
+	verdictRequest
+	// verdictSubject is a subject that the engine can't take.
+	verdictSubject
+	// verdictRevision is a revision that the engine refuses.
+	verdictRevision
+	// verdictMisconfigured is a fault of the operator.
+	verdictMisconfigured
+	// verdictUnavailable is an engine without an answer.
+	verdictUnavailable
 	verdictPending
+	verdictAllowed
 )
 
-// fold combines the leaves' verdicts. all_of with any denied is denied, any_of
-// with any allowed is allowed; otherwise what is open stays open, and an error is
-// an error. Nothing at all is denied.
+// failed reports whether the verdict is an error.
+func (v verdict) failed() bool { return v > verdictDenied && v < verdictPending }
+
+// fold combines the leaves' verdicts. Nothing at all is denied.
 func (e *evaluation) fold(n *node) verdict {
 	switch n.kind {
 	case nodeCheck:
@@ -44,55 +57,92 @@ func (e *evaluation) fold(n *node) verdict {
 // settled is the verdict of a leaf without asks. One that was never decided ran
 // zero checks.
 func (l *leaf) settled() verdict {
-	if l.verdict == verdictAllowed {
-		return verdictAllowed
+	if l.verdict == verdictPending {
+		return verdictDenied
 	}
 
-	return verdictDenied
+	return l.verdict
 }
 
+// conjunction is the least of the verdicts. An error is final only when nothing is
+// open: what is open may be a denial.
 func conjunction(n int, at func(int) verdict) verdict {
 	if n == 0 {
 		return verdictDenied
 	}
-	sum := verdictAllowed
+	least, open := verdictAllowed, false
 	for i := range n {
-		switch at(i) {
-		case verdictAllowed:
-		case verdictPending:
-			sum = verdictPending
-		case verdictError:
-			if sum == verdictAllowed {
-				sum = verdictError
-			}
-		case verdictDenied:
-			return verdictDenied
-		default:
+		v := at(i)
+		if v == verdictDenied {
 			return verdictDenied
 		}
+		open = open || v == verdictPending
+		least = min(least, v)
+	}
+	if open {
+		return verdictPending
 	}
 
-	return sum
+	return least
 }
 
+// disjunction is the greatest of the verdicts.
 func disjunction(n int, at func(int) verdict) verdict {
-	sum := verdictDenied
+	greatest := verdictDenied
 	for i := range n {
-		switch at(i) {
-		case verdictAllowed:
+		if greatest = max(greatest, at(i)); greatest == verdictAllowed {
 			return verdictAllowed
-		case verdictPending:
-			sum = verdictPending
-		case verdictError:
-			if sum == verdictDenied {
-				sum = verdictError
-			}
-		case verdictDenied:
-		default:
 		}
 	}
 
-	return sum
+	return greatest
+}
+
+// settle is fold before anything is asked, and drops asks that can't lead to a
+// grant: an all_of beside a request that is at fault fails whatever the engine
+// says, and then it isn't asked. What is known without the engine comes before that,
+// so that the status never depends on what the cache holds.
+func (e *evaluation) settle(n *node) verdict {
+	switch n.kind {
+	case nodeAny:
+		greatest := verdictDenied
+		for _, child := range n.children {
+			greatest = max(greatest, e.settle(child))
+		}
+
+		return greatest
+	case nodeAll:
+		if len(n.children) == 0 {
+			return verdictDenied
+		}
+		least := verdictAllowed
+		for _, child := range n.children {
+			least = min(least, e.settle(child))
+		}
+		if least.failed() {
+			e.drop(n, least, e.cause(n, least))
+		}
+
+		return least
+	case nodeCheck, nodeMatch, nodeScope, nodeNever:
+		return e.fold(n)
+	default:
+		return verdictDenied
+	}
+}
+
+// drop gives the open checks of a condition a verdict, so that they aren't asked.
+func (e *evaluation) drop(n *node, v verdict, err *Error) {
+	if e.fold(n) != verdictPending {
+		return
+	}
+	for _, child := range n.children {
+		e.drop(child, v, err)
+	}
+	if n.kind == nodeCheck {
+		at := &e.leaves[n.leaf]
+		at.verdict, at.err, at.to = v, err, at.from
+	}
 }
 
 // wanted marks the asks that can still change the verdict.
@@ -112,34 +162,44 @@ func (e *evaluation) wanted(n *node) {
 	}
 }
 
-// denial says why the policy denied: the relation, unless every leaf that denied
-// did so for the token's sake.
+// denial says why the policy denied: the relation, unless every leaf that decided
+// so did for the token's sake.
 func (e *evaluation) denial() *Error {
-	reason := Reason("")
-	var scopes []string
-	for i := range e.leaves {
-		at := &e.leaves[i]
-		if at.from != at.to || at.verdict == verdictAllowed {
-			if at.from != at.to && conjunction(at.to-at.from, func(i int) verdict { return e.asks[at.from+i].verdict }) == verdictDenied {
-				reason = ReasonRelationDenied
-			}
-
-			continue
-		}
-		reason = graver(reason, at.reason)
-		if at.reason == ReasonInsufficientScope {
-			scopes = append(scopes, at.scope)
-		}
+	err := &Error{Err: errDenied}
+	e.denied(e.method.root, err)
+	switch err.Reason {
+	case "":
+		err.Reason = ReasonRelationDenied
+	case ReasonInsufficientScope:
+		return err
+	default:
 	}
-	if reason == "" {
-		reason = ReasonRelationDenied
-	}
-	err := &Error{Reason: reason, Err: errDenied}
-	if reason == ReasonInsufficientScope {
-		err.RequiredScopes = scopes
-	}
+	err.RequiredScopes = nil
 
 	return err
+}
+
+// denied collects the reasons of the leaves that made a condition denied.
+func (e *evaluation) denied(n *node, err *Error) {
+	if e.fold(n) != verdictDenied {
+		return
+	}
+	for _, child := range n.children {
+		e.denied(child, err)
+	}
+	if n.kind != nodeCheck && n.kind != nodeMatch && n.kind != nodeScope {
+		return
+	}
+	at := &e.leaves[n.leaf]
+	if at.from != at.to {
+		err.Reason = graver(err.Reason, ReasonRelationDenied)
+
+		return
+	}
+	err.Reason = graver(err.Reason, at.reason)
+	if at.reason == ReasonInsufficientScope {
+		err.RequiredScopes = append(err.RequiredScopes, at.scope)
+	}
 }
 
 // graver picks the reason to tell: the relation before the subject before the
@@ -166,17 +226,41 @@ func graver(a, b Reason) Reason {
 	return a
 }
 
-// failure is the first error, in the rule's order, among the asks.
-func (e *evaluation) failure() *Error {
-	for i := range e.asks {
-		if q := &e.asks[i]; q.verdict == verdictError {
-			failed := engineFailure(asEngineError(q.answer.Err))
-			if failed.Reason == ReasonObjectMissing {
-				failed.Field = q.check.object.field(q.element)
-			}
-
-			return failed
+// cause is the error, the first in the rule's order, that made a condition what it
+// is: an error of that rank.
+func (e *evaluation) cause(n *node, v verdict) *Error {
+	for _, child := range n.children {
+		if e.fold(child) == v {
+			return e.cause(child, v)
 		}
+	}
+	if n.kind != nodeCheck {
+		return nil
+	}
+	at := &e.leaves[n.leaf]
+	if at.from == at.to {
+		return at.err
+	}
+	for i := at.from; i < at.to; i++ {
+		q := &e.asks[i]
+		if q.verdict != v {
+			continue
+		}
+		failed := engineFailure(asEngineError(q.answer.Err))
+		if failed.Reason == ReasonObjectMissing {
+			failed.Field = q.check.object.field(q.element)
+		}
+
+		return failed
+	}
+
+	return nil
+}
+
+// failure is the error that decided.
+func (e *evaluation) failure(v verdict) *Error {
+	if err := e.cause(e.method.root, v); err != nil {
+		return err
 	}
 
 	return refusal(ReasonEngineUnavailable, "no answer")
@@ -213,10 +297,27 @@ func engineFailure(err *EngineError) *Error {
 func verdictOf(answer *Answer) verdict {
 	switch {
 	case answer.Err != nil:
-		return verdictError
+		return verdictOfError(asEngineError(answer.Err).Kind)
 	case answer.Effect == EffectAllowed:
 		return verdictAllowed
 	default:
 		return verdictDenied
+	}
+}
+
+func verdictOfError(kind EngineErrorKind) verdict {
+	switch kind {
+	case EngineBadRequest:
+		return verdictRequest
+	case EngineBadSubject:
+		return verdictSubject
+	case EngineBadRevision:
+		return verdictRevision
+	case EngineMisconfigured:
+		return verdictMisconfigured
+	case EngineUnavailable, EngineRefused:
+		return verdictUnavailable
+	default:
+		return verdictUnavailable
 	}
 }

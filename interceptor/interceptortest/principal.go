@@ -10,6 +10,10 @@ import (
 // Issuer is the issuer of the principals that this package makes.
 const Issuer = "https://issuer.test"
 
+// IssuerName is the short name of Issuer: the value of {$issuer}. A principal
+// whose "iss" [With] sets otherwise has that as its name.
+const IssuerName = "test"
+
 // defaultLife is how long a principal's token lives unless ExpiresIn says.
 const defaultLife = time.Hour
 
@@ -50,7 +54,11 @@ func principal(identity map[string]any, more []Claim) *verify.Principal {
 	for _, set := range more {
 		set(claims)
 	}
-	p, err := verify.NewPrincipal(claims)
+	var options []verify.PrincipalOption
+	if claims["iss"] == Issuer {
+		options = append(options, verify.WithIssuerName(IssuerName))
+	}
+	p, err := verify.NewPrincipal(claims, options...)
 	if err != nil {
 		panic("interceptortest: " + err.Error())
 	}

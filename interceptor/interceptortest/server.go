@@ -36,6 +36,10 @@ type Config struct {
 	// Subjects says who the callers are in tuples. Optional. Default:
 	// "user:{$sub}" and "service:{$client_id}".
 	Subjects authz.Subjects
+	// Issuers are the short names of the issuers whose principals call. Optional.
+	// Default: [IssuerName] alone. Name all that the server under test trusts, so
+	// that rules are held to what they are held to there.
+	Issuers []string
 	// Rules are rules in code. Optional.
 	Rules []authz.MethodRule
 	// Resolver gives the services whose rules are compiled. Optional. Default:
@@ -75,6 +79,9 @@ func New(tb testing.TB, cfg Config) *Server {
 	if cfg.Subjects == (authz.Subjects{}) {
 		cfg.Subjects = authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"}
 	}
+	if len(cfg.Issuers) == 0 {
+		cfg.Issuers = []string{IssuerName}
+	}
 	s := &Server{
 		tb: tb, engine: authztest.NewModelEngine(cfg.Model), listener: bufconn.Listen(bufferBytes),
 		observer: cfg.Observer, callers: map[string]*verify.Principal{},
@@ -83,7 +90,7 @@ func New(tb testing.TB, cfg Config) *Server {
 	observer := cfg.Observer
 	observer.Decided = s.decided
 	auth, err := interceptor.New(interceptor.Config{
-		Verifier: verify.VerifierFunc(s.verify), Engine: s.engine, Subjects: cfg.Subjects,
+		Verifier: verify.VerifierFunc(s.verify), Engine: s.engine, Subjects: cfg.Subjects, Issuers: cfg.Issuers,
 		Rules: cfg.Rules, Resolver: cfg.Resolver, Observer: observer, AuthzObserver: cfg.AuthzObserver,
 	}, cfg.Options...)
 	if err != nil {

@@ -150,7 +150,8 @@ const (
 	// Each message is checked.
 	MessageCheck_MESSAGE_CHECK_EACH_MESSAGE MessageCheck = 1
 	// The first message must name the objects; later ones may leave those fields
-	// unset and, if they are set, must name the same.
+	// unset and, if they are set, must name the same. Refused in a rule that reads
+	// no object from the message.
 	MessageCheck_MESSAGE_CHECK_FIRST_MESSAGE MessageCheck = 2
 )
 
@@ -732,7 +733,8 @@ func (*Authenticated) Descriptor() ([]byte, []int) {
 
 // Handler leaves the decision to the method's handler, which makes its checks
 // with the same subject, cache and audit. A unary call that ends in OK without
-// any check made becomes INTERNAL; a stream may not send before a check.
+// a granted check becomes INTERNAL; a stream may not send before one. A
+// recheck_interval is refused: nothing would repeat the handler's checks.
 type Handler struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Why the rule can't say it, for whoever reviews the file. Optional.
@@ -1208,8 +1210,10 @@ func (*Condition_AllOf) isCondition_Condition() {}
 
 func (*Condition_AnyOf) isCondition_Condition() {}
 
-// AllOf holds when every one of its conditions holds. Groups nest to a depth of
-// 4 at most; more belongs in the engine's model.
+// AllOf holds when every one of its conditions holds. One that is denied denies
+// it, whatever the others are. Groups nest to a depth of 4 at most; more belongs
+// in the engine's model. Write the conditions one by one ("conditions: {...}
+// conditions: {...}"): not every parser of options reads a list of messages.
 type AllOf struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The conditions. An empty list is an error.
@@ -1255,8 +1259,9 @@ func (x *AllOf) GetConditions() []*Condition {
 	return nil
 }
 
-// AnyOf holds when at least one of its conditions holds. Groups nest to a depth
-// of 4 at most; more belongs in the engine's model.
+// AnyOf holds when at least one of its conditions holds, whatever the others are:
+// also when the request leaves unset what another one reads. Groups nest to a
+// depth of 4 at most; more belongs in the engine's model.
 type AnyOf struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The conditions. An empty list is an error.
@@ -1314,11 +1319,16 @@ type AccessToken struct {
 	AcrValues []string `protobuf:"bytes,3,rep,name=acr_values,json=acrValues,proto3" json:"acr_values,omitempty"`
 	// How long ago the user may have authenticated at most (the "auth_time"
 	// claim, RFC 9470). A token that doesn't say is refused. Must be positive.
+	// Refused where kinds admits services alone, which have no auth_time.
 	MaxAge *durationpb.Duration `protobuf:"bytes,4,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
 	// The kinds of token that may call. Empty: every kind that has a subject.
 	Kinds []Kind `protobuf:"varint,5,rep,packed,name=kinds,proto3,enum=usher.authz.v1.Kind" json:"kinds,omitempty"`
 	// How the token is validated. Default: as the server's verifier does.
-	Validation    Validation `protobuf:"varint,6,opt,name=validation,proto3,enum=usher.authz.v1.Validation" json:"validation,omitempty"`
+	Validation Validation `protobuf:"varint,6,opt,name=validation,proto3,enum=usher.authz.v1.Validation" json:"validation,omitempty"`
+	// The short names of the issuers whose tokens may call. Empty: every issuer
+	// that the server trusts. A rule that names exactly one may read "{$sub}",
+	// "{$client_id}" and "{$claim.path}" without "{$issuer}".
+	Issuers       []string `protobuf:"bytes,7,rep,name=issuers,proto3" json:"issuers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1393,6 +1403,13 @@ func (x *AccessToken) GetValidation() Validation {
 		return x.Validation
 	}
 	return Validation_VALIDATION_UNSPECIFIED
+}
+
+func (x *AccessToken) GetIssuers() []string {
+	if x != nil {
+		return x.Issuers
+	}
+	return nil
 }
 
 // Stream says how the messages of a stream are checked. A stream never outlives
@@ -1617,7 +1634,7 @@ const file_usher_authz_v1_authz_proto_rawDesc = "" +
 	"\x05AnyOf\x129\n" +
 	"\n" +
 	"conditions\x18\x01 \x03(\v2\x19.usher.authz.v1.ConditionR\n" +
-	"conditions\"\xfd\x01\n" +
+	"conditions\"\x97\x02\n" +
 	"\vAccessToken\x12\x16\n" +
 	"\x06scopes\x18\x01 \x03(\tR\x06scopes\x12\x1b\n" +
 	"\tany_scope\x18\x02 \x03(\tR\banyScope\x12\x1d\n" +
@@ -1627,7 +1644,8 @@ const file_usher_authz_v1_authz_proto_rawDesc = "" +
 	"\x05kinds\x18\x05 \x03(\x0e2\x14.usher.authz.v1.KindR\x05kinds\x12:\n" +
 	"\n" +
 	"validation\x18\x06 \x01(\x0e2\x1a.usher.authz.v1.ValidationR\n" +
-	"validation\"\x91\x01\n" +
+	"validation\x12\x18\n" +
+	"\aissuers\x18\a \x03(\tR\aissuers\"\x91\x01\n" +
 	"\x06Stream\x12A\n" +
 	"\rmessage_check\x18\x01 \x01(\x0e2\x1c.usher.authz.v1.MessageCheckR\fmessageCheck\x12D\n" +
 	"\x10recheck_interval\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x0frecheckInterval\"\x86\x01\n" +

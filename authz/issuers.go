@@ -1,0 +1,204 @@
+package authz
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// issuerNames are the short names of the issuers whose tokens may fill in a
+// template. None: they aren't known, and may be several.
+type issuerNames []string
+
+// one reports whether all tokens are of one issuer, so that templates needn't say
+// which.
+func (n issuerNames) one() bool { return len(n) == 1 }
+
+// narrowed are those of the names that a rule admits too.
+func (n issuerNames) narrowed(rule []string) issuerNames {
+	if len(rule) == 0 {
+		return n
+	}
+	if len(n) == 0 {
+		return rule
+	}
+
+	return slices.DeleteFunc(slices.Clone(rule), func(name string) bool { return !slices.Contains(n, name) })
+}
+
+// validateIssuers returns what is wrong with the names of a configuration.
+func (c *Config) validateIssuers() []error {
+	var errs []error
+	for i, name := range c.Issuers {
+		switch {
+		case name == "":
+			errs = append(errs, errors.New("authz: Issuers: a name is empty; give each issuer a short name"))
+		case slices.Contains(c.Issuers[:i], name):
+			errs = append(errs, fmt.Errorf("authz: Issuers: %s stands twice; two issuers must have two names, since a subject is told by them", quoted(name)))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.IssuerSubjects)) {
+		if len(c.Issuers) > 0 && !slices.Contains(c.Issuers, name) {
+			errs = append(errs, fmt.Errorf("authz: IssuerSubjects[%s]: no such issuer is in Issuers, which has %s", quoted(name), quotedAll(c.Issuers)))
+		}
+	}
+
+	return errs
+}
+
+// readsPrincipal returns the first placeholder whose value an issuer chooses: nil
+// if the template is the same for every token.
+func (t *template) readsPrincipal() *part {
+	for i := range t.parts {
+		switch t.parts[i].source {
+		case sourceSubject, sourceClientID, sourceClaim:
+			return &t.parts[i]
+		case sourceLiteral, sourceField, sourceIssuer, sourcePeerIP, sourceNow, sourceMetadata:
+		}
+	}
+
+	return nil
+}
+
+// apart returns why a template could give the callers of two issuers one value, nil
+// if it can't: whoever registers with one issuer would choose a name to be somebody
+// of another's.
+func (n issuerNames) apart(t *template) *fault {
+	p := t.readsPrincipal()
+	if p == nil || n.one() || t.uses(sourceIssuer) {
+		return nil
+	}
+
+	return &fault{p.column, n.severally(p) + ", so the template must hold {$issuer}", n.fix("put it in")}
+}
+
+// matched is apart for the sides of a match. Only one may read the token, and the
+// issuer in it must be compared with what isn't of the token: a literal or a field.
+func (n issuerNames) matched(left, right *template) (*template, *fault) {
+	if n.one() {
+		return nil, nil
+	}
+	leftReads, rightReads := left.readsPrincipal(), right.readsPrincipal()
+	side, other, p := left, right, leftReads
+	if leftReads == nil {
+		side, other, p = right, left, rightReads
+	}
+	switch {
+	case p == nil:
+		return nil, nil
+	case leftReads != nil && rightReads != nil:
+		return right, &fault{rightReads.column, n.severally(rightReads) + ", and both sides read the token", n.fix("compare with a field that names issuer and caller")}
+	case !side.uses(sourceIssuer):
+		return side, &fault{p.column, n.severally(p) + ", so this side must hold {$issuer}", n.fix("put it in, and the issuer's name into what is compared with it")}
+	case other.uses(sourceIssuer):
+		for i := range other.parts {
+			if o := &other.parts[i]; o.source == sourceIssuer {
+				return other, &fault{o.column, n.severally(p) + ", and {$issuer} on both sides is always equal", n.fix("leave it on the side that reads the caller, and compare it with a field or a literal")}
+			}
+		}
+	}
+
+	return nil, nil
+}
+
+func (n issuerNames) severally(p *part) string {
+	if len(n) == 0 {
+		return "{" + p.name + "} of two issuers may be equal, and the issuers aren't known"
+	}
+
+	return "{" + p.name + "} of two issuers may be equal, and several are admitted"
+}
+
+func (n issuerNames) fix(first string) string {
+	fix := first + ", or name the one issuer in access_token.issuers"
+	if len(n) == 0 {
+		fix += ", or set Issuers to the issuer's short name (or let the verifier implement IssuerNames)"
+	}
+
+	return fix
+}
+
+// unusable returns the issuer whose name can't be in the template where it has
+// {$issuer}, so that every caller of it would be refused.
+func (n issuerNames) unusable(t *template, as screen) *fault {
+	for i := range t.parts {
+		p := &t.parts[i]
+		if p.source != sourceIssuer {
+			continue
+		}
+		for _, name := range n {
+			if p.screen([]byte(name), as) != statusOK {
+				return &fault{
+					p.column, "the issuer's name " + quoted(name) + " can't stand here",
+					"give the issuer a short name, without ':', '#', white space and what follows the placeholder",
+				}
+			}
+		}
+	}
+
+	return nil
+}
+
+// clientClaims are claims in which issuers say through which client, or by which
+// actor, a token was minted. As a user's subject they would give the user the
+// rights of that.
+var clientClaims = []string{"client_id", "clientId", "azp", "cid", "appid", "act"}
+
+// readsClient returns the placeholder that takes a user for the client that the
+// user's token was minted through.
+func (t *template) readsClient() *part {
+	for i := range t.parts {
+		p := &t.parts[i]
+		if p.source == sourceClaim && slices.ContainsFunc(p.claim, func(name string) bool { return slices.Contains(clientClaims, name) }) {
+			return p
+		}
+	}
+
+	return nil
+}
+
+// stranger returns the refusal of a principal about whom no rule but a public one
+// may decide: of an issuer that isn't configured, or neither a service nor a user.
+func (a *Authorizer) stranger(principal Principal) *Error {
+	if len(a.issuers) > 0 && !slices.Contains(a.issuers, principal.IssuerName()) {
+		return refusal(ReasonSubjectUnmapped, "the verifier names the token's issuer %s, and Issuers has %s",
+			quoted(principal.IssuerName()), quotedAll(a.issuers))
+	}
+	if principal.IsService() == principal.IsUser() {
+		return refusal(ReasonSubjectUnmapped,
+			"the token doesn't say whether it is a service's or a user's: issuer %s, sub %s, client id %s; set the issuer's verify.Profile",
+			quoted(principal.IssuerName()), quoted(principal.Subject()), quoted(principal.ClientID()))
+	}
+
+	return nil
+}
+
+// maxQuoted bounds a value of a token in an error, in bytes.
+const maxQuoted = 128
+
+// quoted is a value as errors show it: bounded, and without anything that a log
+// would take for its own.
+func quoted(value string) string {
+	if len(value) > maxQuoted {
+		return strconv.QuoteToASCII(value[:maxQuoted]) + "..."
+	}
+
+	return strconv.QuoteToASCII(value)
+}
+
+// quotedAll is a list of names as errors show it, at most 8 of them.
+func quotedAll(names []string) string {
+	const most = 8
+	shown := make([]string, 0, most)
+	for i, name := range names {
+		if i == most {
+			return strings.Join(shown, ", ") + ", ..."
+		}
+		shown = append(shown, quoted(name))
+	}
+
+	return strings.Join(shown, ", ")
+}

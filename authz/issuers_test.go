@@ -1,0 +1,317 @@
+package authz_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/usher-auth/usher/authz"
+	docsv1 "github.com/usher-auth/usher/authz/internal/testproto/usher/test/docs/v1"
+	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
+)
+
+// of is a user of an issuer.
+func of(issuer, subject string) *caller {
+	c := user(subject)
+	c.issuer = issuer
+
+	return c
+}
+
+func match(left, right string) *authzv1.Rule {
+	return &authzv1.Rule{Policy: &authzv1.Rule_Match{Match: &authzv1.Match{Left: left, Right: right}}}
+}
+
+func admitting(rule *authzv1.Rule, issuers ...string) *authzv1.Rule {
+	rule.AccessToken = &authzv1.AccessToken{Issuers: issuers}
+
+	return rule
+}
+
+func about(rule *authzv1.Rule, subject string) *authzv1.Rule {
+	rule.GetCheck().Subject = subject
+
+	return rule
+}
+
+func within(rule *authzv1.Rule, value string) *authzv1.Rule {
+	rule.GetCheck().Context = []*authzv1.ContextValue{{Name: "value", Value: value}}
+
+	return rule
+}
+
+// Row 21a: with several issuers, or with issuers that aren't known, no rule gives
+// two issuers' callers one identity.
+func TestRow21aRulesTellIssuersApart(t *testing.T) {
+	for name, c := range map[string]struct {
+		rule *authzv1.Rule
+		// fault is what the operator is told, "path: column"; empty: the rule is good.
+		fault string
+	}{
+		"a match with sub":                          {match("{text}", "{$sub}"), "rule.match.right: column 0"},
+		"a match with sub on the left":              {match("{$sub}", "{text}"), "rule.match.left: column 0"},
+		"a match with a claim":                      {match("{text}", "{$claim.organization}"), "rule.match.right: column 0"},
+		"a match with the client id":                {match("{text}", "c-{$client_id}"), "rule.match.right: column 2"},
+		"a match of a literal with a claim":         {match("admin", "{$claim.role}"), "rule.match.right: column 0"},
+		"a match whose issuer cancels out":          {match("{$issuer}/{text}", "{$issuer}/{$sub}"), "rule.match.left: column 0"},
+		"a match whose issuer is the caller's word": {match("{text}/{$issuer}", "{$sub}/{$claim.x}"), "rule.match.right: column 0"},
+		"a match of the token with itself":          {match("{$issuer}/{$sub}", "{$claim.owner}"), "rule.match.right: column 0"},
+		"a match in a group":                        {&authzv1.Rule{Policy: &authzv1.Rule_AnyOf{AnyOf: &authzv1.AnyOf{Conditions: []*authzv1.Condition{{Condition: &authzv1.Condition_Match{Match: match("{text}", "{$sub}").GetMatch()}}}}}}, "rule.any_of.conditions[0].match.right: column 0"},
+		"a match with the issuer in a field":        {match("{text}", "{$issuer}/{$sub}"), ""},
+		"a match with issuer and caller in fields":  {match("{text}/{optional_text}", "{$issuer}/{$sub}"), ""},
+		"a match with the issuer as a literal":      {match("main/{text}", "{$issuer}/{$sub}"), ""},
+		"a match of the issuer alone":               {match("{text}", "{$issuer}"), ""},
+		"a match of fields":                         {match("{text}", "{optional_text}"), ""},
+		"an object":                                 {check("profile:{$sub}", "owner"), "rule.check.object: column 8"},
+		"an object with a field":                    {check("profile:{text}/{$sub}", "owner"), "rule.check.object: column 15"},
+		"an object with the issuer":                 {check("profile:{$issuer}/{$sub}", "owner"), ""},
+		"an object of the issuer alone":             {check("tenant:{$issuer}", "member"), ""},
+		"a subject":                                 {about(check("d:{text}", "viewer"), "user:{$sub}"), "rule.check.subject: column 5"},
+		"a subject from a claim":                    {about(check("d:{text}", "viewer"), "team:{$claim.team}#member"), "rule.check.subject: column 5"},
+		"a subject with the issuer":                 {about(check("d:{text}", "viewer"), "user:{$issuer}/{$sub}"), ""},
+		"a subject from the request":                {about(check("d:{text}", "viewer"), "user:{optional_text}"), ""},
+		"a context value":                           {within(check("d:{text}", "viewer"), "{$claim.level}"), "rule.check.context[0].value: column 0"},
+		"a context value with the issuer":           {within(check("d:{text}", "viewer"), "{$issuer}/{$claim.level}"), ""},
+		"a context value of the request":            {within(check("d:{text}", "viewer"), "{optional_text}"), ""},
+		"one issuer admitted":                       {admitting(match("{text}", "{$sub}"), "main"), ""},
+		"two issuers admitted":                      {admitting(match("{text}", "{$sub}"), "main", "partner"), "rule.match.right: column 0"},
+	} {
+		for issuers, config := range map[string]authz.Config{
+			"several": {Issuers: []string{"main", "partner"}}, "unknown": {},
+		} {
+			t.Run("row 21a: "+issuers+": "+name, func(t *testing.T) {
+				config.Engine, config.Subjects = newTuples(), authz.Subjects{User: "user:{$issuer}/{$sub}", Service: "service:{$issuer}/{$client_id}"}
+				config.Resolver = ruled(t, nil, map[string]*authzv1.Rule{"M": c.rule})
+				authorizer, err := authz.New(config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				err = authorizer.ValidateMethods("/t.S/M")
+				if c.fault == "" {
+					if err != nil {
+						t.Error(err)
+					}
+
+					return
+				}
+				if err == nil {
+					t.Fatal("no fault: a partner's alice is ours")
+				}
+				var fault *authz.RuleError
+				if !errors.As(err, &fault) || !strings.HasPrefix(err.Error(), "authz: t.proto: t.S/M: "+c.fault+": ") || strings.Count(err.Error(), "\n") > 0 {
+					t.Errorf("got  %v\nwant %s", err, c.fault)
+				}
+				if fix := "access_token.issuers"; !strings.Contains(fault.Fix, fix) {
+					t.Errorf("the fix doesn't name %s: %s", fix, fault.Fix)
+				}
+				if unknown := issuers == "unknown" && len(c.rule.GetAccessToken().GetIssuers()) == 0; unknown != strings.Contains(fault.Fix, "set Issuers") {
+					t.Errorf("the fix with issuers %s: %s", issuers, fault.Fix)
+				}
+				if _, err := authorizer.Authorize(t.Context(), "/t.S/M", of("partner", "alice"), &docsv1.Kinds{Text: "alice"}); reasonOf(err) != authz.ReasonMisconfigured {
+					t.Errorf("in a call: %v", err)
+				}
+			})
+		}
+	}
+	t.Run("row 21a: one issuer needs no issuer", func(t *testing.T) {
+		method := one(t, newTuples(), "M", match("{text}", "{$sub}"))
+		if _, err := method.Authorize(t.Context(), &authz.Call{Principal: user("alice"), Message: &docsv1.Kinds{Text: "alice"}}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestRow21aUnknownIssuersNeedTheIssuerInSubjects(t *testing.T) {
+	for name, c := range map[string]struct {
+		config authz.Config
+		want   string
+	}{
+		"a template without the issuer": {authz.Config{Subjects: authz.Subjects{User: "user:{$sub}"}}, "set Issuers to the issuer's short name (or let the verifier implement IssuerNames)"},
+		"a template with it":            {authz.Config{Subjects: authz.Subjects{User: "user:{$issuer}/{$sub}"}}, ""},
+		"an issuer's own":               {authz.Config{IssuerSubjects: map[string]authz.Subjects{"a": {User: "user:{$sub}"}}}, ""},
+	} {
+		t.Run("row 21a: "+name, func(t *testing.T) {
+			c.config.Engine = newTuples()
+			if _, err := authz.New(c.config); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestRow21aIssuerNamesThatCantBe(t *testing.T) {
+	sub := authz.Subjects{User: "user:{$sub}"}
+	both := authz.Subjects{User: "user:{$issuer}/{$sub}"}
+	for name, c := range map[string]struct {
+		config authz.Config
+		rule   *authzv1.Rule
+		want   string
+	}{
+		"an address in a subject":         {authz.Config{Subjects: both, Issuers: []string{"https://issuer.example"}}, nil, `the issuer's name "https://issuer.example" can't stand here; give the issuer a short name`},
+		"what follows in a subject":       {authz.Config{Subjects: both, Issuers: []string{"a/b"}}, nil, `"a/b" can't stand here`},
+		"an address in a rule's object":   {authz.Config{Subjects: sub, Issuers: []string{"https://issuer.example"}}, check("d:{$issuer}", "viewer"), `rule.check.object: column 2: the issuer's name "https://issuer.example" can't stand here`},
+		"what follows, in a rule's match": {authz.Config{Subjects: sub, Issuers: []string{"a/b"}}, match("{text}", "{$issuer}/{$sub}"), `rule.match.right: column 0: the issuer's name "a/b" can't stand here`},
+		"an address that no template has": {authz.Config{Subjects: sub, Issuers: []string{"https://issuer.example"}}, match("{text}", "{$sub}"), ""},
+		"a doubled name":                  {authz.Config{Subjects: both, Issuers: []string{"a", "b", "a"}}, nil, `Issuers: "a" stands twice`},
+		"an empty name":                   {authz.Config{Subjects: sub, Issuers: []string{""}}, nil, "Issuers: a name is empty"},
+		"subjects of an unknown issuer":   {authz.Config{Subjects: sub, Issuers: []string{"a"}, IssuerSubjects: map[string]authz.Subjects{"b": {User: "guest:{$sub}"}}}, nil, `IssuerSubjects["b"]: no such issuer is in Issuers, which has "a"`},
+		"a rule for an unknown issuer":    {authz.Config{Subjects: sub, Issuers: []string{"a"}}, admitting(check("d:{text}", "viewer"), "b"), `rule.access_token.issuers[0]: there is no issuer "b"; write the short name of one that is configured: "a"`},
+		"a rule for an issuer twice":      {authz.Config{Subjects: sub, Issuers: []string{"a"}}, admitting(check("d:{text}", "viewer"), "a", "a"), `rule.access_token.issuers[1]: the name "a" stands twice`},
+		"a rule for a nameless issuer":    {authz.Config{Subjects: sub, Issuers: []string{"a"}}, admitting(check("d:{text}", "viewer"), ""), `rule.access_token.issuers[0]: the name is empty`},
+		"a client of a user, by claim":    {authz.Config{Subjects: authz.Subjects{User: "user:{$claim.client_id}"}, Issuers: []string{"a"}}, nil, "{$claim.client_id} would give a user's token the rights of the client"},
+		"by azp":                          {authz.Config{Subjects: authz.Subjects{User: "user:{$sub}-{$claim.azp}"}, Issuers: []string{"a"}}, nil, "{$claim.azp} would give"},
+		"by cid":                          {authz.Config{IssuerSubjects: map[string]authz.Subjects{"a": {User: "user:{$claim.cid}"}}, Issuers: []string{"a"}}, nil, "{$claim.cid} would give"},
+		"by appid":                        {authz.Config{Subjects: authz.Subjects{User: "user:{$claim.appid}"}, Issuers: []string{"a"}}, nil, "{$claim.appid} would give"},
+		"by a nested claim":               {authz.Config{Subjects: authz.Subjects{User: "user:{$claim.ext.client_id}"}, Issuers: []string{"a"}}, nil, "{$claim.ext.client_id} would give"},
+		"by the actor":                    {authz.Config{Subjects: authz.Subjects{User: "user:{$claim.act.sub}"}, Issuers: []string{"a"}}, nil, "{$claim.act.sub} would give"},
+		"a service's client by claim":     {authz.Config{Subjects: authz.Subjects{Service: "service:{$claim.azp}"}, Issuers: []string{"a"}}, nil, ""},
+		"a client of a user, in a rule":   {authz.Config{Subjects: sub, Issuers: []string{"a"}}, about(check("d:{text}", "viewer"), "service:{$claim.azp}"), "rule.check.subject: column 8: {$claim.azp} would give a user's token the rights of the client"},
+	} {
+		t.Run("row 21a: "+name, func(t *testing.T) {
+			c.config.Engine = newTuples()
+			c.config.Resolver = ruled(t, nil, map[string]*authzv1.Rule{"M": c.rule})
+			authorizer, err := authz.New(c.config)
+			if err == nil && c.rule != nil {
+				err = authorizer.ValidateMethods("/t.S/M")
+			}
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestIssuersOfARule(t *testing.T) {
+	defaults := &authzv1.ServiceRule{Default: admitting(authenticated(), "main")}
+	authorizer := newAuthorizer(t, authz.Config{
+		Engine: newTuples(), Subjects: authz.Subjects{User: "user:{$issuer}/{$sub}"}, Issuers: []string{"main", "partner", "third"},
+		Resolver: ruled(t, defaults, map[string]*authzv1.Rule{
+			"Inherits": {}, "Own": admitting(&authzv1.Rule{}, "partner", "third"), "Match": match("{text}", "{$sub}"),
+			"Public": {Policy: &authzv1.Rule_Public{Public: &authzv1.Public{}}},
+		}),
+	})
+	if err := authorizer.Faults(); err != nil {
+		t.Fatal(err)
+	}
+	unclear := of("partner", "alice")
+	unclear.unclear = true
+	for name, c := range map[string]struct {
+		method string
+		caller *caller
+		want   authz.Reason
+	}{
+		"inherited, admitted":           {"Inherits", of("main", "alice"), ""},
+		"inherited, not admitted":       {"Inherits", of("partner", "alice"), authz.ReasonIssuerDenied},
+		"own, admitted":                 {"Own", of("third", "alice"), ""},
+		"own, not admitted":             {"Own", of("main", "alice"), authz.ReasonIssuerDenied},
+		"a match of the one admitted":   {"Match", of("main", "alice"), ""},
+		"a match of another":            {"Match", of("partner", "alice"), authz.ReasonIssuerDenied},
+		"before the kind":               {"Inherits", unclear, authz.ReasonSubjectUnmapped},
+		"an issuer that isn't known":    {"Inherits", of("stranger", "alice"), authz.ReasonSubjectUnmapped},
+		"no name":                       {"Inherits", of("", "alice"), authz.ReasonSubjectUnmapped},
+		"a name in another case":        {"Inherits", of("MAIN", "alice"), authz.ReasonSubjectUnmapped},
+		"a stranger to a public method": {"Public", of("stranger", "alice"), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := authorizer.Authorize(t.Context(), "/t.S/"+c.method, c.caller, &docsv1.Kinds{Text: "alice"})
+			if reasonOf(err) != c.want {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+	_, err := authorizer.Authorize(t.Context(), "/t.S/Own", of("stran\nger", "alice"), nil)
+	if err == nil || !strings.Contains(err.Error(), `"stran\nger"`) || !strings.Contains(err.Error(), `Issuers has "main", "partner", "third"`) {
+		t.Errorf("the cause doesn't say what to set: %v", err)
+	}
+}
+
+// Row 21a: a token whose kind nothing proves is nobody's, whatever the rule admits.
+func TestRow21aUnclearKindsAreRefused(t *testing.T) {
+	scoped := check("document:{text}", "viewer")
+	scoped.AccessToken = &authzv1.AccessToken{Kinds: []authzv1.Kind{authzv1.Kind_KIND_SERVICE, authzv1.Kind_KIND_USER}}
+	rules := map[string]*authzv1.Rule{
+		"Check": check("document:{text}", "viewer"), "Kinds": scoped, "Authenticated": authenticated(), "Handler": handlerRule(),
+		"Match": match("{text}", "{$sub}"), "Scope": {Policy: &authzv1.Rule_AnyOf{AnyOf: &authzv1.AnyOf{Conditions: []*authzv1.Condition{
+			{Condition: &authzv1.Condition_HasScope{HasScope: &authzv1.HasScope{Scope: "documents"}}},
+		}}}},
+	}
+	engine := newTuples("document:alice#viewer@user:alice", "document:alice#viewer@service:web")
+	unclear := &caller{issuer: "main", subject: "alice", client: "web\n" + strings.Repeat("x", 1000), scopes: []string{"documents"}, unclear: true}
+	for config, authorizer := range map[string]*authz.Authorizer{
+		"subjects": newAuthorizer(t, authz.Config{Engine: engine, Resolver: ruled(t, nil, rules), Cache: authz.CacheConfig{Size: 10, TTL: time.Minute}}),
+		"no subjects": func() *authz.Authorizer {
+			// Rules that need none.
+			a, err := authz.New(authz.Config{Issuers: []string{"main"}, Resolver: ruled(t, nil, map[string]*authzv1.Rule{
+				"Authenticated": rules["Authenticated"], "Match": rules["Match"], "Scope": rules["Scope"],
+			})})
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			return a
+		}(),
+	} {
+		for name := range rules {
+			if config == "no subjects" && !slices.Contains([]string{"Authenticated", "Match", "Scope"}, name) {
+				continue
+			}
+			for kind, principal := range map[string]authz.Principal{"neither": unclear, "both": bothKinds{user("alice")}} {
+				t.Run("row 21a: "+config+": "+name+": "+kind, func(t *testing.T) {
+					_, err := authorizer.Authorize(t.Context(), "/t.S/"+name, principal, &docsv1.Kinds{Text: "alice"})
+					if reasonOf(err) != authz.ReasonSubjectUnmapped {
+						t.Fatalf("got %v", err)
+					}
+					for _, part := range []string{`issuer "main"`, `sub "alice"`, "client id ", "verify.Profile"} {
+						if !strings.Contains(err.Error(), part) {
+							t.Errorf("the cause lacks %s: %v", part, err)
+						}
+					}
+					if len(err.Error()) > 500 || strings.Contains(err.Error(), "\n") {
+						t.Errorf("the cause isn't bounded and quoted: %q", err)
+					}
+				})
+			}
+		}
+	}
+	t.Run("row 21a: a handler's check", func(t *testing.T) {
+		session := one(t, engine, "M", handlerRule()).NewSession(authz.Call{Principal: unclear}, nil)
+		if err := authz.CheckFromContext(authz.NewContext(t.Context(), session), "document:alice", "viewer"); reasonOf(err) != authz.ReasonSubjectUnmapped {
+			t.Error(err)
+		}
+	})
+	if engine.requests() > 0 {
+		t.Error("the engine was asked")
+	}
+}
+
+// bothKinds is a principal that contradicts itself.
+type bothKinds struct{ *caller }
+
+func (bothKinds) IsService() bool { return true }
+func (bothKinds) IsUser() bool    { return true }
+
+func TestMaxAgeForServicesAloneIsAFault(t *testing.T) {
+	service, both := authzv1.Kind_KIND_SERVICE, []authzv1.Kind{authzv1.Kind_KIND_SERVICE, authzv1.Kind_KIND_USER}
+	for name, c := range map[string]struct {
+		token *authzv1.AccessToken
+		fault bool
+	}{
+		"max_age for services":           {&authzv1.AccessToken{MaxAge: durationpb.New(time.Minute), Kinds: []authzv1.Kind{service}}, true},
+		"max_age for services and users": {&authzv1.AccessToken{MaxAge: durationpb.New(time.Minute), Kinds: both}, false},
+		"max_age for all":                {&authzv1.AccessToken{MaxAge: durationpb.New(time.Minute)}, false},
+		"acr_values for services":        {&authzv1.AccessToken{AcrValues: []string{"1"}, Kinds: []authzv1.Kind{service}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rule := authenticated()
+			rule.AccessToken = c.token
+			err := newAuthorizer(t, authz.Config{Engine: newTuples(), Resolver: ruled(t, nil, map[string]*authzv1.Rule{"M": rule})}).Faults()
+			if (err != nil) != c.fault || err != nil && !strings.Contains(err.Error(), "t.S/M: rule.access_token.max_age: a service has no auth_time") {
+				t.Error(err)
+			}
+		})
+	}
+}
