@@ -139,6 +139,8 @@ func (r refusals) ofVerify(err *verify.Error) *Error {
 func (r refusals) ofAuthz(err *authz.Error, hidesExistence bool) *Error {
 	reason := Reason(err.Reason)
 	switch err.Reason {
+	case authz.ReasonTokenMissing:
+		return r.make(reason, err, extras{challenge: &challenge{}})
 	case authz.ReasonInsufficientScope:
 		return r.make(reason, err, extras{challenge: &challenge{err: errorInsufficientScope, scopes: err.RequiredScopes}})
 	case authz.ReasonStepUpRequired:
@@ -165,7 +167,7 @@ func (r refusals) ofAuthz(err *authz.Error, hidesExistence bool) *Error {
 
 		return r.make(reason, err, extras{})
 	case authz.ReasonSubjectUnmapped, authz.ReasonSubjectInvalid, authz.ReasonRuleMissing,
-		authz.ReasonMisconfigured, authz.ReasonKindDenied, authz.ReasonMethodDenied:
+		authz.ReasonMisconfigured, authz.ReasonKindDenied, authz.ReasonIssuerDenied, authz.ReasonMethodDenied:
 		return r.make(reason, err, extras{})
 	default:
 		return r.make(ReasonMisconfigured, err, extras{})

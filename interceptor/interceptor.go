@@ -154,10 +154,14 @@ func (i *Interceptor) granted(ctx context.Context, v verdict) {
 func (i *Interceptor) refused(ctx context.Context, v verdict, cause error) *Error {
 	refusal := i.refusals.of(ctx, cause, v.method.HidesExistence())
 	if i.hooks.observer.Decided != nil {
+		var unverified *verify.Unverified
+		if fault := (*verify.Error)(nil); errors.As(refusal.cause, &fault) && fault != nil {
+			unverified = fault.Unverified
+		}
 		i.hooks.decided(ctx, Decided{
 			Method: v.name, Known: v.known(), Occasion: v.occasion, Principal: v.principal, Decision: v.decision,
 			Reason: refusal.Reason, Code: refusal.status.Code(), DecisionID: refusal.DecisionID,
-			Err: refusal.cause, Duration: v.watch.elapsed(),
+			Err: refusal.cause, Duration: v.watch.elapsed(), Peer: peerAddress(ctx), Unverified: unverified,
 		})
 	}
 

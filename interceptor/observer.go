@@ -2,6 +2,7 @@ package interceptor
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -101,6 +102,14 @@ type Decided struct {
 	// Err is the cause of a refusal, for logs; nil if there is none beyond the
 	// reason.
 	Err error
+	// Peer is the address of the connection's other end, of a refusal; invalid if
+	// the call was granted, or where there is none, as on a unix socket. It is a
+	// proxy's address behind a proxy.
+	Peer netip.AddrPort
+	// Unverified is what a refused token said of itself; nil if no token was
+	// refused, or nothing could be read. Anyone can write such a token: it is for
+	// logs, where it must be escaped, never for a decision or a metric's label.
+	Unverified *verify.Unverified
 	// Duration is what verification and decision took together.
 	Duration time.Duration
 }
