@@ -45,7 +45,8 @@ func (i *Interceptor) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamSer
 	err = s.run(srv, handler)
 	// Only this call's own refusal has a trailer: a handler may return what ended
 	// another call.
-	if refusal, ok := s.endErr().(*Error); ok && errors.Is(err, refusal) {
+	var refusal *Error
+	if errors.As(s.endErr(), &refusal) && errors.Is(err, refusal) {
 		return withTrailer(ss, refusal)
 	}
 

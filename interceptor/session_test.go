@@ -69,7 +69,7 @@ func TestHandlersChecksHaveTheRequest(t *testing.T) {
 				for {
 					req, err := stream.Recv()
 					if err != nil {
-						return nil //nolint:nilerr // the caller is done
+						return nil
 					}
 					req.Value = "changed"
 					if err := check(stream.Context()); err != nil {

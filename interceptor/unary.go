@@ -49,7 +49,7 @@ func (i *Interceptor) answered(ctx context.Context, v verdict, call *callContext
 	switch {
 	case err != nil && saysCheck(err):
 		return nil, i.refuseUnary(ctx, v, err)
-	case status.Code(err) == codes.OK && v.method.HandlerDecides() && !call.checked() && !(call.filtered() && saysNothing(resp)):
+	case status.Code(err) == codes.OK && v.method.HandlerDecides() && !call.checked() && (!call.filtered() || !saysNothing(resp)):
 		return nil, i.refuseUnary(ctx, v, errUnchecked)
 	case err != nil:
 		return resp, disclosed(v.method, err)

@@ -48,7 +48,7 @@ func issuersOf(verifier verify.Verifier, configured []string) ([]string, error) 
 	if len(names) == 0 {
 		return configured, nil
 	}
-	if len(configured) > 0 && !(hasAll(names, configured) && hasAll(configured, names)) {
+	if len(configured) > 0 && (!hasAll(names, configured) || !hasAll(configured, names)) {
 		return names, fmt.Errorf("interceptor: Config.Issuers has %q, but the verifier accepts the tokens of %q; leave Config.Issuers out", configured, names)
 	}
 

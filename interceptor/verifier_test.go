@@ -106,6 +106,10 @@ type oddError struct{ text string }
 
 func (e *oddError) Error() string { return e.text }
 
+func textOf(e *oddError) string { return e.text }
+
+func panicWith(value any) { panic(value) }
+
 // A verifier's panic, Goexit and answers that are none refuse one call, and show
 // nothing of what they were.
 func TestVerifierThatMisbehavesRefusesOneCall(t *testing.T) {
@@ -119,11 +123,9 @@ func TestVerifierThatMisbehavesRefusesOneCall(t *testing.T) {
 	}{
 		"panic": {func() (*verify.Principal, error) { panic(secret) }, codes.Internal, interceptor.ReasonMisconfigured, true},
 		"a nil dereference": {func() (*verify.Principal, error) {
-			var p *oddError
-
-			return nil, errors.New(p.text)
+			return nil, errors.New(textOf(nil))
 		}, codes.Internal, interceptor.ReasonMisconfigured, true},
-		"panic with nil": {func() (*verify.Principal, error) { panic(error(nil)) }, codes.Internal, interceptor.ReasonMisconfigured, true},
+		"panic with nil": {func() (*verify.Principal, error) { panicWith(nil); return good, nil }, codes.Internal, interceptor.ReasonMisconfigured, true},
 		"Goexit": {func() (*verify.Principal, error) {
 			runtime.Goexit()
 

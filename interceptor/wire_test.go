@@ -82,8 +82,14 @@ func callWire(t *testing.T, address, method, token string, halfClose bool, messa
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
 	for _, field := range [][2]string{
-		{":method", "POST"}, {":scheme", "http"}, {":path", "/" + service + method}, {":authority", "docs"},
-		{"content-type", "application/grpc"}, {"te", "trailers"}, {"grpc-accept-encoding", "gzip"}, {"authorization", "Bearer " + token},
+		{":method", "POST"},
+		{":scheme", "http"},
+		{":path", "/" + service + method},
+		{":authority", "docs"},
+		{"content-type", "application/grpc"},
+		{"te", "trailers"},
+		{"grpc-accept-encoding", "gzip"},
+		{"authorization", "Bearer " + token},
 	} {
 		if err := encoder.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]}); err != nil {
 			t.Fatal(err)
