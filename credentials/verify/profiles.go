@@ -81,7 +81,7 @@ func Auth0() Profile {
 		OtherToken:  []Evidence{{forClient()}},
 		ClientID:    []Path{{"azp"}, {"client_id"}},
 		Service:     []Evidence{{equals("sub", clientPlaceholder+"@clients"), equals("gty", "client-credentials")}},
-		User:        []Evidence{{subjectDiffers(clientPlaceholder+"@clients"), subjectDiffers(clientPlaceholder)}},
+		User:        []Evidence{{subjectDiffers(clientPlaceholder + "@clients"), subjectDiffers(clientPlaceholder)}},
 	}
 }
 
@@ -91,7 +91,7 @@ func Auth0RFC9068() Profile {
 	return Profile{
 		Name:    "Auth0 RFC 9068",
 		Service: []Evidence{{equals("sub", clientPlaceholder+"@clients")}},
-		User:    []Evidence{{subjectDiffers(clientPlaceholder+"@clients"), subjectDiffers(clientPlaceholder)}},
+		User:    []Evidence{{subjectDiffers(clientPlaceholder + "@clients"), subjectDiffers(clientPlaceholder)}},
 	}
 }
 
