@@ -3,6 +3,7 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -184,6 +185,15 @@ func (c *Condition) check() error {
 		return fmt.Errorf("%q: Test is none of Present, Absent, Equals, Differs, HasPrefix and Contains", c.Claim)
 	}
 	return nil
+}
+
+// same reports whether two profiles read tokens alike. Of functions it can only
+// be known whether there are any.
+func (p *profile) same(other *profile) bool {
+	a, b := p.Profile, other.Profile
+	alike := (a.Kind == nil) == (b.Kind == nil)
+	a.Kind, b.Kind = nil, nil
+	return alike && reflect.DeepEqual(a, b)
 }
 
 // title names the profile in a cause.
@@ -426,7 +436,7 @@ func (c *Condition) holds(in *claims) bool {
 	}
 	switch c.Test {
 	case Present:
-		return raw != "" && raw != "null"
+		return raw != "" && raw != "null" && raw != `""`
 	case Absent:
 		return raw == ""
 	case Equals, HasPrefix:
@@ -472,7 +482,7 @@ func (p *profile) kind(c *claims) Kind {
 			return KindUser
 		}
 	}
-	service, user := anyHolds(p.Service, c), anyHolds(p.User, c)
+	service, user := c.clientID != "" && anyHolds(p.Service, c), anyHolds(p.User, c)
 	switch {
 	case service == user: // nothing is proved, or too much
 		return KindUnclear
