@@ -67,7 +67,7 @@ func (a *Authorizer) compileMethod(md protoreflect.MethodDescriptor, at *site, o
 	if m.policy != policyPublic && m.policy != policyDeny {
 		m.compileToken(whole, at)
 		m.compileIssuers(whole, at)
-		m.compileStream(whole, own, md, at)
+		m.compileStream(whole, own, md, cs)
 	}
 	m.compileConsistency(whole, cs)
 	m.hides = whole.rule.GetOnDeny() == authzv1.OnDeny_ON_DENY_NOT_FOUND
@@ -168,7 +168,9 @@ func (m *Method) compileIssuers(whole *merged, at *site) {
 	m.token.issuers = names
 }
 
-func (m *Method) compileStream(whole *merged, own *authzv1.Rule, md protoreflect.MethodDescriptor, at *site) {
+// compileStream compiles what the rule says about a stream. The policy is compiled.
+func (m *Method) compileStream(whole *merged, own *authzv1.Rule, md protoreflect.MethodDescriptor, cs *conditions) {
+	at := cs.site
 	if !md.IsStreamingClient() && !md.IsStreamingServer() {
 		if own.GetStream() != nil {
 			at.fail(pathRule+".stream", -1, "the method is unary", "leave stream out")
@@ -176,8 +178,18 @@ func (m *Method) compileStream(whole *merged, own *authzv1.Rule, md protoreflect
 
 		return
 	}
-	m.first = whole.rule.GetStream().GetMessageCheck() == authzv1.MessageCheck_MESSAGE_CHECK_FIRST_MESSAGE
+	const first = authzv1.MessageCheck_MESSAGE_CHECK_FIRST_MESSAGE
+	// One that a rule inherits and has no use for is left out, as with a unary
+	// method.
+	m.first = whole.rule.GetStream().GetMessageCheck() == first && len(cs.pins) > 0
+	if own.GetStream().GetMessageCheck() == first && len(cs.pins) == 0 && len(at.faults) == 0 {
+		at.fail(whole.at("stream.message_check"), -1, "the rule reads no object from the message, so there is nothing to hold later ones to",
+			"name the object by a field, or leave message_check out")
+	}
 	m.recheck = at.duration(whole.rule.GetStream().GetRecheckInterval(), whole.at("stream.recheck_interval"))
+	if m.recheck > 0 && m.policy == policyHandler {
+		at.fail(whole.at("stream.recheck_interval"), -1, "nothing would repeat the handler's checks", "let the handler ask again itself, and leave recheck_interval out")
+	}
 	if m.recheck > 0 && m.recheck < minRecheck {
 		at.fail(whole.at("stream.recheck_interval"), -1, "the interval is below a second, so each stream would keep the engine busy", "write it as {seconds: 1}, or more")
 	}

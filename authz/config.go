@@ -48,8 +48,10 @@ type Config struct {
 	// Timeout bounds one request to the engine. Optional. Default
 	// [DefaultTimeout]; negative is an error.
 	Timeout time.Duration
-	// MaxObjects is how many objects one call may name, over all its checks.
-	// Optional. Default [DefaultMaxObjects]; negative is an error.
+	// MaxObjects is how many objects one call may name, over all its checks; a call
+	// that names more is refused with OBJECT_MISSING, also where a condition that
+	// needs no object would grant it. Optional. Default [DefaultMaxObjects];
+	// negative is an error.
 	MaxObjects int
 	// Cache is the decision cache. Optional. Default: off.
 	Cache CacheConfig

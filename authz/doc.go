@@ -10,6 +10,7 @@
 //	authorizer, err := authz.New(authz.Config{
 //		Engine:   engine,
 //		Subjects: authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"},
+//		Issuers:  []string{"main"}, // the short names of those whose tokens are accepted
 //		Rules:    []authz.MethodRule{authz.Health()},
 //	})
 //	…
@@ -25,9 +26,19 @@
 // conditional. An engine that can't answer is unavailable, never a denial and never
 // a grant. There is no setting that fails open.
 //
-// A rule sends the engine one batch at most. What needs no engine is decided
-// first, by Kleene's logic: all_of with anything denied is denied, any_of with
-// anything allowed is allowed, otherwise an error is an error.
+// A caller whose token doesn't prove that it is a service's or a user's is refused
+// by every rule but a public one, and so is one of an issuer that isn't configured.
+// With several issuers, or with issuers that aren't named, no template gives two
+// issuers' callers one identity: see [Config].
+//
+// A rule sends the engine one batch at most. all_of with anything denied is denied,
+// and any_of with anything allowed is allowed, whatever else failed: an error that
+// doesn't decide doesn't choose the status. Where an error decides, any_of tells the
+// one that may still become a grant, and all_of the one that can't: a request that
+// can't name its object (OBJECT_MISSING), then SUBJECT_INVALID, REVISION_INVALID,
+// MISCONFIGURED, and last ENGINE_UNAVAILABLE, which asking again may mend. What
+// needs no engine is decided first. An all_of beside a request that is at fault
+// doesn't ask it, so that the status never depends on what is cached.
 //
 // # Templates
 //
@@ -40,7 +51,9 @@
 //	folder:{parent|name(folders/{})}  the captured segment of a resource name
 //	platform:main                     a literal
 //
-// {$sub}, {$client_id}, {$issuer} and {$claim.path} read the caller's token. A
+// {$sub}, {$client_id}, {$issuer} and {$claim.path} read the caller's token. Where
+// more than one issuer is trusted, a template that reads one of the others must hold
+// {$issuer}, or the rule names its one issuer in access_token.issuers. A
 // context value may also hold {$peer.ip} and {$now}; consistency.revision alone
 // may hold {$metadata.key}. A value that is put into an object or subject can't be
 // empty or "*", and can't hold ':', '#', white space, invisible characters, or the

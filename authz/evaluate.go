@@ -56,13 +56,14 @@ func (e *evaluation) release() {
 const maxPooled = 64 << 10
 
 // evaluate decides a condition: what needs no engine first, then the cache, then
-// one batch for the engine.
-func (m *Method) evaluate(ctx context.Context, call *Call) (*Decision, error) {
+// one batch for the engine. The caller is the configured subject of the token's
+// kind, nil if there is none.
+func (m *Method) evaluate(ctx context.Context, call *Call, caller *subjectTemplate) (*Decision, error) {
 	e, _ := evaluations.Get().(*evaluation)
 	defer e.release()
 	// A copy, so that the caller's own needs no heap.
 	e.kept = *call
-	e.method, e.call = m, &e.kept
+	e.method, e.call, e.caller = m, &e.kept, caller
 	e.in = input{principal: call.Principal, call: e.call, now: m.owner.now}
 	explain := call.Explain || m.owner.observer.Decided != nil
 	if explain {
@@ -126,7 +127,6 @@ func (e *evaluation) prepare() *Error {
 		}
 	}
 	e.consistency, e.stale = e.method.consistency.resolve(&e.in)
-	e.caller = e.method.owner.subjects.of(e.call.Principal)
 	e.leaves = slices.Grow(e.leaves[:0], e.method.leaves)[:e.method.leaves]
 
 	return e.gather(e.method.root)

@@ -22,7 +22,7 @@ func (j *judge) Check(_ context.Context, batch authz.Batch) (authz.Result, error
 	result := authz.Result{Answers: make([]authz.Answer, len(batch.Queries))}
 	for i, query := range batch.Queries {
 		result.Answers[i] = map[string]authz.Answer{
-			"yes": {Effect: authz.EffectAllowed}, "no": {Effect: authz.EffectDenied},
+			"yes": {Effect: authz.EffectAllowed}, "no": {Effect: authz.EffectDenied}, "nay": {Effect: authz.EffectDenied},
 			"bad": failed(authz.EngineBadRequest), "subject": failed(authz.EngineBadSubject), "revision": failed(authz.EngineBadRevision),
 			"broken": failed(authz.EngineMisconfigured), "down": failed(authz.EngineUnavailable),
 		}[query.Object.ID]
@@ -128,7 +128,7 @@ func TestErrorsThatDontDecideDontChooseTheStatus(t *testing.T) {
 		{"all(broken down)", broken, 2},
 		{"all(subject down)", authz.ReasonSubjectInvalid, 2},
 		{"all(revision down)", authz.ReasonRevisionInvalid, 2},
-		{"all(any(unset no) no)", denied, 1},
+		{"all(any(unset no) nay)", denied, 2},
 		{"all(any(unset no) yes)", missing, 2},
 		{"all(any(unset held) yes)", "", 1},
 		{"any(all(unset yes) all(yes yes))", "", 1},

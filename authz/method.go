@@ -140,7 +140,8 @@ func (m *Method) Authorize(ctx context.Context, call *Call) (*Decision, error) {
 	if err := m.token.admits(call.Principal); err != nil {
 		return m.refuse(ctx, err)
 	}
-	if !m.token.kinds && !m.owner.subjects.none && m.owner.subjects.of(call.Principal) == nil {
+	caller := m.owner.subjects.of(call.Principal)
+	if caller == nil && !m.token.kinds && !m.owner.subjects.none {
 		return m.refuse(ctx, refusal(ReasonSubjectUnmapped, "no subject is configured for this kind of token"))
 	}
 	if err := m.token.check(call.Principal, m.owner.now); err != nil {
@@ -150,11 +151,11 @@ func (m *Method) Authorize(ctx context.Context, call *Call) (*Decision, error) {
 		return m.grant(ctx)
 	}
 
-	if m.warm(call) {
+	if m.warm(call, caller) {
 		return m.granted, nil
 	}
 
-	return m.evaluate(ctx, call)
+	return m.evaluate(ctx, call, caller)
 }
 
 // grant lets the call through without any check.

@@ -13,8 +13,16 @@ import (
 // message named. It is immutable and safe for concurrent use.
 type Pinned struct {
 	method *Method
+	// values has for each pin what pinned gives.
 	values [][]string
 }
+
+// How a pinned value starts: what it is. No two values of different kinds are one.
+const (
+	pinnedUnset = "-" // an element of a list that names nothing
+	pinnedText  = "="
+	pinnedRaw   = "!" // what has no text: it is as it was sent
+)
 
 // Pin remembers what the first message of a stream names, for a rule with
 // FirstMessageOnly. Call it after Authorize has let the message through.
@@ -78,7 +86,7 @@ func (p *Pinned) same(later proto.Message) bool {
 		}
 		if pin.isPlain() {
 			// Unset is empty, and is what later messages nearly always have.
-			if text := message.Get(pin.field.steps[0].fd).String(); text != "" && (len(p.values[i]) != 1 || text != p.values[i][0]) {
+			if text := message.Get(pin.field.steps[0].fd).String(); text != "" && !p.isText(i, text) {
 				return false
 			}
 
@@ -88,12 +96,19 @@ func (p *Pinned) same(later proto.Message) bool {
 			continue
 		}
 		text, st := pin.pinText(array[:0], &in, 0)
-		if st != statusOK || len(p.values[i]) != 1 || string(text) != p.values[i][0] {
+		if st != statusOK || len(p.values[i]) != 1 || p.values[i][0][:len(pinnedText)] != pinnedText || string(text) != p.values[i][0][len(pinnedText):] {
 			return false
 		}
 	}
 
 	return true
+}
+
+// isText says that a pin holds this one text.
+func (p *Pinned) isText(i int, text string) bool {
+	values := p.values[i]
+
+	return len(values) == 1 && values[0][:len(pinnedText)] == pinnedText && values[0][len(pinnedText):] == text
 }
 
 // isPlain says that the placeholder is a string of the message itself, without
@@ -104,9 +119,9 @@ func (p *part) isPlain() bool {
 	return len(p.field.steps) == 1 && at.kind == protoreflect.StringKind && !at.presence && p.format.kind == formatNone
 }
 
-// pinned renders every value of a placeholder; missing if the request leaves it
-// unset. What is set and names nothing isn't left unset, and neither is a list of
-// which only some elements name something.
+// pinned is every value of a placeholder; missing if the request leaves it unset.
+// What is set and names nothing isn't left unset, and neither is a list whose
+// elements name nothing.
 func (p *part) pinned(in *input) ([]string, status) {
 	count := 1
 	if p.field.fan >= 0 {
@@ -119,20 +134,48 @@ func (p *part) pinned(in *input) ([]string, status) {
 	values := make([]string, count)
 	for i := range count {
 		if !p.field.set(in.message, i) {
-			if count > 1 {
-				return nil, statusInvalid
+			if p.field.fan < 0 {
+				return nil, statusMissing
 			}
+			values[i] = pinnedUnset
 
-			return nil, statusMissing
+			continue
 		}
-		text, st := p.pinText(nil, in, i)
+		if text, st := p.pinText(nil, in, i); st == statusOK {
+			values[i] = pinnedText + string(text)
+
+			continue
+		}
+		raw, st := p.field.raw(in, i)
 		if st != statusOK {
-			return nil, statusInvalid
+			return nil, st
 		}
-		values[i] = string(text)
+		values[i] = pinnedRaw + raw
 	}
 
 	return values, statusOK
+}
+
+// raw is a value that no object can be named by, as it is.
+func (f *fieldPath) raw(in *input, i int) (string, status) {
+	value, _ := f.get(in, i)
+	if !value.IsValid() {
+		return "", statusInvalid
+	}
+	var text string
+	switch f.leaf().kind {
+	case protoreflect.BytesKind:
+		text = string(value.Bytes())
+	case protoreflect.MessageKind, protoreflect.GroupKind:
+		return "", statusInvalid
+	default:
+		text = value.String()
+	}
+	if len(text) > maxText {
+		return "", statusInvalid
+	}
+
+	return text, statusOK
 }
 
 // pinText is the raw text: a name of another pattern is another value, not a

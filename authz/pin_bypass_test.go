@@ -42,6 +42,22 @@ func TestRow66PinnedStreamCannotSlipInAnotherObject(t *testing.T) {
 		"row 66: the nil UUID in text, which is no unset field": {
 			"document:{text|uuid}", &docsv1.Kinds{Text: "6ba7b810-9dad-11d1-80b4-00c04fd430c8"}, &docsv1.Kinds{Text: zero}, false,
 		},
+		"row 66: the one element, without its text": {
+			"document:{items[].id}", &docsv1.Kinds{Items: []*docsv1.Item{item("a", 0)}},
+			&docsv1.Kinds{Items: []*docsv1.Item{item("", 5)}}, false,
+		},
+		"row 66: the one element, empty": {
+			"document:{items[].id}", &docsv1.Kinds{Items: []*docsv1.Item{item("a", 0)}},
+			&docsv1.Kinds{Items: []*docsv1.Item{{}}}, false,
+		},
+		"row 66: the one element, without its number": {
+			"document:{items[].number}", &docsv1.Kinds{Items: []*docsv1.Item{item("", 1)}},
+			&docsv1.Kinds{Items: []*docsv1.Item{item("x", 0)}}, false,
+		},
+		"row 66: all elements, empty": {
+			"document:{items[].id}", &docsv1.Kinds{Items: []*docsv1.Item{item("a", 0), item("b", 0)}},
+			&docsv1.Kinds{Items: []*docsv1.Item{{}, {}}}, false,
+		},
 		"row 66: text that is set to nothing": {
 			"document:{optional_text}", &docsv1.Kinds{OptionalText: proto.String("a")}, &docsv1.Kinds{OptionalText: proto.String("")}, false,
 		},
@@ -74,6 +90,50 @@ func TestRow66PinnedStreamCannotSlipInAnotherObject(t *testing.T) {
 			err = pinned.Matches(c.later)
 			if want := map[bool]authz.Reason{false: authz.ReasonObjectMissing, true: ""}[c.pass]; reasonOf(err) != want {
 				t.Errorf("got %v, want %q", err, want)
+			}
+		})
+	}
+}
+
+// A first message that another condition let through names what it names: nothing,
+// or what can't be an object. Later ones are held to that too.
+func TestRow66PinnedToAFirstMessageThatNamesNothing(t *testing.T) {
+	item := func(id string) *docsv1.Kinds { return &docsv1.Kinds{Items: []*docsv1.Item{{Id: id}}} }
+	for name, c := range map[string]struct {
+		object       string
+		first, later *docsv1.Kinds
+		pass         bool
+	}{
+		"unset, then unset":                {"document:{text}", &docsv1.Kinds{}, &docsv1.Kinds{Flag: true}, true},
+		"unset, then an object":            {"document:{text}", &docsv1.Kinds{}, &docsv1.Kinds{Text: "a"}, false},
+		"an empty element, then the same":  {"document:{items[].id}", item(""), item(""), true},
+		"an empty element, then an object": {"document:{items[].id}", item(""), item("a"), false},
+		"an empty element, then unset":     {"document:{items[].id}", item(""), &docsv1.Kinds{}, true},
+		"a wildcard, then the same":        {"document:{text}", &docsv1.Kinds{Text: "*"}, &docsv1.Kinds{Text: "*"}, true},
+		"a wildcard, then an object":       {"document:{text}", &docsv1.Kinds{Text: "*"}, &docsv1.Kinds{Text: "a"}, false},
+		"no uuid, then the same":           {"document:{text|uuid}", &docsv1.Kinds{Text: "x"}, &docsv1.Kinds{Text: "x"}, true},
+		"no uuid, then another":            {"document:{text|uuid}", &docsv1.Kinds{Text: "x"}, &docsv1.Kinds{Text: "y"}, false},
+		"no uuid in bytes, then the same":  {"document:{raw|uuid}", &docsv1.Kinds{Raw: []byte("x")}, &docsv1.Kinds{Raw: []byte("x")}, true},
+		"no uuid in bytes, then another":   {"document:{raw|uuid}", &docsv1.Kinds{Raw: []byte("x")}, &docsv1.Kinds{Raw: []byte("y")}, false},
+		"an enum without a name":           {"document:{color}", &docsv1.Kinds{Color: 77}, &docsv1.Kinds{Color: 77}, true},
+		"a zero in a list, then the same":  {"document:{numbers[]}", &docsv1.Kinds{Numbers: []int64{0}}, &docsv1.Kinds{Numbers: []int64{0}}, true},
+		"a zero in a list, then another":   {"document:{numbers[]}", &docsv1.Kinds{Numbers: []int64{0}}, &docsv1.Kinds{Numbers: []int64{1}}, false},
+		"an enum without a name, another":  {"document:{color}", &docsv1.Kinds{Color: 77}, &docsv1.Kinds{Color: 78}, false},
+	} {
+		t.Run("row 66: "+name, func(t *testing.T) {
+			rule := ruleOf(t, "any(held unset)")
+			rule.GetAnyOf().GetConditions()[1].GetCheck().Object = c.object
+			rule.Stream = &authzv1.Stream{MessageCheck: authzv1.MessageCheck_MESSAGE_CHECK_FIRST_MESSAGE}
+			method := one(t, newTuples(), "Stream", rule)
+			if _, err := method.Authorize(t.Context(), &authz.Call{Principal: user("alice"), Message: c.first}); err != nil {
+				t.Fatal(err)
+			}
+			pinned, err := method.Pin(c.first)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := pinned.Matches(c.later); (err == nil) != c.pass {
+				t.Errorf("got %v, pass should be %v", err, c.pass)
 			}
 		})
 	}

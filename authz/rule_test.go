@@ -198,8 +198,8 @@ func TestInheritance(t *testing.T) {
 		})
 	}
 	for method, want := range map[string]string{
-		"Nothing": "hides=true first=false recheck=0s", "OwnOnDeny": "hides=false first=false recheck=0s", "Stream": "hides=true first=true recheck=1m0s",
-		"StreamOwn": "hides=true first=true recheck=1s", "StreamEach": "hides=true first=false recheck=1m0s", "StreamShut": "hides=true first=false recheck=0s",
+		"Nothing": "hides=true first=false recheck=0s", "OwnOnDeny": "hides=false first=false recheck=0s", "Stream": "hides=true first=false recheck=1m0s",
+		"StreamOwn": "hides=true first=false recheck=1s", "StreamEach": "hides=true first=false recheck=1m0s", "StreamShut": "hides=true first=false recheck=0s",
 	} {
 		m := authorizer.Method("/t.S/" + method)
 		if got := fmt.Sprintf("hides=%v first=%v recheck=%v", m.HidesExistence(), m.FirstMessageOnly(), m.RecheckInterval()); got != want {

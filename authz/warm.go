@@ -7,8 +7,9 @@ const warmKey = 192
 // warm says whether the decision cache grants the call. It is the whole of
 // [Method.evaluate] for the common rule, one check of one object, where nothing
 // has to be asked, explained or refused; whatever else is the case, it says no and
-// evaluate finds out.
-func (m *Method) warm(call *Call) bool {
+// evaluate finds out. The caller is the configured subject of the token's kind, nil
+// if there is none.
+func (m *Method) warm(call *Call, caller *subjectTemplate) bool {
 	c, asker := m.simple, m.owner.asker
 	if c == nil || asker.cache == nil || call.Fresh || call.Explain || m.owner.observer.Decided != nil {
 		return false
@@ -26,7 +27,7 @@ func (m *Method) warm(call *Call) bool {
 	}
 	subject := c.subject
 	if subject == nil {
-		if subject = m.owner.subjects.of(call.Principal); subject == nil {
+		if subject = caller; subject == nil {
 			return false
 		}
 	}

@@ -4,7 +4,9 @@
 // [Service] are callers, and [Table] tests the rules of a whole service:
 //
 //	engine := authztest.NewEngine("document:1#viewer@user:alice")
-//	authorizer, err := authz.New(authz.Config{Engine: engine, Subjects: authz.Subjects{User: "user:{$sub}"}})
+//	authorizer, err := authz.New(authz.Config{
+//		Engine: engine, Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: []string{"test"},
+//	})
 //	…
 //	authztest.Table{Authorizer: authorizer, Service: "docs.v1.DocumentService", Rows: []authztest.Row{
 //		{Principal: authztest.User("alice"), Method: "GetDocument", Request: get("1"), Want: authztest.Allowed},

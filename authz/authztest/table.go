@@ -25,7 +25,8 @@ func Refused(reason authz.Reason) Expected { return Expected(reason) }
 type Row struct {
 	// Name names the row's test. Optional. Default: what it expects of whom.
 	Name string
-	// Principal is the caller; nil: no credential.
+	// Principal is the caller; nil: no credential, which is refused as on the wire
+	// with TOKEN_MISSING unless the method is public.
 	Principal authz.Principal
 	// Method is the method's name within the table's service. Required.
 	Method string

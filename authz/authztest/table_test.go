@@ -33,6 +33,9 @@ func TestDocumentService(t *testing.T) {
 		Service:    "usher.test.docs.v1.DocumentService",
 		Rows: []authztest.Row{
 			{Method: "Ping", Want: authztest.Allowed},
+			{Method: "Whoami", Want: authztest.Refused(authz.ReasonTokenMissing)},
+			{Method: "GetDocument", Request: &docsv1.GetDocumentRequest{DocumentId: "1"}, Want: authztest.Refused(authz.ReasonTokenMissing)},
+			{Method: "PurgeDocuments", Want: authztest.Refused(authz.ReasonTokenMissing)},
 			{Principal: bob, Method: "Whoami", Want: authztest.Allowed},
 			{Principal: authztest.User("eve"), Method: "Whoami", Want: authztest.Refused(authz.ReasonInsufficientScope)},
 			{Principal: alice, Method: "GetDocument", Request: &docsv1.GetDocumentRequest{DocumentId: "1"}, Want: authztest.Allowed},

@@ -34,6 +34,7 @@ func Decide(ctx context.Context, out io.Writer, engine authz.Engine) error {
 	authorizer, err := authz.New(authz.Config{
 		Engine:   engine,
 		Subjects: authz.Subjects{Service: "service:{$client_id}"},
+		Issuers:  []string{"test"},
 	})
 	if err != nil {
 		return err

@@ -836,7 +836,8 @@ type Check struct {
 	// The relation (or permission), literally, as in "viewer". Required.
 	Relation string `protobuf:"bytes,2,opt,name=relation,proto3" json:"relation,omitempty"`
 	// The subject, as a template. Default: what the server's configuration of
-	// subjects says for the kind of the caller's token.
+	// subjects says for the kind of the caller's token. A template is the same for
+	// every kind: where a client may have a user's name, limit access_token.kinds.
 	Subject string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
 	// What happens when the request doesn't name the object. Default:
 	// INVALID_ARGUMENT.
@@ -970,7 +971,9 @@ func (x *ContextValue) GetValue() string {
 }
 
 // Match holds when two templates give exactly the same text. A missing or empty
-// side doesn't match.
+// side doesn't match. Where the server trusts several issuers, the side that reads
+// "{$sub}", "{$client_id}" or "{$claim.path}" must hold "{$issuer}", to be compared
+// with a field or a literal that says which; or access_token.issuers names one.
 type Match struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One side, as a template. Required.
