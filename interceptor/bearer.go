@@ -36,21 +36,9 @@ func (i *Interceptor) bearerToken(ctx context.Context) (string, error) {
 	case 0:
 		return "", errNoCredential
 	case 1:
-		return parseBearer(values[0], i.maxTokenBytes, i.verifierChecksForm)
+		return parseBearer(values[0], i.maxTokenBytes, i.verifierIsOurs)
 	default:
 		return "", errManyCredentials
-	}
-}
-
-// checksForm says that the verifier itself refuses what is no b64token: those of
-// this module do, before anything else, and know a token that they have seen
-// without reading it again. Reading it here would cost more than all the rest.
-func checksForm(verifier verify.Verifier) bool {
-	switch verifier.(type) {
-	case *verify.JWT, *verify.Introspection, *verify.Hybrid, *verify.MultiIssuer:
-		return true
-	default:
-		return false
 	}
 }
 
@@ -69,7 +57,9 @@ func authorizationOf(ctx context.Context) []string {
 
 // parseBearer parses "Bearer b64token" (RFC 6750 §2.1): the scheme in any case,
 // exactly one space, and at least one character of token. The characters are left
-// to a verifier that checks them.
+// to a verifier that checks them: those of this module do, before anything else,
+// and know a token that they have seen without reading it again. Reading it here
+// would cost more than all the rest.
 func parseBearer(value string, maxBytes int, formChecked bool) (string, error) {
 	const scheme = "bearer "
 	if len(value) <= len(scheme) {

@@ -31,21 +31,6 @@ func (i *Interceptor) authenticate(ctx context.Context, method *authz.Method) (s
 	return token, principal, nil
 }
 
-func (i *Interceptor) verify(ctx context.Context, method *authz.Method, token string) (*verify.Principal, error) {
-	principal, err := i.verifier.Verify(ctx, token, verify.Requirements{
-		Validation:      validationOf(method.Validation()),
-		PeerCertificate: peerCertificate(ctx),
-	})
-	if err != nil {
-		return nil, err
-	}
-	if principal == nil {
-		return nil, errNoPrincipal
-	}
-
-	return principal, nil
-}
-
 func validationOf(v authzv1.Validation) verify.Validation {
 	switch v {
 	case authzv1.Validation_VALIDATION_LOCAL:
@@ -106,22 +91,27 @@ func peerCertificate(ctx context.Context) *x509.Certificate {
 	return info.State.PeerCertificates[0]
 }
 
-// peerIP returns the address of the connection's other end; the zero Addr where
-// that has none, as on a unix socket. It is a proxy's address behind a proxy.
-func peerIP(ctx context.Context) netip.Addr {
+// peerIP returns the address of the connection's other end without its port.
+func peerIP(ctx context.Context) netip.Addr { return peerAddress(ctx).Addr() }
+
+// peerAddress returns the address of the connection's other end; the zero AddrPort
+// where that has none, as on a unix socket. It is a proxy's address behind a proxy.
+func peerAddress(ctx context.Context) netip.AddrPort {
 	p, ok := peer.FromContext(ctx)
 	if !ok || p.Addr == nil {
-		return netip.Addr{}
+		return netip.AddrPort{}
 	}
 	if tcp, ok := p.Addr.(*net.TCPAddr); ok {
-		return tcp.AddrPort().Addr().Unmap()
+		address := tcp.AddrPort()
+
+		return netip.AddrPortFrom(address.Addr().Unmap(), address.Port())
 	}
 	// grpc-go's ServeHTTP has the request's RemoteAddr, as text.
-	if addrPort, err := netip.ParseAddrPort(p.Addr.String()); err == nil {
-		return addrPort.Addr().Unmap()
+	if address, err := netip.ParseAddrPort(p.Addr.String()); err == nil {
+		return netip.AddrPortFrom(address.Addr().Unmap(), address.Port())
 	}
 
-	return netip.Addr{}
+	return netip.AddrPort{}
 }
 
 // stopwatch measures a verdict if anybody wants to know.

@@ -1,6 +1,7 @@
 package interceptor
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -72,31 +73,39 @@ func writeQuoted(b *strings.Builder, value string) {
 	b.WriteByte('"')
 }
 
-// withoutChallenge drops challenges that blame the caller's token. A handler
-// that passes on the trailers of a service behind it would otherwise make its
-// own caller throw away a good token. It copies only when something is dropped.
+// withoutChallenge drops every challenge that a handler would send for the scheme
+// Bearer. A handler that passes on the trailers of a service behind it would
+// otherwise make its own caller throw away a good token, and call again. The name
+// of a scheme can't be escaped (RFC 9110 §11.1), so a value without it holds no
+// such challenge; one that has it anywhere is dropped, rather than parsed as a
+// client may or may not do. It copies only when something is dropped.
 func withoutChallenge(md metadata.MD) metadata.MD {
 	for key, values := range md {
-		if !strings.EqualFold(key, challengeKey) {
+		if !strings.EqualFold(key, challengeKey) || !slices.ContainsFunc(values, namesBearer) {
 			continue
 		}
-		kept := make([]string, 0, len(values))
-		for _, value := range values {
-			if !strings.Contains(strings.ToLower(value), errorInvalidToken) {
-				kept = append(kept, value)
-			}
-		}
-		if len(kept) == len(values) {
-			continue
-		}
+		kept := slices.DeleteFunc(slices.Clone(values), namesBearer)
 		md = md.Copy()
 		delete(md, key)
 		if len(kept) > 0 {
-			md[challengeKey] = kept
+			md[key] = kept
 		}
 
 		return withoutChallenge(md)
 	}
 
 	return md
+}
+
+// namesBearer reports whether the name of the scheme, in any case, is anywhere in
+// the value.
+func namesBearer(value string) bool {
+	const scheme = "bearer"
+	for i := range len(value) - len(scheme) + 1 {
+		if strings.EqualFold(value[i:i+len(scheme)], scheme) {
+			return true
+		}
+	}
+
+	return false
 }

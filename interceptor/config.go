@@ -16,7 +16,10 @@ const DefaultFirstMessageTimeout = 10 * time.Second
 // Config is what an [Interceptor] is made of.
 type Config struct {
 	// Verifier turns the caller's token into a principal. Required. Whoever
-	// constructed it closes it, after the server has stopped.
+	// constructed it closes it, after the server has stopped. A panic in it, or
+	// an answer that is neither principal nor error, refuses the call with
+	// MISCONFIGURED; one of your own runs in a goroutine of its own, is left when
+	// the call's context ends, and one that calls runtime.Goexit is UNAVAILABLE.
 	Verifier verify.Verifier
 	// Engine decides the checks of the rules. Required if any rule has one.
 	Engine authz.Engine
@@ -27,7 +30,11 @@ type Config struct {
 	// issuer's short name. Optional.
 	IssuerSubjects map[string]authz.Subjects
 	// Issuers are the short names of the issuers whose tokens the verifier
-	// accepts. Optional with one issuer.
+	// accepts, as [verify.Principal.IssuerName] gives them. Optional, and best left
+	// out, if the verifier is a [verify.IssuerNamer], as those of package verify
+	// are: it knows them, and other names here are an error. A verifier that isn't
+	// one, such as a [verify.VerifierFunc], needs them wherever a template reads
+	// $sub, $client_id or a claim without {$issuer}.
 	Issuers []string
 	// Rules are rules in code, for services whose .proto isn't ours to edit.
 	// Optional.

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/credentials/verify"
@@ -48,15 +49,16 @@ func (c *callContext) Value(key any) any {
 	}
 }
 
-// hidingContext is the context of a unary handler whose rule hides existence.
-type hidingContext struct {
+// holdingContext is the context of a unary handler whose metadata is held until
+// its answer is known: see withholds.
+type holdingContext struct {
 	callContext
 
 	held heldMetadata
 }
 
 // Value implements [context.Context].
-func (c *hidingContext) Value(key any) any {
+func (c *holdingContext) Value(key any) any {
 	if key == transportKey {
 		return &c.held
 	}
@@ -64,21 +66,58 @@ func (c *hidingContext) Value(key any) any {
 	return c.callContext.Value(key)
 }
 
-// sessionOf returns the one session of the call.
-func (c *callContext) sessionOf() *authz.Session {
-	if s := c.session.Load(); s != nil {
-		return s
-	}
-	c.session.CompareAndSwap(nil, c.method.NewSession(handlersCall(c.Context, c.principal), c.decision))
+// sessionOver is in the place of the session once the call is over, if no session
+// was made until then.
+var sessionOver = new(authz.Session)
 
-	return c.session.Load()
+// sessionOf returns the one session of the call. After the call it is one that
+// has ended.
+func (c *callContext) sessionOf() *authz.Session {
+	s := c.session.Load()
+	if s == nil {
+		c.session.CompareAndSwap(nil, c.newSession(nil))
+		s = c.session.Load()
+	}
+	if s == sessionOver {
+		s = c.newSession(nil)
+		s.End()
+	}
+
+	return s
 }
 
-// checked says whether the handler has made a check of its own.
+// newSession returns a session of the call, with the message if checks need it.
+func (c *callContext) newSession(message proto.Message) *authz.Session {
+	call := handlersCall(c.Context, c.principal)
+	call.Message = message
+
+	return c.method.NewSession(call, c.decision)
+}
+
+// end ends the session with its call: what a handler leaves running can't ask in
+// the caller's name any more.
+func (c *callContext) end() {
+	if c.session.CompareAndSwap(nil, sessionOver) {
+		return
+	}
+	if s := c.session.Load(); s != sessionOver {
+		s.End()
+	}
+}
+
+// checked reports whether a check that the handler made itself was granted.
 func (c *callContext) checked() bool {
 	session := c.session.Load()
 
 	return session != nil && session.Checked()
+}
+
+// filtered reports whether the handler has filtered objects, of which none need
+// be left.
+func (c *callContext) filtered() bool {
+	session := c.session.Load()
+
+	return session != nil && session.Filtered()
 }
 
 // streamContext is the context of a guarded stream's handler.
@@ -93,6 +132,8 @@ func (c *streamContext) Value(key any) any {
 	switch key {
 	case principalKey:
 		return c.stream.principal.Load()
+	case sessionKey:
+		return c.stream.session()
 	case transportKey:
 		return streamTransport{c.stream}
 	default:

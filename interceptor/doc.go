@@ -23,9 +23,21 @@
 // setting that opens.
 //
 // What the caller is told is constant text and a stable [Reason] in an ErrorInfo;
-// the cause goes to the [Observer] only. Where the rule hides existence, header
-// and trailer of the handler's own NOT_FOUND are dropped with its text. A refusal for the token carries a
-// challenge in the trailer "www-authenticate" (RFC 6750, RFC 9470).
+// the cause goes to the [Observer] only. A refusal for the token carries a
+// challenge in the trailer "www-authenticate" (RFC 6750, RFC 9470); a handler can
+// send none for the scheme Bearer, such as one that it got from a service behind
+// it: the client would replace its token, and call again.
+//
+// Where the rule hides existence, a denial and the handler's own NOT_FOUND are the
+// same bytes on the wire. Where the handler decides, nothing that it says reaches
+// the caller before a check of its own was granted, but its error's status. An
+// answer without content, an empty message or a stream without one, may also
+// follow a filter that left nothing; a handler that needs no check for its answer
+// says so with [authz.EmptyFromContext]. In both cases the header waits for the
+// first message or the call's end, and the trailer for the end: grpc.SendHeader
+// sends nothing by itself.
+//
+// A verifier that panics refuses its call with [ReasonMisconfigured], and no other.
 //
 // # Streams
 //

@@ -86,15 +86,15 @@ type refusals struct {
 // usher made is a fault of ours: INTERNAL, never a grant.
 func (r refusals) of(ctx context.Context, err error, hidesExistence bool) *Error {
 	var refused *Error
-	if errors.As(err, &refused) {
+	if errors.As(err, &refused) && refused != nil && refused.status != nil {
 		return refused
 	}
 	var denied *authz.Error
-	if errors.As(err, &denied) {
+	if errors.As(err, &denied) && denied != nil {
 		return r.ofAuthz(denied, hidesExistence)
 	}
 	var unverified *verify.Error
-	if errors.As(err, &unverified) {
+	if errors.As(err, &unverified) && unverified != nil {
 		return r.ofVerify(unverified)
 	}
 	switch {
@@ -139,6 +139,8 @@ func (r refusals) ofVerify(err *verify.Error) *Error {
 func (r refusals) ofAuthz(err *authz.Error, hidesExistence bool) *Error {
 	reason := Reason(err.Reason)
 	switch err.Reason {
+	case authz.ReasonTokenMissing:
+		return r.make(reason, err, extras{challenge: &challenge{}})
 	case authz.ReasonInsufficientScope:
 		return r.make(reason, err, extras{challenge: &challenge{err: errorInsufficientScope, scopes: err.RequiredScopes}})
 	case authz.ReasonStepUpRequired:
@@ -165,7 +167,7 @@ func (r refusals) ofAuthz(err *authz.Error, hidesExistence bool) *Error {
 
 		return r.make(reason, err, extras{})
 	case authz.ReasonSubjectUnmapped, authz.ReasonSubjectInvalid, authz.ReasonRuleMissing,
-		authz.ReasonMisconfigured, authz.ReasonKindDenied, authz.ReasonMethodDenied:
+		authz.ReasonMisconfigured, authz.ReasonKindDenied, authz.ReasonIssuerDenied, authz.ReasonMethodDenied:
 		return r.make(reason, err, extras{})
 	default:
 		return r.make(ReasonMisconfigured, err, extras{})

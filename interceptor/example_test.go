@@ -29,6 +29,7 @@ func exampleConfig() interceptor.Config {
 				"iss": "https://issuer.example", "sub": token, "client_id": "app", "exp": time.Now().Add(time.Hour).Unix(),
 			})
 		}),
+		Issuers:  []string{"https://issuer.example"}, // a function can't say whose tokens it accepts
 		Engine:   authztest.NewEngine("document:1#viewer@user:alice"),
 		Subjects: authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"},
 		Rules: []authz.MethodRule{{

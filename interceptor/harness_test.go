@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/testing/testpb"
 	"go.uber.org/goleak"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -36,6 +37,9 @@ import (
 
 // Every test's calls end long before this; it only turns a hang into a failure.
 const testDeadline = 20 * time.Second
+
+// issuer is whose tokens the tests' principals have.
+const issuer = "https://issuer.example"
 
 const (
 	aliceToken = "alice-token"
@@ -69,7 +73,7 @@ func newWorld(t testing.TB) *world {
 func principal(t testing.TB, sub string, life time.Duration, more ...map[string]any) *verify.Principal {
 	t.Helper()
 	claims := map[string]any{
-		"iss": "https://issuer.example", "sub": sub, "client_id": "app", "aud": "docs",
+		"iss": issuer, "sub": sub, "client_id": "app", "aud": "docs",
 		"iat": time.Now().Unix(), "exp": time.Now().Add(life).Unix(), "scope": "read write",
 	}
 	for _, m := range more {
@@ -231,7 +235,7 @@ type setupConfig struct {
 func newInterceptor(t testing.TB, w *world, cfg setupConfig) *interceptor.Interceptor {
 	t.Helper()
 	c := interceptor.Config{
-		Verifier: w, Engine: w, Rules: cfg.rules.methodRules(),
+		Verifier: w, Engine: w, Rules: cfg.rules.methodRules(), Issuers: []string{issuer},
 		Subjects: authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"},
 		Observer: interceptor.Observer{Decided: func(_ context.Context, d interceptor.Decided) {
 			w.mu.Lock()
@@ -416,4 +420,21 @@ func subjectIs(ctx context.Context, want string) error {
 	}
 
 	return nil
+}
+
+func wantCode(t testing.TB, err error, code codes.Code) {
+	t.Helper()
+	if status.Code(err) != code {
+		t.Fatalf("%v, want %v", err, code)
+	}
+}
+
+// recovering are the options of a server whose handlers may panic.
+func recovering() []grpc.ServerOption {
+	recovered := recovery.WithRecoveryHandler(func(any) error { return status.Error(codes.Aborted, "recovered") })
+
+	return []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(recovery.UnaryServerInterceptor(recovered)),
+		grpc.ChainStreamInterceptor(recovery.StreamServerInterceptor(recovered)),
+	}
 }

@@ -50,14 +50,24 @@ func (h *hooks) handlerPanicked(ctx context.Context, event HandlerPanicked) {
 	h.observer.HandlerPanicked(ctx, event)
 }
 
-// contain is deferred around each hook. A hook that reports panics and panics
-// itself has nobody left to tell.
+// verifierPanicked reports a panic in the verifier.
+func (h *hooks) verifierPanicked(ctx context.Context, value any, stack []byte) {
+	h.panicked(ctx, "Verifier", value, stack)
+}
+
+// contain is deferred around each hook.
 func (h *hooks) contain(ctx context.Context, hook string) {
-	value := recover()
-	if value == nil || h.observer.HookPanicked == nil {
+	if value := recover(); value != nil {
+		h.panicked(ctx, hook, value, debug.Stack())
+	}
+}
+
+// panicked reports a panic. A hook that reports panics and panics itself has
+// nobody left to tell.
+func (h *hooks) panicked(ctx context.Context, hook string, value any, stack []byte) {
+	if h.observer.HookPanicked == nil {
 		return
 	}
-	stack := debug.Stack()
 	defer func() { _ = recover() }()
 	h.observer.HookPanicked(ctx, HookPanicked{Hook: hook, Value: value, Stack: stack})
 }

@@ -15,10 +15,9 @@ import (
 
 // Faults of ours, which callers see as INTERNAL.
 var (
-	errNoPrincipal = errors.New("interceptor: the verifier returned neither a principal nor an error")
-	errUnchecked   = errors.New("interceptor: the rule leaves the decision to the handler, which made no check")
-	errNobody      = errors.New("interceptor: the method has no usable rule")
-	errNotProto    = errors.New("interceptor: the rule reads the message, which is no protobuf message here")
+	errUnchecked = errors.New("interceptor: the rule leaves the decision to the handler, which answered without a check that was granted; an answer that needs none says so by authz.EmptyFromContext")
+	errNobody    = errors.New("interceptor: the method has no usable rule")
+	errNotProto  = errors.New("interceptor: the rule reads the message, which is no protobuf message here")
 )
 
 // errNoService is a server validated too early.
@@ -35,7 +34,7 @@ type Interceptor struct {
 	hooks               *hooks
 	refusals            refusals
 	maxTokenBytes       int
-	verifierChecksForm  bool
+	verifierIsOurs      bool
 	firstMessageTimeout time.Duration
 }
 
@@ -50,8 +49,14 @@ func New(cfg Config, opts ...Option) (*Interceptor, error) {
 		firstMessageTimeout: DefaultFirstMessageTimeout,
 	}
 	var faults []error
-	if cfg.Verifier == nil {
+	issuers := cfg.Issuers
+	if isNil(cfg.Verifier) {
 		faults = append(faults, errors.New("interceptor: Config.Verifier is required"))
+	} else {
+		var err error
+		if issuers, err = issuersOf(cfg.Verifier, cfg.Issuers); err != nil {
+			faults = append(faults, err)
+		}
 	}
 	for _, opt := range opts {
 		if err := opt.apply(&set); err != nil {
@@ -62,7 +67,7 @@ func New(cfg Config, opts ...Option) (*Interceptor, error) {
 		Engine:         cfg.Engine,
 		Subjects:       cfg.Subjects,
 		IssuerSubjects: cfg.IssuerSubjects,
-		Issuers:        cfg.Issuers,
+		Issuers:        issuers,
 		Rules:          cfg.Rules,
 		Resolver:       cfg.Resolver,
 		Timeout:        cfg.EngineTimeout,
@@ -84,7 +89,7 @@ func New(cfg Config, opts ...Option) (*Interceptor, error) {
 		hooks:               &hooks{observer: cfg.Observer},
 		refusals:            refusals{domain: set.errorDomain, realm: set.realm},
 		maxTokenBytes:       set.maxTokenBytes,
-		verifierChecksForm:  checksForm(cfg.Verifier),
+		verifierIsOurs:      isOurs(cfg.Verifier),
 		firstMessageTimeout: set.firstMessageTimeout,
 	}, nil
 }
@@ -149,10 +154,14 @@ func (i *Interceptor) granted(ctx context.Context, v verdict) {
 func (i *Interceptor) refused(ctx context.Context, v verdict, cause error) *Error {
 	refusal := i.refusals.of(ctx, cause, v.method.HidesExistence())
 	if i.hooks.observer.Decided != nil {
+		var unverified *verify.Unverified
+		if fault := (*verify.Error)(nil); errors.As(refusal.cause, &fault) && fault != nil {
+			unverified = fault.Unverified
+		}
 		i.hooks.decided(ctx, Decided{
 			Method: v.name, Known: v.known(), Occasion: v.occasion, Principal: v.principal, Decision: v.decision,
 			Reason: refusal.Reason, Code: refusal.status.Code(), DecisionID: refusal.DecisionID,
-			Err: refusal.cause, Duration: v.watch.elapsed(),
+			Err: refusal.cause, Duration: v.watch.elapsed(), Peer: peerAddress(ctx), Unverified: unverified,
 		})
 	}
 

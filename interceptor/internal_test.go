@@ -2,6 +2,8 @@ package interceptor
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,12 +66,28 @@ func FuzzParseBearer(f *testing.F) {
 func FuzzWithoutChallenge(f *testing.F) {
 	f.Add("www-authenticate", `Bearer error="invalid_token"`, "other")
 	f.Add("WWW-Authenticate", `bearer ERROR=Invalid_Token`, `Basic`)
+	f.Add("Www-authenticate", `Basic realm="x", Bearer error="invalid\_token"`, `Negotiate YWJj==`)
 	f.Fuzz(func(t *testing.T, key, first, second string) {
-		md := withoutChallenge(metadata.MD{key: {first, second}})
+		before := metadata.MD{key: {first, second}, "www-authenticate": {second, first}, "other": {first}}
+		original := before.Copy()
+		md := withoutChallenge(before)
 		for name, values := range md {
 			for _, value := range values {
-				if strings.EqualFold(name, challengeKey) && strings.Contains(strings.ToLower(value), errorInvalidToken) {
+				if strings.EqualFold(name, challengeKey) && strings.Contains(strings.ToLower(value), "bearer") {
 					t.Errorf("%s: %q is left", name, value)
+				}
+			}
+		}
+		if !maps.EqualFunc(before, original, slices.Equal) {
+			t.Errorf("the handler's own metadata was changed to %v", before)
+		}
+		for name, values := range original {
+			for _, value := range values {
+				if strings.EqualFold(name, challengeKey) && strings.Contains(strings.ToLower(value), "bearer") {
+					continue
+				}
+				if !slices.Contains(md[name], value) {
+					t.Errorf("%s: %q is lost", name, value)
 				}
 			}
 		}

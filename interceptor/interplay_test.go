@@ -87,11 +87,9 @@ func TestHandlersInvalidTokenChallengeIsStripped(t *testing.T) {
 		t.Helper()
 		got := md.Get("www-authenticate")
 		for _, value := range got {
-			if strings.Contains(value, "invalid_token") {
-				t.Errorf("%s: %q reached the caller", kind, value)
-			}
+			t.Errorf("%s: %q reached the caller", kind, value)
 		}
-		if len(got) != want || len(md.Get("other")) != want {
+		if len(md.Get("other")) != want {
 			t.Errorf("%s: %v", kind, md)
 		}
 	}

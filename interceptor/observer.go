@@ -2,6 +2,7 @@ package interceptor
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -33,7 +34,8 @@ type Observer struct {
 	// where there is no caller left to fail. A panic before that goes on as any
 	// panic of a handler does.
 	HandlerPanicked func(ctx context.Context, event HandlerPanicked)
-	// HookPanicked is told of a panic in one of the functions above.
+	// HookPanicked is told of a panic in one of the functions above, or in the
+	// verifier: that call is refused with MISCONFIGURED.
 	HookPanicked func(ctx context.Context, event HookPanicked)
 }
 
@@ -100,6 +102,14 @@ type Decided struct {
 	// Err is the cause of a refusal, for logs; nil if there is none beyond the
 	// reason.
 	Err error
+	// Peer is the address of the connection's other end, of a refusal; invalid if
+	// the call was granted, or where there is none, as on a unix socket. It is a
+	// proxy's address behind a proxy.
+	Peer netip.AddrPort
+	// Unverified is what a refused token said of itself; nil if no token was
+	// refused, or nothing could be read. Anyone can write such a token: it is for
+	// logs, where it must be escaped, never for a decision or a metric's label.
+	Unverified *verify.Unverified
 	// Duration is what verification and decision took together.
 	Duration time.Duration
 }
@@ -133,11 +143,12 @@ type HandlerPanicked struct {
 	Stack []byte
 }
 
-// HookPanicked is a panic in a function of an Observer.
+// HookPanicked is a panic in a function of an Observer, or in the verifier.
 type HookPanicked struct {
-	// Hook is the name of the function.
+	// Hook is the name of the function, or "Verifier".
 	Hook string
-	// Value is what it panicked with.
+	// Value is what it panicked with. It may hold anything, a verifier's a token:
+	// it must not be logged.
 	Value any
 	// Stack is the stack of the panic.
 	Stack []byte

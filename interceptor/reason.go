@@ -49,6 +49,7 @@ const (
 	ReasonEngineUnavailable Reason = Reason(authz.ReasonEngineUnavailable)
 	ReasonMisconfigured     Reason = Reason(authz.ReasonMisconfigured)
 	ReasonKindDenied        Reason = Reason(authz.ReasonKindDenied)
+	ReasonIssuerDenied      Reason = Reason(authz.ReasonIssuerDenied)
 	ReasonMethodDenied      Reason = Reason(authz.ReasonMethodDenied)
 	ReasonRevisionInvalid   Reason = Reason(authz.ReasonRevisionInvalid)
 )
@@ -68,6 +69,7 @@ var publics = map[Reason]public{
 	ReasonInsufficientScope:   {codes.PermissionDenied, "the access token lacks a scope"},
 	ReasonRelationDenied:      {codes.PermissionDenied, "the caller may not do this"},
 	ReasonKindDenied:          {codes.PermissionDenied, "this kind of caller may not do this"},
+	ReasonIssuerDenied:        {codes.PermissionDenied, "callers of this issuer may not do this"},
 	ReasonMethodDenied:        {codes.PermissionDenied, "nobody may call this method"},
 	ReasonRuleMissing:         {codes.PermissionDenied, "the method has no rule"},
 	ReasonSubjectUnmapped:     {codes.PermissionDenied, "the access token's kind has no subject here"},

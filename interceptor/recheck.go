@@ -115,7 +115,7 @@ func (s *guardedStream) reverify(ctx context.Context, v *verdict) error {
 		return s.owner.refusals.make(ReasonTokenInvalid, errOtherPrincipal, extras{challenge: &challenge{err: errorInvalidToken}})
 	}
 	v.principal = principal
-	s.principal.Store(principal)
+	s.renew(principal)
 
 	return nil
 }
@@ -144,14 +144,10 @@ func (s *guardedStream) reauthorize(ctx context.Context, v *verdict) error {
 }
 
 // authorizeMessage decides about one message of a stream.
-func (s *guardedStream) authorizeMessage(m any) error {
+func (s *guardedStream) authorizeMessage(message proto.Message) error {
 	v := verdict{
 		method: s.method, name: s.method.Name(), occasion: OccasionMessage,
 		principal: s.principal.Load(), watch: s.owner.startWatch(),
-	}
-	message, ok := m.(proto.Message)
-	if !ok {
-		return s.owner.refused(s.ctx, v, errNotProto)
 	}
 	if s.pinned != nil {
 		if err := s.pinned.Matches(message); err != nil {

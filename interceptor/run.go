@@ -42,20 +42,24 @@ func (i *Interceptor) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamSer
 	if !method.ReadsMessage() {
 		i.granted(ss.Context(), v)
 	}
-
-	return withTrailer(ss, s.run(srv, handler))
-}
-
-// withTrailer sends along what a refusal has beside its status.
-func withTrailer(ss grpc.ServerStream, err error) error {
+	err = s.run(srv, handler)
+	// Only this call's own refusal has a trailer: a handler may return what ended
+	// another call.
 	var refusal *Error
-	if errors.As(err, &refusal) {
-		if trailer := refusal.trailer(); trailer != nil {
-			ss.SetTrailer(trailer)
-		}
+	if errors.As(s.endErr(), &refusal) && errors.Is(err, refusal) {
+		return withTrailer(ss, refusal)
 	}
 
 	return err
+}
+
+// withTrailer sends along what a refusal has beside its status.
+func withTrailer(ss grpc.ServerStream, refusal *Error) error {
+	if trailer := refusal.trailer(); trailer != nil {
+		ss.SetTrailer(trailer)
+	}
+
+	return refusal
 }
 
 // admitStream authenticates a stream's caller and, where the rule doesn't need
@@ -79,13 +83,13 @@ func (i *Interceptor) admitStream(ss grpc.ServerStream, v *verdict) (*guardedStr
 
 	s := &guardedStream{
 		ServerStream: ss, owner: i, method: v.method, token: token,
-		opened: make(chan struct{}), over: make(chan struct{}),
+		opened: make(chan struct{}), over: make(chan struct{}), withholds: withholds(v.method),
 	}
 	s.principal.Store(principal)
 	s.checked = time.Now()
 	if !v.method.ReadsMessage() {
 		s.phase.Store(phaseOpen)
-		s.spoken.Store(!v.method.HidesExistence())
+		s.spoken.Store(!s.withholds)
 	}
 	handlerCtx, cancel := context.WithCancelCause(ctx)
 	s.cancel = cancel
@@ -212,13 +216,16 @@ func (s *guardedStream) conclude(o outcome) error {
 		return s.refuse(OccasionEnd, s.owner.refusals.make(ReasonVerdictMissing, o.err, extras{}))
 	case o.err != nil && saysCheck(o.err):
 		return s.refuse(OccasionEnd, o.err)
-	case o.err == nil && s.method.HandlerDecides() && !s.ctx.checked():
+	case status.Code(o.err) == codes.OK && s.method.HandlerDecides() && !s.ctx.checked() && !s.ctx.filtered():
+		// After a filter that left nothing it may end, and has sent no message.
 		return s.refuse(OccasionEnd, errUnchecked)
 	}
-	// What the handler leaves unsaid goes out with its status, but for a
-	// NOT_FOUND that must look like usher's.
-	if !s.method.HidesExistence() || status.Code(o.err) != codes.NotFound {
-		if err := s.speak(); err != nil {
+	// What the handler leaves unsaid goes out with its status: but for a
+	// NOT_FOUND that must look like usher's, and where it was to make a check and
+	// had none granted.
+	hides := s.method.HidesExistence() && status.Code(o.err) == codes.NotFound
+	if !hides && (!s.method.HandlerDecides() || s.ctx.checked()) {
+		if err := s.release(); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -138,6 +140,23 @@ func TestStatusTable(t *testing.T) {
 			code: codes.Unavailable, reason: interceptor.ReasonVerifierUnavailable, retry: 7 * time.Second,
 		},
 		{
+			name: "row 29 an unknown key, the budget for fetches spent: UNAVAILABLE until the next fetch, no challenge",
+			world: func(_ *testing.T, w *world) {
+				w.failVerifier(&verify.Error{
+					Kind: verify.DependencyFault, Reason: verify.ReasonVerifierUnavailable, RetryAfter: 1500 * time.Millisecond,
+					Err: errors.New(secret), Unverified: &verify.Unverified{Subject: secret},
+				})
+			},
+			code: codes.Unavailable, reason: interceptor.ReasonVerifierUnavailable, retry: 1500 * time.Millisecond,
+		},
+		{
+			name: "another issuer's token: PERMISSION_DENIED, ISSUER_DENIED",
+			rule: &authzv1.Rule{
+				Policy: check("document:{value}").GetPolicy(), AccessToken: &authzv1.AccessToken{Issuers: []string{"ours"}},
+			},
+			code: codes.PermissionDenied, reason: interceptor.ReasonIssuerDenied,
+		},
+		{
 			name: "keys down, no delay known: UNAVAILABLE, one second",
 			world: func(_ *testing.T, w *world) {
 				w.failVerifier(&verify.Error{Kind: verify.DependencyFault, Reason: verify.ReasonVerifierUnavailable})
@@ -206,8 +225,14 @@ func TestStatusTable(t *testing.T) {
 				set["Ping"], set["PingStream"] = test.rule, test.rule
 			}
 			s := start(t, w, setupConfig{rules: set, config: func(c *interceptor.Config) {
-				if test.reason == interceptor.ReasonSubjectUnmapped {
+				switch test.reason {
+				case interceptor.ReasonSubjectUnmapped:
 					c.Subjects.Service = ""
+				case interceptor.ReasonIssuerDenied:
+					c.Issuers = []string{issuer, "ours"}
+					c.Subjects = authz.Subjects{}
+					c.IssuerSubjects = map[string]authz.Subjects{issuer: {User: "user:{$sub}"}, "ours": {User: "staff:{$sub}"}}
+				default:
 				}
 			}})
 			if test.token == "" {
@@ -426,6 +451,25 @@ func TestNotFoundOfTheHandlerShowsNoMetadata(t *testing.T) {
 		header, _ = stream.Header()
 		if len(header.Get("exists")) != want || len(stream.Trailer().Get("exists")) != want {
 			t.Errorf("stream %s: header %v, trailer %v", value, header, stream.Trailer())
+		}
+	}
+}
+
+// Every reason that authz has is one that callers may be told, under a code of its
+// own: one that was forgotten would be INTERNAL.
+func TestEveryReasonHasACode(t *testing.T) {
+	source, err := os.ReadFile("../authz/error.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons := regexp.MustCompile(`Reason = "([A-Z_]+)"`).FindAllStringSubmatch(string(source), -1)
+	if len(reasons) < 12 {
+		t.Fatalf("%d reasons", len(reasons))
+	}
+	for _, match := range reasons {
+		reason := interceptor.Reason(match[1])
+		if internal := reason.Code() == codes.Internal; internal != (reason == interceptor.ReasonMisconfigured) {
+			t.Errorf("%s is %v", reason, reason.Code())
 		}
 	}
 }

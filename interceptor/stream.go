@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,8 +53,12 @@ type guardedStream struct {
 
 	principal atomic.Pointer[verify.Principal]
 	phase     atomic.Uint32
-	// spoken says that the handler's output passes: nothing is held any more.
+	// spoken says that the handler's header passes, and its trailer too unless the
+	// stream withholds that to the end: nothing else is held any more.
 	spoken atomic.Bool
+	// withholds says that the handler's metadata waits for its first message, its
+	// trailer for the end: see the function.
+	withholds bool
 	// fate says whether the handler returned before the call ended, or after.
 	fate atomic.Uint32
 
@@ -68,10 +73,12 @@ type guardedStream struct {
 	pinned *authz.Pinned
 	live   liveMessages
 
+	sessionMu sync.Mutex // so that a session never has a principal of the past
+
 	mu         sync.Mutex
 	end        error       // why the phase is over; set before over is closed
 	header     metadata.MD // held until spoken
-	trailer    metadata.MD // held until spoken
+	trailer    metadata.MD // held until spoken, or to the end
 	sendHeader bool        // the handler has asked for its header to be sent
 }
 
@@ -85,15 +92,27 @@ func (s *guardedStream) RecvMsg(m any) error {
 	if s.phase.Load() == phaseOver {
 		return s.endErr()
 	}
+	message, readable := m.(proto.Message)
+	reads := s.method.ReadsMessage()
+	if reads && !readable {
+		// Nothing is read that could not be decided about.
+		return s.refuse(OccasionMessage, errNotProto)
+	}
 	if err := s.ServerStream.RecvMsg(m); err != nil {
+		if reads && !errors.Is(err, io.EOF) {
+			// Part of a message may have been decoded.
+			reset(m)
+		}
+
 		return s.received(err)
 	}
-	if s.method.ReadsMessage() {
-		if err := s.authorizeMessage(m); err != nil {
+	if reads {
+		if err := s.authorizeMessage(message); err != nil {
 			reset(m)
 
 			return s.finishWith(err)
 		}
+		s.note(message)
 		s.open()
 	}
 	if s.phase.Load() == phaseOver {
@@ -168,37 +187,46 @@ func (s *guardedStream) SetHeader(md metadata.MD) error {
 	return s.ServerStream.SetHeader(md)
 }
 
-// SendHeader sends the header, or holds it until the first verdict.
+// SendHeader sends the header, or holds it until the first verdict, and where
+// metadata is withheld until the first message or the end.
 func (s *guardedStream) SendHeader(md metadata.MD) error {
 	md = withoutChallenge(md)
 	held, err := s.hold(func() error { return s.holdHeader(md, true) })
 	if !held {
 		return s.ServerStream.SendHeader(md)
 	}
-	if err == nil && s.phase.Load() == phaseOpen {
+	if err == nil && !s.withholds && s.phase.Load() == phaseOpen {
 		return s.speak()
 	}
 
 	return err
 }
 
-// SetTrailer sets the trailer, or holds it until the first verdict.
+// SetTrailer sets the trailer, or holds it until the first verdict, and where
+// metadata is withheld until the end.
 func (s *guardedStream) SetTrailer(md metadata.MD) {
 	_ = s.setTrailer(md) // grpc.ServerStream's SetTrailer has no error to return
 }
 
 func (s *guardedStream) setTrailer(md metadata.MD) error {
 	md = withoutChallenge(md)
-	held, err := s.hold(func() error {
-		s.trailer = metadata.Join(s.trailer, md)
+	if s.spoken.Load() && !s.withholds {
+		s.ServerStream.SetTrailer(md)
 
 		return nil
-	})
-	if !held {
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.phase.Load() == phaseOver:
+		return s.end
+	case s.spoken.Load() && !s.withholds:
 		s.ServerStream.SetTrailer(md)
+	default:
+		s.trailer = metadata.Join(s.trailer, md)
 	}
 
-	return err
+	return nil
 }
 
 // hold runs keep, which stores metadata, if the handler's output is still held.
@@ -229,8 +257,8 @@ func (s *guardedStream) holdHeader(md metadata.MD, send bool) error {
 	return nil
 }
 
-// open ends the wait for the first verdict. What was held goes out, unless the
-// rule hides existence: then it waits for what the handler makes of the call.
+// open ends the wait for the first verdict. What was held goes out, unless
+// metadata is withheld: then it waits for what the handler makes of the call.
 func (s *guardedStream) open() {
 	if s.phase.Load() != phasePending {
 		return
@@ -240,7 +268,7 @@ func (s *guardedStream) open() {
 	if s.phase.Load() != phasePending {
 		return
 	}
-	if !s.method.HidesExistence() && s.speakLocked() != nil {
+	if !s.withholds && s.speakLocked() != nil {
 		return
 	}
 	s.phase.Store(phaseOpen)
@@ -279,13 +307,35 @@ func (s *guardedStream) speakLocked() error {
 
 		return err
 	}
+	s.header = nil
+	s.spoken.Store(true)
+	if !s.withholds {
+		s.releaseTrailerLocked()
+	}
+
+	return nil
+}
+
+// release lets everything out that is held, at the call's end.
+func (s *guardedStream) release() error {
+	if err := s.speak(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase.Load() == phaseOver {
+		return s.end
+	}
+	s.releaseTrailerLocked()
+
+	return nil
+}
+
+func (s *guardedStream) releaseTrailerLocked() {
 	if len(s.trailer) > 0 {
 		s.ServerStream.SetTrailer(s.trailer)
 	}
-	s.header, s.trailer = nil, nil
-	s.spoken.Store(true)
-
-	return nil
+	s.trailer = nil
 }
 
 // stop ends the call with err, unless it has ended: a refusal is sticky.
@@ -310,7 +360,40 @@ func (s *guardedStream) endLocked(err error) {
 	s.header, s.trailer = nil, nil
 	s.phase.Store(phaseOver)
 	close(s.over)
+	s.ctx.end()
 	s.cancel(err)
+}
+
+// session returns the call's one session. What makes it can't run beside what
+// renews its principal.
+func (s *guardedStream) session() *authz.Session {
+	if session := s.ctx.session.Load(); session != nil && session != sessionOver {
+		return session
+	}
+	s.sessionMu.Lock()
+	defer s.sessionMu.Unlock()
+	s.ctx.principal = s.principal.Load()
+
+	return s.ctx.sessionOf()
+}
+
+// renew makes the principal that of everything from now on.
+func (s *guardedStream) renew(principal *verify.Principal) {
+	s.sessionMu.Lock()
+	defer s.sessionMu.Unlock()
+	s.principal.Store(principal)
+	if session := s.ctx.session.Load(); session != nil && session != sessionOver {
+		session.Renew(principal)
+	}
+}
+
+// note lets the handler's own checks know of a message that was let through, where
+// they are to be as fresh as it says. What is wrong with its revision is what
+// those checks answer.
+func (s *guardedStream) note(message proto.Message) {
+	if s.method.RevisionReadsMessage() {
+		_ = s.session().Receive(message)
+	}
 }
 
 // endErr returns what the call ended with, once it has.
@@ -321,9 +404,22 @@ func (s *guardedStream) endErr() error {
 	return s.end
 }
 
-// reset takes the content of a refused message away.
+// reset takes the content of a refused message away, of whatever type a codec
+// fills.
 func reset(m any) {
 	if message, ok := m.(proto.Message); ok {
 		proto.Reset(message)
+
+		return
+	}
+	switch v := reflect.ValueOf(m); v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			v.Elem().SetZero()
+		}
+	case reflect.Map, reflect.Slice:
+		v.Clear()
+	default:
+		// A codec can't fill a value of another kind.
 	}
 }

@@ -24,6 +24,15 @@ type scripted struct {
 	client func(testpb.TestService_PingClientStreamServer) error
 	list   func(*testpb.PingListRequest, testpb.TestService_PingListServer) error
 	unary  func(context.Context, *testpb.PingRequest) (*testpb.PingResponse, error)
+	empty  func(context.Context) error
+}
+
+func (s *scripted) PingEmpty(ctx context.Context, req *testpb.PingEmptyRequest) (*testpb.PingEmptyResponse, error) {
+	if s.empty == nil {
+		return s.TestPingService.PingEmpty(ctx, req)
+	}
+
+	return &testpb.PingEmptyResponse{}, s.empty(ctx)
 }
 
 func (s *scripted) PingStream(stream testpb.TestService_PingStreamServer) error {

@@ -24,12 +24,21 @@ func (i *Interceptor) Unary(ctx context.Context, req any, info *grpc.UnaryServer
 		return nil, i.refuseUnary(ctx, v, err)
 	}
 	i.granted(ctx, v)
-	if method.HidesExistence() {
-		return i.handleHidden(ctx, v, call, req, handler)
+	if withholds(method) {
+		return i.handleHeld(ctx, v, call, req, handler)
 	}
+	defer call.end()
 	resp, err := handler(call, req) //nolint:contextcheck // it is ctx, wrapped
 
 	return i.answered(ctx, v, call, resp, err)
+}
+
+// withholds reports whether the handler's metadata waits until it is known what
+// the handler makes of the call: where the rule hides existence, since it would
+// tell what exists, and where the handler decides, since it would be an answer
+// before any check.
+func withholds(method *authz.Method) bool {
+	return method.HidesExistence() || method.HandlerDecides()
 }
 
 // answered lets a handler's answer pass: unless it was to make a check and didn't,
@@ -40,13 +49,21 @@ func (i *Interceptor) answered(ctx context.Context, v verdict, call *callContext
 	switch {
 	case err != nil && saysCheck(err):
 		return nil, i.refuseUnary(ctx, v, err)
+	case status.Code(err) == codes.OK && v.method.HandlerDecides() && !call.checked() && (!call.filtered() || !saysNothing(resp)):
+		return nil, i.refuseUnary(ctx, v, errUnchecked)
 	case err != nil:
 		return resp, disclosed(v.method, err)
-	case v.method.HandlerDecides() && !call.checked():
-		return nil, i.refuseUnary(ctx, v, errUnchecked)
 	default:
 		return resp, nil
 	}
+}
+
+// saysNothing reports whether an answer is a message without content: the page of
+// a list from which a filter left nothing.
+func saysNothing(resp any) bool {
+	message, ok := resp.(proto.Message)
+
+	return ok && proto.Size(message) == 0
 }
 
 // refuseUnary refuses a unary call.
@@ -59,13 +76,21 @@ func (i *Interceptor) refuseUnary(ctx context.Context, v verdict, cause error) e
 	return refusal
 }
 
-// handleHidden runs a handler whose NOT_FOUND must not differ from usher's.
-func (i *Interceptor) handleHidden(ctx context.Context, v verdict, call *callContext, req any, handler grpc.UnaryHandler) (any, error) {
-	hiding := &hidingContext{held: heldMetadata{unaryTransport: unaryTransport{ctx}}}
-	hiding.Context, hiding.principal, hiding.method, hiding.decision = call.Context, call.principal, call.method, call.decision
-	resp, err := handler(hiding, req) //nolint:contextcheck // it is ctx, wrapped
-	resp, err = i.answered(ctx, v, &hiding.callContext, resp, err)
-	if unsent := hiding.held.finish(status.Code(err) == codes.NotFound); unsent != nil && err == nil {
+// handleHeld runs a handler whose metadata is held: it goes out with an answer, and
+// is dropped with a refusal, with a NOT_FOUND that must not differ from usher's,
+// and with whatever a handler says that was to make a check and had none granted.
+func (i *Interceptor) handleHeld(ctx context.Context, v verdict, call *callContext, req any, handler grpc.UnaryHandler) (any, error) {
+	holding := &holdingContext{held: heldMetadata{unaryTransport: unaryTransport{ctx}}}
+	holding.Context, holding.principal, holding.method, holding.decision = call.Context, call.principal, call.method, call.decision
+	holding.session.Store(call.session.Load())
+	defer holding.end()
+	resp, err := handler(holding, req) //nolint:contextcheck // it is ctx, wrapped
+	resp, err = i.answered(ctx, v, &holding.callContext, resp, err)
+	var refusal *Error
+	drop := errors.As(err, &refusal) ||
+		v.method.HidesExistence() && status.Code(err) == codes.NotFound ||
+		v.method.HandlerDecides() && !holding.checked()
+	if unsent := holding.held.finish(drop); unsent != nil && err == nil {
 		return nil, unsent
 	}
 
@@ -96,7 +121,13 @@ func (i *Interceptor) admit(ctx context.Context, v *verdict, req any) (*callCont
 		return nil, err
 	}
 
-	return &callContext{Context: ctx, principal: principal, method: v.method, decision: v.decision}, nil
+	admitted := &callContext{Context: ctx, principal: principal, method: v.method, decision: v.decision}
+	if v.method.RevisionReadsMessage() {
+		// The message is the handler's to change from now on.
+		admitted.session.Store(admitted.newSession(call.Message))
+	}
+
+	return admitted, nil
 }
 
 // saysCheck says that a handler returned what a check of its own said. It is told

@@ -5,6 +5,11 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/credentials/verify"
@@ -62,10 +67,15 @@ func (a *audit) decided(ctx context.Context, e interceptor.Decided) {
 	if !recorded {
 		return
 	}
-	attributes := make([]slog.Attr, 0, 12) //nolint:mnd // as many as a refusal has
+	method := e.Method
+	if !e.Known {
+		method = printable(method)
+	}
+	attributes := make([]slog.Attr, 0, 16) //nolint:mnd // as many as a refusal has
 	attributes = append(attributes,
-		slog.Bool("allowed", e.Allowed()), slog.String("method", e.Method), slog.String("occasion", e.Occasion.String()),
+		slog.Bool("allowed", e.Allowed()), slog.String("method", method), slog.String("occasion", e.Occasion.String()),
 	)
+	attributes = appendTrace(ctx, attributes)
 	attributes = appendPrincipal(attributes, e.Principal)
 	attributes = appendDecision(attributes, e.Decision)
 	if !e.Allowed() {
@@ -74,6 +84,10 @@ func (a *audit) decided(ctx context.Context, e interceptor.Decided) {
 	if e.Err != nil {
 		attributes = append(attributes, slog.String("cause", causeOf(e.Err)))
 	}
+	if e.Peer.IsValid() {
+		attributes = append(attributes, slog.String("peer", e.Peer.String()))
+	}
+	attributes = appendUnverified(attributes, e.Unverified)
 	attributes = append(attributes, slog.Duration("duration", e.Duration))
 	a.log.LogAttrs(ctx, level, messageDecision, attributes...)
 }
@@ -88,6 +102,7 @@ func (a *audit) handlerDecided(ctx context.Context, decision *authz.Decision) {
 	attributes := []slog.Attr{
 		slog.Bool("allowed", decision.Allowed()), slog.String("method", decision.Method()), slog.String("occasion", "handler"),
 	}
+	attributes = appendTrace(ctx, attributes)
 	attributes = appendPrincipal(attributes, principal)
 	attributes = appendDecision(attributes, decision)
 	if !decision.Allowed() {
@@ -105,6 +120,51 @@ func appendPrincipal(attributes []slog.Attr, p *verify.Principal) []slog.Attr {
 	return append(attributes, slog.Group("principal",
 		slog.String("issuer", p.IssuerName()), slog.String("sub", p.Subject()), slog.String("client_id", p.ClientID()),
 	))
+}
+
+// appendTrace says in which trace the call is, if it is in one.
+func appendTrace(ctx context.Context, attributes []slog.Attr) []slog.Attr {
+	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
+		return append(attributes, slog.String("trace_id", span.TraceID().String()))
+	}
+
+	return attributes
+}
+
+// maxAudiences is how many audiences of a refused token are recorded.
+const maxAudiences = 4
+
+// appendUnverified says what a refused token said of itself, in a group of that
+// name: anyone can write such a token.
+func appendUnverified(attributes []slog.Attr, said *verify.Unverified) []slog.Attr {
+	if said == nil {
+		return attributes
+	}
+	audiences := make([]string, min(len(said.Audiences), maxAudiences))
+	for i := range audiences {
+		audiences[i] = printable(said.Audiences[i])
+	}
+
+	return append(attributes, slog.Group("unverified",
+		slog.String("issuer", printable(said.Issuer)), slog.String("sub", printable(said.Subject)),
+		slog.String("client_id", printable(said.ClientID)), slog.Any("aud", audiences), slog.String("type", printable(said.Type)),
+	))
+}
+
+// maxPrinted bounds a text of which a caller chose every byte.
+const maxPrinted = 128
+
+// printable returns the first 128 bytes of a text, with what isn't printable
+// escaped as in Go source, so that it can neither end a line of a log nor move a
+// terminal's cursor.
+func printable(text string) string {
+	text = text[:min(len(text), maxPrinted)]
+	if !strings.ContainsFunc(text, func(r rune) bool { return r == '\\' || r == utf8.RuneError || !strconv.IsPrint(r) }) {
+		return text
+	}
+	quoted := strconv.Quote(text)
+
+	return quoted[1 : len(quoted)-1]
 }
 
 func appendDecision(attributes []slog.Attr, decision *authz.Decision) []slog.Attr {

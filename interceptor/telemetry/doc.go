@@ -32,6 +32,11 @@
 // # Audit
 //
 // A decision's record says who, which method, which object and relation, the
-// effect, why, how long it took and what came from the cache. Denials are all
-// recorded; of grants, one in [Config.GrantSampling].
+// effect, why, how long it took, what came from the cache and, in a trace, the
+// trace_id. Denials are all recorded; of grants, one in [Config.GrantSampling].
+//
+// A refusal's record also has the peer's address. That of a refused token has a
+// group "unverified", of what the token said of itself: issuer, sub, client_id, aud
+// and type, each cut to 128 bytes and escaped as in Go source. Anyone can write
+// such a token.
 package telemetry

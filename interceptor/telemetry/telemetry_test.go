@@ -368,7 +368,7 @@ func ExampleNew() {
 		}
 	})
 	// Output:
-	// level=WARN msg="usher: decision" allowed=false method=/testing.testpb.v1.TestService/Ping occasion=call principal.issuer=https://issuer.test principal.sub=bob principal.client_id=test-client rule="check document:{value}#viewer" code=PermissionDenied reason=RELATION_DENIED cause="authz: RELATION_DENIED: the policy denies it"
+	// level=WARN msg="usher: decision" allowed=false method=/testing.testpb.v1.TestService/Ping occasion=call principal.issuer=test principal.sub=bob principal.client_id=test-client rule="check document:{value}#viewer" code=PermissionDenied reason=RELATION_DENIED cause="authz: RELATION_DENIED: the policy denies it"
 	// usher.authz.checks{cached=false,effect=denied} 1
 	// usher.authz.engine.duration{outcome=ok} 1
 	// usher.decision.duration{occasion=call,outcome=refused,reason=RELATION_DENIED,rpc.method=/testing.testpb.v1.TestService/Ping} 1

@@ -1,0 +1,157 @@
+package interceptor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime/debug"
+	"slices"
+
+	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/credentials/verify"
+)
+
+// What a verifier does that its contract doesn't have. Callers see INTERNAL.
+var (
+	errNoPrincipal      = errors.New("interceptor: the verifier returned neither a principal nor an error")
+	errVerifierPanicked = errors.New("interceptor: the verifier panicked")
+)
+
+// errVerifierGone is a verifier that ended its goroutine: it has said nothing
+// about the token.
+var errVerifierGone = &verify.Error{
+	Kind: verify.DependencyFault, Reason: verify.ReasonVerifierUnavailable,
+	Err: errors.New("interceptor: the verifier called runtime.Goexit"),
+}
+
+// isOurs reports whether the verifier is one of this module's: they check a
+// token's form themselves, heed their context and contain their callbacks.
+func isOurs(verifier verify.Verifier) bool {
+	switch verifier.(type) {
+	case *verify.JWT, *verify.Introspection, *verify.Hybrid, *verify.MultiIssuer:
+		return true
+	default:
+		return false
+	}
+}
+
+// issuersOf returns the short names of the issuers whose tokens the verifier
+// accepts. One that knows them is believed, and what is configured beside it can
+// only say the same; otherwise the configuration is all there is.
+func issuersOf(verifier verify.Verifier, configured []string) ([]string, error) {
+	namer, ok := verifier.(verify.IssuerNamer)
+	if !ok {
+		return configured, nil
+	}
+	names := namer.IssuerNames()
+	if len(names) == 0 {
+		return configured, nil
+	}
+	if len(configured) > 0 && (!hasAll(names, configured) || !hasAll(configured, names)) {
+		return names, fmt.Errorf("interceptor: Config.Issuers has %q, but the verifier accepts the tokens of %q; leave Config.Issuers out", configured, names)
+	}
+
+	return names, nil
+}
+
+func hasAll(all, some []string) bool {
+	return !slices.ContainsFunc(some, func(name string) bool { return !slices.Contains(all, name) })
+}
+
+// isNil reports whether a value is nil, or holds a nil pointer or function.
+func isNil(value any) bool {
+	v := reflect.ValueOf(value)
+	switch v.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Chan, reflect.Slice, reflect.UnsafePointer, reflect.Interface:
+		return v.IsNil()
+	default:
+		return false
+	}
+}
+
+// holdsNil reports whether an error is, or wraps, a nil pointer: to read such an
+// error is to panic.
+func holdsNil(err error) bool {
+	if isNil(err) {
+		return true
+	}
+	switch wrapper := err.(type) { //nolint:errorlint // it is the chain itself that is walked
+	case interface{ Unwrap() error }:
+		inner := wrapper.Unwrap()
+
+		return inner != nil && holdsNil(inner)
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(wrapper.Unwrap(), holdsNil)
+	default:
+		return false
+	}
+}
+
+// verify verifies a token as the method's rule wants it.
+func (i *Interceptor) verify(ctx context.Context, method *authz.Method, token string) (*verify.Principal, error) {
+	req := verify.Requirements{
+		Validation:      validationOf(method.Validation()),
+		PeerCertificate: peerCertificate(ctx),
+	}
+	var principal *verify.Principal
+	var err error
+	if i.verifierIsOurs {
+		principal, err = i.callVerifier(ctx, token, req)
+	} else {
+		principal, err = i.callForeignVerifier(ctx, token, req)
+	}
+	switch {
+	case err == nil && principal == nil, err != nil && holdsNil(err):
+		return nil, errNoPrincipal
+	case err != nil:
+		return nil, err
+	default:
+		return principal, nil
+	}
+}
+
+// callVerifier asks the verifier and contains its panic. What it panicked with is
+// for the hook alone: it may hold the token.
+func (i *Interceptor) callVerifier(ctx context.Context, token string, req verify.Requirements) (principal *verify.Principal, err error) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if value := recover(); value != nil {
+			principal, err = nil, errVerifierPanicked
+			i.hooks.verifierPanicked(ctx, value, debug.Stack())
+		}
+	}()
+	principal, err = i.verifier.Verify(ctx, token, req)
+	returned = true
+
+	return principal, err
+}
+
+// callForeignVerifier asks a verifier of which nothing is known, in a goroutine of
+// its own: one that ends its goroutine must not take the call's with it, which
+// would leave the caller without a status, and one that hangs holds the call no
+// longer than its context.
+func (i *Interceptor) callForeignVerifier(ctx context.Context, token string, req verify.Requirements) (*verify.Principal, error) {
+	type answer struct {
+		principal *verify.Principal
+		err       error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		said := answer{err: errVerifierGone}
+		defer func() { answered <- said }()
+		principal, err := i.callVerifier(ctx, token, req)
+		said = answer{principal, err}
+	}()
+	select {
+	case said := <-answered:
+		return said.principal, said.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

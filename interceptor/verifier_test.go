@@ -1,0 +1,222 @@
+package interceptor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/testing/testpb"
+	"google.golang.org/grpc/codes"
+
+	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/credentials/verify"
+	"github.com/usher-auth/usher/interceptor"
+)
+
+// named is a verifier that knows its issuers.
+type named struct {
+	verify.Verifier
+
+	names []string
+}
+
+func (n named) IssuerNames() []string { return n.names }
+
+// The verifier knows whose tokens it accepts. Names that are typed again can only
+// agree with it.
+func TestVerifierSaysWhichIssuers(t *testing.T) {
+	for name, test := range map[string]struct {
+		names, issuers []string
+		fault          string
+	}{
+		"the verifier's names count":                   {[]string{"a", "b"}, nil, "issuer"},
+		"one issuer needs no name in the template":     {[]string{"a"}, nil, ""},
+		"the same names in another order":              {[]string{"a", "b"}, []string{"b", "a"}, "issuer"},
+		"the one name twice":                           {[]string{"a"}, []string{"a"}, ""},
+		"fewer names than the verifier has":            {[]string{"a", "b"}, []string{"a"}, "Config.Issuers"},
+		"another name":                                 {[]string{"a"}, []string{"b"}, "Config.Issuers"},
+		"more names than the verifier has":             {[]string{"a"}, []string{"a", "b"}, "Config.Issuers"},
+		"a verifier that doesn't say leaves the names": {nil, []string{"a", "b"}, "issuer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			_, err := interceptor.New(interceptor.Config{
+				Verifier: named{w, test.names}, Engine: w, Issuers: test.issuers,
+				Subjects: authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"},
+			})
+			switch {
+			case test.fault == "" && err != nil:
+				t.Error(err)
+			case test.fault != "" && (err == nil || !strings.Contains(err.Error(), test.fault)):
+				t.Errorf("%v, want a fault about %s", err, test.fault)
+			}
+		})
+	}
+}
+
+// Row 21a: two issuers behind one verifier, and a template that doesn't tell them
+// apart, is a fault at start although nothing but the verifier names them.
+func TestRow21aTwoIssuersOfOneVerifierNeedTheIssuerInTheSubject(t *testing.T) {
+	jwt := func(issuer, name string) *verify.JWT {
+		v, err := verify.NewJWT(verify.JWTConfig{Issuer: issuer, IssuerName: name, Audiences: []string{"docs"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = v.Close() })
+
+		return v
+	}
+	both, err := verify.Issuers(jwt("https://a.example", "a"), jwt("https://b.example", "b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	for template, good := range map[string]bool{"user:{$sub}": false, "user:{$issuer}/{$sub}": true} {
+		_, err := interceptor.New(interceptor.Config{Verifier: both, Engine: w, Subjects: authz.Subjects{User: template}})
+		if (err == nil) != good {
+			t.Errorf("%s: %v", template, err)
+		}
+	}
+	_, err = interceptor.New(interceptor.Config{
+		Verifier: both, Engine: w,
+		IssuerSubjects: map[string]authz.Subjects{"a": {User: "user:a/{$sub}"}, "b": {User: "user:b/{$sub}"}},
+	})
+	if err != nil {
+		t.Errorf("subjects for each issuer: %v", err)
+	}
+}
+
+// A verifier that isn't there is found at start, however it is written.
+func TestNilVerifierIsAFaultAtStart(t *testing.T) {
+	for name, verifier := range map[string]verify.Verifier{
+		"nil": nil, "a nil function": verify.VerifierFunc(nil), "a nil pointer": (*verify.JWT)(nil), "nil of several issuers": (*verify.MultiIssuer)(nil),
+	} {
+		if _, err := interceptor.New(interceptor.Config{Verifier: verifier}); err == nil || !strings.Contains(err.Error(), "Config.Verifier") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// oddError is an error type whose nil pointer can't be read.
+type oddError struct{ text string }
+
+func (e *oddError) Error() string { return e.text }
+
+func textOf(e *oddError) string { return e.text }
+
+func panicWith(value any) { panic(value) }
+
+// A verifier's panic, Goexit and answers that are none refuse one call, and show
+// nothing of what they were.
+func TestVerifierThatMisbehavesRefusesOneCall(t *testing.T) {
+	const secret = "bearer-material-in-a-panic"
+	good := principal(t, "alice", time.Hour)
+	for name, test := range map[string]struct {
+		verify func() (*verify.Principal, error)
+		code   codes.Code
+		reason interceptor.Reason
+		panics bool
+	}{
+		"panic": {func() (*verify.Principal, error) { panic(secret) }, codes.Internal, interceptor.ReasonMisconfigured, true},
+		"a nil dereference": {func() (*verify.Principal, error) {
+			return nil, errors.New(textOf(nil))
+		}, codes.Internal, interceptor.ReasonMisconfigured, true},
+		"panic with nil": {func() (*verify.Principal, error) { panicWith(nil); return good, nil }, codes.Internal, interceptor.ReasonMisconfigured, true},
+		"Goexit": {func() (*verify.Principal, error) {
+			runtime.Goexit()
+
+			return good, nil
+		}, codes.Unavailable, interceptor.ReasonVerifierUnavailable, false},
+		"neither principal nor error":    {func() (*verify.Principal, error) { return nil, nil }, codes.Internal, interceptor.ReasonMisconfigured, false},
+		"a nil fault in an error":        {func() (*verify.Principal, error) { return nil, (*verify.Error)(nil) }, codes.Internal, interceptor.ReasonMisconfigured, false},
+		"a nil fault and a principal":    {func() (*verify.Principal, error) { return good, (*verify.Error)(nil) }, codes.Internal, interceptor.ReasonMisconfigured, false},
+		"a wrapped nil fault":            {func() (*verify.Principal, error) { return nil, fmt.Errorf("x: %w", (*verify.Error)(nil)) }, codes.Internal, interceptor.ReasonMisconfigured, false},
+		"a wrapped nil refusal of authz": {func() (*verify.Principal, error) { return nil, fmt.Errorf("x: %w", (*authz.Error)(nil)) }, codes.Internal, interceptor.ReasonMisconfigured, false},
+		"another nil error":              {func() (*verify.Principal, error) { return nil, (*oddError)(nil) }, codes.Internal, interceptor.ReasonMisconfigured, false},
+		"a refusal that is empty":        {func() (*verify.Principal, error) { return nil, &interceptor.Error{} }, codes.Internal, interceptor.ReasonMisconfigured, false},
+		"a wrapped nil refusal":          {func() (*verify.Principal, error) { return nil, fmt.Errorf("x: %w", (*interceptor.Error)(nil)) }, codes.Internal, interceptor.ReasonMisconfigured, false},
+		"an error and a principal":       {func() (*verify.Principal, error) { return good, errors.New(secret) }, codes.Internal, interceptor.ReasonMisconfigured, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			panicked := make(chan interceptor.HookPanicked, 8)
+			s := start(t, w, setupConfig{rules: byValue(), config: func(c *interceptor.Config) {
+				c.Verifier = verify.VerifierFunc(func(ctx context.Context, token string, req verify.Requirements) (*verify.Principal, error) {
+					if token == aliceToken {
+						return w.Verify(ctx, token, req)
+					}
+
+					return test.verify()
+				})
+				c.Observer.HookPanicked = func(_ context.Context, e interceptor.HookPanicked) { panicked <- e }
+			}})
+			_, unary := s.Ping(as(t, "odd"), &testpb.PingRequest{Value: "1"})
+			stream, err := s.PingStream(as(t, "odd"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, streamed := stream.Recv()
+			for _, err := range []error{unary, streamed} {
+				st := wantStatus(t, err, test.code, test.reason)
+				if strings.Contains(st.String(), secret) {
+					t.Errorf("the caller reads %v", st)
+				}
+			}
+			if len(stream.Trailer().Get("www-authenticate")) != 0 {
+				t.Errorf("a challenge: %v", stream.Trailer())
+			}
+			events := w.decided()
+			if len(events) != 2 {
+				t.Fatalf("%d verdicts, want 2: %v", len(events), events)
+			}
+			for _, event := range events {
+				if event.Err == nil || test.panics && strings.Contains(event.Err.Error(), secret) {
+					t.Errorf("cause %v", event.Err)
+				}
+			}
+			if test.panics {
+				if e := <-panicked; e.Hook != "Verifier" || !strings.Contains(string(e.Stack), "verifier_test") {
+					t.Errorf("reported %s with %s", e.Hook, e.Stack)
+				}
+			}
+			if _, err := s.Ping(as(t, aliceToken), &testpb.PingRequest{Value: "1"}); err != nil {
+				t.Errorf("another caller: %v", err)
+			}
+		})
+	}
+}
+
+// A verifier that heeds no context holds its own caller no longer than that has
+// time, and no other caller at all.
+func TestVerifierThatHangsHoldsNobodyElse(t *testing.T) {
+	w := newWorld(t)
+	release := make(chan struct{})
+	s := start(t, w, setupConfig{rules: byValue(), config: func(c *interceptor.Config) {
+		c.Verifier = verify.VerifierFunc(func(ctx context.Context, token string, req verify.Requirements) (*verify.Principal, error) {
+			if token == "slow" {
+				<-release
+			}
+
+			return w.Verify(ctx, token, req)
+		})
+	}})
+	defer close(release)
+	ctx, cancel := context.WithTimeout(as(t, "slow"), 50*time.Millisecond)
+	defer cancel()
+	for range 100 {
+		go func() { _, _ = s.Ping(ctx, &testpb.PingRequest{Value: "1"}) }()
+	}
+	for range 20 {
+		if _, err := s.Ping(as(t, aliceToken), &testpb.PingRequest{Value: "1"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := s.Ping(ctx, &testpb.PingRequest{Value: "1"})
+	wantCode(t, err, codes.DeadlineExceeded)
+	// The server's own side of the call ends too, or this would wait for ever.
+	s.server.GracefulStop()
+}
