@@ -19,6 +19,10 @@ const (
 	// RSA keys with their certificate chains stay below it.
 	maxDocument = 1 << 20
 
+	// byteOrderMark may precede a JSON text; a reader may ignore it (RFC 8259
+	// §8.1).
+	byteOrderMark = "\ufeff"
+
 	// maxRetryAfter bounds how long an answer can keep us from asking again.
 	maxRetryAfter = 5 * time.Minute
 )
@@ -61,7 +65,7 @@ func isolated(base *http.Client) *http.Client {
 }
 
 // get fetches a JSON document: bounded in time by ctx and in size, without
-// redirects.
+// redirects. A byte order mark is left out.
 func get(ctx context.Context, client *http.Client, what, address string) (string, http.Header, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -80,7 +84,7 @@ func get(ctx context.Context, client *http.Client, what, address string) (string
 	if err != nil {
 		return "", nil, bodyError(what, err)
 	}
-	return body, res.Header, nil
+	return strings.TrimPrefix(body, byteOrderMark), res.Header, nil
 }
 
 func transportError(what string, err error) error {

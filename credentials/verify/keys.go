@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	// maxKeys bounds a key set. Issuers publish two to five.
+	// maxKeys bounds the usable keys of a key set. Issuers publish two to five;
+	// those that can't be used are bounded with the document.
 	maxKeys = 64
 
 	// maxTries bounds how many keys one token is tried with, when several have
@@ -111,50 +112,6 @@ func (s *keySnapshot) signer(h *header, input, signature []byte) *signingKey {
 	return nil
 }
 
-// errKeySet is the cause when an answer is no key set at all.
-const (
-	errKeySet      = fault("key set: not a JSON object with an array of keys")
-	errKeySetSize  = fault("key set: too many keys")
-	errKeySetEmpty = fault("key set: no key that could be used")
-)
-
-// parseKeySet loads the keys that can be used under the allowed algorithms.
-// Faulty and foreign keys are dropped and counted, the others stay usable.
-func parseKeySet(text string, allowed algSet) (keys []*signingKey, dropped int, err error) {
-	s := scanner{src: text, left: maxJSONMembers * 8, lax: true}
-	members, err := s.object(nil)
-	if err != nil {
-		return nil, 0, errKeySet
-	}
-	count := 0
-	found := false
-	for _, m := range members {
-		if m.name != "keys" {
-			continue
-		}
-		found = elements(m.value, func(raw string) bool {
-			if count++; count > maxKeys {
-				return false
-			}
-			key, ok := parseKey(raw, allowed)
-			if !ok {
-				dropped++
-				return true
-			}
-			keys = append(keys, key)
-			return true
-		})
-	}
-	switch {
-	case count > maxKeys:
-		return nil, 0, errKeySetSize
-	case !found:
-		return nil, 0, errKeySet
-	default:
-		return keys, dropped, nil
-	}
-}
-
 // parseKey screens one JWK (RFC 7517 §4) and loads it.
 func parseKey(raw string, allowed algSet) (*signingKey, bool) {
 	members, err := decodeObject(raw, make([]member, 0, 8))
@@ -162,6 +119,7 @@ func parseKey(raw string, allowed algSet) (*signingKey, bool) {
 		return nil, false
 	}
 	var f struct{ kty, crv, use, alg, kid string }
+	var numbers keyNumbers
 	var hasAlg, private, verify, hasOps, isOps bool
 	for _, m := range members {
 		ok := true
@@ -187,7 +145,7 @@ func parseKey(raw string, allowed algSet) (*signingKey, bool) {
 				return ok
 			})
 		case "n", "e", "x", "y":
-			ok = numberFits(m.name, m.value)
+			ok = numbers.take(m.name, m.value)
 		case "d", "p", "q", "dp", "dq", "qi", "oth", "k":
 			private = true // a published private key is a compromised one
 		}
@@ -202,10 +160,10 @@ func parseKey(raw string, allowed algSet) (*signingKey, bool) {
 	if hasAlg {
 		fit &= setOf(Algorithm(f.alg))
 	}
-	if fit &= allowed; fit == 0 {
+	if fit &= allowed; fit == 0 || !numbers.fit(f.crv) {
 		return nil, false
 	}
-	key, err := parsePublicKey(raw)
+	key, err := parsePublicKey(f.kty, f.crv, numbers)
 	if err != nil {
 		return nil, false
 	}
@@ -214,33 +172,6 @@ func parseKey(raw string, allowed algSet) (*signingKey, bool) {
 		return nil, false
 	}
 	return &signingKey{kid: strings.Clone(f.kid), algs: fit, raw: key, size: size}, true
-}
-
-// Longest octets of a JWK's numbers; the coordinates' exact length follows from
-// their curve, and is checked with the point.
-const (
-	maxExponentOctets   = 4 // a longer one could wrap around when it becomes an int
-	maxCoordinateOctets = 66
-)
-
-// numberFits reports whether a number of a JWK (RFC 7518 §6) is canonical
-// base64url and no longer than any that could be used.
-func numberFits(name, raw string) bool {
-	text, ok := stringValue(raw)
-	if !ok || len(text) > base64URL.EncodedLen(maxRSABits/8+1) {
-		return false
-	}
-	octets, ok := decodeBase64(text)
-	switch {
-	case !ok || len(octets) == 0:
-		return false
-	case name == "e":
-		return len(octets) <= maxExponentOctets
-	case name == "n":
-		return true
-	default:
-		return len(octets) <= maxCoordinateOctets
-	}
 }
 
 // algorithmsFor returns the algorithms that a key of that type and curve can
@@ -282,7 +213,7 @@ func screen(key any, algs algSet) (size int, ok bool) {
 		_, err := key.ECDH() // refuses points off the curve and at infinity
 		return size, err == nil
 	case ed25519.PublicKey:
-		return ed25519.SignatureSize, algs == setEdDSA && len(key) == ed25519.PublicKeySize
+		return ed25519.SignatureSize, algs == setEdDSA && len(key) == ed25519.PublicKeySize && !smallOrder(key)
 	default:
 		return 0, false
 	}
