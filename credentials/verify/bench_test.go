@@ -113,8 +113,8 @@ func BenchmarkCold(b *testing.B) {
 		rawBad := rawCheck(key, bad)
 		b.Run(string(alg)+"/bad-signature", func(b *testing.B) { // goal 5
 			paired(b, func() { rawBad() }, func() {
-				if _, err := v.Verify(context.Background(), bad, Requirements{}); asCause(err) != errSignature {
-					b.Fatal(err)
+				if _, err := v.Verify(context.Background(), bad, Requirements{}); err == nil {
+					b.Fatal("accepted")
 				}
 			})
 		})

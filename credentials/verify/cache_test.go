@@ -163,6 +163,7 @@ func TestHeaderCache(t *testing.T) {
 	before := len(*v.headers.headers.Load())
 	forger := &testKey{kid: "k1", alg: EdDSA, priv: newKey("k1", EdDSA).priv}
 	for i := range 50 {
+		allowFetch(v)
 		refuse(t, v, forger.tokenOf(header(1000+i), jsonOf(goodClaims())), "forged", ReasonTokenInvalid)
 	}
 	if n := len(*v.headers.headers.Load()); n != before {

@@ -154,6 +154,13 @@ var (
 	errOtherIssuer    = misconfigured(fault("introspection is asked for a token of an issuer that has no introspection endpoint"))
 	errPredicate      = misconfigured(fault("IsService panicked"))
 	errValidation     = misconfigured(fault("unknown kind of validation"))
+
+	errKeyWithdrawn = refusal("signature: by a key that the issuer has withdrawn")
+)
+
+const (
+	errBudget       = fault("key set: no key fits or verifies, and the budget for fetches is spent: UnknownKeyInterval")
+	errKeysChanging = fault("key set: the issuer's keys changed twice while one signature was checked")
 )
 
 // asError returns the *Error in err's chain.

@@ -142,28 +142,71 @@ func (v *JWT) verifyDecoded(
 	if d.signature, err = base64URL.DecodeString(d.parts.signature()); err != nil {
 		return nil, errTokenEncoding
 	}
-	keys, err := v.keys.lookup(ctx, d.header, now)
-	if err != nil {
-		return nil, err
+	if !signatureFits(d.header.alg, d.signature) {
+		return nil, errSignature
 	}
-	p, err := v.checkSignature(d, keys, now, cache)
-	if err == errSignature && !d.header.hasKid { //nolint:errorlint // a sentinel, never wrapped
-		// Nothing says which key signed it: perhaps one that is not known yet.
-		if keys, err = v.keys.renew(ctx, func(s *keySnapshot) bool { return s != keys }); err != nil {
-			return nil, err
-		}
-		p, err = v.checkSignature(d, keys, now, cache)
-	}
+	p, err := v.checkKeys(ctx, d, now, cache)
 	if err == nil {
 		headers.put(d.parts.header(), d.header)
 	}
 	return p, err
 }
 
+// checkKeys finds the key of a token and checks the signature. A token that no
+// key fits or verifies asks for newer keys, within the budget: the issuer may
+// have published its key since, under a new kid or under the same one. Without
+// newer keys nobody can say that such a token is bad, unless it is signed by a
+// key that has been withdrawn. A signature is checked twice at most.
+func (v *JWT) checkKeys(ctx context.Context, d *decoded, now instant, cache *tokenCache) (*Principal, error) {
+	asked := v.keys.begun.Load()
+	keys, err := v.keys.lookup(ctx, d.header, now, asked)
+	if err != nil {
+		return nil, v.withdrawn(d, err)
+	}
+	p, err := v.checkSignature(ctx, d, keys, now, cache)
+	if err != errSignature { //nolint:errorlint // a sentinel, never wrapped
+		return p, err
+	}
+	newer, err := v.keys.renew(ctx, asked, keys.changedFor(d.header))
+	if err == errKeyUnknown { //nolint:errorlint // as above
+		return nil, errSignature
+	}
+	if err != nil {
+		return nil, v.withdrawn(d, err)
+	}
+	p, err = v.checkSignature(ctx, d, newer, now, cache)
+	if err != errSignature || newer.fetch > asked { //nolint:errorlint // as above
+		return p, err
+	}
+	switch _, err = v.keys.renew(ctx, asked, newer.changedFor(d.header)); err { //nolint:errorlint // as above
+	case nil:
+		return nil, unavailable(errKeysChanging, v.keys.unknownWait)
+	case errKeyUnknown:
+		return nil, errSignature
+	default:
+		return nil, err
+	}
+}
+
+// withdrawn returns what becomes of a token for which no key was found, or the
+// error for which none was.
+func (v *JWT) withdrawn(d *decoded, err error) error {
+	e, ok := err.(*Error)          //nolint:errorlint // made by the key set, never wrapped
+	if !ok || e.Err != errBudget { //nolint:errorlint // as above
+		return err
+	}
+	s := v.keys.snapshot.Load()
+	if s == nil || !s.signedByWithdrawn(d.header, []byte(d.parts.input()), d.signature) {
+		return err
+	}
+	return errKeyWithdrawn
+}
+
 // checkSignature checks the signature, once for all who bring the same token
 // at the same time: it waits for nothing but the processor.
-func (v *JWT) checkSignature(d *decoded, keys *keySnapshot, now instant, cache *tokenCache) (*Principal, error) {
+func (v *JWT) checkSignature(ctx context.Context, d *decoded, keys *keySnapshot, now instant, cache *tokenCache) (*Principal, error) {
 	token := d.parts.token
+	_ = ctx
 	return v.flight.do(hashToken(token), token, keys, func() (*Principal, error) {
 		if e := cache.get(token, now); e != nil {
 			return e.principal, nil

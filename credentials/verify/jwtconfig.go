@@ -31,9 +31,11 @@ const (
 	// DefaultMaxStale is how long keys are used while they can't be fetched.
 	DefaultMaxStale = 24 * time.Hour
 
-	// DefaultUnknownKeyInterval is how often tokens under unknown keys can make
-	// the verifier fetch an issuer's keys.
-	DefaultUnknownKeyInterval = 10 * time.Second
+	// DefaultUnknownKeyInterval is how often tokens under unknown keys, or with
+	// bad signatures, can make the verifier fetch an issuer's keys: under a flood
+	// of them, 30 times a minute. It is also how long a key that was rotated in
+	// during the flood can take to be noticed.
+	DefaultUnknownKeyInterval = 2 * time.Second
 
 	// DefaultFetchTimeout bounds one fetch.
 	DefaultFetchTimeout = 5 * time.Second
@@ -109,8 +111,14 @@ type JWTConfig struct {
 	// Optional. Default: DefaultRefreshInterval.
 	RefreshInterval time.Duration
 
-	// UnknownKeyInterval is the budget for tokens under unknown keys: they
-	// cause one fetch in this time, at least a second.
+	// UnknownKeyInterval is the budget for tokens under unknown keys and for bad
+	// signatures: together they cause one fetch in this time, at least a second.
+	// Anyone can spend it. Until the next fetch, such a token is neither good nor
+	// bad: it gets a [DependencyFault] with the time until then.
+	//
+	// A fetch that failed spends nothing. While calls fail for want of keys, one
+	// of them tries again after one to two seconds, or after the Retry-After of a
+	// 429 or 503, at most five minutes.
 	// Optional. Default: DefaultUnknownKeyInterval.
 	UnknownKeyInterval time.Duration
 

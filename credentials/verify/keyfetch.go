@@ -4,13 +4,16 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 )
 
 // fetchCall is one fetch, and all who wait for it.
 type fetchCall struct {
-	done chan struct{}
-	err  error
+	number   uint64 // in the order of their beginnings, from 1
+	budgeted bool   // it was a token that asked for it; under mu
+	done     chan struct{}
+	err      error
 }
 
 // startLocked joins the fetch in flight or starts one; nil once closed.
@@ -21,7 +24,7 @@ func (k *keySet) startLocked() *fetchCall {
 	if k.inflight != nil {
 		return k.inflight
 	}
-	call := &fetchCall{done: make(chan struct{})}
+	call := &fetchCall{number: k.begun.Add(1), done: make(chan struct{})}
 	k.inflight = call
 	k.wg.Go(func() { k.run(call) })
 	return call
@@ -35,7 +38,7 @@ func (k *keySet) run(call *fetchCall) {
 	// The outcome if the HTTP client's code ends the goroutine.
 	var err error = &fetchError{what: "key set: the HTTP client gave up"}
 	defer func() { k.finish(call, event, next, err, start) }()
-	event, next, err = k.fetch()
+	event, next, err = k.fetch(call.number)
 }
 
 func (k *keySet) finish(call *fetchCall, event KeysFetched, next time.Duration, err error, start time.Time) {
@@ -46,9 +49,13 @@ func (k *keySet) finish(call *fetchCall, event KeysFetched, next time.Duration, 
 		k.failures = 0
 		k.retryAt = time.Time{}
 	} else {
-		next = backoff(k.failures, err)
+		wait := probePause(err)
+		next = max(backoff(k.failures), wait)
 		k.failures++
-		k.retryAt = time.Now().Add(next)
+		k.retryAt = time.Now().Add(wait)
+		if call.budgeted {
+			k.unknownAt = time.Time{} // it brought nothing
+		}
 	}
 	if !k.closed {
 		if k.timer != nil {
@@ -71,18 +78,25 @@ func (k *keySet) tick() {
 	k.startLocked()
 }
 
-// backoff returns how long to wait after a failed fetch.
-func backoff(failures int, err error) time.Duration {
+// backoff returns how long the background waits after a failed fetch.
+func backoff(failures int) time.Duration {
 	d := min(firstBackoff<<min(failures, 10), maxBackoff)
-	d = d/2 + rand.N(d/2+1)             //nolint:gosec // jitter
-	if f, ok := err.(*fetchError); ok { //nolint:errorlint // made by this package, never wrapped
+	return d/2 + rand.N(d/2+1) //nolint:gosec // jitter
+}
+
+// probePause returns how long calls that want keys wait after a failed fetch
+// before one of them may make another: as long as the server asked for, within
+// maxRetryAfter, or else so briefly that they notice when it is back.
+func probePause(err error) time.Duration {
+	d := minProbe + rand.N(maxProbe-minProbe) //nolint:gosec // jitter
+	if f, ok := err.(*fetchError); ok {       //nolint:errorlint // made by this package, never wrapped
 		d = max(d, f.retryAfter)
 	}
 	return d
 }
 
 // fetch loads the keys once and puts them in place.
-func (k *keySet) fetch() (event KeysFetched, next time.Duration, err error) {
+func (k *keySet) fetch(number uint64) (event KeysFetched, next time.Duration, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = &fetchError{what: "key set: the HTTP client panicked"}
@@ -106,7 +120,7 @@ func (k *keySet) fetch() (event KeysFetched, next time.Duration, err error) {
 			err = &fetchError{what: err.Error()}
 		} else {
 			event.Keys = len(keys)
-			event.Withdrawn = k.replace(keys)
+			event.Withdrawn = k.replace(keys, number)
 			return event, k.nextRefresh(headers), nil
 		}
 	}
@@ -130,11 +144,12 @@ func (k *keySet) address(ctx context.Context) (string, error) {
 // replace puts newly loaded keys in place. A key that was there before stays
 // the same value, so that tokens verified by it stay cached; one that has left
 // takes its cached tokens with it.
-func (k *keySet) replace(loaded []*signingKey) (withdrawn int) {
-	var before []*signingKey
-	if s := k.snapshot.Load(); s != nil {
-		before = s.all
+func (k *keySet) replace(loaded []*signingKey, number uint64) (withdrawn int) {
+	last := k.snapshot.Load()
+	if last == nil {
+		last = &keySnapshot{}
 	}
+	before := last.all
 	kept := make(map[*signingKey]bool, len(before))
 	for i, key := range loaded {
 		for _, old := range before {
@@ -145,21 +160,30 @@ func (k *keySet) replace(loaded []*signingKey) (withdrawn int) {
 			}
 		}
 	}
-	s := &keySnapshot{all: loaded, byKid: make(map[string][]*signingKey, len(loaded))}
+	s := &keySnapshot{fetch: number, all: loaded, byKid: make(map[string][]*signingKey, len(loaded))}
+	s.withdrawn = without(slices.Concat(last.leaving, last.withdrawn), loaded)
+	s.withdrawn = s.withdrawn[:min(len(s.withdrawn), maxWithdrawn)]
 	for _, key := range loaded {
 		if key.kid != "" {
 			s.byKid[key.kid] = append(s.byKid[key.kid], key)
 		}
 	}
-	k.snapshot.Store(s)
-	k.staleAt.Store(int64(instantOf(time.Now().Add(k.maxStale))))
 	for _, old := range before {
 		if !kept[old] {
-			old.gone.Store(true)
-			withdrawn++
+			s.leaving = append(s.leaving, old)
 		}
 	}
-	return withdrawn
+	k.snapshot.Store(s)
+	k.staleAt.Store(int64(instantOf(time.Now().Add(k.maxStale))))
+	for _, old := range s.leaving {
+		old.gone.Store(true)
+	}
+	return len(s.leaving)
+}
+
+// without returns the keys that are not among others.
+func without(keys, others []*signingKey) []*signingKey {
+	return slices.DeleteFunc(slices.Clone(keys), func(key *signingKey) bool { return slices.ContainsFunc(others, key.same) })
 }
 
 // nextRefresh is the refresh interval, shortened where the server says so, less

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"slices"
 	"strings"
 	"sync/atomic"
 )
@@ -17,6 +18,9 @@ const (
 	// maxTries bounds how many keys one token is tried with, when several have
 	// its kid or it has none.
 	maxTries = 8
+
+	// maxWithdrawn bounds how many withdrawn keys are remembered.
+	maxWithdrawn = 16
 
 	// maxKid bounds a kid, in bytes; thumbprints have 43.
 	maxKid = 512
@@ -71,8 +75,15 @@ func (k *signingKey) same(other *signingKey) bool {
 
 // keySnapshot is one loaded key set. It is immutable.
 type keySnapshot struct {
+	fetch uint64 // which fetch brought it
 	all   []*signingKey
 	byKid map[string][]*signingKey
+
+	// leaving are the keys that this set lacks and the one before had; withdrawn
+	// those that were missing from two sets in turn, the latest first, at most
+	// maxWithdrawn. They verify nothing: a token that one of them has signed is
+	// known to be void, where a token under an unknown key may be good.
+	leaving, withdrawn []*signingKey
 }
 
 // candidates are the keys to try: those with the token's kid, or all if it has
@@ -88,6 +99,31 @@ func (s *keySnapshot) candidates(header *header) []*signingKey {
 func (s *keySnapshot) fits(header *header) bool {
 	for _, k := range s.candidates(header) {
 		if k.algs&header.alg != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// changedFor returns whether another snapshot has a key for the header, and
+// others than this one to try.
+func (s *keySnapshot) changedFor(h *header) func(*keySnapshot) bool {
+	return func(other *keySnapshot) bool {
+		return other.fits(h) && !slices.Equal(s.candidates(h), other.candidates(h))
+	}
+}
+
+// signedByWithdrawn reports whether a withdrawn key made the signature.
+func (s *keySnapshot) signedByWithdrawn(h *header, input, signature []byte) bool {
+	tries := 0
+	for _, key := range s.withdrawn {
+		if key.algs&h.alg == 0 || h.hasKid && key.kid != h.kid {
+			continue
+		}
+		if tries++; tries > maxTries {
+			break
+		}
+		if key.verify(h.alg, input, signature) {
 			return true
 		}
 	}
