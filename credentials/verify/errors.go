@@ -152,7 +152,7 @@ var (
 	errCantIntrospect = misconfigured(fault("introspection is asked for, but no introspection endpoint is configured"))
 	errCantLocal      = misconfigured(fault("local validation is asked for, but only introspection is configured"))
 	errOtherIssuer    = misconfigured(fault("introspection is asked for a token of an issuer that has no introspection endpoint"))
-	errPredicate      = misconfigured(fault("IsService panicked"))
+	errPredicate      = misconfigured(fault("IsService panicked, or ended its goroutine"))
 	errValidation     = misconfigured(fault("unknown kind of validation"))
 
 	errKeyWithdrawn = refusal("signature: by a key that the issuer has withdrawn")

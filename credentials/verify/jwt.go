@@ -203,11 +203,10 @@ func (v *JWT) withdrawn(d *decoded, err error) error {
 }
 
 // checkSignature checks the signature, once for all who bring the same token
-// at the same time: it waits for nothing but the processor.
+// at the same time. Each leaves at its own deadline.
 func (v *JWT) checkSignature(ctx context.Context, d *decoded, keys *keySnapshot, now instant, cache *tokenCache) (*Principal, error) {
 	token := d.parts.token
-	_ = ctx
-	return v.flight.do(hashToken(token), token, keys, func() (*Principal, error) {
+	return v.flight.do(ctx, token, keys, v.id.callsUser(), func() (*Principal, error) {
 		if e := cache.get(token, now); e != nil {
 			return e.principal, nil
 		}
