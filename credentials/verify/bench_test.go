@@ -223,7 +223,7 @@ func BenchmarkCache(b *testing.B) {
 	})
 	b.Run("hot-under-flood", func(b *testing.B) {
 		// 1,000 hot tokens, each hit once while five distinct ones pass by.
-		cache := newTokenCache(10_000)
+		cache := newSignedCache(10_000)
 		now := instantOf(time.Now())
 		hot := entries[:1000]
 		for _, e := range hot {

@@ -86,7 +86,7 @@ func NewJWT(cfg JWTConfig) (*JWT, error) {
 		id:        identity{issuer: cfg.Issuer, name: orDefault(cfg.IssuerName, cfg.Issuer), isService: cfg.IsService},
 		audiences: append([]string(nil), cfg.Audiences...),
 		algs:      algs, leeway: leeway, generic: cfg.InsecureGenericType, limit: limit,
-		keys: keys, cache: newTokenCache(orDefault(cfg.CacheSize, DefaultCacheSize)),
+		keys: keys, cache: newSignedCache(orDefault(cfg.CacheSize, DefaultCacheSize)),
 		observer: cfg.Observer, checked: func() {}, headers: &headerCache{}, clock: newClock(),
 	}, nil
 }
