@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -44,10 +43,15 @@ func (e *fetchError) Error() string {
 	return e.what
 }
 
+// isConfig reports whether a failed fetch is an operator's fault.
+func isConfig(err error) bool {
+	var f *fetchError
+	return errors.As(err, &f) && f.config
+}
+
 // outward turns any failed fetch into the error that callers get.
 func outward(err error, wait time.Duration) *Error {
-	var f *fetchError
-	if errors.As(err, &f) && f.config {
+	if isConfig(err) {
 		return misconfigured(err)
 	}
 	return unavailable(err, wait)
@@ -64,9 +68,10 @@ func isolated(base *http.Client) *http.Client {
 	return c
 }
 
-// get fetches a JSON document: bounded in time by ctx and in size, without
+// get fetches a JSON document that is called what in causes: bounded in time by ctx and in size, without
 // redirects. A byte order mark is left out.
 func get(ctx context.Context, client *http.Client, what, address string) (string, http.Header, error) {
+	what += " at " + place(address)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return "", nil, &fetchError{what: what + ": the URL can't be used", config: true}
@@ -78,7 +83,11 @@ func get(ctx context.Context, client *http.Client, what, address string) (string
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return "", nil, &fetchError{what: what, status: res.StatusCode, retryAfter: retryAfter(res.Header)}
+		f := &fetchError{what: what, status: res.StatusCode}
+		if f.status == http.StatusTooManyRequests || f.status == http.StatusServiceUnavailable {
+			f.retryAfter = retryAfter(res.Header)
+		}
+		return "", nil, f
 	}
 	body, err := readBounded(res.Body, maxDocument)
 	if err != nil {
@@ -88,11 +97,7 @@ func get(ctx context.Context, client *http.Client, what, address string) (string
 }
 
 func transportError(what string, err error) error {
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded) {
-		return &fetchError{what: what + ": timed out"}
-	}
-	return &fetchError{what: what + ": no answer"}
+	return &fetchError{what: what + ": " + transportCause(err)}
 }
 
 const errBodySize = fault("the answer is too large")

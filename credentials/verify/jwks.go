@@ -2,9 +2,9 @@ package verify
 
 // The causes when an answer is no key set that can be used.
 const (
-	errKeySet      = fault("key set: not a JSON object with an array of keys")
-	errKeySetSize  = fault("key set: too many keys")
-	errKeySetEmpty = fault("key set: no key that could be used")
+	errKeySet      = fault("not a JSON object with an array of keys")
+	errKeySetSize  = fault("more keys than can be held")
+	errKeySetEmpty = fault("no key that could be used")
 )
 
 // parseKeySet loads the keys that can be used under the allowed algorithms

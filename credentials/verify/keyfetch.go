@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -105,7 +106,7 @@ func (k *keySet) fetch(number uint64) (event KeysFetched, next time.Duration, er
 	ctx, cancel := context.WithTimeout(k.ctx, k.timeout)
 	defer cancel()
 
-	address, err := k.address(ctx)
+	address, err := k.address(ctx, &event)
 	if err != nil {
 		return event, 0, err
 	}
@@ -114,31 +115,45 @@ func (k *keySet) fetch(number uint64) (event KeysFetched, next time.Duration, er
 		var keys []*signingKey
 		keys, event.Dropped, err = parseKeySet(text, k.allowed)
 		if err == nil && len(keys) == 0 {
-			err = errKeySetEmpty // good keys are never replaced by nothing
+			// Good keys are never replaced by nothing.
+			err = fault(fmt.Sprintf("%v, of %d", errKeySetEmpty, event.Dropped))
 		}
 		if err != nil {
-			err = &fetchError{what: err.Error()}
+			err = &fetchError{what: "key set at " + place(address) + ": " + err.Error()}
 		} else {
 			event.Keys = len(keys)
 			event.Withdrawn = k.replace(keys, number)
 			return event, k.nextRefresh(headers), nil
 		}
 	}
-	k.discoveredAt = time.Time{} // the address may have moved
+	k.discoverAt = time.Time{} // the address may have moved
 	return event, 0, err
 }
 
 // address returns the key set's URL, from the metadata if it isn't explicit.
-func (k *keySet) address(ctx context.Context) (string, error) {
-	if len(k.addresses) == 0 || k.jwksURL != "" && time.Since(k.discoveredAt) < rediscover {
+// While these can't be read, it is the one that they named last: that they are
+// down is no reason to lose the keys. Metadata that say something else are obeyed.
+func (k *keySet) address(ctx context.Context, event *KeysFetched) (string, error) {
+	now := time.Now()
+	if len(k.addresses) == 0 || now.Before(k.discoverAt) {
 		return k.jwksURL, nil
 	}
-	address, err := discover(ctx, k.client, k.issuer, k.addresses)
-	if err != nil {
-		return "", err
+	if k.jwksURL != "" {
+		// There is something to fall back on: leave it half of the time.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, k.timeout/2)
+		defer cancel()
 	}
-	k.jwksURL, k.discoveredAt = address, time.Now()
-	return address, nil
+	address, err := discover(ctx, k.client, k.issuer, k.addresses)
+	switch {
+	case err == nil:
+		k.jwksURL, k.discoverAt = address, now.Add(rediscover)
+	case k.jwksURL == "", isConfig(err):
+		return "", err
+	default:
+		event.MetadataErr, k.discoverAt = err, now.Add(rediscoverSoon)
+	}
+	return k.jwksURL, nil
 }
 
 // replace puts newly loaded keys in place. A key that was there before stays

@@ -28,8 +28,10 @@ const (
 	// gather them.
 	maxWaiting = 4096
 
-	// rediscover is how long a discovered jwks_uri is used.
-	rediscover = time.Hour
+	// rediscover is how long a discovered jwks_uri is used; rediscoverSoon how
+	// long it is used on when the metadata can't be read.
+	rediscover     = time.Hour
+	rediscoverSoon = 5 * time.Minute
 )
 
 // keySet holds one issuer's keys and keeps them fresh.
@@ -75,8 +77,8 @@ type keySet struct {
 	unknownAt time.Time // before it, an unknown key makes no fetch
 
 	// Only the fetch in flight uses these.
-	jwksURL      string
-	discoveredAt time.Time
+	jwksURL    string
+	discoverAt time.Time // before it, jwksURL is used without a look at the metadata
 }
 
 func (k *keySet) init() {
