@@ -164,24 +164,25 @@ func (v *JWT) checkKeys(ctx context.Context, d *decoded, now instant, cache *tok
 		return nil, v.withdrawn(d, err)
 	}
 	p, err := v.checkSignature(ctx, d, keys, now, cache)
-	if err != errSignature { //nolint:errorlint // a sentinel, never wrapped
+	if !errors.Is(err, errSignature) {
 		return p, err
 	}
 	newer, err := v.keys.renew(ctx, asked, keys.changedFor(d.header))
-	if err == errKeyUnknown { //nolint:errorlint // as above
+	switch {
+	case errors.Is(err, errKeyUnknown):
 		return nil, errSignature
-	}
-	if err != nil {
+	case err != nil:
 		return nil, v.withdrawn(d, err)
 	}
 	p, err = v.checkSignature(ctx, d, newer, now, cache)
-	if err != errSignature || newer.fetch > asked { //nolint:errorlint // as above
+	if !errors.Is(err, errSignature) || newer.fetch > asked {
 		return p, err
 	}
-	switch _, err = v.keys.renew(ctx, asked, newer.changedFor(d.header)); err { //nolint:errorlint // as above
-	case nil:
+	_, err = v.keys.renew(ctx, asked, newer.changedFor(d.header))
+	switch {
+	case err == nil:
 		return nil, unavailable(errKeysChanging, v.keys.unknownWait)
-	case errKeyUnknown:
+	case errors.Is(err, errKeyUnknown):
 		return nil, errSignature
 	default:
 		return nil, err
@@ -191,8 +192,7 @@ func (v *JWT) checkKeys(ctx context.Context, d *decoded, now instant, cache *tok
 // withdrawn returns what becomes of a token for which no key was found, or the
 // error for which none was.
 func (v *JWT) withdrawn(d *decoded, err error) error {
-	e, ok := err.(*Error)          //nolint:errorlint // made by the key set, never wrapped
-	if !ok || e.Err != errBudget { //nolint:errorlint // as above
+	if !errors.Is(err, errBudget) {
 		return err
 	}
 	s := v.keys.snapshot.Load()

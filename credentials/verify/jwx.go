@@ -53,10 +53,9 @@ func verifyPSS(alg algSet, key any, input, signature []byte) error {
 		return errNotRSA // unreachable: the key fits the algorithm
 	}
 	hash := crypto.SHA256
-	switch alg {
-	case setPS384:
+	if alg == setPS384 {
 		hash = crypto.SHA384
-	case setPS512:
+	} else if alg == setPS512 {
 		hash = crypto.SHA512
 	}
 	h := hash.New()

@@ -1,6 +1,9 @@
 package verify
 
-import "crypto/ed25519"
+import (
+	"crypto/ed25519"
+	"slices"
+)
 
 // keyNumbers are the numbers of a JWK (RFC 7518 §6, RFC 8037 §2) in the order of
 // numberNames, nil where there is none.
@@ -39,7 +42,7 @@ func (k *keyNumbers) take(name, raw string) bool {
 // coordinate exactly its curve's (RFC 7518 §6.2.1.2), a modulus and an exponent
 // no leading zero (RFC 7518 §2, Base64urlUInt).
 func (k *keyNumbers) fit(crv string) bool {
-	size := 0
+	var size int
 	switch crv {
 	case "P-256", "Ed25519":
 		size = 32
@@ -85,10 +88,5 @@ func nearPrime(first byte) (y [ed25519.PublicKeySize]byte) {
 func smallOrder(key ed25519.PublicKey) bool {
 	y := [ed25519.PublicKeySize]byte(key)
 	y[len(y)-1] &= 0x7f // the sign of x
-	for i := range smallOrders {
-		if y == smallOrders[i] {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(smallOrders, y)
 }

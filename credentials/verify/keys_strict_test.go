@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -124,7 +125,7 @@ func TestEd25519ByItsOwnName(t *testing.T) {
 			cfg.Algorithms = c.algs
 			token := ed.tokenOf(jsonOf(ed.header().with(c.header)), jsonOf(goodClaims()))
 			_, err := newJWT(t, cfg).Verify(testContext(t), token, Requirements{})
-			if asCause(err) != c.want && err != c.want {
+			if !errors.Is(err, c.want) {
 				t.Fatalf("got %v (%v), want %v", err, asCause(err), c.want)
 			}
 		})

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -24,7 +25,7 @@ func TestRow29FloodOfUnknownKids(t *testing.T) {
 					_, err := v.Verify(t.Context(), k.token(claims), Requirements{})
 					switch e, ok := asError(err); {
 					case ok && e == errKeyUnknown: // the one who asked
-					case ok && e.Err == errBudget && e.RetryAfter > 0 && e.RetryAfter <= DefaultUnknownKeyInterval:
+					case ok && errors.Is(e, errBudget) && e.RetryAfter > 0 && e.RetryAfter <= DefaultUnknownKeyInterval:
 					default:
 						t.Errorf("row 29: got %v", err)
 					}
