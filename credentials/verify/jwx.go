@@ -45,6 +45,8 @@ func verifySignature(alg algSet, key any, input, signature []byte) error {
 	return verifiers[alg].Verify(input, signature, key) //nolint:wrapcheck // the cause is dropped: it could quote input
 }
 
+var pssHashes = map[algSet]crypto.Hash{setPS256: crypto.SHA256, setPS384: crypto.SHA384, setPS512: crypto.SHA512}
+
 // verifyPSS checks a signature of PS256, PS384 or PS512. The salt has the hash's
 // length (RFC 7518 §3.5); jwx takes any.
 func verifyPSS(alg algSet, key any, input, signature []byte) error {
@@ -52,12 +54,7 @@ func verifyPSS(alg algSet, key any, input, signature []byte) error {
 	if !ok {
 		return errNotRSA // unreachable: the key fits the algorithm
 	}
-	hash := crypto.SHA256
-	if alg == setPS384 {
-		hash = crypto.SHA384
-	} else if alg == setPS512 {
-		hash = crypto.SHA512
-	}
+	hash := pssHashes[alg]
 	h := hash.New()
 	h.Write(input)
 	return rsa.VerifyPSS(public, hash, h.Sum(nil), signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) //nolint:wrapcheck // as above
