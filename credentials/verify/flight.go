@@ -31,48 +31,60 @@ type signatureCheck struct {
 	err       error
 }
 
-// do calls check, or waits for the call under way. A check that waits for
-// nothing but the processor runs on the caller's goroutine. One with a user's
-// code in it, which may never return, runs apart: then the first caller leaves
-// at its own deadline as the others do.
-func (f *signatureFlight) do(
-	ctx context.Context, token string, keys *keySnapshot, apart bool, check func() (*Principal, error),
-) (*Principal, error) {
+// do calls check, or waits for the call under way. The check waits for nothing
+// but the processor, and runs on the caller's goroutine.
+func (f *signatureFlight) do(ctx context.Context, token string, keys *keySnapshot, check func() (*Principal, error)) (*Principal, error) {
 	hash := hashToken(token)
-	f.mu.Lock()
-	if c := f.calls[hash]; c != nil && c.token == token && c.keys == keys {
-		if c.done == nil {
-			c.done = make(chan struct{})
-		}
-		f.mu.Unlock()
+	c, lead := f.join(hash, token, keys, false)
+	if !lead {
 		return c.wait(ctx)
 	}
-	c := &signatureCheck{token: token, keys: keys, err: errPredicate} // if the check ends its goroutine
-	if f.calls[hash] == nil {                                         // or else another token by chance, or other keys: not shared
-		if f.calls == nil {
-			f.calls = make(map[uint64]*signatureCheck)
-		}
-		f.calls[hash] = c
-	}
-	if apart {
-		c.done = make(chan struct{})
-	}
-	f.mu.Unlock()
+	f.run(c, hash, check)
+	return c.principal, c.err
+}
 
-	switch {
-	case !apart:
-		f.run(c, hash, check)
-		return c.principal, c.err
-	case f.apart.Add(1) > maxChecks:
-		f.run(c, hash, func() (*Principal, error) { return nil, errTooManyChecks })
-		f.apart.Add(-1)
-		return nil, c.err
+// doApart is do for a check with a user's code in it, which may never return. It
+// runs on a goroutine of its own, so that the first caller leaves at its own
+// deadline as the others do.
+func (f *signatureFlight) doApart(ctx context.Context, token string, keys *keySnapshot, check func() (*Principal, error)) (*Principal, error) {
+	hash := hashToken(token)
+	c, lead := f.join(hash, token, keys, true)
+	if !lead {
+		return c.wait(ctx)
+	}
+	if f.apart.Add(1) > maxChecks {
+		check = func() (*Principal, error) { return nil, errTooManyChecks }
 	}
 	go func() {
 		defer f.apart.Add(-1)
 		f.run(c, hash, check)
 	}()
 	return c.wait(ctx)
+}
+
+// join returns the check under way that is the same, or makes one for the caller
+// to lead.
+func (f *signatureFlight) join(hash uint64, token string, keys *keySnapshot, apart bool) (c *signatureCheck, lead bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	under := f.calls[hash]
+	if under != nil && under.token == token && under.keys == keys {
+		if under.done == nil {
+			under.done = make(chan struct{})
+		}
+		return under, false
+	}
+	c = &signatureCheck{token: token, keys: keys, err: errPredicate} // if the check ends its goroutine
+	if apart {
+		c.done = make(chan struct{})
+	}
+	if under == nil { // or else another token by chance, or other keys: not shared
+		if f.calls == nil {
+			f.calls = make(map[uint64]*signatureCheck)
+		}
+		f.calls[hash] = c
+	}
+	return c, true
 }
 
 // run does the check and lets those who wait for it go, however it ends.

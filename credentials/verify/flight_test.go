@@ -146,8 +146,8 @@ func TestChecksOfTokensWithOneHash(t *testing.T) {
 	keys := &keySnapshot{}
 	f.calls = map[uint64]*signatureCheck{hashToken("a"): {token: "another", keys: keys}}
 	want := &Principal{}
-	for _, apart := range []bool{false, true} {
-		got, err := f.do(t.Context(), "a", keys, apart, func() (*Principal, error) { return want, nil })
+	for _, do := range []func(context.Context, string, *keySnapshot, func() (*Principal, error)) (*Principal, error){f.do, f.doApart} {
+		got, err := do(t.Context(), "a", keys, func() (*Principal, error) { return want, nil })
 		if got != want || err != nil {
 			t.Errorf("got %v, %v", got, err)
 		}

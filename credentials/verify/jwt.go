@@ -196,7 +196,7 @@ func (v *JWT) withdrawn(d *decoded, err error) error {
 		return err
 	}
 	s := v.keys.snapshot.Load()
-	if s == nil || !s.signedByWithdrawn(d.header, []byte(d.parts.input()), d.signature) {
+	if s == nil || len(s.withdrawn) == 0 || !s.signedByWithdrawn(d.header, []byte(d.parts.input()), d.signature) {
 		return err
 	}
 	return errKeyWithdrawn
@@ -206,23 +206,30 @@ func (v *JWT) withdrawn(d *decoded, err error) error {
 // at the same time. Each leaves at its own deadline.
 func (v *JWT) checkSignature(ctx context.Context, d *decoded, keys *keySnapshot, now instant, cache *tokenCache) (*Principal, error) {
 	token := d.parts.token
-	return v.flight.do(ctx, token, keys, v.id.callsUser(), func() (*Principal, error) {
-		if e := cache.get(token, now); e != nil {
-			return e.principal, nil
-		}
-		v.checked()
-		key := keys.signer(d.header, []byte(d.parts.input()), d.signature)
-		if key == nil {
-			return nil, errSignature
-		}
-		until := d.claims.expires.add(v.leeway)
-		p, err := v.id.principal(d.claims, until.time())
-		if err != nil {
-			return nil, err
-		}
-		cache.put(&cached{token: token, principal: p, until: until, owner: v, key: key}, now)
-		return p, nil
-	})
+	if v.id.callsUser() {
+		return v.flight.doApart(ctx, token, keys, func() (*Principal, error) { return v.check(d, keys, now, cache) })
+	}
+	return v.flight.do(ctx, token, keys, func() (*Principal, error) { return v.check(d, keys, now, cache) })
+}
+
+// check checks the signature with these keys and remembers a good token.
+func (v *JWT) check(d *decoded, keys *keySnapshot, now instant, cache *tokenCache) (*Principal, error) {
+	token := d.parts.token
+	if e := cache.get(token, now); e != nil {
+		return e.principal, nil
+	}
+	v.checked()
+	key := keys.signer(d.header, []byte(d.parts.input()), d.signature)
+	if key == nil {
+		return nil, errSignature
+	}
+	until := d.claims.expires.add(v.leeway)
+	p, err := v.id.principal(d.claims, until.time())
+	if err != nil {
+		return nil, err
+	}
+	cache.put(&cached{token: token, principal: p, until: until, owner: v, key: key}, now)
+	return p, nil
 }
 
 // Ready fetches the keys, unless there are some, and so checks the discovery.
