@@ -68,7 +68,8 @@ type JWTConfig struct {
 	JWKSURL string
 
 	// MetadataURL is where the issuer's metadata are. It is of no use with
-	// JWKSURL, and refused beside it.
+	// JWKSURL, and refused beside it. While they can't be read, the keys are
+	// fetched from the jwks_uri that they named last.
 	// Optional. Default: the well-known places of OpenID Connect Discovery and
 	// of RFC 8414, in this order.
 	MetadataURL string
@@ -127,7 +128,8 @@ type JWTConfig struct {
 	// Optional. Default: DefaultMaxStale.
 	MaxStale time.Duration
 
-	// FetchTimeout bounds one fetch.
+	// FetchTimeout bounds one fetch, and so how long calls that need keys wait
+	// for an issuer that neither answers nor refuses the connection.
 	// Optional. Default: DefaultFetchTimeout.
 	FetchTimeout time.Duration
 
