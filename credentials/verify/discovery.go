@@ -27,7 +27,7 @@ func wellKnown(issuer string) []string {
 func discover(ctx context.Context, client *http.Client, issuer string, addresses []string) (string, error) {
 	var first error
 	for _, address := range addresses {
-		text, _, err := get(ctx, client, "metadata", address)
+		text, _, err := get(ctx, client, "metadata", address, false)
 		if err == nil {
 			return jwksURI(text, issuer, address)
 		}

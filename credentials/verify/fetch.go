@@ -69,14 +69,18 @@ func isolated(base *http.Client) *http.Client {
 }
 
 // get fetches a JSON document that is called what in causes: bounded in time by ctx and in size, without
-// redirects. A byte order mark is left out.
-func get(ctx context.Context, client *http.Client, what, address string) (string, http.Header, error) {
+// redirects. A byte order mark is left out. With fresh, caches on the way are
+// asked to look at the origin (RFC 9111 §5.2.1.4).
+func get(ctx context.Context, client *http.Client, what, address string, fresh bool) (string, http.Header, error) {
 	what += " at " + place(address)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return "", nil, &fetchError{what: what + ": the URL can't be used", config: true}
 	}
 	req.Header.Set("Accept", "application/json, application/jwk-set+json")
+	if fresh {
+		req.Header.Set("Cache-Control", "no-cache")
+	}
 	res, err := client.Do(req)
 	if err != nil {
 		return "", nil, transportError(what, err)

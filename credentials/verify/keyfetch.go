@@ -39,7 +39,10 @@ func (k *keySet) run(call *fetchCall) {
 	// The outcome if the HTTP client's code ends the goroutine.
 	var err error = &fetchError{what: "key set: the HTTP client gave up"}
 	defer func() { k.finish(call, event, next, err, start) }()
-	event, next, err = k.fetch(call.number)
+	k.mu.Lock()
+	asked := call.budgeted
+	k.mu.Unlock()
+	event, next, err = k.fetch(call.number, asked)
 }
 
 func (k *keySet) finish(call *fetchCall, event KeysFetched, next time.Duration, err error, start time.Time) {
@@ -96,8 +99,9 @@ func probePause(err error) time.Duration {
 	return d
 }
 
-// fetch loads the keys once and puts them in place.
-func (k *keySet) fetch(number uint64) (event KeysFetched, next time.Duration, err error) {
+// fetch loads the keys once and puts them in place. With asked, a token waits for
+// a key that may just have been published.
+func (k *keySet) fetch(number uint64, asked bool) (event KeysFetched, next time.Duration, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = &fetchError{what: "key set: the HTTP client panicked"}
@@ -110,7 +114,7 @@ func (k *keySet) fetch(number uint64) (event KeysFetched, next time.Duration, er
 	if err != nil {
 		return event, 0, err
 	}
-	text, headers, err := get(ctx, k.client, "key set", address)
+	text, headers, err := get(ctx, k.client, "key set", address, asked)
 	if err == nil {
 		var keys []*signingKey
 		keys, event.Dropped, err = parseKeySet(text, k.allowed)

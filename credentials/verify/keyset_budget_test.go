@@ -435,3 +435,29 @@ func TestRow33RotationsBesideAFlood(t *testing.T) {
 		t.Logf("%d passed, %d of them after a wait of at most %v; %d fetches", accepted.Load(), waited.Load(), time.Duration(worst.Load()), srv.total())
 	})
 }
+
+// A cache on the way must not answer what was true before the token came: for
+// the background's refreshes it may.
+func TestRow33RefetchPassesByCaches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, second := newKey("k1", EdDSA), newKey("k2", EdDSA)
+		srv := newKeyServer(first)
+		old := jsonOf(object{"keys": []any{first.jwk()}})
+		var revalidated atomic.Int64
+		srv.setAnswer(func(r *http.Request) *http.Response {
+			if r.Header.Get("Cache-Control") == "no-cache" {
+				revalidated.Add(1)
+				return nil
+			}
+			return answer(200, old)
+		})
+		v := newJWT(t, srv.config())
+		accept(t, v, first.token(numbered()), "warm")
+		srv.publish(first, second)
+		time.Sleep(time.Hour)
+		if n := revalidated.Load(); n != 0 {
+			t.Errorf("%d of the background's requests pass by caches", n)
+		}
+		accept(t, v, second.token(numbered()), "row 33: a cache lags")
+	})
+}
