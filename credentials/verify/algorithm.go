@@ -2,7 +2,8 @@ package verify
 
 import "fmt"
 
-// Algorithm is a JWS signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1). There
+// Algorithm is a JWS signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864
+// §2.2). There
 // is no symmetric one: whoever can check such a token can mint it.
 type Algorithm string
 
@@ -18,6 +19,11 @@ const (
 	ES384 Algorithm = "ES384"
 	ES512 Algorithm = "ES512"
 	EdDSA Algorithm = "EdDSA"
+
+	// Ed25519 is EdDSA with an Ed25519 key by its name of RFC 9864. The two names
+	// are one algorithm here, in a token, in a key and in a configuration: EdDSA
+	// with any other curve is not implemented, nor is Ed448.
+	Ed25519 Algorithm = "Ed25519"
 )
 
 // algSet is a set of algorithms.
@@ -36,7 +42,8 @@ const (
 	setEdDSA
 
 	setAll = setEdDSA<<1 - 1
-	setRSA = setRS256 | setRS384 | setRS512 | setPS256 | setPS384 | setPS512
+	setPSS = setPS256 | setPS384 | setPS512
+	setRSA = setRS256 | setRS384 | setRS512 | setPSS
 )
 
 // setOf returns the set of that one algorithm, the empty set for any other
@@ -61,7 +68,7 @@ func setOf(alg Algorithm) algSet {
 		return setES384
 	case ES512:
 		return setES512
-	case EdDSA:
+	case EdDSA, Ed25519:
 		return setEdDSA
 	default:
 		return 0

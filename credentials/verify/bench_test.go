@@ -113,8 +113,8 @@ func BenchmarkCold(b *testing.B) {
 		rawBad := rawCheck(key, bad)
 		b.Run(string(alg)+"/bad-signature", func(b *testing.B) { // goal 5
 			paired(b, func() { rawBad() }, func() {
-				if _, err := v.Verify(context.Background(), bad, Requirements{}); asCause(err) != errSignature {
-					b.Fatal(err)
+				if _, err := v.Verify(context.Background(), bad, Requirements{}); err == nil {
+					b.Fatal("accepted")
 				}
 			})
 		})
@@ -223,7 +223,7 @@ func BenchmarkCache(b *testing.B) {
 	})
 	b.Run("hot-under-flood", func(b *testing.B) {
 		// 1,000 hot tokens, each hit once while five distinct ones pass by.
-		cache := newTokenCache(10_000)
+		cache := newSignedCache(10_000)
 		now := instantOf(time.Now())
 		hot := entries[:1000]
 		for _, e := range hot {

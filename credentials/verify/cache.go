@@ -37,7 +37,7 @@ func (e *cached) boundTo(req *Requirements) (*Principal, error) {
 
 const (
 	cacheWays = 4  // slots of a bucket: one cache line
-	cacheTail = 64 // bytes of a token that are hashed: its signature's end
+	cacheTail = 64 // bytes of a signed token that are hashed: its signature's end
 )
 
 // tokenCache remembers a bounded number of verdicts. A token may stand in either
@@ -47,8 +47,9 @@ const (
 // Tokens are compared whole. The same string as before, which is what gRPC hands
 // out for a header that repeats on a connection, is recognised by its address.
 type tokenCache struct {
-	mask  uint64
-	slots []cacheSlot
+	mask   uint64
+	signed bool // all tokens in it end with a signature
+	slots  []cacheSlot
 }
 
 type cacheSlot struct {
@@ -65,11 +66,29 @@ func newTokenCache(limit int) *tokenCache {
 	return &tokenCache{mask: buckets - 1, slots: make([]cacheSlot, buckets*cacheWays)}
 }
 
+// newSignedCache is newTokenCache for tokens that have been verified by their
+// signature, with which they end. It alone is hashed, so that a hit costs the
+// same whatever the token's length.
+func newSignedCache(limit int) *tokenCache {
+	t := newTokenCache(limit)
+	if t != nil {
+		t.signed = true
+	}
+	return t
+}
+
 var tokenSeed = maphash.MakeSeed()
 
-// hashToken hashes the end of a token: of its signature, which nobody can choose.
-func hashToken(token string) uint64 {
-	return maphash.String(tokenSeed, token[max(0, len(token)-cacheTail):])
+// hashToken hashes a whole token: many may begin or end alike.
+func hashToken(token string) uint64 { return maphash.String(tokenSeed, token) }
+
+// hash hashes a token: whole, or the end of its signature, which nobody can
+// choose.
+func (t *tokenCache) hash(token string) uint64 {
+	if t.signed {
+		token = token[max(0, len(token)-cacheTail):]
+	}
+	return hashToken(token)
 }
 
 // buckets returns the two buckets of a hash.
@@ -84,7 +103,7 @@ func (t *tokenCache) get(token string, now instant) *cached {
 	if t == nil {
 		return nil
 	}
-	hash := hashToken(token)
+	hash := t.hash(token)
 	a, b := t.buckets(hash)
 	e := find(a, hash, token)
 	if e == nil {
@@ -119,7 +138,7 @@ func (t *tokenCache) put(e *cached, now instant) {
 	if t == nil {
 		return
 	}
-	hash := hashToken(e.token)
+	hash := t.hash(e.token)
 	a, b := t.buckets(hash)
 	slot := t.room(a, b, hash, e.token, now)
 	slot.entry.Store(e)

@@ -27,7 +27,7 @@ func wellKnown(issuer string) []string {
 func discover(ctx context.Context, client *http.Client, issuer string, addresses []string) (string, error) {
 	var first error
 	for _, address := range addresses {
-		text, _, err := get(ctx, client, "metadata", address)
+		text, _, err := get(ctx, client, "metadata", address, false)
 		if err == nil {
 			return jwksURI(text, issuer, address)
 		}
@@ -52,9 +52,10 @@ func notThere(err error) bool {
 // nowhere else: plain http is for an issuer that is on loopback itself, or
 // metadata could send us to whatever listens beside this server.
 func jwksURI(text, issuer, address string) (string, error) {
+	where := "metadata at " + place(address)
 	members, err := decodeObject(text, nil)
 	if err != nil {
-		return "", &fetchError{what: "metadata: malformed"}
+		return "", &fetchError{what: where + ": malformed"}
 	}
 	var gotIssuer, uri string
 	var okIssuer, okURI bool
@@ -68,12 +69,24 @@ func jwksURI(text, issuer, address string) (string, error) {
 	}
 	switch {
 	case !okIssuer || gotIssuer != issuer:
-		return "", &fetchError{what: "metadata: issuer is not the configured one", config: true}
+		return "", &fetchError{what: where + ": " + otherIssuer(gotIssuer, okIssuer, issuer), config: true}
 	case !okURI:
-		return "", &fetchError{what: "metadata: jwks_uri is missing", config: true}
+		return "", &fetchError{what: where + ": jwks_uri is missing", config: true}
 	case checkEndpoint("jwks_uri", uri) != nil, isHTTPS(address) && !isHTTPS(uri):
-		return "", &fetchError{what: "metadata: jwks_uri is not https", config: true}
+		return "", &fetchError{what: where + ": jwks_uri is " + place(uri) + " (unverified): not https", config: true}
 	default:
 		return uri, nil
 	}
+}
+
+// otherIssuer says how the issuer in metadata differs from the configured one.
+func otherIssuer(got string, ok bool, want string) string {
+	if !ok {
+		return "issuer is missing"
+	}
+	text := "issuer is " + quoted(got) + " (unverified), but JWTConfig.Issuer is " + quoted(want) + ": they must be equal byte by byte"
+	if strings.TrimSuffix(got, "/") == strings.TrimSuffix(want, "/") {
+		text += ", a trailing slash included"
+	}
+	return text
 }

@@ -185,8 +185,15 @@ var (
 	errCantIntrospect = misconfigured(fault("introspection is asked for, but no introspection endpoint is configured"))
 	errCantLocal      = misconfigured(fault("local validation is asked for, but only introspection is configured"))
 	errOtherIssuer    = misconfigured(fault("introspection is asked for a token of an issuer that has no introspection endpoint"))
-	errPredicate      = misconfigured(fault("Profile.Kind panicked"))
+	errPredicate      = misconfigured(fault("Profile.Kind panicked, or ended its goroutine"))
 	errValidation     = misconfigured(fault("unknown kind of validation"))
+
+	errKeyWithdrawn = refusal("signature: by a key that the issuer has withdrawn")
+)
+
+const (
+	errBudget       = fault("key set: no key fits or verifies, and the budget for fetches is spent: UnknownKeyInterval")
+	errKeysChanging = fault("key set: the issuer's keys changed twice while one signature was checked")
 )
 
 // asError returns the *Error in err's chain.

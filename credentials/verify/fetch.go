@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -18,6 +17,10 @@ const (
 	// maxDocument bounds a metadata document or key set, in bytes. Sixty-four
 	// RSA keys with their certificate chains stay below it.
 	maxDocument = 1 << 20
+
+	// byteOrderMark may precede a JSON text; a reader may ignore it (RFC 8259
+	// §8.1).
+	byteOrderMark = "\ufeff"
 
 	// maxRetryAfter bounds how long an answer can keep us from asking again.
 	maxRetryAfter = 5 * time.Minute
@@ -40,10 +43,15 @@ func (e *fetchError) Error() string {
 	return e.what
 }
 
+// isConfig reports whether a failed fetch is an operator's fault.
+func isConfig(err error) bool {
+	var f *fetchError
+	return errors.As(err, &f) && f.config
+}
+
 // outward turns any failed fetch into the error that callers get.
 func outward(err error, wait time.Duration) *Error {
-	var f *fetchError
-	if errors.As(err, &f) && f.config {
+	if isConfig(err) {
 		return misconfigured(err)
 	}
 	return unavailable(err, wait)
@@ -60,35 +68,40 @@ func isolated(base *http.Client) *http.Client {
 	return c
 }
 
-// get fetches a JSON document: bounded in time by ctx and in size, without
-// redirects.
-func get(ctx context.Context, client *http.Client, what, address string) (string, http.Header, error) {
+// get fetches a JSON document that is called what in causes: bounded in time by ctx and in size, without
+// redirects. A byte order mark is left out. With fresh, caches on the way are
+// asked to look at the origin (RFC 9111 §5.2.1.4).
+func get(ctx context.Context, client *http.Client, what, address string, fresh bool) (string, http.Header, error) {
+	what += " at " + place(address)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return "", nil, &fetchError{what: what + ": the URL can't be used", config: true}
 	}
 	req.Header.Set("Accept", "application/json, application/jwk-set+json")
+	if fresh {
+		req.Header.Set("Cache-Control", "no-cache")
+	}
 	res, err := client.Do(req)
 	if err != nil {
 		return "", nil, transportError(what, err)
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return "", nil, &fetchError{what: what, status: res.StatusCode, retryAfter: retryAfter(res.Header)}
+		f := &fetchError{what: what, status: res.StatusCode}
+		if f.status == http.StatusTooManyRequests || f.status == http.StatusServiceUnavailable {
+			f.retryAfter = retryAfter(res.Header)
+		}
+		return "", nil, f
 	}
 	body, err := readBounded(res.Body, maxDocument)
 	if err != nil {
 		return "", nil, bodyError(what, err)
 	}
-	return body, res.Header, nil
+	return strings.TrimPrefix(body, byteOrderMark), res.Header, nil
 }
 
 func transportError(what string, err error) error {
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded) {
-		return &fetchError{what: what + ": timed out"}
-	}
-	return &fetchError{what: what + ": no answer"}
+	return &fetchError{what: what + ": " + transportCause(err)}
 }
 
 const errBodySize = fault("the answer is too large")

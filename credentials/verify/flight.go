@@ -1,13 +1,24 @@
 package verify
 
-import "sync"
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// maxChecks bounds how many checks run in goroutines of their own. Only a user's
+// code that never returns can gather them.
+const maxChecks = 4096
 
 // signatureFlight lets all who bring the same token at the same time share one
-// check of its signature. What runs in it waits for nothing but the processor,
-// so nobody's deadline matters.
+// check of it. Whoever waits for another's leaves at its own deadline, and the
+// check goes on.
 type signatureFlight struct {
 	mu    sync.Mutex
 	calls map[uint64]*signatureCheck // by the hash of the token
+	apart atomic.Int64               // checks in goroutines of their own
 }
 
 // signatureCheck is one check under way. The token and the keys are what makes
@@ -20,35 +31,90 @@ type signatureCheck struct {
 	err       error
 }
 
-// do calls check, or waits for the call under way. check must not panic.
-func (f *signatureFlight) do(hash uint64, token string, keys *keySnapshot, check func() (*Principal, error)) (*Principal, error) {
-	f.mu.Lock()
-	if c := f.calls[hash]; c != nil {
-		if c.token != token || c.keys != keys {
-			f.mu.Unlock()
-			return check() // another token by chance, or newer keys
-		}
-		if c.done == nil {
-			c.done = make(chan struct{})
-		}
-		f.mu.Unlock()
-		<-c.done
-		return c.principal, c.err
+// do calls check, or waits for the call under way. The check waits for nothing
+// but the processor, and runs on the caller's goroutine.
+func (f *signatureFlight) do(ctx context.Context, token string, keys *keySnapshot, check func() (*Principal, error)) (*Principal, error) {
+	hash := hashToken(token)
+	c, lead := f.join(hash, token, keys, false)
+	if !lead {
+		return c.wait(ctx)
 	}
-	c := &signatureCheck{token: token, keys: keys}
-	if f.calls == nil {
-		f.calls = make(map[uint64]*signatureCheck)
-	}
-	f.calls[hash] = c
-	f.mu.Unlock()
-
-	c.principal, c.err = check()
-
-	f.mu.Lock()
-	delete(f.calls, hash)
-	f.mu.Unlock()
-	if c.done != nil {
-		close(c.done)
-	}
+	f.run(c, hash, check)
 	return c.principal, c.err
 }
+
+// doApart is do for a check with a user's code in it, which may never return. It
+// runs on a goroutine of its own, so that the first caller leaves at its own
+// deadline as the others do.
+func (f *signatureFlight) doApart(ctx context.Context, token string, keys *keySnapshot, check func() (*Principal, error)) (*Principal, error) {
+	hash := hashToken(token)
+	c, lead := f.join(hash, token, keys, true)
+	if !lead {
+		return c.wait(ctx)
+	}
+	if f.apart.Add(1) > maxChecks {
+		check = func() (*Principal, error) { return nil, errTooManyChecks }
+	}
+	go func() {
+		defer f.apart.Add(-1)
+		f.run(c, hash, check)
+	}()
+	return c.wait(ctx)
+}
+
+// join returns the check under way that is the same, or makes one for the caller
+// to lead.
+func (f *signatureFlight) join(hash uint64, token string, keys *keySnapshot, apart bool) (c *signatureCheck, lead bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	under := f.calls[hash]
+	if under != nil && under.token == token && under.keys == keys {
+		if under.done == nil {
+			under.done = make(chan struct{})
+		}
+		return under, false
+	}
+	c = &signatureCheck{token: token, keys: keys, err: errPredicate} // if the check ends its goroutine
+	if apart {
+		c.done = make(chan struct{})
+	}
+	if under == nil { // or else another token by chance, or other keys: not shared
+		if f.calls == nil {
+			f.calls = make(map[uint64]*signatureCheck)
+		}
+		f.calls[hash] = c
+	}
+	return c, true
+}
+
+// run does the check and lets those who wait for it go, however it ends.
+func (f *signatureFlight) run(c *signatureCheck, hash uint64, check func() (*Principal, error)) {
+	defer func() {
+		f.mu.Lock()
+		if f.calls[hash] == c {
+			delete(f.calls, hash)
+		}
+		done := c.done
+		f.mu.Unlock()
+		if done != nil {
+			close(done)
+		}
+	}()
+	c.principal, c.err = check()
+}
+
+// wait waits for the check, up to the caller's own deadline.
+func (c *signatureCheck) wait(ctx context.Context) (*Principal, error) {
+	select {
+	case <-c.done:
+		return c.principal, c.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("verify: waiting for the check of the token: %w", ctx.Err())
+	}
+}
+
+// errTooManyChecks is what tokens get while user's code holds maxChecks others.
+var errTooManyChecks = unavailable(fault("the code that decides whose a token is does not return: too many checks wait for it"), time.Second)
+
+// callsUser reports whether making a principal runs a user's code.
+func (id *identity) callsUser() bool { return id.profile.Kind != nil }

@@ -67,6 +67,7 @@ func TestHybridNeverFallsBack(t *testing.T) {
 		"empty signature":  good[:strings.LastIndexByte(good, '.')+1],
 		"twice configured": issuer.Mint(object{"iss": "https://evil.test"}),
 	} {
+		allowFetch(h.jwt)
 		refuse(t, h, token, name, ReasonTokenInvalid)
 		if _, err := h.Verify(t.Context(), token, introspected); err == nil {
 			t.Errorf("%s: introspection alone decides", name)

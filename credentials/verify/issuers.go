@@ -85,7 +85,7 @@ func Issuers(verifiers ...IssuerVerifier) (*MultiIssuer, error) {
 		m.opaque = nil
 	}
 	if size > 0 {
-		m.cache = newTokenCache(size)
+		m.cache = newSignedCache(size)
 	}
 	return m, nil
 }

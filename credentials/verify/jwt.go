@@ -93,7 +93,7 @@ func NewJWT(cfg JWTConfig) (*JWT, error) {
 		audiences: audiences,
 		algs:      algs, leeway: leeway, limit: limit,
 		expected: &expectation{config: "JWTConfig", issuers: []string{cfg.Issuer}, audiences: audiences, leeway: leeway, profile: profile},
-		keys:     keys, cache: newTokenCache(orDefault(cfg.CacheSize, DefaultCacheSize)),
+		keys:     keys, cache: newSignedCache(orDefault(cfg.CacheSize, DefaultCacheSize)),
 		observer: cfg.Observer, checked: func() {}, headers: &headerCache{}, clock: newClock(),
 	}, nil
 }
@@ -152,45 +152,94 @@ func (v *JWT) verifyDecoded(
 	if d.signature, err = base64URL.DecodeString(d.parts.signature()); err != nil {
 		return nil, errTokenEncoding
 	}
-	keys, err := v.keys.lookup(ctx, d.header, now)
-	if err != nil {
-		return nil, err
+	if !signatureFits(d.header.alg, d.signature) {
+		return nil, errSignature
 	}
-	p, err := v.checkSignature(d, keys, now, cache)
-	if err == errSignature && !d.header.hasKid { //nolint:errorlint // a sentinel, never wrapped
-		// Nothing says which key signed it: perhaps one that is not known yet.
-		if keys, err = v.keys.renew(ctx, func(s *keySnapshot) bool { return s != keys }); err != nil {
-			return nil, err
-		}
-		p, err = v.checkSignature(d, keys, now, cache)
-	}
+	p, err := v.checkKeys(ctx, d, now, cache)
 	if err == nil {
 		headers.put(d.parts.header(), d.header)
 	}
 	return p, err
 }
 
+// checkKeys finds the key of a token and checks the signature. A token that no
+// key fits or verifies asks for newer keys, within the budget: the issuer may
+// have published its key since, under a new kid or under the same one. Without
+// newer keys nobody can say that such a token is bad, unless it is signed by a
+// key that has been withdrawn. A signature is checked twice at most.
+func (v *JWT) checkKeys(ctx context.Context, d *decoded, now instant, cache *tokenCache) (*Principal, error) {
+	asked := v.keys.begun.Load()
+	keys, err := v.keys.lookup(ctx, d.header, now, asked)
+	if err != nil {
+		return nil, v.withdrawn(d, err)
+	}
+	p, err := v.checkSignature(ctx, d, keys, now, cache)
+	if !errors.Is(err, errSignature) {
+		return p, err
+	}
+	newer, err := v.keys.renew(ctx, asked, keys.changedFor(d.header))
+	switch {
+	case errors.Is(err, errKeyUnknown):
+		return nil, errSignature
+	case err != nil:
+		return nil, v.withdrawn(d, err)
+	}
+	p, err = v.checkSignature(ctx, d, newer, now, cache)
+	if !errors.Is(err, errSignature) || newer.fetch > asked {
+		return p, err
+	}
+	_, err = v.keys.renew(ctx, asked, newer.changedFor(d.header))
+	switch {
+	case err == nil:
+		return nil, unavailable(errKeysChanging, v.keys.unknownWait)
+	case errors.Is(err, errKeyUnknown):
+		return nil, errSignature
+	default:
+		return nil, err
+	}
+}
+
+// withdrawn returns what becomes of a token for which no key was found, or the
+// error for which none was.
+func (v *JWT) withdrawn(d *decoded, err error) error {
+	if !errors.Is(err, errBudget) {
+		return err
+	}
+	s := v.keys.snapshot.Load()
+	if s == nil || len(s.withdrawn) == 0 || !s.signedByWithdrawn(d.header, []byte(d.parts.input()), d.signature) {
+		return err
+	}
+	return errKeyWithdrawn
+}
+
 // checkSignature checks the signature, once for all who bring the same token
-// at the same time: it waits for nothing but the processor.
-func (v *JWT) checkSignature(d *decoded, keys *keySnapshot, now instant, cache *tokenCache) (*Principal, error) {
+// at the same time. Each leaves at its own deadline.
+func (v *JWT) checkSignature(ctx context.Context, d *decoded, keys *keySnapshot, now instant, cache *tokenCache) (*Principal, error) {
 	token := d.parts.token
-	return v.flight.do(hashToken(token), token, keys, func() (*Principal, error) {
-		if e := cache.get(token, now); e != nil {
-			return e.principal, nil
-		}
-		v.checked()
-		key := keys.signer(d.header, []byte(d.parts.input()), d.signature)
-		if key == nil {
-			return nil, errSignature
-		}
-		until := d.claims.expires.add(v.leeway)
-		p, err := v.id.principal(d.claims, until.time())
-		if err != nil {
-			return nil, err
-		}
-		cache.put(&cached{token: token, principal: p, until: until, owner: v, key: key}, now)
-		return p, nil
-	})
+	if v.id.callsUser() {
+		return v.flight.doApart(ctx, token, keys, func() (*Principal, error) { return v.check(d, keys, now, cache) })
+	}
+	return v.flight.do(ctx, token, keys, func() (*Principal, error) { return v.check(d, keys, now, cache) })
+}
+
+// check checks the signature with these keys and remembers a good token.
+func (v *JWT) check(d *decoded, keys *keySnapshot, now instant, cache *tokenCache) (*Principal, error) {
+	token := d.parts.token
+	if e := cache.get(token, now); e != nil {
+		return e.principal, nil
+	}
+	v.checked()
+	key := keys.signer(d.header, []byte(d.parts.input()), d.signature)
+	if key == nil {
+		return nil, errSignature
+	}
+	until := d.claims.expires.add(v.leeway)
+	p, err := v.id.principal(d.claims, until.time())
+	if err != nil {
+		return nil, err
+	}
+	cache.put(&cached{token: token, principal: p, until: until, owner: v, key: key}, now)
+	return p, nil
 }
 
 // Ready fetches the keys, unless there are some, and so checks the discovery.

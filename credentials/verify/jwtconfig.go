@@ -31,9 +31,11 @@ const (
 	// DefaultMaxStale is how long keys are used while they can't be fetched.
 	DefaultMaxStale = 24 * time.Hour
 
-	// DefaultUnknownKeyInterval is how often tokens under unknown keys can make
-	// the verifier fetch an issuer's keys.
-	DefaultUnknownKeyInterval = 10 * time.Second
+	// DefaultUnknownKeyInterval is how often tokens under unknown keys, or with
+	// bad signatures, can make the verifier fetch an issuer's keys: under a flood
+	// of them, 30 times a minute. It is also how long a key that was rotated in
+	// during the flood can take to be noticed.
+	DefaultUnknownKeyInterval = 2 * time.Second
 
 	// DefaultFetchTimeout bounds one fetch.
 	DefaultFetchTimeout = 5 * time.Second
@@ -67,7 +69,8 @@ type JWTConfig struct {
 	JWKSURL string
 
 	// MetadataURL is where the issuer's metadata are. It is of no use with
-	// JWKSURL, and refused beside it.
+	// JWKSURL, and refused beside it. While they can't be read, the keys are
+	// fetched from the jwks_uri that they named last.
 	// Optional. Default: the well-known places of OpenID Connect Discovery and
 	// of RFC 8414, in this order.
 	MetadataURL string
@@ -103,8 +106,14 @@ type JWTConfig struct {
 	// Optional. Default: DefaultRefreshInterval.
 	RefreshInterval time.Duration
 
-	// UnknownKeyInterval is the budget for tokens under unknown keys: they
-	// cause one fetch in this time, at least a second.
+	// UnknownKeyInterval is the budget for tokens under unknown keys and for bad
+	// signatures: together they cause one fetch in this time, at least a second.
+	// Anyone can spend it. Until the next fetch, such a token is neither good nor
+	// bad: it gets a [DependencyFault] with the time until then.
+	//
+	// A fetch that failed spends nothing. While calls fail for want of keys, one
+	// of them tries again after one to two seconds, or after the Retry-After of a
+	// 429 or 503, at most five minutes.
 	// Optional. Default: DefaultUnknownKeyInterval.
 	UnknownKeyInterval time.Duration
 
@@ -113,7 +122,8 @@ type JWTConfig struct {
 	// Optional. Default: DefaultMaxStale.
 	MaxStale time.Duration
 
-	// FetchTimeout bounds one fetch.
+	// FetchTimeout bounds one fetch, and so how long calls that need keys wait
+	// for an issuer that neither answers nor refuses the connection.
 	// Optional. Default: DefaultFetchTimeout.
 	FetchTimeout time.Duration
 

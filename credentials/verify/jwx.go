@@ -1,9 +1,13 @@
 package verify
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	_ "crypto/sha256" // the hashes of RSASSA-PSS
+	_ "crypto/sha512"
+	"encoding/json"
 	"fmt"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
@@ -11,17 +15,17 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jws"
 )
 
-// Everything of jwx that this package uses stands in this file: a JWK to a raw
-// public key, once when a key set is loaded, and one signature by a raw key.
-// Both are called with screened input only: its ES256 verifier takes a P-384
-// key, and a short Ed25519 key makes its verifier panic.
+// Everything of jwx that this package uses stands in this file: the numbers of a
+// JWK to a raw public key, once when a key set is loaded, and one signature by a
+// raw key. Both are called with screened input only: its ES256 verifier takes a
+// P-384 key, and a short Ed25519 key makes its verifier panic.
 
-// verifiers are jwx's verifiers, which hold no state.
+// verifiers are jwx's verifiers, which hold no state. RSASSA-PSS is not among
+// them: see verifyPSS.
 var verifiers = func() map[algSet]jws.Verifier {
 	table := make(map[algSet]jws.Verifier)
 	for _, alg := range []jwa.SignatureAlgorithm{
-		jwa.RS256, jwa.RS384, jwa.RS512, jwa.PS256, jwa.PS384, jwa.PS512,
-		jwa.ES256, jwa.ES384, jwa.ES512, jwa.EdDSA,
+		jwa.RS256, jwa.RS384, jwa.RS512, jwa.ES256, jwa.ES384, jwa.ES512, jwa.EdDSA,
 	} {
 		v, err := jws.NewVerifier(alg)
 		if err != nil {
@@ -35,13 +39,48 @@ var verifiers = func() map[algSet]jws.Verifier {
 // verifySignature checks one signature. The key fits the algorithm: see
 // signingKey.
 func verifySignature(alg algSet, key any, input, signature []byte) error {
+	if alg&setPSS != 0 {
+		return verifyPSS(alg, key, input, signature)
+	}
 	return verifiers[alg].Verify(input, signature, key) //nolint:wrapcheck // the cause is dropped: it could quote input
 }
 
-// parsePublicKey turns a JWK of kty RSA, EC or OKP into *rsa.PublicKey,
-// *ecdsa.PublicKey or ed25519.PublicKey.
-func parsePublicKey(raw string) (any, error) {
-	key, err := jwk.ParseKey([]byte(raw))
+var pssHashes = map[algSet]crypto.Hash{setPS256: crypto.SHA256, setPS384: crypto.SHA384, setPS512: crypto.SHA512}
+
+// verifyPSS checks a signature of PS256, PS384 or PS512. The salt has the hash's
+// length (RFC 7518 §3.5); jwx takes any.
+func verifyPSS(alg algSet, key any, input, signature []byte) error {
+	public, ok := key.(*rsa.PublicKey)
+	if !ok {
+		return errNotRSA // unreachable: the key fits the algorithm
+	}
+	hash := pssHashes[alg]
+	h := hash.New()
+	h.Write(input)
+	return rsa.VerifyPSS(public, hash, h.Sum(nil), signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) //nolint:wrapcheck // as above
+}
+
+const errNotRSA = fault("jwk: no RSA key")
+
+// parsePublicKey turns the numbers of a JWK of kty RSA, EC or OKP into
+// *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey. It is given nothing
+// else of the JWK: a member that has no meaning here, or another one for jwx,
+// can't make a key unusable.
+func parsePublicKey(kty, crv string, numbers keyNumbers) (any, error) {
+	members := map[string]string{"kty": kty}
+	if crv != "" {
+		members["crv"] = crv
+	}
+	for i, octets := range numbers {
+		if octets != nil {
+			members[numberNames[i]] = base64URL.EncodeToString(octets)
+		}
+	}
+	raw, err := json.Marshal(members)
+	if err != nil {
+		return nil, fault("jwk: malformed")
+	}
+	key, err := jwk.ParseKey(raw)
 	if err != nil {
 		return nil, fault("jwk: malformed")
 	}

@@ -2,15 +2,19 @@ package verify
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 )
 
 // fetchCall is one fetch, and all who wait for it.
 type fetchCall struct {
-	done chan struct{}
-	err  error
+	number   uint64 // in the order of their beginnings, from 1
+	budgeted bool   // it was a token that asked for it; under mu
+	done     chan struct{}
+	err      error
 }
 
 // startLocked joins the fetch in flight or starts one; nil once closed.
@@ -21,7 +25,7 @@ func (k *keySet) startLocked() *fetchCall {
 	if k.inflight != nil {
 		return k.inflight
 	}
-	call := &fetchCall{done: make(chan struct{})}
+	call := &fetchCall{number: k.begun.Add(1), done: make(chan struct{})}
 	k.inflight = call
 	k.wg.Go(func() { k.run(call) })
 	return call
@@ -35,7 +39,10 @@ func (k *keySet) run(call *fetchCall) {
 	// The outcome if the HTTP client's code ends the goroutine.
 	var err error = &fetchError{what: "key set: the HTTP client gave up"}
 	defer func() { k.finish(call, event, next, err, start) }()
-	event, next, err = k.fetch()
+	k.mu.Lock()
+	asked := call.budgeted
+	k.mu.Unlock()
+	event, next, err = k.fetch(call.number, asked)
 }
 
 func (k *keySet) finish(call *fetchCall, event KeysFetched, next time.Duration, err error, start time.Time) {
@@ -46,9 +53,13 @@ func (k *keySet) finish(call *fetchCall, event KeysFetched, next time.Duration, 
 		k.failures = 0
 		k.retryAt = time.Time{}
 	} else {
-		next = backoff(k.failures, err)
+		wait := probePause(err)
+		next = max(backoff(k.failures), wait)
 		k.failures++
-		k.retryAt = time.Now().Add(next)
+		k.retryAt = time.Now().Add(wait)
+		if call.budgeted {
+			k.unknownAt = time.Time{} // it brought nothing
+		}
 	}
 	if !k.closed {
 		if k.timer != nil {
@@ -71,18 +82,26 @@ func (k *keySet) tick() {
 	k.startLocked()
 }
 
-// backoff returns how long to wait after a failed fetch.
-func backoff(failures int, err error) time.Duration {
+// backoff returns how long the background waits after a failed fetch.
+func backoff(failures int) time.Duration {
 	d := min(firstBackoff<<min(failures, 10), maxBackoff)
-	d = d/2 + rand.N(d/2+1)             //nolint:gosec // jitter
-	if f, ok := err.(*fetchError); ok { //nolint:errorlint // made by this package, never wrapped
+	return d/2 + rand.N(d/2+1) //nolint:gosec // jitter
+}
+
+// probePause returns how long calls that want keys wait after a failed fetch
+// before one of them may make another: as long as the server asked for, within
+// maxRetryAfter, or else so briefly that they notice when it is back.
+func probePause(err error) time.Duration {
+	d := minProbe + rand.N(maxProbe-minProbe) //nolint:gosec // jitter
+	if f, ok := err.(*fetchError); ok {       //nolint:errorlint // made by this package, never wrapped
 		d = max(d, f.retryAfter)
 	}
 	return d
 }
 
-// fetch loads the keys once and puts them in place.
-func (k *keySet) fetch() (event KeysFetched, next time.Duration, err error) {
+// fetch loads the keys once and puts them in place. With asked, a token waits for
+// a key that may just have been published.
+func (k *keySet) fetch(number uint64, asked bool) (event KeysFetched, next time.Duration, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = &fetchError{what: "key set: the HTTP client panicked"}
@@ -91,50 +110,65 @@ func (k *keySet) fetch() (event KeysFetched, next time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(k.ctx, k.timeout)
 	defer cancel()
 
-	address, err := k.address(ctx)
+	address, err := k.address(ctx, &event)
 	if err != nil {
 		return event, 0, err
 	}
-	text, headers, err := get(ctx, k.client, "key set", address)
+	text, headers, err := get(ctx, k.client, "key set", address, asked)
 	if err == nil {
 		var keys []*signingKey
 		keys, event.Dropped, err = parseKeySet(text, k.allowed)
 		if err == nil && len(keys) == 0 {
-			err = errKeySetEmpty // good keys are never replaced by nothing
+			// Good keys are never replaced by nothing.
+			err = fault(fmt.Sprintf("%v, of %d", errKeySetEmpty, event.Dropped))
 		}
 		if err != nil {
-			err = &fetchError{what: err.Error()}
+			err = &fetchError{what: "key set at " + place(address) + ": " + err.Error()}
 		} else {
 			event.Keys = len(keys)
-			event.Withdrawn = k.replace(keys)
+			event.Withdrawn = k.replace(keys, number)
 			return event, k.nextRefresh(headers), nil
 		}
 	}
-	k.discoveredAt = time.Time{} // the address may have moved
+	k.discoverAt = time.Time{} // the address may have moved
 	return event, 0, err
 }
 
 // address returns the key set's URL, from the metadata if it isn't explicit.
-func (k *keySet) address(ctx context.Context) (string, error) {
-	if len(k.addresses) == 0 || k.jwksURL != "" && time.Since(k.discoveredAt) < rediscover {
+// While these can't be read, it is the one that they named last: that they are
+// down is no reason to lose the keys. Metadata that say something else are obeyed.
+func (k *keySet) address(ctx context.Context, event *KeysFetched) (string, error) {
+	now := time.Now()
+	if len(k.addresses) == 0 || now.Before(k.discoverAt) {
 		return k.jwksURL, nil
 	}
-	address, err := discover(ctx, k.client, k.issuer, k.addresses)
-	if err != nil {
-		return "", err
+	if k.jwksURL != "" {
+		// There is something to fall back on: leave it half of the time.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, k.timeout/2)
+		defer cancel()
 	}
-	k.jwksURL, k.discoveredAt = address, time.Now()
-	return address, nil
+	address, err := discover(ctx, k.client, k.issuer, k.addresses)
+	switch {
+	case err == nil:
+		k.jwksURL, k.discoverAt = address, now.Add(rediscover)
+	case k.jwksURL == "", isConfig(err):
+		return "", err
+	default:
+		event.MetadataErr, k.discoverAt = err, now.Add(rediscoverSoon)
+	}
+	return k.jwksURL, nil
 }
 
 // replace puts newly loaded keys in place. A key that was there before stays
 // the same value, so that tokens verified by it stay cached; one that has left
 // takes its cached tokens with it.
-func (k *keySet) replace(loaded []*signingKey) (withdrawn int) {
-	var before []*signingKey
-	if s := k.snapshot.Load(); s != nil {
-		before = s.all
+func (k *keySet) replace(loaded []*signingKey, number uint64) (withdrawn int) {
+	last := k.snapshot.Load()
+	if last == nil {
+		last = &keySnapshot{}
 	}
+	before := last.all
 	kept := make(map[*signingKey]bool, len(before))
 	for i, key := range loaded {
 		for _, old := range before {
@@ -145,21 +179,30 @@ func (k *keySet) replace(loaded []*signingKey) (withdrawn int) {
 			}
 		}
 	}
-	s := &keySnapshot{all: loaded, byKid: make(map[string][]*signingKey, len(loaded))}
+	s := &keySnapshot{fetch: number, all: loaded, byKid: make(map[string][]*signingKey, len(loaded))}
+	s.withdrawn = without(slices.Concat(last.leaving, last.withdrawn), loaded)
+	s.withdrawn = s.withdrawn[:min(len(s.withdrawn), maxWithdrawn)]
 	for _, key := range loaded {
 		if key.kid != "" {
 			s.byKid[key.kid] = append(s.byKid[key.kid], key)
 		}
 	}
-	k.snapshot.Store(s)
-	k.staleAt.Store(int64(instantOf(time.Now().Add(k.maxStale))))
 	for _, old := range before {
 		if !kept[old] {
-			old.gone.Store(true)
-			withdrawn++
+			s.leaving = append(s.leaving, old)
 		}
 	}
-	return withdrawn
+	k.snapshot.Store(s)
+	k.staleAt.Store(int64(instantOf(time.Now().Add(k.maxStale))))
+	for _, old := range s.leaving {
+		old.gone.Store(true)
+	}
+	return len(s.leaving)
+}
+
+// without returns the keys that are not among others.
+func without(keys, others []*signingKey) []*signingKey {
+	return slices.DeleteFunc(slices.Clone(keys), func(key *signingKey) bool { return slices.ContainsFunc(others, key.same) })
 }
 
 // nextRefresh is the refresh interval, shortened where the server says so, less

@@ -5,17 +5,22 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"slices"
 	"strings"
 	"sync/atomic"
 )
 
 const (
-	// maxKeys bounds a key set. Issuers publish two to five.
+	// maxKeys bounds the usable keys of a key set. Issuers publish two to five;
+	// those that can't be used are bounded with the document.
 	maxKeys = 64
 
 	// maxTries bounds how many keys one token is tried with, when several have
 	// its kid or it has none.
 	maxTries = 8
+
+	// maxWithdrawn bounds how many withdrawn keys are remembered.
+	maxWithdrawn = 16
 
 	// maxKid bounds a kid, in bytes; thumbprints have 43.
 	maxKid = 512
@@ -70,8 +75,15 @@ func (k *signingKey) same(other *signingKey) bool {
 
 // keySnapshot is one loaded key set. It is immutable.
 type keySnapshot struct {
+	fetch uint64 // which fetch brought it
 	all   []*signingKey
 	byKid map[string][]*signingKey
+
+	// leaving are the keys that this set lacks and the one before had; withdrawn
+	// those that were missing from two sets in turn, the latest first, at most
+	// maxWithdrawn. They verify nothing: a token that one of them has signed is
+	// known to be void, where a token under an unknown key may be good.
+	leaving, withdrawn []*signingKey
 }
 
 // candidates are the keys to try: those with the token's kid, or all if it has
@@ -87,6 +99,31 @@ func (s *keySnapshot) candidates(header *header) []*signingKey {
 func (s *keySnapshot) fits(header *header) bool {
 	for _, k := range s.candidates(header) {
 		if k.algs&header.alg != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// changedFor returns whether another snapshot has a key for the header, and
+// others than this one to try.
+func (s *keySnapshot) changedFor(h *header) func(*keySnapshot) bool {
+	return func(other *keySnapshot) bool {
+		return other.fits(h) && !slices.Equal(s.candidates(h), other.candidates(h))
+	}
+}
+
+// signedByWithdrawn reports whether a withdrawn key made the signature.
+func (s *keySnapshot) signedByWithdrawn(h *header, input, signature []byte) bool {
+	tries := 0
+	for _, key := range s.withdrawn {
+		if key.algs&h.alg == 0 || h.hasKid && key.kid != h.kid {
+			continue
+		}
+		if tries++; tries > maxTries {
+			break
+		}
+		if key.verify(h.alg, input, signature) {
 			return true
 		}
 	}
@@ -111,50 +148,6 @@ func (s *keySnapshot) signer(h *header, input, signature []byte) *signingKey {
 	return nil
 }
 
-// errKeySet is the cause when an answer is no key set at all.
-const (
-	errKeySet      = fault("key set: not a JSON object with an array of keys")
-	errKeySetSize  = fault("key set: too many keys")
-	errKeySetEmpty = fault("key set: no key that could be used")
-)
-
-// parseKeySet loads the keys that can be used under the allowed algorithms.
-// Faulty and foreign keys are dropped and counted, the others stay usable.
-func parseKeySet(text string, allowed algSet) (keys []*signingKey, dropped int, err error) {
-	s := scanner{src: text, left: maxJSONMembers * 8, lax: true}
-	members, err := s.object(nil)
-	if err != nil {
-		return nil, 0, errKeySet
-	}
-	count := 0
-	found := false
-	for _, m := range members {
-		if m.name != "keys" {
-			continue
-		}
-		found = elements(m.value, func(raw string) bool {
-			if count++; count > maxKeys {
-				return false
-			}
-			key, ok := parseKey(raw, allowed)
-			if !ok {
-				dropped++
-				return true
-			}
-			keys = append(keys, key)
-			return true
-		})
-	}
-	switch {
-	case count > maxKeys:
-		return nil, 0, errKeySetSize
-	case !found:
-		return nil, 0, errKeySet
-	default:
-		return keys, dropped, nil
-	}
-}
-
 // parseKey screens one JWK (RFC 7517 §4) and loads it.
 func parseKey(raw string, allowed algSet) (*signingKey, bool) {
 	members, err := decodeObject(raw, make([]member, 0, 8))
@@ -162,6 +155,7 @@ func parseKey(raw string, allowed algSet) (*signingKey, bool) {
 		return nil, false
 	}
 	var f struct{ kty, crv, use, alg, kid string }
+	var numbers keyNumbers
 	var hasAlg, private, verify, hasOps, isOps bool
 	for _, m := range members {
 		ok := true
@@ -187,7 +181,7 @@ func parseKey(raw string, allowed algSet) (*signingKey, bool) {
 				return ok
 			})
 		case "n", "e", "x", "y":
-			ok = numberFits(m.name, m.value)
+			ok = numbers.take(m.name, m.value)
 		case "d", "p", "q", "dp", "dq", "qi", "oth", "k":
 			private = true // a published private key is a compromised one
 		}
@@ -202,10 +196,10 @@ func parseKey(raw string, allowed algSet) (*signingKey, bool) {
 	if hasAlg {
 		fit &= setOf(Algorithm(f.alg))
 	}
-	if fit &= allowed; fit == 0 {
+	if fit &= allowed; fit == 0 || !numbers.fit(f.crv) {
 		return nil, false
 	}
-	key, err := parsePublicKey(raw)
+	key, err := parsePublicKey(f.kty, f.crv, numbers)
 	if err != nil {
 		return nil, false
 	}
@@ -214,33 +208,6 @@ func parseKey(raw string, allowed algSet) (*signingKey, bool) {
 		return nil, false
 	}
 	return &signingKey{kid: strings.Clone(f.kid), algs: fit, raw: key, size: size}, true
-}
-
-// Longest octets of a JWK's numbers; the coordinates' exact length follows from
-// their curve, and is checked with the point.
-const (
-	maxExponentOctets   = 4 // a longer one could wrap around when it becomes an int
-	maxCoordinateOctets = 66
-)
-
-// numberFits reports whether a number of a JWK (RFC 7518 §6) is canonical
-// base64url and no longer than any that could be used.
-func numberFits(name, raw string) bool {
-	text, ok := stringValue(raw)
-	if !ok || len(text) > base64URL.EncodedLen(maxRSABits/8+1) {
-		return false
-	}
-	octets, ok := decodeBase64(text)
-	switch {
-	case !ok || len(octets) == 0:
-		return false
-	case name == "e":
-		return len(octets) <= maxExponentOctets
-	case name == "n":
-		return true
-	default:
-		return len(octets) <= maxCoordinateOctets
-	}
 }
 
 // algorithmsFor returns the algorithms that a key of that type and curve can
@@ -282,7 +249,7 @@ func screen(key any, algs algSet) (size int, ok bool) {
 		_, err := key.ECDH() // refuses points off the curve and at infinity
 		return size, err == nil
 	case ed25519.PublicKey:
-		return ed25519.SignatureSize, algs == setEdDSA && len(key) == ed25519.PublicKeySize
+		return ed25519.SignatureSize, algs == setEdDSA && len(key) == ed25519.PublicKeySize && !smallOrder(key)
 	default:
 		return 0, false
 	}

@@ -12,17 +12,26 @@ const (
 	// minRefresh bounds how often a server can make us fetch by Cache-Control.
 	minRefresh = time.Minute
 
-	// firstBackoff doubles with each failed fetch, up to maxBackoff.
+	// firstBackoff doubles with each failed fetch, up to maxBackoff: that is for
+	// the background, while no call wants the keys.
 	firstBackoff = time.Second
 	maxBackoff   = time.Minute
+
+	// minProbe and maxProbe bound the pause after a failed fetch before a call
+	// that fails for want of keys may make another. However long an issuer was
+	// down, no call fails for longer than maxProbe after it answers again.
+	minProbe = time.Second
+	maxProbe = 1750 * time.Millisecond
 
 	// maxWaiting bounds how many calls wait because of an unknown key, while
 	// the others go on. Those are cheap to make, and a hanging server would
 	// gather them.
 	maxWaiting = 4096
 
-	// rediscover is how long a discovered jwks_uri is used.
-	rediscover = time.Hour
+	// rediscover is how long a discovered jwks_uri is used; rediscoverSoon how
+	// long it is used on when the metadata can't be read.
+	rediscover     = time.Hour
+	rediscoverSoon = 5 * time.Minute
 )
 
 // keySet holds one issuer's keys and keeps them fresh.
@@ -30,6 +39,10 @@ const (
 // Lookup is one atomic load. Fetches run one at a time in a goroutine of their
 // own, on the key set's context: whoever waits for one leaves at its own
 // deadline, and the fetch goes on. No lock is held over I/O.
+//
+// Only a key set whose fetch began after a token came proves that the token's
+// key is not the issuer's: the issuer may have published it since any other. So
+// fetches are numbered, and a call notes how many had begun when it came.
 type keySet struct {
 	issuer      string
 	name        string // the issuer's short name, for events
@@ -45,6 +58,8 @@ type keySet struct {
 	snapshot atomic.Pointer[keySnapshot]
 	// staleAt is when the keys may no longer be used, as an instant.
 	staleAt atomic.Int64
+	// begun is how many fetches have begun.
+	begun atomic.Uint64
 	// waiting is how many calls wait because of an unknown key.
 	waiting atomic.Int64
 
@@ -59,11 +74,11 @@ type keySet struct {
 	failures  int
 	retryAt   time.Time // before it, calls make no attempt
 	lastErr   error     // of the last fetch
-	unknownAt time.Time // before it, an unknown kid makes no fetch
+	unknownAt time.Time // before it, an unknown key makes no fetch
 
 	// Only the fetch in flight uses these.
-	jwksURL      string
-	discoveredAt time.Time
+	jwksURL    string
+	discoverAt time.Time // before it, jwksURL is used without a look at the metadata
 }
 
 func (k *keySet) init() {
@@ -80,8 +95,8 @@ func (k *keySet) fresh(now instant) *keySnapshot {
 
 // lookup returns a snapshot that has a key for the header. It waits for a fetch
 // only if there are no usable keys, or none of them fits and the budget allows
-// to ask again.
-func (k *keySet) lookup(ctx context.Context, h *header, now instant) (*keySnapshot, error) {
+// to ask again. asked is how many fetches had begun when the token came.
+func (k *keySet) lookup(ctx context.Context, h *header, now instant, asked uint64) (*keySnapshot, error) {
 	s := k.fresh(now)
 	if s == nil {
 		call, err := k.demand()
@@ -98,38 +113,40 @@ func (k *keySet) lookup(ctx context.Context, h *header, now instant) (*keySnapsh
 	if s.fits(h) {
 		return s, nil
 	}
-	return k.renew(ctx, func(s *keySnapshot) bool { return s.fits(h) })
+	return k.renew(ctx, asked, func(s *keySnapshot) bool { return s.fits(h) })
 }
 
-// renew asks for newer keys, within the budget, until ok is content. A
-// fetch that was under way already may have begun before the key was
-// published: then one more is made.
-func (k *keySet) renew(ctx context.Context, ok func(*keySnapshot) bool) (*keySnapshot, error) {
+// renew asks for newer keys, within the budget, until ok is content with them or
+// they were fetched after the token came: then it returns errKeyUnknown. Joining
+// a fetch that began earlier costs no budget and proves nothing.
+func (k *keySet) renew(ctx context.Context, asked uint64, ok func(*keySnapshot) bool) (*keySnapshot, error) {
+	look := func() (s *keySnapshot, err error) {
+		s = k.fresh(instantOf(time.Now()))
+		switch {
+		case s == nil:
+			return nil, k.unavailable()
+		case ok(s):
+			return s, nil
+		case s.fetch > asked:
+			return nil, errKeyUnknown
+		default:
+			return nil, nil //nolint:nilnil // neither way is anything known
+		}
+	}
 	for {
-		call, own, err := k.refetch()
-		if call == nil {
-			// What spent the budget may have brought the key since this caller
-			// looked.
-			if s := k.fresh(instantOf(time.Now())); s != nil && ok(s) {
-				return s, nil
+		if s, err := look(); s != nil || err != nil {
+			return s, err
+		}
+		call, spent := k.refetch()
+		if spent != nil {
+			// What spent the budget may have brought the key since the look.
+			if s, err := look(); s != nil || err != nil {
+				return s, err
 			}
-			if err == nil {
-				err = errKeyUnknown
-			}
-			return nil, err
+			return nil, spent
 		}
 		if err := k.waitBounded(ctx, call); err != nil {
 			return nil, err
-		}
-		s := k.fresh(instantOf(time.Now()))
-		if s == nil {
-			return nil, k.unavailable()
-		}
-		if ok(s) {
-			return s, nil
-		}
-		if own {
-			return nil, errKeyUnknown
 		}
 	}
 }

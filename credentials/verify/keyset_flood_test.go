@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -21,7 +22,11 @@ func TestRow29FloodOfUnknownKids(t *testing.T) {
 				wg.Go(func() {
 					k := &testKey{kid: fmt.Sprint("kid-", i), alg: EdDSA, priv: stranger.priv}
 					claims := goodClaims().with(object{"iss": issuer.URL(), "aud": credentialstest.DefaultAudience})
-					if _, err := v.Verify(t.Context(), k.token(claims), Requirements{}); asCause(err) != errKeyUnknown {
+					_, err := v.Verify(t.Context(), k.token(claims), Requirements{})
+					switch e, ok := asError(err); {
+					case ok && asCause(e) == errKeyUnknown: // the one who asked
+					case ok && errors.Is(e, errBudget) && e.RetryAfter > 0 && e.RetryAfter <= DefaultUnknownKeyInterval:
+					default:
 						t.Errorf("row 29: got %v", err)
 					}
 				})
@@ -54,13 +59,15 @@ func TestRow29FloodOfBadSignatures(t *testing.T) {
 		accept(t, v, good, "warm")
 		forger := newKey("f", ES256).priv
 		before := issuer.Requests(keysAt)
+		bad := func() string { return issuer.Mint(nil, credentialstest.WithSigner(forger)) }
+		if e := refuse(t, v, bad(), "row 29", ReasonTokenInvalid); asCause(e) != errSignature {
+			t.Fatalf("row 29: %v", e.Err)
+		}
 		for range 50 {
-			bad := issuer.Mint(nil, credentialstest.WithSigner(forger))
-			if e := refuse(t, v, bad, "row 29", ReasonTokenInvalid); asCause(e) != errSignature {
-				t.Fatalf("row 29: %v", e.Err)
-			}
 			noKid := issuer.Mint(nil, credentialstest.WithSigner(forger), credentialstest.WithHeader("kid", nil))
-			refuse(t, v, noKid, "row 29: without kid", ReasonTokenInvalid)
+			wantWait(t, v, bad(), "row 29")
+			wantWait(t, v, noKid, "row 29: without kid")
+			accept(t, v, issuer.Mint(nil), "row 29: a good token beside")
 		}
 		if n := issuer.Requests(keysAt) - before; n > 1 {
 			t.Fatalf("row 29: %d fetches", n)

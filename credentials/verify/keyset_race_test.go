@@ -12,9 +12,12 @@ func TestRow33KeyThatArrivedSinceTheCallerLooked(t *testing.T) {
 	k.init()
 	t.Cleanup(k.close)
 	brought := &keySnapshot{}
-	k.snapshot.Store(brought)
+	k.snapshot.Store(&keySnapshot{})
 	k.staleAt.Store(int64(instantOf(time.Now().Add(time.Hour))))
-	got, err := k.renew(t.Context(), func(s *keySnapshot) bool { return s == brought })
+	got, err := k.renew(t.Context(), 0, func(s *keySnapshot) bool {
+		defer k.snapshot.Store(brought) // after the caller's first look
+		return s == brought
+	})
 	if err != nil || got != brought {
 		t.Fatalf("got %v, %v; the key is there", got, err)
 	}

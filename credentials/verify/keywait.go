@@ -42,27 +42,30 @@ func (k *keySet) demand() (*fetchCall, error) {
 	return nil, k.unavailableLocked()
 }
 
-// refetch joins a fetch, or starts one that a token under an unknown key asks
-// for (own). It returns nil when the budget is spent: at most one such fetch in
-// unknownWait, whoever asks. If the last fetch failed, nobody can say that the
-// key is unknown.
-func (k *keySet) refetch() (call *fetchCall, own bool, err error) {
+// refetch joins a fetch, or starts one that a token under an unknown key, or
+// with a bad signature, asks for: at most one such fetch in unknownWait, for all
+// callers together. Once that is spent, and while the server is failing, it
+// returns how long to wait: nobody can say that the key is unknown.
+func (k *keySet) refetch() (*fetchCall, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.inflight != nil {
+		return k.inflight, nil
+	}
 	now := time.Now()
-	switch {
-	case k.inflight != nil:
-		return k.inflight, false, nil
-	case now.Before(k.retryAt):
-		return nil, false, k.unavailableLocked()
-	case now.Before(k.unknownAt):
-		return nil, false, nil
+	if now.Before(k.retryAt) {
+		return nil, k.unavailableLocked()
 	}
+	if now.Before(k.unknownAt) {
+		return nil, unavailable(errBudget, k.unknownAt.Sub(now))
+	}
+	call := k.startLocked()
+	if call == nil {
+		return nil, k.unavailableLocked()
+	}
+	call.budgeted = true
 	k.unknownAt = now.Add(k.unknownWait)
-	if call = k.startLocked(); call == nil {
-		return nil, false, k.unavailableLocked()
-	}
-	return call, true, nil
+	return call, nil
 }
 
 // now fetches, backing off or not: an operator asks.

@@ -76,6 +76,10 @@ type KeysFetched struct {
 	// Err is nil if the keys were loaded. Otherwise the ones before stay.
 	Err error
 
+	// MetadataErr is why the issuer's metadata could not be read, when the keys
+	// were asked for at the jwks_uri that they named last.
+	MetadataErr error
+
 	// Duration is how long the fetch took.
 	Duration time.Duration
 }

@@ -112,6 +112,7 @@ func TestRow7KeysInTheHeader(t *testing.T) {
 		"x5c": {"x5c": []string{"AAAA"}},
 	} {
 		t.Run("row 7: "+name+" is not trusted", func(t *testing.T) {
+			allowFetch(v)
 			h := jsonOf(theirs.header().with(extra))
 			if _, err := v.Verify(testContext(t), theirs.tokenOf(h, jsonOf(goodClaims())), Requirements{}); asCause(err) != errSignature {
 				t.Fatalf("got %v", err)
@@ -369,9 +370,14 @@ func TestRow13ECDSASignatures(t *testing.T) {
 		"r and s swapped": pair(s, r),
 	} {
 		t.Run("row 13: "+name, func(t *testing.T) {
+			allowFetch(v)
+			before := srv.total()
 			_, err := v.Verify(testContext(t), good[:at]+b64(sig), Requirements{})
 			if asCause(err) != errSignature {
 				t.Fatalf("got %v", err)
+			}
+			if n := srv.total() - before; n > 0 && name != "r and s swapped" {
+				t.Fatalf("%d fetches, though no key could have made it", n)
 			}
 		})
 	}
@@ -400,6 +406,7 @@ func TestRow13ECDSASignatures(t *testing.T) {
 			token := k.token(goodClaims())
 			cut := strings.LastIndexByte(token, '.') + 1
 			for _, size := range []int{1, 32, 63, 65, 128, 255, 257, 512} {
+				allowFetch(ownV)
 				if _, err := ownV.Verify(testContext(t), token[:cut]+b64(make([]byte, size)), Requirements{}); asCause(err) != errSignature {
 					t.Fatalf("%s, %d bytes: %v", alg, size, err)
 				}
