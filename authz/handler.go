@@ -155,7 +155,8 @@ func (s *Session) ask(ctx context.Context, objects []string, relation string, su
 		query := Query{Object: object, Relation: relation, Subject: subject}
 		questions[i] = question{key: queryKey(query, consistency), query: query, cacheable: true}
 	}
-	if err := s.method.owner.asker.ask(ctx, questions, consistency, s.call.Fresh); err != nil {
+	asker := s.method.owner.asker
+	if err := asker.ask(ctx, asker.callerOf(s.call.Principal), questions, consistency, s.call.Fresh); err != nil {
 		return nil, fmt.Errorf("authz: the call ended before a decision: %w", err)
 	}
 	for i := range questions {
