@@ -233,7 +233,7 @@ func (e *Engine) endpoints(ctx context.Context) (*endpoints, error) {
 		}
 		// Shared by its waiters, so it ends by the client's timeout and not with
 		// whoever came first.
-		urls, err := e.discover(context.WithoutCancel(ctx))
+		urls, err := adapter.Contained(func() (*endpoints, error) { return e.discover(context.WithoutCancel(ctx)) })
 		if err == nil {
 			e.found.Store(urls)
 		}

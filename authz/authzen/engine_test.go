@@ -193,6 +193,18 @@ func TestRow59OnlyTrueAllows(t *testing.T) {
 	}
 }
 
+// A source of credentials that panics while the engine is discovered, which its
+// callers share, is an error and doesn't end the program.
+func TestPanicDuringDiscovery(t *testing.T) {
+	e := engine(t, serve(t, http.NotFound), func(c *authzen.Config) {
+		c.Discover, c.APIKey = true, func(context.Context) (string, error) { panic(httpapitest.Secret) }
+	})
+	for range 2 {
+		_, err := e.Check(deadline(t), batch(1))
+		wantFault(t, err, authz.EngineMisconfigured)
+	}
+}
+
 // pdp decides evaluations as AuthZEN 1.0 says: it allows even ids.
 type pdp struct {
 	mu       sync.Mutex
