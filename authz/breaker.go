@@ -12,8 +12,9 @@ const (
 	// defaultFailures is more than a hiccup, fewer than what an outage brings in a
 	// second.
 	defaultFailures = 5
-	// maxFailures bounds what is remembered of one caller's failures.
-	maxFailures = 64
+	// maxFailures bounds what is remembered of one caller's failures, and the work of
+	// comparing them.
+	maxFailures = 16
 	// defaultWindow is long enough for a few requests of a quiet service, short
 	// enough that an outage outweighs the good answers before it within seconds.
 	defaultWindow = 5 * time.Second

@@ -100,7 +100,7 @@ type BreakerConfig struct {
 	Disabled bool
 	// Failures is how many failures it takes at least: of different callers about
 	// different objects, or of one caller about different objects. Optional.
-	// Default 5; more than 64 is an error.
+	// Default 5; more than 16 is an error.
 	Failures uint32
 	// Window is how far back requests count: between half of it and all of it, and
 	// no more than the last 256 to 512 callers. Optional. Default 5 s; negative is
