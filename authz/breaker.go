@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"slices"
 	"sync"
 	"time"
 )
@@ -215,7 +216,8 @@ func (b *breaker) shut(caller uint64, now time.Duration) {
 	b.own[caller] = &circuit{open: true, since: now, next: now + b.openFor}
 }
 
-// objects identifies what a batch is about, nil if that is too much to remember.
+// objects identifies what a batch is about, sorted; nil if that is too much to
+// remember.
 func (b *breaker) objects(batch *Batch) []uint64 {
 	if len(batch.Queries) > maxObjectsKept {
 		return nil
@@ -224,6 +226,7 @@ func (b *breaker) objects(batch *Batch) []uint64 {
 	for i := range batch.Queries {
 		objects[i] = maphash.Comparable(b.seed, batch.Queries[i].Object)
 	}
+	slices.Sort(objects)
 
 	return objects
 }

@@ -1,9 +1,6 @@
 package authz
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 const (
 	// maxCallers is how many callers each half of the window remembers: with more,
@@ -38,7 +35,8 @@ type tally struct {
 	failures int
 	// lost says that the last request failed.
 	lost bool
-	// about holds the objects of failed requests, no two of which share one.
+	// about holds the objects of failed requests, each request's sorted, no two of
+	// which share one.
 	about [][]uint64
 	// many says that a request failed that named too many objects to remember.
 	many bool
@@ -99,6 +97,12 @@ func (w *window) callerFails(caller uint64) bool {
 	if 2*(now.failures+before.failures) < now.requests+before.requests {
 		return false
 	}
+	many := now.many || before.many
+	if known := len(now.about) + len(before.about); known < w.failures && !(many && w.failures == 1) {
+		return false
+	} else if len(now.about) >= w.failures {
+		return true
+	}
 	about := distinct{}
 	for _, sets := range [...][][]uint64{now.about, before.about} {
 		for _, objects := range sets {
@@ -106,7 +110,7 @@ func (w *window) callerFails(caller uint64) bool {
 		}
 	}
 
-	return about.reach(w.failures, now.many || before.many)
+	return about.reach(w.failures, many)
 }
 
 // allFail reports whether nobody gets answers: at least half of all requests
@@ -194,12 +198,17 @@ func (d *distinct) reach(need int, many bool) bool {
 	return d.sets >= need || many && need <= 1
 }
 
-// overlap reports whether any of the sets has one of the objects.
+// overlap reports whether any of the sets has one of the objects. All are sorted.
 func overlap(sets [][]uint64, objects []uint64) bool {
 	for _, set := range sets {
-		for _, object := range objects {
-			if slices.Contains(set, object) {
+		for i, j := 0, 0; i < len(set) && j < len(objects); {
+			switch {
+			case set[i] == objects[j]:
 				return true
+			case set[i] < objects[j]:
+				i++
+			default:
+				j++
 			}
 		}
 	}
