@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -37,26 +37,30 @@ type asker struct {
 	cache    *decisionCache
 	breaker  *breaker
 	base     time.Time
+	seed     maphash.Seed
 	observer Observer
+	// context makes the engine's context from a call's, if set.
+	context func(context.Context) context.Context
 
-	// overdue counts the requests that run on after their timeout, in an engine
-	// that doesn't heed its context.
-	overdue atomic.Int64
+	overdue overdue
 
 	mu       sync.Mutex
-	inFlight map[string]*pending
+	inFlight map[flightKey]*pending
 }
 
-// maxOverdue bounds overdue: an engine that hangs must not take the process with
-// it, a goroutine a call.
-const maxOverdue = 1000
+// flightKey is a caller's query: callers don't wait for each other's requests,
+// since one that they share a query of may be about a slow object too.
+type flightKey struct {
+	caller uint64
+	query  string
+}
 
 var errOverdue = errors.New("the engine doesn't end its requests at their timeout")
 
 func newAsker(config *Config) *asker {
 	a := &asker{
 		engine: config.Engine, timeout: config.Timeout, observer: config.Observer, base: time.Now(),
-		cache: newDecisionCache(config.Cache), inFlight: map[string]*pending{},
+		cache: newDecisionCache(config.Cache), inFlight: map[flightKey]*pending{}, seed: maphash.MakeSeed(), context: config.EngineContext,
 	}
 	a.breaker = newBreaker(config.Breaker, a.clock, &a.observer)
 	if a.timeout == 0 {
@@ -83,17 +87,37 @@ func (a *asker) supports(mode Mode) bool {
 // clock is monotonic time since the asker was made: it doesn't jump.
 func (a *asker) clock() time.Duration { return time.Since(a.base) }
 
-// ask fills in the answers. Fresh goes past the cache and shares nothing. The
-// error is the caller's context's.
-func (a *asker) ask(ctx context.Context, questions []question, consistency Consistency, fresh bool) error {
+// callerID is who asks, whatever the subject of its queries is: a rule's own
+// subject may come from the request.
+type callerID struct {
+	issuer, id string
+	client     bool
+}
+
+// callerOf identifies who asks, for what is bounded for each caller.
+func (a *asker) callerOf(p Principal) uint64 {
+	if p == nil {
+		return 0
+	}
+	id := callerID{issuer: p.Issuer(), id: p.Subject()}
+	if id.id == "" {
+		id.id, id.client = p.ClientID(), true
+	}
+
+	return maphash.Comparable(a.seed, id)
+}
+
+// ask fills in the answers to a caller's questions. Fresh goes past the cache and
+// shares nothing. The error is the caller's context's.
+func (a *asker) ask(ctx context.Context, caller uint64, questions []question, consistency Consistency, fresh bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	shared := !fresh && consistency.Mode != ModeFullyConsistent
-	batch := a.join(questions, consistency, shared)
+	batch := a.join(caller, questions, consistency, shared)
 	switch {
 	case len(batch.own) == 0:
-	case a.overdue.Load() >= maxOverdue:
+	case !a.overdue.admits(caller):
 		batch.fail(&EngineError{Kind: EngineUnavailable, Err: errOverdue})
 	default:
 		go batch.run(ctx)
@@ -119,11 +143,11 @@ func (a *asker) ask(ctx context.Context, questions []question, consistency Consi
 
 // join finds for each question its answer in the cache, the request in flight that
 // has it, or a place in the batch to send.
-func (a *asker) join(questions []question, consistency Consistency, shared bool) *flight {
-	f := &flight{asker: a, consistency: consistency, done: make(chan struct{})}
-	for i := range questions {
-		if q := &questions[i]; a.validate != nil {
-			q.answer.Err = a.validate(q.query)
+func (a *asker) join(caller uint64, questions []question, consistency Consistency, shared bool) *flight {
+	f := &flight{asker: a, caller: caller, consistency: consistency, done: make(chan struct{})}
+	if a.validate != nil {
+		for i := range questions {
+			questions[i].answer.Err = a.valid(questions[i].query)
 		}
 	}
 	mine := map[string]*pending{}
@@ -146,7 +170,7 @@ func (a *asker) join(questions []question, consistency Consistency, shared bool)
 					continue
 				}
 			}
-			if q.pending = a.inFlight[q.key]; q.pending != nil {
+			if q.pending = a.inFlight[flightKey{caller, q.key}]; q.pending != nil {
 				continue
 			}
 		}
@@ -157,7 +181,7 @@ func (a *asker) join(questions []question, consistency Consistency, shared bool)
 		mine[q.key] = q.pending
 		f.own = append(f.own, owned{question: *q, shared: share})
 		if share {
-			a.inFlight[q.key] = q.pending
+			a.inFlight[flightKey{caller, q.key}] = q.pending
 			f.shared = true
 		}
 	}
@@ -165,35 +189,57 @@ func (a *asker) join(questions []question, consistency Consistency, shared bool)
 	return f
 }
 
-// call asks the engine once, and makes a panic of it an error.
-func (a *asker) call(ctx context.Context, batch Batch) (Result, error) {
-	begun := time.Now()
-	result, err := a.breaker.do(func() (result Result, err error) {
-		defer func() {
-			if recovered := recover(); recovered != nil {
-				result, err = Result{}, &EngineError{Kind: EngineMisconfigured, Err: errPanicked}
-			}
-		}()
-		if result, err = a.engine.Check(ctx, batch); err != nil {
-			if errors.Is(ctx.Err(), context.Canceled) {
-				// The caller has left. However the engine's client words that, it says
-				// nothing about the engine.
-				err = ctx.Err()
-			}
-
-			return Result{}, err
+// valid asks the engine's own validator, and makes a panic of it an error.
+func (a *asker) valid(query Query) (err error) {
+	defer func() {
+		if recovered := recover(); recovered != nil {
+			err = &EngineError{Kind: EngineMisconfigured, Err: errPanicked}
 		}
-		if got, want := len(result.Answers), len(batch.Queries); got != want {
-			return Result{}, &EngineError{Kind: EngineUnavailable, Err: fmt.Errorf("%d answers to %d queries", got, want)}
-		}
+	}()
 
-		return result, allUnavailable(result.Answers)
-	})
-	if a.observer.Asked != nil {
-		a.observer.Asked(ctx, EngineAsked{Queries: len(batch.Queries), Duration: time.Since(begun), Err: err})
+	return a.validate(query)
+}
+
+// call asks the engine once, unless the breaker is open. An engine that ends its
+// goroutine leaves errGone to those who are told of the request.
+func (a *asker) call(ctx context.Context, caller uint64, batch Batch, asked time.Duration) (result Result, err error) {
+	defer func() {
+		if a.observer.Asked != nil {
+			a.observer.Asked(ctx, EngineAsked{Queries: len(batch.Queries), Duration: a.clock() - asked, Err: err})
+		}
+	}()
+	tried, err := a.breaker.admit(caller, &batch, asked)
+	if err != nil {
+		return Result{}, err
 	}
+	err = errGone
+	defer func() { a.breaker.done(tried, &batch, outcomeOf(&result, err)) }()
+	result, err = a.check(ctx, batch)
 
 	return result, err
+}
+
+// check asks the engine, and makes a panic of it an error.
+func (a *asker) check(ctx context.Context, batch Batch) (result Result, err error) {
+	defer func() {
+		if recovered := recover(); recovered != nil {
+			result, err = Result{}, &EngineError{Kind: EngineMisconfigured, Err: errPanicked}
+		}
+	}()
+	if result, err = a.engine.Check(ctx, batch); err != nil {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			// The caller has left. However the engine's client words that, it says
+			// nothing about the engine.
+			err = ctx.Err()
+		}
+
+		return Result{}, err
+	}
+	if got, want := len(result.Answers), len(batch.Queries); got != want {
+		return Result{}, &EngineError{Kind: EngineUnavailable, Err: fmt.Errorf("%d answers to %d queries", got, want)}
+	}
+
+	return result, allUnavailable(result.Answers)
 }
 
 // allUnavailable is the error of a batch in which no item could be answered: to

@@ -80,6 +80,12 @@ func (c *Config) validate() []error {
 	if c.Breaker.OpenFor < 0 {
 		errs = append(errs, errors.New("authz: Config.Breaker.OpenFor is negative"))
 	}
+	if c.Breaker.Window < 0 {
+		errs = append(errs, errors.New("authz: Config.Breaker.Window is negative"))
+	}
+	if c.Breaker.Failures > maxFailures {
+		errs = append(errs, fmt.Errorf("authz: Config.Breaker.Failures is more than %d", maxFailures))
+	}
 	switch cache := c.Cache; {
 	case cache.Size < 0:
 		errs = append(errs, errors.New("authz: Config.Cache.Size is negative"))

@@ -116,20 +116,24 @@ func (b *bucket) find(tag uint32, key []byte) *entry {
 	return nil
 }
 
-// put keeps a verdict. Only a plain grant or denial is one.
-func (c *decisionCache) put(key string, effect Effect, now time.Duration) {
+// put keeps a verdict, for so long from when it was asked for. Only a plain grant
+// or denial is one. It replaces none that was asked for later.
+func (c *decisionCache) put(key string, effect Effect, asked, now time.Duration) {
 	if len(key) > maxCachedKey {
 		return
 	}
 	var state int64
 	switch effect {
 	case EffectAllowed:
-		state = int64(now+c.ttl)&^flags | flagAllowed
+		state = int64(asked+c.ttl)&^flags | flagAllowed
 	case EffectDenied:
-		state = int64(now+c.deniedTTL) &^ flags
+		state = int64(asked+c.deniedTTL) &^ flags
 	case EffectUnknown, EffectConditional:
 		return
 	default:
+		return
+	}
+	if int64(now) >= state {
 		return
 	}
 	fresh := &entry{key: key}
@@ -138,8 +142,21 @@ func (c *decisionCache) put(key string, effect Effect, now time.Duration) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	b, i := victim(first, second, key, int64(now))
+	if old := b.entries[i].Load(); old != nil && old.key == key && c.asked(old)-c.asked(fresh) > flags {
+		return
+	}
 	b.entries[i].Store(fresh)
 	b.tags[i].Store(tag)
+}
+
+// asked is when an entry was asked for, but for the bits that its flags have.
+func (c *decisionCache) asked(e *entry) int64 {
+	state := e.state.Load()
+	if state&flagAllowed != 0 {
+		return state&^flags - int64(c.ttl)
+	}
+
+	return state&^flags - int64(c.deniedTTL)
 }
 
 // victim picks the slot of the same key, else a free or expired one in the emptier

@@ -21,7 +21,7 @@ func BenchmarkCacheHit(b *testing.B) {
 	a := &asker{base: time.Now(), cache: newDecisionCache(CacheConfig{Size: entries, TTL: time.Hour})}
 	keys := make([][]byte, 0, entries)
 	for i := range entries {
-		a.cache.put(cacheKey(i), EffectAllowed, a.clock())
+		a.cache.put(cacheKey(i), EffectAllowed, a.clock(), a.clock())
 	}
 	for i := range entries {
 		if _, hit := a.cache.get([]byte(cacheKey(i)), a.clock()); hit {
@@ -51,7 +51,7 @@ func BenchmarkCacheEntry(b *testing.B) {
 		runtime.ReadMemStats(&before)
 		cache := newDecisionCache(CacheConfig{Size: entries, TTL: time.Hour})
 		for i := range entries {
-			cache.put(cacheKey(i), EffectAllowed, 0)
+			cache.put(cacheKey(i), EffectAllowed, 0, 0)
 		}
 		runtime.GC()
 		runtime.ReadMemStats(&after)
@@ -84,7 +84,7 @@ func TestCacheNeverMistakesAVerdict(t *testing.T) {
 
 					return
 				}
-				cache.put(key, effect(i), 0)
+				cache.put(key, effect(i), 0, 0)
 			}
 		})
 	}
@@ -104,7 +104,7 @@ func TestCacheHoldsItsSize(t *testing.T) {
 	for _, size := range []int{1, 7, 100, 10_000} {
 		cache := newDecisionCache(CacheConfig{Size: size, TTL: time.Hour})
 		for i := range size {
-			cache.put(cacheKey(i), EffectAllowed, 0)
+			cache.put(cacheKey(i), EffectAllowed, 0, 0)
 		}
 		kept := 0
 		for i := range size {
@@ -125,10 +125,10 @@ func TestCacheDisplacesWhatIsNotUsed(t *testing.T) {
 		if _, hit := cache.get([]byte(cacheKey(round%100)), 0); hit {
 			hits++
 		} else {
-			cache.put(cacheKey(round%100), EffectAllowed, 0)
+			cache.put(cacheKey(round%100), EffectAllowed, 0, 0)
 		}
 		for flood := range 5 { // five new queries for each of the hot ones
-			cache.put(cacheKey(1000+round*5+flood), EffectDenied, 0)
+			cache.put(cacheKey(1000+round*5+flood), EffectDenied, 0, 0)
 		}
 	}
 	if rate := float64(hits) / 20_000; rate < 0.9 {
@@ -144,7 +144,7 @@ func TestCacheKeepsNoEndlessKey(t *testing.T) {
 	c := newDecisionCache(CacheConfig{Size: 10, TTL: time.Minute})
 	for length, kept := range map[int]bool{maxCachedKey: true, maxCachedKey + 1: false} {
 		key := strings.Repeat("x", length)
-		c.put(key, EffectAllowed, 0)
+		c.put(key, EffectAllowed, 0, 0)
 		if _, hit := c.get([]byte(key), 0); hit != kept {
 			t.Errorf("a key of %d bytes: kept %v", length, hit)
 		}

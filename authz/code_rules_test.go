@@ -113,6 +113,8 @@ func TestConfigurationsThatCantBe(t *testing.T) {
 		"denials kept longer":      {authz.Config{Cache: authz.CacheConfig{Size: 1, TTL: 1, DeniedTTL: 2}}, "DeniedTTL must be"},
 		"a service twice":          {authz.Config{Resolver: twice{}}, "stands in"},
 		"negative breaker":         {authz.Config{Breaker: authz.BreakerConfig{OpenFor: -1}}, "OpenFor is negative"},
+		"negative window":          {authz.Config{Breaker: authz.BreakerConfig{Window: -1}}, "Window is negative"},
+		"breaker that never opens": {authz.Config{Breaker: authz.BreakerConfig{Failures: 17}}, "Failures is more than 16"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := authz.New(tc.config); err == nil || !strings.Contains(err.Error(), tc.want) {

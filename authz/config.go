@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"context"
 	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -57,6 +58,14 @@ type Config struct {
 	Cache CacheConfig
 	// Breaker is the circuit breaker. Optional. The zero value is on.
 	Breaker BreakerConfig
+	// EngineContext makes the context that the engine is asked under from one that
+	// has the values of the call's context, the timeout, and not the call's own
+	// end. An engine in this process is given what belongs to the call otherwise:
+	// take away here what isn't the engine's to see, and keep the rest, a trace's
+	// span above all. It is called for each request to the engine, must be safe
+	// for concurrent use and return a context derived from its argument; a panic
+	// is MISCONFIGURED. Optional. Default: the context as it is.
+	EngineContext func(ctx context.Context) context.Context
 	// Now is the clock. Optional, for tests. Default [time.Now].
 	Now func() time.Time
 	// Observer is told what happens. Optional.
@@ -78,14 +87,33 @@ type CacheConfig struct {
 }
 
 // BreakerConfig configures the circuit breaker before the engine. While it is
-// open, checks are ENGINE_UNAVAILABLE at once.
+// open, checks are ENGINE_UNAVAILABLE at once, with the time until the next request
+// may try; one in each OpenFor does, and closes it if the engine answers.
+//
+// It opens when, within Window, at least half of the requests failed, more callers
+// got no answer to their last request than got one, and at least Failures of these
+// asked for objects of their own. So a caller counts once, whatever it asks for, and
+// an object counts once, whoever asks for it: objects that the engine is slow about
+// don't keep others from it. Only an unavailable engine is a failure (see
+// [EngineUnavailable]); an outage that shows on fewer objects opens nothing, and each
+// call waits for its own answer.
+//
+// A caller, a subject of an issuer, of which at least half of the requests and at
+// least Failures different objects failed within Window is kept from the engine in
+// the same way, alone.
 type BreakerConfig struct {
 	// Disabled leaves the breaker out.
 	Disabled bool
-	// Failures is how many requests in a row must fail to open it. Only an
-	// unavailable engine is a failure. Optional. Default 5.
+	// Failures is how many failures it takes at least: of different callers about
+	// different objects, or of one caller about different objects. Optional.
+	// Default 5; more than 16 is an error.
 	Failures uint32
-	// OpenFor is how long it stays open before one request may try again.
-	// Optional. Default 5 s.
+	// Window is how far back requests count: between half of it and all of it, and
+	// no more than the last 256 to 512 callers. Optional. Default 5 s; negative is
+	// an error.
+	Window time.Duration
+	// OpenFor is how long it stays open before one request may try again, and the
+	// time from one such request to the next. The caller whose request tried last
+	// waits twice as long. Optional. Default 1 s; negative is an error.
 	OpenFor time.Duration
 }

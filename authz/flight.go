@@ -4,20 +4,29 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
-var errPanicked = errors.New("the engine or an observer panicked")
+var (
+	errPanicked = errors.New("the engine or an observer panicked")
+	errEnded    = errors.New("the engine or an observer ended its goroutine")
+	// errGone is an engine that gives no answer and never will.
+	errGone error = &EngineError{Kind: EngineUnavailable, Err: errEnded}
+)
 
 // owned is a question that a flight asks itself.
 type owned struct {
 	question
 
 	shared bool
+	// asked is when its request was sent.
+	asked time.Duration
 }
 
 // flight is one caller's request to the engine, whose answers others may share.
 type flight struct {
 	asker       *asker
+	caller      uint64
 	own         []owned
 	consistency Consistency
 	// shared says that others may be waiting for it.
@@ -34,27 +43,32 @@ func (f *flight) run(caller context.Context) {
 	defer cancel()
 	answers := make([]Answer, len(f.own))
 	stop := context.AfterFunc(ctx, func() {
-		f.asker.overdue.Add(1)
+		f.asker.overdue.add(f.caller, 1)
 		f.fail(&EngineError{Kind: EngineUnavailable, Err: ctx.Err()})
 	})
 	defer func() {
 		if !stop() {
-			f.asker.overdue.Add(-1)
+			f.asker.overdue.add(f.caller, -1)
 		}
 	}()
 	if !f.shared {
 		defer context.AfterFunc(caller, cancel)()
 	}
+	returned := false
 	defer func() {
 		// Nobody's callback may end the program, or leave others waiting.
 		if recovered := recover(); recovered != nil {
-			for i := range answers {
-				answers[i] = Answer{Err: &EngineError{Kind: EngineMisconfigured, Err: errPanicked}}
-			}
+			fill(answers, &EngineError{Kind: EngineMisconfigured, Err: errPanicked})
+		} else if !returned {
+			fill(answers, errGone)
 		}
 		f.finish(answers)
 	}()
+	if engines := f.asker.context; engines != nil {
+		ctx = engines(ctx)
+	}
 	f.send(ctx, answers)
+	returned = true
 }
 
 // send asks in pieces that the engine takes, at one snapshot where it can.
@@ -69,11 +83,13 @@ func (f *flight) send(ctx context.Context, answers []Answer) {
 		for i := from; i < to; i++ {
 			batch.Queries = append(batch.Queries, f.own[i].query)
 		}
-		result, err := f.asker.call(ctx, batch)
+		asked := f.asker.clock()
+		for i := from; i < to; i++ {
+			f.own[i].asked = asked
+		}
+		result, err := f.asker.call(ctx, f.caller, batch, asked)
 		if err != nil {
-			for i := from; i < len(answers); i++ {
-				answers[i] = Answer{Err: err}
-			}
+			fill(answers[from:], err)
 
 			return
 		}
@@ -88,10 +104,15 @@ func (f *flight) send(ctx context.Context, answers []Answer) {
 // fail gives every query the same error.
 func (f *flight) fail(err error) {
 	failed := make([]Answer, len(f.own))
-	for i := range failed {
-		failed[i] = Answer{Err: err}
-	}
+	fill(failed, err)
 	f.finish(failed)
+}
+
+// fill gives every answer the same error.
+func fill(answers []Answer, err error) {
+	for i := range answers {
+		answers[i] = Answer{Err: err}
+	}
 }
 
 // finish hands out the answers, once.
@@ -105,10 +126,10 @@ func (f *flight) finish(answers []Answer) {
 			q := &f.own[i]
 			q.pending.answer = answers[i]
 			if a.cache != nil && q.cacheable && f.consistency.Mode != ModeFullyConsistent && answers[i].Err == nil {
-				a.cache.put(q.key, answers[i].Effect, now)
+				a.cache.put(q.key, answers[i].Effect, q.asked, now)
 			}
 			if q.shared {
-				delete(a.inFlight, q.key)
+				delete(a.inFlight, flightKey{f.caller, q.key})
 			}
 		}
 		close(f.done)

@@ -195,7 +195,8 @@ func (s *Session) ask(
 		questions = append(questions, question{key: queryKey(query, consistency), query: query, cacheable: true})
 		at = append(at, i)
 	}
-	if err := s.method.owner.asker.ask(ctx, questions, consistency, call.Fresh); err != nil {
+	asker := s.method.owner.asker
+	if err := asker.ask(ctx, asker.callerOf(call.Principal), questions, consistency, call.Fresh); err != nil {
 		return nil, fmt.Errorf("authz: the call ended before a decision: %w", err)
 	}
 	for n := range questions {

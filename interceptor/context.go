@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/usher-auth/usher/authz"
@@ -31,6 +32,7 @@ var (
 	sessionKey   = authz.SessionKey()
 	transportKey = keyOf(func(ctx context.Context) { grpc.ServerTransportStreamFromContext(ctx) })
 	incomingKey  = keyOf(func(ctx context.Context) { metadata.ValueFromIncomingContext(ctx, authorizationKey) })
+	peerKey      = keyOf(func(ctx context.Context) { peer.FromContext(ctx) })
 )
 
 // Value implements [context.Context].
@@ -157,6 +159,24 @@ func (c publicContext) Value(key any) any {
 	}
 
 	return c.Context.Value(key)
+}
+
+// engineContext is the context of a request to the engine. An engine in this
+// process could take the caller's token from the call's metadata, its certificate
+// from the peer, and write to the caller through the transport stream: it gets none
+// of them. What else the call's context has, such as a trace's span, stays.
+type engineContext struct {
+	context.Context //nolint:containedctx // it is a context
+}
+
+// Value implements [context.Context].
+func (c engineContext) Value(key any) any {
+	switch key {
+	case incomingKey, transportKey, peerKey, beneathKey{}:
+		return nil
+	default:
+		return c.Context.Value(key)
+	}
 }
 
 // keyProbe is a context that remembers under which key it was asked.

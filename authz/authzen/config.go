@@ -79,8 +79,9 @@ type Config struct {
 	// BatchSize is how many evaluations one request holds. Optional. Default 50;
 	// at most 1000.
 	BatchSize int
-	// Parallel is how many requests are under way at once, over all callers.
-	// Optional. Default 16.
+	// Parallel is how many requests are under way at once, over all callers. One
+	// subject has at most half of them, and at least one; more wait. Optional.
+	// Default 32.
 	Parallel int
 	// Timeout bounds each request, waiting for a free place included. Optional.
 	// Default 3 s.

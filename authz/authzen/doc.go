@@ -20,8 +20,8 @@
 // One query is one evaluation. More are evaluations requests of at most 50
 // ([Config] BatchSize) with execute_all semantics, or parallel single
 // evaluations where the server has no such endpoint. An empty batch asks
-// nothing: AuthZEN would read it as a single evaluation. At most Parallel
-// requests are under way at once, over all callers.
+// nothing: AuthZEN would read it as a single evaluation. At most Parallel (32)
+// requests are under way at once, over all callers, half of them for one subject.
 //
 // # Consistency
 //
@@ -34,12 +34,15 @@
 // boolean, more or fewer answers than questions, a member twice, anything but
 // one JSON object is an error for all that the answer covers, never a grant.
 // "decision": false allows nothing either; where its context carries an error
-// (AuthZEN §7.2.1 "context.error") it is that error and not a denial. AuthZEN
+// (AuthZEN §7.2.1 "context.error") it is that error and not a denial. So is an
+// error beside the decision, and an answer that names another subject, action or
+// resource than was asked about is no answer. AuthZEN
 // can't say that an answer lacks context, so [authz.EffectConditional] never
 // comes back.
 //
 // Redirects are not followed. Answers are read up to 1 MiB, requests end after
-// Timeout (3 s), 429 and 503 with Retry-After keep every request back until
-// then (at most 5 min). 401 drops the token that was sent and tries once with
+// Timeout (3 s), 429 and 503 with Retry-After keep back the subject that they
+// were about until then (at most 30 s), and every request once three subjects were
+// told so with no other answer between them. 401 drops the token that was sent and tries once with
 // another. Errors are [*authz.EngineError] and hold nothing of a body.
 package authzen

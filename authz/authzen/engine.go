@@ -100,11 +100,14 @@ func (e *Engine) evaluateOne(ctx context.Context, urls endpoints, queries []auth
 
 		return nil //nolint:nilerr // the fault is the query's own and stands in its answer
 	}
-	object, err := e.http.Post(ctx, urls.evaluation, body)
+	object, err := e.http.Post(ctx, urls.evaluation, queries[0].Subject, body)
 	if err != nil {
 		return err
 	}
-	answers[0], err = e.decision(object)
+	if err := e.http.Fault(object); err != nil {
+		return err
+	}
+	answers[0], err = e.decision(object, queries[0])
 
 	return err
 }
@@ -129,8 +132,11 @@ func (e *Engine) evaluateMany(ctx context.Context, urls endpoints, queries []aut
 		return nil
 	}
 
-	object, err := e.http.Post(ctx, urls.evaluations, request)
+	object, err := e.http.Post(ctx, urls.evaluations, queries[asked[0]].Subject, request)
 	if err != nil {
+		return err
+	}
+	if err := e.http.Fault(object); err != nil {
 		return err
 	}
 	items, ok := object["evaluations"].([]any)
@@ -146,7 +152,7 @@ func (e *Engine) evaluateMany(ctx context.Context, urls endpoints, queries []aut
 		if !ok {
 			return e.http.Unusable(errors.New("an evaluation that is no object"))
 		}
-		if read[i], err = e.decision(object); err != nil {
+		if read[i], err = e.decision(object, queries[asked[i]]); err != nil {
 			return err
 		}
 	}
@@ -158,11 +164,21 @@ func (e *Engine) evaluateMany(ctx context.Context, urls endpoints, queries []aut
 }
 
 // decision reads one answer. The error is for an answer that breaks the
-// protocol; an error that the server put into its context is the answer's own.
-func (e *Engine) decision(object map[string]any) (authz.Answer, error) {
+// protocol, or is about something else than was asked, which AuthZEN doesn't have
+// it say but servers do; an error that the server put into the answer or its
+// context is the answer's own.
+func (e *Engine) decision(object map[string]any, q authz.Query) (authz.Answer, error) {
 	decision, ok := object["decision"].(bool)
 	if !ok {
 		return authz.Answer{}, e.http.Unusable(errors.New("no decision"))
+	}
+	if !names(object, "subject", "type", q.Subject.Type) || !names(object, "subject", "id", q.Subject.ID) ||
+		!names(object, "resource", "type", q.Object.Type) || !names(object, "resource", "id", q.Object.ID) ||
+		!names(object, "action", "name", q.Relation) {
+		return authz.Answer{}, e.http.Unusable(errors.New("it is about another question"))
+	}
+	if err := e.http.Fault(object); err != nil {
+		return authz.Answer{Err: err}, nil
 	}
 	context, present := object["context"].(map[string]any)
 	if !present && object["context"] != nil {
@@ -179,6 +195,17 @@ func (e *Engine) decision(object map[string]any) (authz.Answer, error) {
 	default:
 		return authz.Answer{Effect: authz.EffectDenied}, nil
 	}
+}
+
+// names reports whether an answer that has the entity names it as the question did.
+func names(object map[string]any, entity, member, want string) bool {
+	said, present := object[entity]
+	if !present {
+		return true
+	}
+	members, _ := said.(map[string]any)
+
+	return members[member] == want
 }
 
 // itemError keeps the status of an evaluation's error, where it has one, and
@@ -206,7 +233,7 @@ func (e *Engine) endpoints(ctx context.Context) (*endpoints, error) {
 		}
 		// Shared by its waiters, so it ends by the client's timeout and not with
 		// whoever came first.
-		urls, err := e.discover(context.WithoutCancel(ctx))
+		urls, err := adapter.Contained(func() (*endpoints, error) { return e.discover(context.WithoutCancel(ctx)) })
 		if err == nil {
 			e.found.Store(urls)
 		}

@@ -134,6 +134,14 @@ func TestRow59OnlyTrueAllows(t *testing.T) {
 		{"decision twice by an escape", `{"decision": false, "\u0064ecision": true}`, unavailable},
 		{"allowed instead", `{"allowed": true}`, unavailable},
 		{"a grant with an error", `{"decision": true, "context": {"error": {"status": 500}}}`, unavailable},
+		{"an error beside a grant", `{"decision": true, "error": "upstream-secret"}`, unavailable},
+		{"an error beside a denial", `{"decision": false, "error": {"status": 403}}`, refused},
+		{"about another subject", `{"decision": true, "subject": {"type": "user", "id": "bob"}}`, unavailable},
+		{"about another type of subject", `{"decision": true, "subject": {"type": "team", "id": "ann"}}`, unavailable},
+		{"about a subject that is text", `{"decision": true, "subject": "user:ann"}`, unavailable},
+		{"about a subject without an id", `{"decision": true, "subject": {"type": "user"}}`, unavailable},
+		{"about another resource", `{"decision": true, "resource": {"type": "document", "id": "1"}}`, unavailable},
+		{"about another action", `{"decision": true, "action": {"name": "owner"}}`, unavailable},
 		{"a context that is no object", `{"decision": true, "context": "x"}`, unavailable},
 		{"an error that is no denial: 404", `{"decision": false, "context": {"error": {"status": 404, "message": "upstream-secret"}}}`, misconfigured},
 		{"an error that is no denial: 403 as text", `{"decision": false, "context": {"error": {"status": "403"}}}`, refused},
@@ -159,7 +167,13 @@ func TestRow59OnlyTrueAllows(t *testing.T) {
 			})
 		}
 	}
+	const about = `{"decision": true, "subject": {"type": "user", "id": "ann", "properties": {}}, "resource": {"type": "document", "id": "0"}, "action": {"name": "viewer"}}`
+	if result, err := engine(t, serve(t, httpapitest.Body(about))).Check(deadline(t), batch(1)); err != nil || result.Answers[0].Effect != authz.EffectAllowed {
+		t.Errorf("row 59: an answer about what was asked: %+v, %v", result, err)
+	}
 	for name, text := range map[string]string{
+		"answers in another order":    `{"evaluations": [{"decision": true, "resource": {"type": "document", "id": "1"}}, {"decision": false, "resource": {"type": "document", "id": "0"}}]}`,
+		"an error beside the answers": `{"evaluations": [{"decision": true}, {"decision": true}], "error": "upstream-secret"}`,
 		"a short answer":              `{"evaluations": [{"decision": true}]}`,
 		"a long answer":               `{"evaluations": [{"decision": true}, {"decision": true}, {"decision": true}]}`,
 		"no answers":                  `{"evaluations": []}`,
@@ -176,6 +190,18 @@ func TestRow59OnlyTrueAllows(t *testing.T) {
 			wantFault(t, err, authz.EngineUnavailable)
 			wantNoGrant(t, result)
 		})
+	}
+}
+
+// A source of credentials that panics while the engine is discovered, which its
+// callers share, is an error and doesn't end the program.
+func TestPanicDuringDiscovery(t *testing.T) {
+	e := engine(t, serve(t, http.NotFound), func(c *authzen.Config) {
+		c.Discover, c.APIKey = true, func(context.Context) (string, error) { panic(httpapitest.Secret) }
+	})
+	for range 2 {
+		_, err := e.Check(deadline(t), batch(1))
+		wantFault(t, err, authz.EngineMisconfigured)
 	}
 }
 

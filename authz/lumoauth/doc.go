@@ -12,7 +12,8 @@
 // # What it costs
 //
 // LumoAuth's relation check has no bulk form: a batch is one request for each
-// distinct query in it, at most Parallel (16) under way over all callers. Its
+// distinct query in it, at most Parallel (32) under way over all callers, half of
+// them for one subject, so that its slow queries don't keep others waiting. Its
 // API allows as few as 100 requests a minute for each token, so turn authz's
 // decision cache on where a stale answer is tolerable; authz already shares one
 // request among equal queries in flight.
@@ -32,8 +33,11 @@
 // # Failure
 //
 // Only "allowed": true under a 200 allows, and only when what the answer says it
-// is about is what was asked. 429 and 503 with Retry-After keep every request
-// back until then (at most 5 min); 401 drops the token that was sent and tries
+// is about is what was asked. An error beside it, under a 200 too, is that error,
+// by its status, and neither a grant nor a denial. 429 and 503 with Retry-After
+// keep back the subject that they were about until then (at most 30 s), and every
+// request once three subjects were told so with no other answer between them; 401
+// drops the token that was sent and tries
 // once with another; 403 (insufficient_permissions: the token lacks
 // authz:check) is EngineRefused; 400 (an unknown namespace) is
 // EngineMisconfigured. Redirects are not followed, answers are read up to 1 MiB,

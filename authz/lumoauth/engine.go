@@ -120,6 +120,7 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 
 	// One request for each distinct query: requests are what LumoAuth counts.
 	distinct := make([]question, 0, len(batch.Queries))
+	subjects := make([]authz.Subject, 0, len(batch.Queries))
 	seen := make(map[question]int, len(batch.Queries))
 	place := make([]int, len(batch.Queries))
 	answers := make([]authz.Answer, len(batch.Queries))
@@ -135,6 +136,7 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 			at = len(distinct)
 			seen[asked] = at
 			distinct = append(distinct, asked)
+			subjects = append(subjects, q.Subject)
 		}
 		place[i] = at
 	}
@@ -142,7 +144,7 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 	verdicts := make([]authz.Answer, len(distinct))
 	err := adapter.Chunks(ctx, len(distinct), 1, e.http.Parallel(),
 		func(ctx context.Context, lo, _ int) error {
-			effect, err := e.ask(ctx, distinct[lo])
+			effect, err := e.ask(ctx, distinct[lo], subjects[lo])
 			verdicts[lo].Effect = effect
 
 			return err
@@ -159,18 +161,22 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 type question struct{ object, relation, subject string }
 
 // ask sends one relation check.
-func (e *Engine) ask(ctx context.Context, q question) (authz.Effect, error) {
-	object, err := e.http.Post(ctx, e.checkURL, map[string]string{
+func (e *Engine) ask(ctx context.Context, q question, subject authz.Subject) (authz.Effect, error) {
+	object, err := e.http.Post(ctx, e.checkURL, subject, map[string]string{
 		"object": q.object, "relation": q.relation, e.subject: q.subject,
 	})
 	if err != nil {
+		return authz.EffectUnknown, err
+	}
+	if err := e.http.Fault(object); err != nil {
 		return authz.EffectUnknown, err
 	}
 	allowed, ok := object["allowed"].(bool)
 	if !ok {
 		return authz.EffectUnknown, e.http.Unusable(errors.New("no verdict"))
 	}
-	for member, want := range map[string]string{"object": q.object, "relation": q.relation, e.subject: q.subject} {
+	// Servers name the subject by either of two members, whichever was asked with.
+	for member, want := range map[string]string{"object": q.object, "relation": q.relation, "subject": q.subject, "user": q.subject} {
 		if got, present := object[member]; present && got != want {
 			return authz.EffectUnknown, e.http.Unusable(fmt.Errorf("it is about another %s", member))
 		}

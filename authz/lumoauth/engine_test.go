@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -144,22 +145,28 @@ func TestRow61EveryFaultOfTheFront(t *testing.T) {
 
 func TestRow59OnlyTrueAllows(t *testing.T) {
 	for name, text := range map[string]string{
-		"allowed missing":             `{"object": "document:1"}`,
-		"allowed null":                `{"allowed": null}`,
-		`allowed "true"`:              `{"allowed": "true"}`,
-		"allowed 1":                   `{"allowed": 1}`,
-		"allowed an object":           `{"allowed": {"allowed": true}}`,
-		"allowed a list":              `{"allowed": [true]}`,
-		"Allowed, by another case":    `{"Allowed": true}`,
-		"ALLOWED, by another case":    `{"ALLOWED": true}`,
-		"allowed twice, true last":    `{"allowed": false, "allowed": true}`,
-		"allowed twice, true first":   `{"allowed": true, "allowed": false}`,
-		"allowed twice by an escape":  `{"allowed": false, "\u0061llowed": true}`,
-		"decision instead of allowed": `{"decision": true}`,
-		"another object":              `{"allowed": true, "object": "document:2", "relation": "viewer", "subject": "user:ann"}`,
-		"another relation":            `{"allowed": true, "relation": "owner"}`,
-		"another subject":             `{"allowed": true, "subject": "user:bob"}`,
-		"an object that is no string": `{"allowed": true, "object": 1}`,
+		"allowed missing":                            `{"object": "document:1"}`,
+		"allowed null":                               `{"allowed": null}`,
+		`allowed "true"`:                             `{"allowed": "true"}`,
+		"allowed 1":                                  `{"allowed": 1}`,
+		"allowed an object":                          `{"allowed": {"allowed": true}}`,
+		"allowed a list":                             `{"allowed": [true]}`,
+		"Allowed, by another case":                   `{"Allowed": true}`,
+		"ALLOWED, by another case":                   `{"ALLOWED": true}`,
+		"allowed twice, true last":                   `{"allowed": false, "allowed": true}`,
+		"allowed twice, true first":                  `{"allowed": true, "allowed": false}`,
+		"allowed twice by an escape":                 `{"allowed": false, "\u0061llowed": true}`,
+		"decision instead of allowed":                `{"decision": true}`,
+		"another object":                             `{"allowed": true, "object": "document:2", "relation": "viewer", "subject": "user:ann"}`,
+		"another relation":                           `{"allowed": true, "relation": "owner"}`,
+		"another subject":                            `{"allowed": true, "subject": "user:bob"}`,
+		"an object that is no string":                `{"allowed": true, "object": 1}`,
+		"another user, by the name of older servers": `{"allowed": true, "user": "user:bob"}`,
+		"a subject and another user":                 `{"allowed": true, "subject": "user:ann", "user": "user:bob"}`,
+		"a subject that is null":                     `{"allowed": true, "subject": null}`,
+		"a subject as an object":                     `{"allowed": true, "subject": {"type": "user", "id": "ann"}}`,
+		"a userset of the subject":                   `{"allowed": true, "subject": "user:ann#member"}`,
+		"a status of failure":                        `{"allowed": true, "status": 500}`,
 	} {
 		t.Run("row 59: "+name, func(t *testing.T) {
 			result, err := engine(t, serve(t, httpapitest.Body(text))).Check(deadline(t), batch("1"))
@@ -168,15 +175,38 @@ func TestRow59OnlyTrueAllows(t *testing.T) {
 		})
 	}
 	for text, want := range map[string]authz.Effect{
-		grant:                                authz.EffectAllowed,
-		`{"allowed": true, "unknown": [1]}`:  authz.EffectAllowed,
-		`{"allowed": false}`:                 authz.EffectDenied,
-		strings.ReplaceAll(grant, " ", "\n"): authz.EffectAllowed,
+		grant:                               authz.EffectAllowed,
+		`{"allowed": true, "unknown": [1]}`: authz.EffectAllowed,
+		`{"allowed": false}`:                authz.EffectDenied,
+		`{"allowed": true, "error": null}`:  authz.EffectAllowed,
+		`{"allowed": true, "error": false}`: authz.EffectAllowed,
+		`{"allowed": true, "status": 200}`:  authz.EffectAllowed,
+		`{"allowed": true, "user": "user:ann", "subject": "user:ann"}`: authz.EffectAllowed,
+		strings.ReplaceAll(grant, " ", "\n"):                           authz.EffectAllowed,
 	} {
 		result, err := engine(t, serve(t, httpapitest.Body(text))).Check(deadline(t), batch("1"))
 		if err != nil || result.Answers[0].Effect != want {
 			t.Errorf("%s: %+v, %v", text, result, err)
 		}
+	}
+}
+
+// Row 59: an error that comes under a 200 is no denial, whatever stands beside it.
+func TestRow59ErrorUnder200(t *testing.T) {
+	for text, kind := range map[string]authz.EngineErrorKind{
+		`{"allowed": false, "error": "upstream-secret"}`:                                       authz.EngineUnavailable,
+		`{"allowed": false, "error": true, "status": 400, "code": "ZANZIBAR_CHECK_FAILED"}`:    authz.EngineMisconfigured,
+		`{"allowed": true, "error": true, "status": 403, "code": "insufficient_permissions"}`:  authz.EngineRefused,
+		`{"error": true, "message": "upstream-secret", "status": 500, "code": "CHECK_FAILED"}`: authz.EngineUnavailable,
+		`{"error": true, "message": "upstream-secret", "status": 200}`:                         authz.EngineUnavailable,
+	} {
+		t.Run("row 59: "+text, func(t *testing.T) {
+			for _, edit := range []func(*lumoauth.Config){func(*lumoauth.Config) {}, func(c *lumoauth.Config) { c.UserField = true }} {
+				result, err := engine(t, serve(t, httpapitest.Body(text)), edit).Check(deadline(t), batch("1"))
+				wantFault(t, err, kind)
+				wantNoGrant(t, result)
+			}
+		})
 	}
 }
 
@@ -195,6 +225,114 @@ func TestRow61RetryAfterIsObeyed(t *testing.T) {
 	}
 	if n := requests.Load(); n != 1 {
 		t.Errorf("%d requests, want 1", n)
+	}
+}
+
+// of is a batch of one query of a user.
+func of(who, id string) authz.Batch {
+	q := query(id)
+	q.Subject.ID = who
+
+	return authz.Batch{Queries: []authz.Query{q}}
+}
+
+// A 429 for one caller's queries stops that caller's, for half a minute at most,
+// and nobody else's; once all are told so, all wait.
+func TestRow61TooManyRequestsOfOneCaller(t *testing.T) {
+	var requests, everybody atomic.Int64
+	e := engine(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		var body map[string]string
+		_ = json.NewDecoder(r.Body).Decode(&body)
+		if body["subject"] == "user:mallory" || everybody.Load() > 0 {
+			w.Header().Set("Retry-After", "300")
+			w.WriteHeader(http.StatusTooManyRequests)
+
+			return
+		}
+		_, _ = w.Write([]byte(`{"allowed": true}`))
+	}))
+	for i := range 20 {
+		_, err := e.Check(deadline(t), of("mallory", fmt.Sprint(i)))
+		if fault := wantFault(t, err, authz.EngineUnavailable); fault.RetryAfter > 30*time.Second || fault.RetryAfter < 25*time.Second {
+			t.Errorf("row 61: retry after %v, want 30 s at most", fault.RetryAfter)
+		}
+		if result, err := e.Check(deadline(t), of("alice", fmt.Sprint(i))); err != nil || result.Answers[0].Effect != authz.EffectAllowed {
+			t.Fatalf("row 61: another caller got %+v, %v", result, err)
+		}
+	}
+	if n := requests.Load(); n != 21 {
+		t.Errorf("row 61: %d requests, want 1 and 20", n)
+	}
+	everybody.Store(1)
+	for i := range 100 {
+		_, err := e.Check(deadline(t), of(fmt.Sprint("u", i), "1"))
+		wantFault(t, err, authz.EngineUnavailable)
+	}
+	if n := requests.Load(); n != 21+3 {
+		t.Errorf("row 61: %d requests of a hundred callers to a server that tells all to wait, want 3", n-21)
+	}
+}
+
+// What gives no time to wait stops nothing: the next request is asked.
+func TestRow61RefusalsWithoutATimeStopNothing(t *testing.T) {
+	for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusInternalServerError, http.StatusBadRequest, http.StatusFound} {
+		t.Run(fmt.Sprint("row 61: ", status), func(t *testing.T) {
+			var requests atomic.Int64
+			e := engine(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				if status != http.StatusTooManyRequests && status != http.StatusServiceUnavailable {
+					w.Header().Set("Retry-After", "300") // of no meaning here
+				}
+				if requests.Add(1) <= 10 {
+					w.WriteHeader(status)
+
+					return
+				}
+				_, _ = w.Write([]byte(grant))
+			}))
+			for range 10 {
+				if _, err := e.Check(deadline(t), batch("1")); err == nil {
+					t.Error("row 61: granted")
+				}
+			}
+			if result, err := e.Check(deadline(t), batch("1")); err != nil || result.Answers[0].Effect != authz.EffectAllowed {
+				t.Errorf("row 61: it answers again: %+v, %v", result, err)
+			}
+		})
+	}
+}
+
+// Queries of one caller that hang leave places for the others'.
+func TestRow61HangingQueriesOfOneCaller(t *testing.T) {
+	var hanging atomic.Int64
+	e := engine(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+		var body map[string]string
+		_ = json.NewDecoder(r.Body).Decode(&body)
+		if body["subject"] == "user:mallory" {
+			hanging.Add(1)
+			httpapitest.Hang(r)
+
+			return
+		}
+		_, _ = w.Write([]byte(`{"allowed": true}`))
+	}), func(c *lumoauth.Config) { c.Parallel = 4 })
+	ctx, cancel := context.WithCancel(deadline(t))
+	var group sync.WaitGroup
+	for i := range 50 {
+		group.Go(func() { _, _ = e.Check(ctx, of("mallory", fmt.Sprint(i))) })
+	}
+	for hanging.Load() < 2 && ctx.Err() == nil {
+		runtime.Gosched()
+	}
+	for i := range 20 {
+		if result, err := e.Check(ctx, of("alice", fmt.Sprint(i))); err != nil || result.Answers[0].Effect != authz.EffectAllowed {
+			t.Fatalf("row 61: another caller got %+v, %v", result, err)
+		}
+	}
+	cancel()
+	group.Wait()
+	if n := hanging.Load(); n != 2 {
+		t.Errorf("row 61: %d of 4 places for one caller", n)
 	}
 }
 

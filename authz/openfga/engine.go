@@ -128,6 +128,9 @@ func (e *Engine) checkOne(ctx context.Context, modelID string, consistency openf
 
 		return fault
 	}
+	if response == nil {
+		return unusable("Check", errors.New("nothing"))
+	}
 	answer.Effect = effect(response.GetAllowed())
 
 	return nil

@@ -66,7 +66,7 @@ func classify(ctx context.Context, method string, err error) error {
 	fault := &authz.EngineError{Kind: kindOf(st.Code()), Err: &StatusError{Method: method, Code: st.Code()}}
 	for _, detail := range st.Details() {
 		if retry, ok := detail.(*errdetails.RetryInfo); ok {
-			fault.RetryAfter = max(retry.GetRetryDelay().AsDuration(), 0)
+			fault.RetryAfter = adapter.RetryAfter(retry)
 		}
 	}
 

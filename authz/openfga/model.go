@@ -9,6 +9,7 @@ import (
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 
 	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/authz/internal/adapter"
 )
 
 // model is what the adapter keeps of an authorization model: the names it
@@ -44,7 +45,7 @@ func (e *Engine) schema(ctx context.Context) (*model, error) {
 		if m := e.model.Load(); m != nil {
 			return m, nil
 		}
-		m, err := e.readModel(context.WithoutCancel(ctx))
+		m, err := adapter.Contained(func() (*model, error) { return e.readModel(context.WithoutCancel(ctx)) })
 		if err == nil {
 			e.model.Store(m)
 		}

@@ -170,6 +170,10 @@ func pairAnswer(pair *v1.CheckBulkPermissionsPair) authz.Answer {
 func answerOf(permissionship v1.CheckPermissionResponse_Permissionship, partial *v1.PartialCaveatInfo) authz.Answer {
 	switch permissionship {
 	case v1.CheckPermissionResponse_PERMISSIONSHIP_HAS_PERMISSION:
+		if len(partial.GetMissingRequiredContext()) > 0 {
+			return authz.Answer{Err: unusable(errors.New("a grant that lacks context"))}
+		}
+
 		return authz.Answer{Effect: authz.EffectAllowed}
 	case v1.CheckPermissionResponse_PERMISSIONSHIP_NO_PERMISSION:
 		return authz.Answer{Effect: authz.EffectDenied}

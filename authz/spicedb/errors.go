@@ -69,7 +69,7 @@ func statusFault(method string, st *statuspb.Status) *authz.EngineError {
 	for _, detail := range status.FromProto(st).Details() {
 		switch d := detail.(type) {
 		case *errdetails.RetryInfo:
-			fault.RetryAfter = max(d.GetRetryDelay().AsDuration(), 0)
+			fault.RetryAfter = adapter.RetryAfter(d)
 		case *errdetails.ErrorInfo:
 			if d.GetDomain() == errorDomain {
 				described.Reason = v1.ErrorReason(v1.ErrorReason_value[d.GetReason()])

@@ -2,10 +2,14 @@ package adapter
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/usher-auth/usher/authz"
 )
+
+// errEnded is a run that ended its goroutine instead of returning.
+var errEnded = errors.New("adapter: a request ended its goroutine")
 
 // Chunks cuts n queries into runs of at most size and calls ask for each, at
 // most parallel at once, and waits for all. A run that fails is reported to
@@ -14,7 +18,7 @@ import (
 // the first run's error, only when every run failed.
 //
 // Runs that have not started when ctx ends fail with its error. With n zero
-// nothing is called. A panic in ask is raised again in the caller's goroutine,
+// nothing is called. A run that ends its goroutine has failed. A panic in ask is raised again in the caller's goroutine,
 // where whoever recovers panics can see it.
 func Chunks(ctx context.Context, n, size, parallel int,
 	ask func(ctx context.Context, lo, hi int) error, failed func(lo, hi int, err error),
@@ -51,6 +55,7 @@ func Chunks(ctx context.Context, n, size, parallel int,
 				}
 				<-slots
 			}()
+			errs[run] = errEnded
 			errs[run] = ask(ctx, run*size, min(n, (run+1)*size))
 		})
 	}

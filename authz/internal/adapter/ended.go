@@ -2,12 +2,31 @@ package adapter
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"github.com/usher-auth/usher/authz"
 )
 
 // deadlineSkew is how much earlier than here an engine may see a call's deadline
 // pass: gRPC sends it as the time that is left, and two timers never fire at once.
 const deadlineSkew = 50 * time.Millisecond
+
+// ErrPanicked is what [Contained] makes of a panic.
+var ErrPanicked = errors.New("adapter: a client or a source of credentials panicked")
+
+// Contained calls read and makes a panic of it an error. A shared read needs it:
+// golang.org/x/sync/singleflight raises a panic again where nothing can stop it
+// from ending the program.
+func Contained[T any](read func() (T, error)) (value T, err error) {
+	defer func() {
+		if recovered := recover(); recovered != nil {
+			err = &authz.EngineError{Kind: authz.EngineMisconfigured, Err: ErrPanicked}
+		}
+	}()
+
+	return read()
+}
 
 // Ended is why ctx has ended, nil if it hasn't. With timedOut the engine says
 // that the call's deadline has passed: where ctx has one that is due, that is it.

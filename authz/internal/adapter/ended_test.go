@@ -3,6 +3,7 @@ package adapter_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 
@@ -35,5 +36,24 @@ func TestRow61WhoseDeadlineItWas(t *testing.T) {
 				t.Errorf("got %v, want %v", got, tc.want)
 			}
 		})
+	}
+}
+
+// Row 59: a request that ends its goroutine has no verdict: it has failed.
+func TestRow59RequestThatEndsItsGoroutine(t *testing.T) {
+	failed := 0
+	err := adapter.Chunks(t.Context(), 3, 1, 2, func(_ context.Context, lo, _ int) error {
+		if lo > 0 {
+			runtime.Goexit()
+		}
+
+		return nil
+	}, func(lo, hi int, err error) {
+		if err != nil {
+			failed += hi - lo
+		}
+	})
+	if failed != 2 || err != nil {
+		t.Errorf("%d queries failed, %v", failed, err)
 	}
 }

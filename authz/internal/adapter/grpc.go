@@ -2,7 +2,9 @@ package adapter
 
 import (
 	"context"
+	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 )
@@ -29,6 +31,15 @@ func (k *presharedKey) String() string { return k.name }
 
 // GoString hides the key from %#v.
 func (k *presharedKey) GoString() string { return k.name }
+
+// maxRetryAfter caps how long an engine can have callers wait.
+const maxRetryAfter = 30 * time.Second
+
+// RetryAfter is the wait that an engine asked for, bounded; zero if it asked for
+// none, or for what is no wait.
+func RetryAfter(info *errdetails.RetryInfo) time.Duration {
+	return min(max(info.GetRetryDelay().AsDuration(), 0), maxRetryAfter)
+}
 
 // WithoutOutgoing keeps what a handler would send to another service, such as a
 // token, from going to the engine.

@@ -29,8 +29,9 @@ type Secret = func(ctx context.Context) (string, error)
 const (
 	// DefaultTimeout bounds a request, its wait for a free place included.
 	DefaultTimeout = 3 * time.Second
-	// DefaultParallel is how many requests an engine has under way at once.
-	DefaultParallel = 16
+	// DefaultParallel is how many requests an engine has under way at once, of which
+	// one subject has at most half.
+	DefaultParallel = 32
 	// maxAnswer bounds an answer's body: 50 evaluations with reasons are 20 KiB.
 	maxAnswer = 1 << 20
 	// maxHeader bounds an answer's header.
@@ -63,9 +64,11 @@ type Client struct {
 	auth    authenticator
 	header  http.Header
 	timeout time.Duration
-	slots   chan struct{}
-	pause   pause
-	own     *http.Transport
+	// parallel is how many requests can be under way at once.
+	parallel int
+	slots    *slots
+	pause    pause
+	own      *http.Transport
 }
 
 // New checks the config. It does no I/O.
@@ -86,7 +89,7 @@ func New(config Config) (*Client, error) {
 	if config.Parallel == 0 {
 		config.Parallel = DefaultParallel
 	}
-	c.slots = make(chan struct{}, config.Parallel)
+	c.parallel, c.slots = config.Parallel, newSlots(config.Parallel)
 	c.http = c.client(config)
 
 	return c, nil
@@ -113,7 +116,7 @@ func (c *Client) client(config Config) *http.Client {
 }
 
 // Parallel is how many requests can be under way at once.
-func (c *Client) Parallel() int { return cap(c.slots) }
+func (c *Client) Parallel() int { return c.parallel }
 
 // Close closes idle connections. It leaves a user's own HTTP client alone.
 func (c *Client) Close() {
@@ -124,29 +127,35 @@ func (c *Client) Close() {
 
 // Post sends body as JSON and decodes the answer to it, which must be a 200
 // with one JSON object. Errors are the caller's own context's, or an
-// *authz.EngineError.
-func (c *Client) Post(ctx context.Context, url string, body any) (map[string]any, error) {
+// *authz.EngineError. The subject is whom the request is about: places are shared
+// out among subjects, and a 429 is a subject's until several are told the same.
+func (c *Client) Post(ctx context.Context, url string, subject authz.Subject, body any) (map[string]any, error) {
 	encoded, err := json.Marshal(body)
 	if err != nil {
 		return nil, &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("%s: context that JSON does not have", c.name)}
 	}
 
-	return c.do(ctx, http.MethodPost, url, encoded)
+	return c.do(ctx, http.MethodPost, url, subject.String(), encoded)
 }
 
 // Get fetches one JSON object without a body.
 func (c *Client) Get(ctx context.Context, url string) (map[string]any, error) {
-	return c.do(ctx, http.MethodGet, url, nil)
+	return c.do(ctx, http.MethodGet, url, "", nil)
 }
 
-func (c *Client) do(ctx context.Context, method, url string, body []byte) (map[string]any, error) {
+func (c *Client) do(ctx context.Context, method, url, subject string, body []byte) (map[string]any, error) {
 	request, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-request.Done():
+	if err := c.paused(subject); err != nil {
+		return nil, err
+	}
+	if err := c.slots.acquire(request, subject); err != nil {
 		return nil, c.failure(ctx, "no free place for a request")
+	}
+	defer c.slots.release(subject)
+	// Looked at again: what was answered meanwhile holds for those who waited.
+	if err := c.paused(subject); err != nil {
+		return nil, err
 	}
 
 	response, sent, err := c.send(request, method, url, body)
@@ -164,17 +173,24 @@ func (c *Client) do(ctx context.Context, method, url string, body []byte) (map[s
 	}
 	defer discard(response)
 
-	return c.read(ctx, response)
+	return c.read(ctx, subject, response)
+}
+
+// paused is the fault of a subject, or of everybody, that was told to come back
+// later.
+func (c *Client) paused(subject string) error {
+	wait := c.pause.remaining(subject)
+	if wait <= 0 {
+		return nil
+	}
+
+	return &authz.EngineError{
+		Kind: authz.EngineUnavailable, RetryAfter: wait, Err: fmt.Errorf("%s: not asked: it said to come back later", c.name),
+	}
 }
 
 // send authenticates and sends one request; it returns the credential used.
 func (c *Client) send(ctx context.Context, method, url string, body []byte) (*http.Response, string, error) {
-	if wait := c.pause.remaining(); wait > 0 {
-		return nil, "", &authz.EngineError{
-			Kind: authz.EngineUnavailable, RetryAfter: wait,
-			Err: fmt.Errorf("%s: not asked: it said to come back later", c.name),
-		}
-	}
 	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
 		return nil, "", &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("%s: a URL that can't be requested", c.name)}
@@ -195,12 +211,15 @@ func (c *Client) send(ctx context.Context, method, url string, body []byte) (*ht
 
 // read turns an answer into an object or a fault. Nothing of a body that isn't
 // a 200's is read.
-func (c *Client) read(ctx context.Context, response *http.Response) (map[string]any, error) {
+func (c *Client) read(ctx context.Context, subject string, response *http.Response) (map[string]any, error) {
+	if !pauses(response.StatusCode) {
+		c.pause.answered()
+	}
 	if response.StatusCode != http.StatusOK {
 		fault := &authz.EngineError{Kind: KindOf(response.StatusCode), Err: &StatusError{Engine: c.name, Status: response.StatusCode}}
-		if fault.Kind == authz.EngineUnavailable {
+		if pauses(response.StatusCode) {
 			fault.RetryAfter = retryAfter(response.Header.Get("Retry-After"), time.Now())
-			c.pause.until(fault.RetryAfter)
+			c.pause.until(subject, fault.RetryAfter)
 		}
 
 		return nil, fault

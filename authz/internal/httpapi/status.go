@@ -2,17 +2,13 @@ package httpapi
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
-	"sync/atomic"
-	"time"
 
 	"github.com/usher-auth/usher/authz"
 )
-
-// maxRetryAfter caps how long an answer can keep us from asking.
-const maxRetryAfter = 5 * time.Minute
 
 // StatusError is an answer that was not a 200. Its body was not read.
 type StatusError struct {
@@ -61,47 +57,22 @@ func StatusOf(v any) int {
 	return code
 }
 
-// retryAfter reads RFC 9110 §10.2.3: seconds or a date. Anything else is zero.
-func retryAfter(value string, now time.Time) time.Duration {
-	if value == "" {
-		return 0
+// Fault is the error that an answer holds under a 200: an error or errors beside
+// whatever verdict, or a status of failure. It is nil if the answer holds none;
+// an error that is null or false is none. Only a status in it counts for its kind.
+func (c *Client) Fault(object map[string]any) error {
+	described := object["error"]
+	several, listed := object["errors"].([]any)
+	code := StatusOf(object["status"])
+	if (described == nil || described == false) && (object["errors"] == nil || listed && len(several) == 0) && code < http.StatusBadRequest {
+		return nil
 	}
-	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
-		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	if inner, ok := described.(map[string]any); ok && code < http.StatusBadRequest {
+		code = StatusOf(inner["status"])
 	}
-	if at, err := http.ParseTime(value); err == nil {
-		return min(max(at.Sub(now), 0), maxRetryAfter)
-	}
-
-	return 0
-}
-
-// pause keeps every request of a client back until the time an answer named.
-// Times are counted from base on the monotonic clock: a wall clock that jumps
-// changes nothing.
-type pause struct {
-	base time.Time
-	end  atomic.Int64
-}
-
-func (p *pause) until(wait time.Duration) {
-	if wait <= 0 {
-		return
-	}
-	end := int64(time.Since(p.base) + wait)
-	for {
-		old := p.end.Load()
-		if old >= end || p.end.CompareAndSwap(old, end) {
-			return
-		}
-	}
-}
-
-func (p *pause) remaining() time.Duration {
-	end := p.end.Load()
-	if end == 0 {
-		return 0
+	if code < http.StatusBadRequest {
+		return c.Unusable(errors.New("an error under a 200"))
 	}
 
-	return max(time.Duration(end)-time.Since(p.base), 0)
+	return &authz.EngineError{Kind: KindOf(code), Err: &StatusError{Engine: c.name + ": under a 200", Status: code}}
 }

@@ -48,7 +48,9 @@ func Faults(grant, elsewhere string) []Fault {
 		{Name: "429 without a delay", Answer: body(http.StatusTooManyRequests, grant)},
 		{Name: "429 with seconds", Answer: retryAfter(http.StatusTooManyRequests, "7"), RetryAfter: 7 * time.Second},
 		{Name: "503 with seconds", Answer: retryAfter(http.StatusServiceUnavailable, "7"), RetryAfter: 7 * time.Second},
-		{Name: "429 with a delay of years", Answer: retryAfter(http.StatusTooManyRequests, "99999999"), RetryAfter: 5 * time.Minute},
+		{Name: "429 with a delay of years", Answer: retryAfter(http.StatusTooManyRequests, "99999999"), RetryAfter: 30 * time.Second},
+		{Name: "500 with seconds", Answer: retryAfter(http.StatusInternalServerError, "7")},
+		{Name: "302 with seconds", Answer: retryAfter(http.StatusFound, "7")},
 		{Name: "429 with a negative delay", Answer: retryAfter(http.StatusTooManyRequests, "-1")},
 		{Name: "429 with a delay that is no delay", Answer: retryAfter(http.StatusTooManyRequests, Secret)},
 		{Name: "429 with a date gone by", Answer: retryAfter(http.StatusTooManyRequests, "Mon, 02 Jan 2006 15:04:05 GMT")},
@@ -72,12 +74,23 @@ func Faults(grant, elsewhere string) []Fault {
 		"a member twice, elsewhere": grant[:len(grant)-1] + `,"x":{"y":1,"y":2}}`,
 		"nesting without end":       grant[:len(grant)-1] + `,"x":` + strings.Repeat("[", 50_000) + strings.Repeat("]", 50_000) + "}",
 		"an empty object":           "{}",
+		"an error beside the grant": with(grant, `"error":"`+Secret+`"`),
+		"an error object":           with(grant, `"error":{"message":"`+Secret+`"}`),
+		"an error that is true":     with(grant, `"error":true,"message":"`+Secret+`"`),
+		"an error of no text":       with(grant, `"error":""`),
+		"an error that is zero":     with(grant, `"error":0`),
+		"errors beside the grant":   with(grant, `"errors":[{"message":"`+Secret+`"}]`),
+		"an error and no verdict":   `{"error":true,"message":"` + Secret + `","code":"CHECK_FAILED"}`,
+		"an error object alone":     `{"error":{"message":"` + Secret + `"}}`,
 	} {
 		faults = append(faults, Fault{Name: "200 with " + name, Answer: body(http.StatusOK, text)})
 	}
 
 	return faults
 }
+
+// with is the grant with one member more.
+func with(grant, member string) string { return grant[:len(grant)-1] + "," + member + "}" }
 
 // Hang waits until the client has gone. A server notices that only once the
 // request's body is read.

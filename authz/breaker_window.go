@@ -1,0 +1,217 @@
+package authz
+
+import "time"
+
+const (
+	// maxCallers is how many callers each half of the window remembers: with more,
+	// the window is as long as it takes so many of them to ask.
+	maxCallers = 256
+	// maxObjectsKept is how many objects of one failed request are remembered: more
+	// than [DefaultMaxObjects]. Larger requests are taken to share an object.
+	maxObjectsKept = 128
+)
+
+// window is what became of the requests of the last seconds: the present half and
+// the one before it, so that it is between half and all of its length long.
+type window struct {
+	length time.Duration
+	// failures is how many it takes.
+	failures int
+	now      half
+	before   half
+}
+
+// half counts the requests of one half of the window, and of each caller.
+type half struct {
+	from     time.Duration
+	requests int
+	failures int
+	callers  map[uint64]tally
+}
+
+// tally is one caller's part.
+type tally struct {
+	requests int
+	failures int
+	// lost says that the last request failed.
+	lost bool
+	// about holds the objects of failed requests, each request's sorted, no two of
+	// which share one.
+	about [][]uint64
+	// many says that a request failed that named too many objects to remember.
+	many bool
+}
+
+func (w *window) reset() { w.now, w.before = half{}, half{} }
+
+// forget drops what is known of a caller, but for its share in the sums.
+func (w *window) forget(caller uint64) {
+	delete(w.now.callers, caller)
+	delete(w.before.callers, caller)
+}
+
+func (w *window) answered(caller uint64, now time.Duration) {
+	t := w.tally(caller, now)
+	t.requests++
+	t.lost = false
+	w.now.callers[caller] = t
+	w.now.requests++
+}
+
+func (w *window) failed(caller uint64, objects []uint64, now time.Duration) {
+	t := w.tally(caller, now)
+	t.requests++
+	t.failures++
+	t.lost = true
+	switch {
+	case objects == nil:
+		t.many = true
+	case len(t.about) < w.failures && !overlap(t.about, objects):
+		t.about = append(t.about, objects)
+	}
+	w.now.callers[caller] = t
+	w.now.requests++
+	w.now.failures++
+}
+
+// tally returns a caller's part of the present half, which it begins if need be.
+func (w *window) tally(caller uint64, now time.Duration) tally {
+	t, known := w.now.callers[caller]
+	switch age := now - w.now.from; {
+	case w.now.callers == nil, age >= w.length:
+		w.before = half{}
+	case age >= w.length/2, !known && len(w.now.callers) >= maxCallers:
+		w.before = w.now
+	default:
+		return t
+	}
+	w.now = half{from: now, callers: map[uint64]tally{}}
+
+	return tally{}
+}
+
+// callerFails reports whether a caller gets no answers: at least half of its
+// requests failed, enough of them about objects that no other of them was about.
+func (w *window) callerFails(caller uint64) bool {
+	now, before := w.now.callers[caller], w.before.callers[caller]
+	if 2*(now.failures+before.failures) < now.requests+before.requests {
+		return false
+	}
+	many := now.many || before.many
+	if known := len(now.about) + len(before.about); known < w.failures && !(many && w.failures == 1) {
+		return false
+	} else if len(now.about) >= w.failures {
+		return true
+	}
+	about := distinct{}
+	for _, sets := range [...][][]uint64{now.about, before.about} {
+		for _, objects := range sets {
+			about.add(objects)
+		}
+	}
+
+	return about.reach(w.failures, many)
+}
+
+// allFail reports whether nobody gets answers: at least half of all requests
+// failed, and the last one of more callers failed than of others, among them
+// enough callers with objects of their own. So one caller counts once whatever it
+// asks for, and one object counts once whoever asks for it.
+func (w *window) allFail() bool {
+	if 2*(w.now.failures+w.before.failures) < w.now.requests+w.before.requests {
+		return false
+	}
+	lost, fine := 0, 0
+	for _, t := range w.callers() {
+		if t.lost {
+			lost++
+		} else {
+			fine++
+		}
+	}
+	if lost < w.failures || lost <= fine {
+		return false
+	}
+	need := max(w.failures, fine+1)
+	about, many := distinct{}, false
+	for _, t := range w.callers() {
+		if !t.lost {
+			continue
+		}
+		many = many || t.many
+		for _, objects := range t.about {
+			if about.add(objects) {
+				break
+			}
+		}
+		if about.sets >= need {
+			return true
+		}
+	}
+
+	return about.reach(need, many)
+}
+
+// callers yields each caller with the newest that is known of it.
+func (w *window) callers() func(yield func(uint64, tally) bool) {
+	return func(yield func(uint64, tally) bool) {
+		for caller, t := range w.now.callers {
+			if !yield(caller, t) {
+				return
+			}
+		}
+		for caller, t := range w.before.callers {
+			if _, newer := w.now.callers[caller]; !newer && !yield(caller, t) {
+				return
+			}
+		}
+	}
+}
+
+// distinct counts sets of objects that share none.
+type distinct struct {
+	sets int
+	seen map[uint64]struct{}
+}
+
+// add counts a set unless one of its objects is in a set that was counted.
+func (d *distinct) add(objects []uint64) bool {
+	for _, object := range objects {
+		if _, twice := d.seen[object]; twice {
+			return false
+		}
+	}
+	if d.seen == nil {
+		d.seen = map[uint64]struct{}{}
+	}
+	for _, object := range objects {
+		d.seen[object] = struct{}{}
+	}
+	d.sets++
+
+	return true
+}
+
+// reach reports whether so many were counted. Sets too large to remember are one
+// if there is no other: they may share what the others have.
+func (d *distinct) reach(need int, many bool) bool {
+	return d.sets >= need || many && need <= 1
+}
+
+// overlap reports whether any of the sets has one of the objects. All are sorted.
+func overlap(sets [][]uint64, objects []uint64) bool {
+	for _, set := range sets {
+		for i, j := 0, 0; i < len(set) && j < len(objects); {
+			switch {
+			case set[i] == objects[j]:
+				return true
+			case set[i] < objects[j]:
+				i++
+			default:
+				j++
+			}
+		}
+	}
+
+	return false
+}

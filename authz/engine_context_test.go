@@ -1,0 +1,76 @@
+package authz_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/usher-auth/usher/authz"
+)
+
+type contextKey string
+
+// The engine is asked under the context that Config makes of the call's, which has
+// its values and the timeout; the warm path makes none.
+func TestEngineContext(t *testing.T) {
+	const kept, hidden contextKey = "kept", "hidden"
+	var asked int
+	engine := authz.EngineFunc(func(ctx context.Context, _ authz.Batch) (authz.Result, error) {
+		asked++
+		if _, ok := ctx.Deadline(); ctx.Value(kept) != "a" || ctx.Value(hidden) != nil || !ok {
+			t.Errorf("the engine's context has %v, %v, a deadline: %v", ctx.Value(kept), ctx.Value(hidden), ok)
+		}
+
+		return authz.Result{Answers: []authz.Answer{{Effect: authz.EffectAllowed}}}, nil
+	})
+	made := 0
+	authorizer := newAuthorizer(t, authz.Config{
+		Engine: engine, Cache: authz.CacheConfig{Size: 10, TTL: time.Hour},
+		EngineContext: func(ctx context.Context) context.Context {
+			made++
+
+			return context.WithValue(ctx, hidden, nil)
+		},
+	})
+	ctx := context.WithValue(context.WithValue(t.Context(), kept, "a"), hidden, "b")
+	for range 3 {
+		if _, err := authorizer.Authorize(ctx, service+"GetDocument", user("alice"), get("1")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked != 1 || made != 1 {
+		t.Errorf("asked %d times under %d contexts, want once", asked, made)
+	}
+}
+
+// A function that panics, or returns no context, is our own fault: no grant, no
+// denial, and no end of the program.
+func TestEngineContextThatFails(t *testing.T) {
+	for name, engines := range map[string]func(context.Context) context.Context{
+		"panics":         func(context.Context) context.Context { panic("secret") },
+		"gives none":     func(context.Context) context.Context { return nil },
+		"gives a nobody": func(context.Context) context.Context { return (*brokenContext)(nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			authorizer := newAuthorizer(t, authz.Config{Engine: &moody{slow: slowObjects}, EngineContext: engines})
+			_, err := authorizer.Authorize(t.Context(), service+"GetDocument", user("alice"), get("slow"))
+			if got := reasonOf(err); got != authz.ReasonMisconfigured {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
+
+type brokenContext struct{ context.Context } //nolint:containedctx // it is a context
+
+// A validator that panics is an engine that panics.
+func TestValidatorThatPanicsIsAnErrorOfOurs(t *testing.T) {
+	authorizer := newAuthorizer(t, authz.Config{Engine: panickyValidator{newTuples()}})
+	if _, err := authorizer.Authorize(t.Context(), service+"GetDocument", user("alice"), get("1")); reasonOf(err) != authz.ReasonMisconfigured {
+		t.Errorf("got %v", err)
+	}
+}
+
+type panickyValidator struct{ *tuples }
+
+func (panickyValidator) ValidateQuery(authz.Query) error { panic("secret") }

@@ -1,0 +1,98 @@
+package httpapi
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	// maxRetryAfter caps how long an answer can keep us from asking.
+	maxRetryAfter = 30 * time.Second
+	// toldByAll is how many subjects in a row must be told to come back later for
+	// the server to have told everybody.
+	toldByAll = 3
+	// maxPaused bounds the subjects that are kept back at once.
+	maxPaused = 1024
+)
+
+// pauses reports whether a status is one whose Retry-After is obeyed: too many
+// requests (RFC 6585 §4) and service unavailable (RFC 9110 §15.6.4). With others it
+// is about the one request.
+func pauses(status int) bool {
+	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
+}
+
+// retryAfter reads RFC 9110 §10.2.3: seconds or a date. Anything else is zero.
+func retryAfter(value string, now time.Time) time.Duration {
+	if value == "" {
+		return 0
+	}
+	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return min(max(at.Sub(now), 0), maxRetryAfter)
+	}
+
+	return 0
+}
+
+// pause keeps requests back until the time that an answer named: those of the
+// subject that it was about, and everybody's once several subjects were told so
+// with no other answer between them. One subject's queries can't stop the others'.
+// Times are counted from base on the monotonic clock: a wall clock that jumps
+// changes nothing.
+type pause struct {
+	base time.Time
+
+	mu  sync.Mutex
+	all time.Duration
+	of  map[string]time.Duration
+	// told are the last subjects that were told to come back later, until anything
+	// else is answered.
+	told map[string]struct{}
+}
+
+// until keeps the subject back. A shorter wait never replaces a longer one.
+func (p *pause) until(subject string, wait time.Duration) {
+	if wait <= 0 {
+		return
+	}
+	now := time.Since(p.base)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.of == nil {
+		p.of, p.told = map[string]time.Duration{}, map[string]struct{}{}
+	}
+	if len(p.of) >= maxPaused {
+		for other, end := range p.of {
+			if end <= now {
+				delete(p.of, other)
+			}
+		}
+	}
+	if _, known := p.of[subject]; known || len(p.of) < maxPaused {
+		p.of[subject] = max(p.of[subject], now+wait)
+	}
+	if p.told[subject] = struct{}{}; len(p.told) >= toldByAll {
+		p.all = max(p.all, now+wait)
+		clear(p.told)
+	}
+}
+
+// answered says that the server does answer somebody.
+func (p *pause) answered() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.told)
+}
+
+func (p *pause) remaining(subject string) time.Duration {
+	now := time.Since(p.base)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	return max(p.all-now, p.of[subject]-now, 0)
+}

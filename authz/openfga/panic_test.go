@@ -1,0 +1,31 @@
+package openfga_test
+
+import (
+	"context"
+	"testing"
+
+	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+	"google.golang.org/grpc"
+
+	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/authz/openfga"
+)
+
+type panicking struct{ openfga.Client }
+
+func (panicking) ReadAuthorizationModels(context.Context, *openfgav1.ReadAuthorizationModelsRequest, ...grpc.CallOption) (*openfgav1.ReadAuthorizationModelsResponse, error) {
+	panic("upstream-secret")
+}
+
+// A client that panics while the model is read, which callers share, is an error
+// and doesn't end the program.
+func TestPanicWhileTheModelIsRead(t *testing.T) {
+	e, err := openfga.New(panicking{}, storeID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		_, err := e.Check(deadline(t), queries(1))
+		wantFault(t, err, authz.EngineMisconfigured)
+	}
+}
