@@ -29,9 +29,6 @@ const (
 	// KindRejected: the endpoint refused the client or what it asked for, with
 	// an OAuth error code. UNAUTHENTICATED.
 	KindRejected
-	// KindTokenRefused: a server refused the token before its time, and the next
-	// one isn't due yet. UNAUTHENTICATED.
-	KindTokenRefused
 	// KindMisconfigured: the configuration can't work: a secret or key that
 	// can't be read, metadata of another issuer, a token type other than Bearer.
 	// INTERNAL.
@@ -103,7 +100,7 @@ func (k ErrorKind) code() codes.Code {
 	switch k {
 	case KindUnavailable, KindMalformed:
 		return codes.Unavailable
-	case KindRejected, KindTokenRefused, KindInsecure:
+	case KindRejected, KindInsecure:
 		return codes.Unauthenticated
 	case KindDeadline:
 		return codes.DeadlineExceeded
@@ -123,8 +120,6 @@ func (k ErrorKind) String() string {
 		return "malformed"
 	case KindRejected:
 		return "rejected"
-	case KindTokenRefused:
-		return "token_refused"
 	case KindMisconfigured:
 		return "misconfigured"
 	case KindInsecure:
