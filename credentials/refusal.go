@@ -137,7 +137,8 @@ func (s *source) refused(value string, reason InvalidationReason) {
 		}
 	}
 	s.advance(now)
-	kept := s.current.Load().value == value && !s.fetching
+	cur := s.current.Load()
+	kept := cur != nil && cur.value == value && !s.fetching
 	g.mu.Unlock()
 	notify(g.observer.TokenInvalidated, TokenInvalidated{Target: s.target.public(), Reason: reason, Kept: kept})
 }
