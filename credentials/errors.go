@@ -77,8 +77,11 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap returns the cause, such as a *net.OpError or what a [Secret] returned,
-// or nil. The cause is for the operator: its text may name hosts and files.
+// Unwrap returns the cause, or nil: which URL was asked (without user and query)
+// and what came of it, with a *net.OpError or what a [Secret] returned behind it,
+// and the setting that would help. The cause is for the operator: its text may
+// name hosts and files, and quotes values of a server's, at most 128 bytes each,
+// which it calls unverified.
 func (e *Error) Unwrap() error { return e.err }
 
 // GRPCStatus gives the status that the call gets: one of UNAVAILABLE,
