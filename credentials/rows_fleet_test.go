@@ -71,11 +71,11 @@ func TestRow52OneWrongReplicaCostsItsShareOnly(t *testing.T) {
 		requests          int
 	}{
 		"1 of 10":                         {10, 1, false, 0.89, 3},
-		"1 of 10, 20 callers":             {10, 20, false, 0.89, 3},
+		"1 of 10, 8 callers":              {10, 8, false, 0.89, 3},
 		"1 of 10, streams":                {10, 1, true, 0.89, 3},
 		"1 of 2":                          {2, 1, false, 0.49, 3},
-		"1 of 2, 20 callers":              {2, 20, false, 0.49, 3},
-		"1 of 2, streams and 20 callers":  {2, 20, true, 0.49, 3},
+		"1 of 2, 8 callers":               {2, 8, false, 0.49, 3},
+		"1 of 2, streams and 8 callers":   {2, 8, true, 0.49, 3},
 		"1 of 1: nothing gets worse":      {1, 1, false, 0, 3},
 		"none of 3 wrong: nothing forced": {3, 5, false, 1, 1},
 	} {

@@ -212,12 +212,14 @@ func (s *source) arm(now time.Time) {
 			next = at
 		}
 	}
-	if tok := s.current.Load(); tok != nil {
+	if tok := s.newest; tok != nil {
 		wake(tok.expiry)
-		wake(s.newest.expiry)
+		if s.older != nil {
+			wake(s.older.expiry) // an acceptance may put it into use before the next look
+		}
 		wake(now.Add(min(clockCheck, tok.lifetime/clockCheckDivisor)))
-		if s.newest.refreshAt.After(now) {
-			wake(s.newest.refreshAt)
+		if tok.refreshAt.After(now) {
+			wake(tok.refreshAt)
 		}
 	}
 	if s.renewAt.After(now) {
