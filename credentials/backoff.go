@@ -10,6 +10,14 @@ const (
 	// itself.
 	backoffBase = time.Second
 	backoffMax  = time.Minute
+	// starvedPause bounds that pause while calls fail for want of a token: what
+	// comes back is found in time, by one request for the whole process.
+	starvedPause = 2 * time.Second
+	// startWait is how long a call waits for a server that was never reached.
+	startWait = 10 * time.Second
+	// invalidateWait is how long Token waits for the refresh that Invalidate
+	// began before it returns the old token again.
+	invalidateWait = 2 * time.Second
 	// probeBase and probeMax bound the pause after a rejection. Someone has to
 	// change something before the answer can differ, and servers lock out
 	// clients that keep failing.

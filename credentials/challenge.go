@@ -7,7 +7,9 @@ const maxChallenge = 8 << 10
 
 // hasInvalidToken reports whether one of the challenges is of the scheme Bearer
 // with error="invalid_token" (RFC 6750 §3.1, RFC 9110 §11.6.1). It reads
-// defensively: what doesn't parse is no such challenge.
+// defensively: what doesn't parse to its end is no such challenge, nor is one
+// that RFC 6750 §3 doesn't allow, with two errors or with a backslash in one. A
+// server that keeps foreign challenges from its callers need not unescape.
 func hasInvalidToken(values []string) bool {
 	for _, value := range values {
 		if len(value) <= maxChallenge && challengeHasInvalidToken(value) {
@@ -18,9 +20,13 @@ func hasInvalidToken(values []string) bool {
 }
 
 func challengeHasInvalidToken(s string) bool {
-	bearer := false
+	bearer, errs, invalid := false, 0, false
+	found := false
 	for {
 		s = strings.TrimLeft(s, " \t,")
+		if s == "" {
+			return found || invalid && errs == 1
+		}
 		word, rest := cutToken(s)
 		if word == "" {
 			return false
@@ -28,7 +34,8 @@ func challengeHasInvalidToken(s string) bool {
 		after := strings.TrimLeft(rest, " \t")
 		if !strings.HasPrefix(after, "=") {
 			// A word without "=" begins the next challenge.
-			bearer = strings.EqualFold(word, "Bearer")
+			found = found || invalid && errs == 1
+			bearer, errs, invalid = strings.EqualFold(word, "Bearer"), 0, false
 			s = skipToken68(after, rest)
 			continue
 		}
@@ -36,8 +43,9 @@ func challengeHasInvalidToken(s string) bool {
 		if !ok {
 			return false
 		}
-		if bearer && strings.EqualFold(word, "error") && value == "invalid_token" {
-			return true
+		if bearer && strings.EqualFold(word, "error") {
+			errs++
+			invalid = value == `"invalid_token"` || value == "invalid_token"
 		}
 		s = rest
 	}
@@ -78,23 +86,19 @@ func cutToken(s string) (token, rest string) {
 	return s[:end], s[end:]
 }
 
-// cutValue takes a token or a quoted string off the front.
+// cutValue takes a token or a quoted string off the front, as it is written.
 func cutValue(s string) (value, rest string, ok bool) {
 	if !strings.HasPrefix(s, `"`) {
 		value, rest = cutToken(s)
 		return value, rest, value != ""
 	}
-	var b strings.Builder
 	for i := 1; i < len(s); i++ {
 		switch s[i] {
 		case '"':
-			return b.String(), s[i+1:], true
+			return s[:i+1], s[i+1:], true
 		case '\\':
-			if i++; i == len(s) {
-				return "", "", false
-			}
+			i++ // whatever it is, it doesn't end the string
 		}
-		b.WriteByte(s[i])
 	}
 	return "", "", false
 }

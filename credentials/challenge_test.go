@@ -15,24 +15,32 @@ func TestHasInvalidToken(t *testing.T) {
 		`Basic realm="a", Bearer error="invalid_token"`:                     true,
 		`Negotiate YWJj==, Bearer error="invalid_token"`:                    true,
 		`DPoP error="x", Bearer realm="r", error="invalid_token"`:           true,
-		`Bearer error="invalid\_token"`:                                     true, // a quoted pair
-		``:                                                                  false,
-		`Bearer`:                                                            false,
-		`Bearer realm="a"`:                                                  false,
-		`Bearer error="insufficient_scope"`:                                 false,
-		`Bearer error="INVALID_TOKEN"`:                                      false, // codes are case-sensitive
-		`DPoP error="invalid_token"`:                                        false,
-		`error="invalid_token"`:                                             false,
-		`Bearer error_description="error=\"invalid_token\""`:                false,
-		`Bearer error_description="error="invalid_token"`:                   false,
-		`Bearer error="insufficient_scope", DPoP error="invalid_token"`:     false,
-		`Bearer error="invalid_token`:                                       false,
-		`Bearer error="invalid_token\`:                                      false,
-		`Bearer error=`:                                                     false,
-		`Bearer "error=invalid_token"`:                                      false,
-		"Bearer\x00error=invalid_token":                                     false,
-		`Bearer xerror="invalid_token"`:                                     false,
-		strings.Repeat("a ", 1<<14) + `Bearer error="invalid_token"`:        false,
+		`Bearer realm="a\"b", error="invalid_token"`:                        true,
+		`Bearer error="invalid\_token"`:                                     false, // RFC 6750 §3: no backslash in an error
+		`Bearer error="\invalid_token"`:                                     false,
+		`Bearer error="invalid_token\"`:                                     false,
+		`Bearer error="invalid_token", error="insufficient_scope"`:          false, // RFC 6750 §3: not more than once
+		`Bearer error="insufficient_scope", error="invalid_token"`:          false,
+		`Bearer error="invalid_token", Basic error="a"`:                     true,
+		`Bearer error="invalid_token", error="`:                             false,
+		`Bearer error="invalid_token", Bearer error="insufficient_scope"`:   true,
+		``:                                  false,
+		`Bearer`:                            false,
+		`Bearer realm="a"`:                  false,
+		`Bearer error="insufficient_scope"`: false,
+		`Bearer error="INVALID_TOKEN"`:      false, // codes are case-sensitive
+		`DPoP error="invalid_token"`:        false,
+		`error="invalid_token"`:             false,
+		`Bearer error_description="error=\"invalid_token\""`:            false,
+		`Bearer error_description="error="invalid_token"`:               false,
+		`Bearer error="insufficient_scope", DPoP error="invalid_token"`: false,
+		`Bearer error="invalid_token`:                                   false,
+		`Bearer error="invalid_token\`:                                  false,
+		`Bearer error=`:                                                 false,
+		`Bearer "error=invalid_token"`:                                  false,
+		"Bearer\x00error=invalid_token":                                 false,
+		`Bearer xerror="invalid_token"`:                                 false,
+		strings.Repeat("a ", 1<<14) + `Bearer error="invalid_token"`:    false,
 	} {
 		if got := hasInvalidToken([]string{value}); got != want {
 			t.Errorf("%.80q: %v, want %v", value, got, want)
@@ -49,8 +57,7 @@ func FuzzHasInvalidToken(f *testing.F) {
 	f.Add(`Bearer error="\`)
 	f.Fuzz(func(t *testing.T, value string) {
 		// It ends, doesn't panic, and never finds what isn't there.
-		unescaped := strings.ReplaceAll(value, `\`, "")
-		if hasInvalidToken([]string{value}) && (!strings.Contains(strings.ToLower(value), "bearer") || !strings.Contains(unescaped, "invalid_token")) {
+		if hasInvalidToken([]string{value}) && (!strings.Contains(strings.ToLower(value), "bearer") || !strings.Contains(value, "invalid_token")) {
 			t.Errorf("%q", value)
 		}
 	})

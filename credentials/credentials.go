@@ -2,6 +2,7 @@ package credentials
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -127,11 +128,25 @@ func (c *Credentials) Token(ctx context.Context) (*oauth2.Token, error) {
 }
 
 func (c *Credentials) token(ctx context.Context) (*token, error) {
-	if tok := c.s.current.Load(); tok != nil {
-		tok.touch()
-		return tok, nil
+	tok := c.s.current.Load()
+	if tok == nil {
+		return c.s.get(ctx, startWait)
 	}
-	return c.s.get(ctx)
+	if tok.verdict.Load() == verdictCondemned {
+		c.renewed(ctx, tok)
+		if tok = c.s.current.Load(); tok == nil {
+			return c.s.get(ctx, startWait)
+		}
+	}
+	tok.touch()
+	return tok, nil
+}
+
+// renewed waits a while for the refresh that Invalidate began.
+func (c *Credentials) renewed(ctx context.Context, tok *token) {
+	ctx, cancel := context.WithTimeout(ctx, invalidateWait)
+	defer cancel()
+	c.s.next(ctx, tok)
 }
 
 // TokenSource is a view for libraries that want one; it waits within ctx. It
@@ -148,23 +163,23 @@ func (f tokenSource) Token() (*oauth2.Token, error) { return f() }
 
 // Ready waits until there is a token, for warming up before the first call and
 // for health checks. While one is in use it returns nil at once, whatever the
-// state of the token endpoint.
+// state of the token endpoint. For an endpoint that was never reached it waits
+// as long as ctx allows; without a deadline it returns the first failure.
 func (c *Credentials) Ready(ctx context.Context) error {
-	_, err := c.token(ctx)
+	if tok := c.s.current.Load(); tok != nil {
+		tok.touch()
+		return nil
+	}
+	_, err := c.s.get(ctx, math.MaxInt64)
 	return err
 }
 
-// Invalidate drops a token that is known to be bad, if it is the one in use; a
-// newer one stays. A dropped token is never sent again. The next one is fetched
-// at once, but at most once in 30 s: until then calls get UNAUTHENTICATED.
+// Invalidate says that a token is known to be bad, if it is the one in use; for
+// another one it does nothing. The next one is fetched at once, but at most once
+// in 30 s. Calls go on with the old token until there is a newer one; Token
+// waits for the newer one, for at most 2 s.
 func (c *Credentials) Invalidate(token string) {
-	now := time.Now()
-	c.g.mu.Lock()
-	dropped := c.s.drop(token, now)
-	c.g.mu.Unlock()
-	if dropped {
-		notify(c.g.observer.TokenInvalidated, TokenInvalidated{Target: c.s.target.public(), Reason: ReasonCaller})
-	}
+	c.s.refused(token, ReasonCaller)
 }
 
 // Close stops all refreshing, releases every waiting call, waits until no

@@ -3,6 +3,8 @@ package credentials
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -102,39 +104,41 @@ func (d *discovery) read(ctx context.Context, metadataURL string) (clientauth.En
 	var none clientauth.Endpoint
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, metadataURL, http.NoBody)
 	if err != nil {
-		return none, misled("the metadata URL is not valid")
+		return none, misled("the metadata URL is not valid", errors.New("Config.Issuer and Config.MetadataURL make no URL"))
 	}
+	during := func(f *failure) *failure { return f.during(http.MethodGet, metadataURL, "") }
 	req.Header.Set("Accept", "application/json")
 	resp, err := d.client.Do(req)
 	if err != nil {
-		return none, failureOf(err)
+		return none, during(failureOf(err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusNotFound {
-		return none, malformed(resp.StatusCode, "the authorization server has no metadata")
+		return none, during(malformed(resp.StatusCode, "the authorization server has no metadata"))
 	}
 	fields, failed := readObject(resp, d.wall(), "the metadata endpoint")
 	if failed != nil {
-		return none, failed
+		return none, during(failed)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return none, malformed(resp.StatusCode, "the metadata endpoint refused")
+		return none, during(malformed(resp.StatusCode, "the metadata endpoint refused"))
 	}
-	if stringField(fields, "issuer") != d.issuer {
-		return none, misled("the metadata names another issuer than the configured one")
+	if issuer := stringField(fields, "issuer"); issuer != d.issuer {
+		return none, during(misled("the metadata names another issuer than the configured one", anotherIssuer(d.issuer, issuer)))
 	}
 	endpoint := stringField(fields, "token_endpoint")
 	if alias := mtlsAlias(fields); d.mtls && alias != "" {
 		endpoint = alias
 	}
 	if endpoint == "" {
-		return none, misled("the metadata names no token endpoint")
+		return none, during(misled("the metadata names no token endpoint", errors.New("set Config.TokenURL instead")))
 	}
 	// What came by https leads nowhere else: plain http is for a server that is
 	// on loopback itself, or metadata could have the secret sent to whatever
 	// listens beside this client.
 	if checkEndpoint(endpoint, d.insecureHTTP) != nil || !d.insecureHTTP && isHTTPS(metadataURL) && !isHTTPS(endpoint) {
-		return none, misled("the metadata names a token endpoint that is not an https URL")
+		return none, during(misled("the metadata names a token endpoint that is not an https URL",
+			fmt.Errorf("the unverified token_endpoint %s can't be used; set Config.TokenURL, or see InsecureTokenURL", quoted(publicURL(endpoint)))))
 	}
 	return clientauth.Endpoint{URL: endpoint, Issuer: d.issuer}, nil
 }
@@ -158,6 +162,6 @@ func stringField(fields map[string]json.RawMessage, name string) string {
 }
 
 // misled is for metadata that can't be trusted: someone has to change it.
-func misled(text string) *failure {
-	return &failure{wide: true, slow: true, err: &Error{Kind: KindMisconfigured, text: text}}
+func misled(text string, cause error) *failure {
+	return &failure{wide: true, slow: true, err: &Error{Kind: KindMisconfigured, text: text, err: cause}}
 }

@@ -29,9 +29,6 @@ const (
 	// KindRejected: the endpoint refused the client or what it asked for, with
 	// an OAuth error code. UNAUTHENTICATED.
 	KindRejected
-	// KindTokenRefused: a server refused the token before its time, and the next
-	// one isn't due yet. UNAUTHENTICATED.
-	KindTokenRefused
 	// KindMisconfigured: the configuration can't work: a secret or key that
 	// can't be read, metadata of another issuer, a token type other than Bearer.
 	// INTERNAL.
@@ -80,8 +77,11 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap returns the cause, such as a *net.OpError or what a [Secret] returned,
-// or nil. The cause is for the operator: its text may name hosts and files.
+// Unwrap returns the cause, or nil: which URL was asked (without user and query)
+// and what came of it, with a *net.OpError or what a [Secret] returned behind it,
+// and the setting that would help. The cause is for the operator: its text may
+// name hosts and files, and quotes values of a server's, at most 128 bytes each,
+// which it calls unverified.
 func (e *Error) Unwrap() error { return e.err }
 
 // GRPCStatus gives the status that the call gets: one of UNAVAILABLE,
@@ -103,7 +103,7 @@ func (k ErrorKind) code() codes.Code {
 	switch k {
 	case KindUnavailable, KindMalformed:
 		return codes.Unavailable
-	case KindRejected, KindTokenRefused, KindInsecure:
+	case KindRejected, KindInsecure:
 		return codes.Unauthenticated
 	case KindDeadline:
 		return codes.DeadlineExceeded
@@ -123,8 +123,6 @@ func (k ErrorKind) String() string {
 		return "malformed"
 	case KindRejected:
 		return "rejected"
-	case KindTokenRefused:
-		return "token_refused"
 	case KindMisconfigured:
 		return "misconfigured"
 	case KindInsecure:

@@ -2,21 +2,31 @@ package credentials
 
 import (
 	"context"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	grpccredentials "google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
 
-// DialOptions attaches the credentials to a client and lets servers' refusals
+// DialOptions attaches the credentials to a client and lets servers' verdicts
 // reach them: when a call ends with UNAUTHENTICATED and the challenge
 // error="invalid_token" (RFC 6750 §3.1) in its www-authenticate trailer, the
-// token that it carried is dropped, and a unary call is replayed once if there
-// is another token by then. Streams aren't replayed: messages may be lost or
-// doubled. An UNAUTHENTICATED without that challenge changes nothing.
+// token that it carried is replaced, at most once in 30 s, and a unary call is
+// replayed once if there is another token by then: it waits for the one refresh
+// within its own deadline. Streams aren't replayed: messages may be lost or
+// doubled. An UNAUTHENTICATED without that challenge changes nothing, and
+// neither does a call that carried a second authorization value.
+//
+// Until a newer token is at hand the refused one goes on being sent, and each
+// call gets its own server's answer: one faulty replica of ten costs a tenth of
+// the calls. The token before is kept until a server has accepted the newer one,
+// and used if that one is refused first.
 //
 // Transport credentials must be given beside them. Interceptors that are chained
 // before these options see one call, those behind see the replay, too.
@@ -35,10 +45,16 @@ type call struct {
 	creds    *Credentials
 	override *override
 	trailer  metadata.MD
+	// pinned is the token that a replay must carry.
+	pinned *token
 
-	mu        sync.Mutex
-	token     *token
-	authority string
+	mu    sync.Mutex
+	token *token
+	// outgoing is the context that gRPC sends the call with: interceptors behind
+	// this one may have added metadata.
+	outgoing context.Context //nolint:containedctx // read when the call has ended
+	// second says that another credential added an authorization value.
+	second bool
 }
 
 func (c *Credentials) newCall(ctx context.Context) *call {
@@ -54,72 +70,151 @@ func (r *call) Value(key any) any {
 	return r.Context.Value(key)
 }
 
-// sent notes the token of an attempt. gRPC may make several; the last one's
-// outcome is the call's.
-func (r *call) sent(tok *token, uri []string) {
-	r.mu.Lock()
-	r.token = tok
-	if len(uri) > 0 {
-		r.authority = uri[0]
+// sent notes the token of an attempt and returns it, or the one that the replay
+// must carry. gRPC may make several attempts; the last one's outcome is the
+// call's.
+func (r *call) sent(ctx context.Context, tok *token) *token {
+	if r.pinned != nil {
+		tok = r.pinned
 	}
+	r.mu.Lock()
+	r.token, r.outgoing = tok, ctx
 	r.mu.Unlock()
+	return tok
 }
 
-// refused drops the token that the call carried if the server found it invalid,
-// and returns it.
+// carried is the token that the call went out with, nil for that of WithToken
+// or none.
+func (r *call) carried() *token {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.token
+}
+
+// ambiguous reports whether the call carried a second authorization value: which
+// of the two was refused is anyone's guess.
+func (r *call) ambiguous() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	md, ok := metadata.FromOutgoingContext(r.outgoing)
+	return r.second || ok && len(md.Get("authorization")) > 0
+}
+
+// accepted tells the credentials that the server took the token.
+func (r *call) accepted() {
+	if tok := r.carried(); tok != nil {
+		r.creds.s.accepted(tok)
+	}
+}
+
+// refused tells the credentials that the server found the token invalid, if it
+// did, and returns it.
 func (r *call) refused(err error) *token {
 	if status.Code(err) != codes.Unauthenticated || !hasInvalidToken(r.trailer.Get("www-authenticate")) {
 		return nil
 	}
-	r.mu.Lock()
-	tok, authority := r.token, authorityOf([]string{r.authority})
-	r.mu.Unlock()
-	if tok == nil {
-		return nil // WithToken's, or none was sent
-	}
-	// A second authorization value beside ours: which one was refused is
-	// anyone's guess.
-	if md, ok := metadata.FromOutgoingContext(r.Context); ok && len(md.Get("authorization")) > 0 {
+	tok := r.carried()
+	if tok == nil || r.ambiguous() {
 		return nil
 	}
-	r.creds.s.challenged(tok, authority)
+	r.creds.s.refused(tok.value, ReasonChallenge)
 	return tok
 }
 
 func (c *Credentials) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	record := c.newCall(ctx)
-	err := invoker(record, method, req, reply, cc, withTrailer(opts, record)...)
+	err := invoker(record, method, req, reply, cc, record.watch(opts)...)
 	if err == nil {
+		record.accepted()
 		return nil
 	}
 	refused := record.refused(err)
 	if refused == nil {
 		return err
 	}
-	next, fetchErr := c.token(ctx)
-	if fetchErr != nil || next == refused {
+	next := c.s.next(ctx, refused)
+	if next == nil {
 		return err // the server's answer says more than ours
 	}
 	record = c.newCall(ctx)
-	err = invoker(record, method, req, reply, cc, withTrailer(opts, record)...)
-	if err != nil {
-		record.refused(err)
+	record.pinned = next
+	err = invoker(record, method, req, reply, cc, record.watch(opts)...)
+	if err == nil {
+		record.accepted()
+		return nil
 	}
+	record.refused(err)
 	return err
 }
 
 func (c *Credentials) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	record := c.newCall(ctx)
+	_, override := callOf(ctx)
+	s := &streamCall{record: call{Context: ctx, creds: c, override: override}}
+	record := &s.record
 	// gRPC fills in the trailer before it calls OnFinish.
-	opts = append(withTrailer(opts, record), grpc.OnFinish(func(err error) {
-		if err != nil {
-			record.refused(err)
+	opts = append(record.watch(opts), grpc.OnFinish(func(err error) {
+		if err == nil {
+			record.accepted()
+			return
 		}
+		record.refused(err)
 	}))
-	return streamer(record, desc, cc, method, opts...)
+	stream, err := streamer(record, desc, cc, method, opts...)
+	if err != nil {
+		return nil, err
+	}
+	s.ClientStream = stream
+	return s, nil
 }
 
-// withTrailer never writes into a caller's array.
-func withTrailer(opts []grpc.CallOption, record *call) []grpc.CallOption {
-	return append(slices.Clip(opts), grpc.Trailer(&record.trailer))
+// streamCall is a stream whose first message says that the server accepted the
+// token: many streams have no other end than the caller's.
+type streamCall struct {
+	grpc.ClientStream
+
+	record   call
+	received bool
+}
+
+// RecvMsg implements grpc.ClientStream.
+func (s *streamCall) RecvMsg(m any) error {
+	err := s.ClientStream.RecvMsg(m)
+	if err == nil && !s.received {
+		s.received = true
+		s.record.accepted()
+	}
+	return err
+}
+
+// watch adds what the record needs to a call's options. It never writes into a
+// caller's array.
+func (r *call) watch(opts []grpc.CallOption) []grpc.CallOption {
+	opts = append(slices.Clip(opts), grpc.Trailer(&r.trailer))
+	for i, opt := range opts {
+		if other, ok := opt.(grpc.PerRPCCredsCallOption); ok && other.Creds != nil {
+			opts[i] = grpc.PerRPCCredentials(&otherCredentials{PerRPCCredentials: other.Creds, record: r})
+		}
+	}
+	return opts
+}
+
+// otherCredentials are those that a call option adds, and note whether they
+// send an authorization value.
+type otherCredentials struct {
+	grpccredentials.PerRPCCredentials
+
+	record *call
+}
+
+// GetRequestMetadata implements PerRPCCredentials.
+func (o *otherCredentials) GetRequestMetadata(ctx context.Context, uri ...string) (map[string]string, error) {
+	md, err := o.PerRPCCredentials.GetRequestMetadata(ctx, uri...)
+	for name := range maps.Keys(md) {
+		if strings.EqualFold(name, "authorization") {
+			o.record.mu.Lock()
+			o.record.second = true
+			o.record.mu.Unlock()
+		}
+	}
+	return md, err
 }

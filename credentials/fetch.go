@@ -83,10 +83,12 @@ func (g *group) exchange(ctx context.Context, s *source, endpoint clientauth.End
 	// The reader has judged the answer already: what comes back here is either
 	// its verdict or a fault of the transport.
 	if _, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, &client)); err != nil {
-		return nil, failureOf(err)
+		failed := failureOf(err)
+		return nil, failed.during(http.MethodPost, endpoint.URL, s.target.hint(failed.err.Code))
 	}
 	if reader.granted == nil {
-		return nil, &failure{wide: true, err: &Error{Kind: KindMalformed, text: "the token endpoint's answer could not be read"}}
+		failed := &failure{wide: true, err: &Error{Kind: KindMalformed, text: "the token endpoint's answer could not be read"}}
+		return nil, failed.during(http.MethodPost, endpoint.URL, "")
 	}
 	return reader.granted, nil
 }

@@ -50,16 +50,37 @@ type group struct {
 }
 
 // failure is the outcome of a fetch that brought no token. It answers every
-// call until its time is up.
+// call until the next attempt is due.
 type failure struct {
-	err   *Error
-	until time.Time
+	err *Error
+	// at is when the fetch ended.
+	at time.Time
+	// notBefore is what the server asked for, or the pause after a rejection:
+	// nothing shortens it.
+	notBefore time.Time
+	// pause is the backoff, and probe what it is shortened to while calls fail
+	// for want of a token.
+	pause, probe time.Duration
 	// wide says that it concerns every target of the client.
 	wide bool
 	// slow says that it won't pass by itself.
 	slow bool
 	// unreached says that no connection could be made.
 	unreached bool
+}
+
+// pauseFor sets the pauses after the nth failure in a row.
+func (f *failure) pauseFor(n int) {
+	f.pause = backoff(n, f.slow)
+	f.probe = starvedPause - jitter(starvedPause)
+	if f.slow {
+		f.notBefore = later(f.notBefore, f.at.Add(f.pause))
+	}
+}
+
+// backsOff reports whether the backoff is still running. A nil failure has none.
+func (f *failure) backsOff(now time.Time) bool {
+	return f != nil && now.Before(f.at.Add(f.pause))
 }
 
 // source returns the one source of a target, or one of its own that is broken.
@@ -82,17 +103,27 @@ func (g *group) source(t target) *source {
 	return s
 }
 
-// fail counts a failure that concerns every target, and pauses them all, for at
-// most limit where the server doesn't ask for more. The lock is held.
-func (g *group) fail(f *failure, outage uint64, now time.Time, limit time.Duration) {
-	if g.outage == outage {
+// fail counts a failure that concerns every target, and pauses them all. The
+// lock is held.
+func (g *group) fail(f *failure, a attempt) {
+	if g.failure != nil && g.failure.slow != f.slow {
+		g.failures = 0 // a rejection behind an outage is the first one
+	}
+	if g.outage == a.outage {
 		g.outage++
-		g.failures++
+		if !a.early {
+			g.failures++
+		}
 	}
-	f.until = later(f.until, now.Add(min(backoff(g.failures, f.slow), limit)))
-	if g.failure == nil || f.until.After(g.failure.until) {
-		g.failure = f
+	g.failures = max(g.failures, 1)
+	f.pauseFor(g.failures)
+	if old := g.failure; old != nil && old.notBefore.After(f.notBefore) {
+		if old.notBefore.After(f.at.Add(f.pause)) {
+			return // a request that was in flight beside it got a longer pause
+		}
+		f.notBefore = old.notBefore
 	}
+	g.failure = f
 }
 
 // reset forgets failures after a success and lets every target go on. The
@@ -115,6 +146,7 @@ func (g *group) close() {
 	g.closed = true
 	g.cancel()
 	for _, s := range g.sources {
+		s.newest, s.older = nil, nil
 		s.current.Store(nil)
 		if s.timer != nil {
 			s.timer.Stop()

@@ -19,29 +19,17 @@ func (c *Credentials) GetRequestMetadata(ctx context.Context, uri ...string) (ma
 		return override.metadata()
 	}
 	tok := c.s.current.Load()
-	if tok == nil || tok.refused.Load() != nil {
+	if tok == nil {
 		var err error
-		if tok, err = c.tokenFor(ctx, tok, uri); err != nil {
+		if tok, err = c.s.get(ctx, startWait); err != nil {
 			return nil, err
 		}
 	}
-	tok.touch()
 	if record != nil && record.creds.s == c.s {
-		record.sent(tok, uri)
+		tok = record.sent(ctx, tok)
 	}
+	tok.touch()
 	return tok.header, nil
-}
-
-// tokenFor is the slow path: there is no token, or one that some server
-// refused.
-func (c *Credentials) tokenFor(ctx context.Context, tok *token, uri []string) (*token, error) {
-	if tok == nil {
-		return c.s.get(ctx)
-	}
-	if tok.refusedBy(uri) {
-		return c.s.replace(ctx, tok)
-	}
-	return tok, nil
 }
 
 // RequireTransportSecurity implements PerRPCCredentials. With an option that

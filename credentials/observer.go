@@ -20,7 +20,7 @@ type Observer struct {
 	FetchFailed func(FetchFailed)
 	// TokenReplaced: a token gave way to a newer one while it was still valid.
 	TokenReplaced func(TokenReplaced)
-	// TokenInvalidated: a token was dropped before its expiry.
+	// TokenInvalidated: a token in use was found bad before its expiry.
 	TokenInvalidated func(TokenInvalidated)
 }
 
@@ -64,7 +64,7 @@ type TokenReplaced struct {
 	Remaining time.Duration
 }
 
-// InvalidationReason says why a token was dropped.
+// InvalidationReason says who found a token bad.
 type InvalidationReason uint8
 
 const (
@@ -80,8 +80,9 @@ type TokenInvalidated struct {
 	Target Target
 	// Reason says who found it invalid.
 	Reason InvalidationReason
-	// Kept says that the token is dropped for the server that refused it only,
-	// since a refresh was forced less than 30 s ago.
+	// Kept says that the token goes on being sent and nothing replaces it yet: a
+	// refresh was forced less than 30 s ago, or can't be made now. One faulty
+	// replica shows as a steady rate of these.
 	Kept bool
 }
 

@@ -56,7 +56,7 @@ func TestObserver(t *testing.T) {
 			"started {aud [https://a.test] [read]}", "failed 1s unavailable 7s false",
 			"started {aud [https://a.test] [read]}", "ended 1s 1h0m0s",
 			"started {aud [https://a.test] [read]}", "ended 0s 1h0m0s", "replaced true",
-			"started {aud [https://a.test] [read]}", "ended 0s 1h0m0s",
+			"started {aud [https://a.test] [read]}", "ended 0s 1h0m0s", "replaced false",
 		}
 		synctest.Wait()
 		mu.Lock()
@@ -113,7 +113,7 @@ func TestErrorIsATypedStatus(t *testing.T) {
 				t.Errorf("%v has another code", k)
 			}
 		}
-		if len(names) != 9 {
+		if len(names) != 8 {
 			t.Error(names)
 		}
 	})

@@ -2,8 +2,6 @@ package credentials
 
 import (
 	"context"
-	"crypto/sha256"
-	"slices"
 	"time"
 )
 
@@ -13,12 +11,21 @@ type attempt struct {
 	wallStarted time.Time
 	outage      uint64
 	probe       bool
+	// early says that it began before the backoff alone would have let it, for
+	// want of a token. It doesn't count for the backoff.
+	early bool
 }
 
 // start begins a fetch on the group's own context. The lock is held.
 func (s *source) start(now time.Time) {
 	g := s.g
-	a := attempt{started: now, wallStarted: g.wall(), outage: g.outage, probe: g.failures > 0}
+	a := attempt{
+		started: now, wallStarted: g.wall(), outage: g.outage, probe: g.failures > 0,
+		early: g.failure.backsOff(now) || s.failure.backsOff(now),
+	}
+	if s.renewalDue(now) {
+		s.forced = now
+	}
 	g.probing = g.probing || a.probe
 	s.fetching = true
 	g.work.Go(func() { s.run(a) })
@@ -51,9 +58,6 @@ func (s *source) finish(a attempt, granted *grant, failed *failure) {
 	}
 	var replaced *token
 	var tok *token
-	if failed == nil && s.isDropped(granted.accessToken) {
-		failed = &failure{slow: true, err: &Error{Kind: KindTokenRefused, text: "the endpoint gave a token again that a server has refused"}}
-	}
 	if failed == nil {
 		tok = newToken(granted.accessToken, granted.lifetime, a.started, a.wallStarted)
 		replaced = s.install(tok)
@@ -70,13 +74,17 @@ func (s *source) finish(a attempt, granted *grant, failed *failure) {
 		s.advance(now)
 	}
 	closed := g.closed
+	var told *Error
+	if failed != nil {
+		told = s.errorOf(failed, now, s.starving(failed, now))
+	}
 	g.mu.Unlock()
 
 	public := s.target.public()
 	switch {
 	case closed:
 	case failed != nil:
-		notify(g.observer.FetchFailed, FetchFailed{Target: public, Duration: now.Sub(a.started), Err: failed.remaining(now), TokenValid: valid})
+		notify(g.observer.FetchFailed, FetchFailed{Target: public, Duration: now.Sub(a.started), Err: told, TokenValid: valid})
 	default:
 		notify(g.observer.FetchEnded, FetchEnded{Target: public, Duration: now.Sub(a.started), Lifetime: tok.lifetime})
 		if replaced != nil {
@@ -85,137 +93,23 @@ func (s *source) finish(a attempt, granted *grant, failed *failure) {
 	}
 }
 
-// install puts a token into use and returns the one that it replaced. The lock
-// is held.
-func (s *source) install(tok *token) *token {
-	g := s.g
-	g.reached = true
-	g.reset()
-	s.failures, s.failure = 0, nil
-	s.lifetime = tok.lifetime
-	if g.closed {
-		return nil
-	}
-	return s.current.Swap(tok)
-}
-
 // fail files a failure where it belongs. The lock is held.
 func (s *source) fail(a attempt, f *failure, now time.Time) {
 	g := s.g
 	g.reached = g.reached || f.err.HTTPStatus != 0 || f.err.Kind == KindUnavailable && !f.unreached
-	f.until = now.Add(min(f.err.RetryAfter, maxRetryAfter))
-	limit := s.urgency(f, now)
+	f.at = now
+	f.notBefore = now.Add(min(f.err.RetryAfter, maxRetryAfter))
 	if f.wide {
-		g.fail(f, a.outage, now, limit)
+		g.fail(f, a)
 		return
 	}
 	// The endpoint works; only this target has a fault.
 	g.reset()
-	s.failures++
-	f.until = later(f.until, now.Add(min(backoff(s.failures, f.slow), limit)))
+	if !a.early || s.failures == 0 {
+		s.failures++
+	}
+	f.pauseFor(s.failures)
 	s.failure = f
-}
-
-// urgency bounds the pause while a token runs out: an endpoint that comes back
-// shortly before the expiry must be found in time. The lock is held.
-func (s *source) urgency(f *failure, now time.Time) time.Duration {
-	tok := s.current.Load()
-	if tok == nil || f.slow {
-		return probeMax
-	}
-	return max(tok.expiry.Sub(now)/urgencyDivisor, backoffBase/2)
-}
-
-// drop takes a token out of use, exactly that one, and lets the next fetch
-// happen at once unless one was forced shortly before. It reports whether the
-// token was in use. The lock is held.
-func (s *source) drop(value string, now time.Time) bool {
-	s.remember(value)
-	tok := s.current.Load()
-	if tok == nil || tok.value != value {
-		return false
-	}
-	if tok.used.Load() {
-		s.lastUsed = now
-	}
-	s.current.Store(nil)
-	if s.mayForce(now) {
-		s.forced = now
-	} else {
-		f := &failure{
-			err:   &Error{Kind: KindTokenRefused, text: "servers keep refusing the tokens"},
-			until: s.forced.Add(forcedInterval),
-		}
-		if s.failure == nil || f.until.After(s.failure.until) {
-			s.failure = f
-		}
-	}
-	s.settle()
-	s.advance(now)
-	return true
-}
-
-// mayForce reports whether a refusal may cause a fetch now.
-func (s *source) mayForce(now time.Time) bool {
-	return s.forced.IsZero() || now.Sub(s.forced) >= forcedInterval
-}
-
-// challenged takes in that a server refused a token as invalid. The first time
-// the token is dropped for everyone. Within 30 s of that no refresh may be
-// forced: then the token is dropped for the server that refused it, so that one
-// faulty server doesn't take the token from all the others.
-func (s *source) challenged(tok *token, authority string) {
-	g := s.g
-	now := time.Now()
-	g.mu.Lock()
-	inUse := s.current.Load() == tok
-	kept := inUse && !s.mayForce(now) && tok.refuse(authority)
-	if !kept {
-		s.drop(tok.value, now)
-	}
-	g.mu.Unlock()
-	if inUse {
-		notify(g.observer.TokenInvalidated, TokenInvalidated{Target: s.target.public(), Reason: ReasonChallenge, Kept: kept})
-	}
-}
-
-// replace is for a call to a server that refused the current token: it drops
-// the token if a refresh may be forced again, and otherwise says no.
-func (s *source) replace(ctx context.Context, tok *token) (*token, error) {
-	g := s.g
-	now := time.Now()
-	g.mu.Lock()
-	if s.current.Load() == tok && !s.mayForce(now) {
-		defer g.mu.Unlock()
-		f := failure{
-			err:   &Error{Kind: KindTokenRefused, text: "the server keeps refusing the tokens"},
-			until: s.forced.Add(forcedInterval),
-		}
-		return nil, f.remaining(now)
-	}
-	dropped := s.drop(tok.value, now)
-	g.mu.Unlock()
-	if dropped {
-		notify(g.observer.TokenInvalidated, TokenInvalidated{Target: s.target.public(), Reason: ReasonChallenge})
-	}
-	return s.get(ctx)
-}
-
-// remember keeps a refused token from ever being used again. Hashes are enough
-// for that and hold no secret. The lock is held.
-func (s *source) remember(value string) {
-	hash := sha256.Sum256([]byte(value))
-	if slices.Contains(s.dropped, hash) {
-		return
-	}
-	if len(s.dropped) >= maxDropped {
-		s.dropped = slices.Delete(s.dropped, 0, 1)
-	}
-	s.dropped = append(s.dropped, hash)
-}
-
-func (s *source) isDropped(value string) bool {
-	return len(s.dropped) > 0 && slices.Contains(s.dropped, sha256.Sum256([]byte(value)))
 }
 
 // public is the target as observers see it.

@@ -2,7 +2,6 @@ package credentials
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"net/url"
 	"sync/atomic"
@@ -15,8 +14,6 @@ const (
 	clockCheck = time.Minute
 	// clockCheckDivisor makes that more often for short tokens.
 	clockCheckDivisor = 8
-	// maxDropped bounds the tokens remembered as refused.
-	maxDropped = 32
 )
 
 // source keeps the token of one target. It is a state machine that moves when a
@@ -29,13 +26,17 @@ type source struct {
 	// broken is set when the target can't be asked for at all.
 	broken *Error
 
-	// current is the token that calls take, nil when there is none.
+	// current is the token that calls take, nil when there is none: newest or
+	// older.
 	current atomic.Pointer[token]
 
 	// Under g.mu.
 
-	fetching bool
-	waiters  int
+	// newest is the token that was fetched last. older is the one before, kept
+	// until a server has accepted the newest; nil otherwise.
+	newest, older *token
+	fetching      bool
+	waiters       int
 	// settled is closed and replaced when waiters should look again.
 	settled  chan struct{}
 	timer    *time.Timer
@@ -48,24 +49,26 @@ type source struct {
 	// ended counts fetches that ended, and last is the outcome of the latest.
 	ended uint64
 	last  *failure
-	// forced is when a refusal last forced a refresh.
-	forced time.Time
-	// dropped holds hashes of refused tokens, which are never used again.
-	dropped []([sha256.Size]byte)
+	// renewAt is when the refresh that a refusal asks for may begin, zero when
+	// none does, and forced is when the last such refresh began.
+	renewAt, forced time.Time
 }
 
 // get is the slow path of a call: there is no token to take at once. It starts
-// or joins a fetch and waits as long as the caller's context allows.
-func (s *source) get(ctx context.Context) (*token, error) {
+// or joins a fetch and waits as long as the caller's context allows. For a
+// server that was never reached it waits for at most that long, to the end of
+// the attempt under way.
+func (s *source) get(ctx context.Context, atStart time.Duration) (*token, error) {
 	if s.broken != nil {
 		return nil, s.broken
 	}
 	g := s.g
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	began := time.Now()
+	s.lastUsed = began
 	for first, ended := true, s.ended; ; first = false {
 		now := time.Now()
-		s.lastUsed = now
 		if g.closed {
 			return nil, errorClosed()
 		}
@@ -79,13 +82,14 @@ func (s *source) get(ctx context.Context) (*token, error) {
 			tok.touch()
 			return tok, nil
 		}
-		if f := s.holding(now); f != nil && !s.pending() && !s.startingUp(ctx) {
-			return nil, f.remaining(now)
+		startingUp := now.Sub(began) < atStart && s.startingUp(ctx)
+		if f := s.holding(now, true); f != nil && !s.pending() && !startingUp {
+			return nil, s.errorOf(f, now, true)
 		}
 		// A fetch that this call waited for failed, and the next one is already
 		// under way: the outcome of the first is this call's answer.
-		if !first && s.ended != ended && s.last != nil && !s.startingUp(ctx) {
-			return nil, s.last.remaining(now)
+		if !first && s.ended != ended && s.last != nil && !startingUp {
+			return nil, s.errorOf(s.last, now, true)
 		}
 		settled := s.settled
 		s.waiters++
@@ -104,7 +108,7 @@ func (s *source) get(ctx context.Context) (*token, error) {
 func (s *source) leave(err error, now time.Time) *Error {
 	f := s.g.failure
 	if errors.Is(err, context.DeadlineExceeded) && f != nil && f.unreached && !s.g.reached {
-		out := f.remaining(now)
+		out := s.errorOf(f, now, true)
 		out.err = errors.Join(out.err, err)
 		return out
 	}
@@ -126,27 +130,24 @@ func (s *source) advance(now time.Time) {
 	if s.g.closed {
 		return
 	}
-	tok := s.current.Load()
-	if tok != nil && tok.expired(now, s.g.wall()) {
-		s.current.Store(nil)
-		tok = nil
-	}
-	if tok != nil && tok.used.Swap(false) {
+	if tok := s.current.Load(); tok != nil && tok.used.Swap(false) {
 		s.lastUsed = now
 	}
-	if s.wants(tok, now) && !s.fetching && !s.blocked() && !s.notBefore(now).After(now) {
+	s.expire(now)
+	if s.wants(now) && !s.fetching && !s.blocked() && s.holding(now, false) == nil {
 		s.start(now)
 	}
-	s.arm(tok, now)
+	s.arm(now)
 }
 
 // wants reports whether a fetch is wanted as soon as it is allowed.
-func (s *source) wants(tok *token, now time.Time) bool {
+func (s *source) wants(now time.Time) bool {
+	tok := s.newest
 	if tok == nil {
 		return s.waiters > 0 || !s.lastUsed.IsZero() && now.Sub(s.lastUsed) < s.patience()
 	}
 	due := !now.Before(tok.refreshAt) || !s.g.wall().Before(tok.wallExpiry.Add(tok.refreshAt.Sub(tok.expiry)))
-	return due && now.Sub(s.lastUsed) < tok.lifetime
+	return (due || s.renewalDue(now)) && now.Sub(s.lastUsed) < tok.lifetime
 }
 
 // patience is how long a source without a token keeps trying after the last
@@ -166,43 +167,68 @@ func (s *source) blocked() bool { return s.g.failures > 0 && s.g.probing }
 // outcome this source will learn.
 func (s *source) pending() bool { return s.fetching || s.blocked() }
 
-// notBefore is the earliest time of the next fetch.
-func (s *source) notBefore(now time.Time) time.Time {
-	if f := s.holding(now); f != nil {
-		return f.until
-	}
-	return now
+// starving reports whether calls fail, or wait, for want of a token, and did so
+// since the failure.
+func (s *source) starving(f *failure, now time.Time) bool {
+	lacking := s.current.Load() == nil || s.renewalDue(now)
+	return lacking && (s.waiters > 0 || s.lastUsed.After(f.at))
 }
 
-// holding is the failure that answers calls now, or nil.
-func (s *source) holding(now time.Time) *failure {
-	f := s.g.failure
-	if f == nil || s.failure != nil && s.failure.until.After(f.until) {
-		f = s.failure
+// until is the earliest time of an attempt after the failure.
+func (s *source) until(f *failure, starving bool) time.Time {
+	pause := f.pause
+	if starving {
+		pause = min(pause, f.probe)
 	}
-	if f == nil || !f.until.After(now) {
-		return nil
+	if s.newest != nil {
+		// An endpoint that comes back shortly before the expiry must be found in
+		// time.
+		pause = min(pause, max(s.newest.expiry.Sub(f.at)/urgencyDivisor, backoffBase/2))
 	}
-	return f
+	return later(f.at.Add(pause), f.notBefore)
+}
+
+// holding is the failure that keeps the next attempt waiting longest and answers
+// calls meanwhile, or nil. With call it counts a call that asks now.
+func (s *source) holding(now time.Time, call bool) *failure {
+	var longest *failure
+	var until time.Time
+	for _, f := range []*failure{s.g.failure, s.failure} {
+		if f == nil {
+			continue
+		}
+		if at := s.until(f, call || s.starving(f, now)); at.After(now) && at.After(until) {
+			longest, until = f, at
+		}
+	}
+	return longest
 }
 
 // arm sets the timer. The lock is held.
-func (s *source) arm(tok *token, now time.Time) {
+func (s *source) arm(now time.Time) {
 	var next time.Time
 	wake := func(at time.Time) {
 		if next.IsZero() || at.Before(next) {
 			next = at
 		}
 	}
-	if tok != nil {
+	if tok := s.newest; tok != nil {
 		wake(tok.expiry)
+		if s.older != nil {
+			wake(s.older.expiry) // an acceptance may put it into use before the next look
+		}
 		wake(now.Add(min(clockCheck, tok.lifetime/clockCheckDivisor)))
 		if tok.refreshAt.After(now) {
 			wake(tok.refreshAt)
 		}
 	}
-	if !s.fetching && !s.blocked() && s.wants(tok, now) {
-		wake(s.notBefore(now))
+	if s.renewAt.After(now) {
+		wake(s.renewAt)
+	}
+	if !s.fetching && !s.blocked() && s.wants(now) {
+		if f := s.holding(now, false); f != nil {
+			wake(s.until(f, s.starving(f, now)))
+		}
 	}
 	if next.IsZero() {
 		if s.timer != nil {
@@ -222,11 +248,7 @@ func (s *source) arm(tok *token, now time.Time) {
 func (s *source) tick() {
 	s.g.mu.Lock()
 	defer s.g.mu.Unlock()
-	had := s.current.Load()
 	s.advance(time.Now())
-	if had != s.current.Load() {
-		s.settle()
-	}
 }
 
 // settle wakes the waiters. The lock is held.
@@ -235,9 +257,9 @@ func (s *source) settle() {
 	s.settled = make(chan struct{})
 }
 
-// remaining is the error for a caller that asks now.
-func (f *failure) remaining(now time.Time) *Error {
+// errorOf is the failure for a caller that asks now.
+func (s *source) errorOf(f *failure, now time.Time, starving bool) *Error {
 	out := *f.err
-	out.RetryAfter = max(f.until.Sub(now), 0)
+	out.RetryAfter = max(s.until(f, starving).Sub(now), 0)
 	return &out
 }

@@ -120,9 +120,8 @@ func TestOverTLS(t *testing.T) {
 		if seen := server2.tokens(); len(seen) != 1 {
 			t.Fatal(seen)
 		}
-		value(t, creds2) // the next one is under way
-		if n := i.Requests(token); n != 4 {
-			t.Fatal(n)
+		if err := i.Await(within(t, 20*time.Second), token, 4); err != nil { // the next one is under way
+			t.Fatal(err)
 		}
 	})
 	t.Run("none when the handler itself says UNAUTHENTICATED", func(t *testing.T) {

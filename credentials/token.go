@@ -1,7 +1,6 @@
 package credentials
 
 import (
-	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -16,11 +15,24 @@ const (
 	// sent, so that it doesn't expire on its way.
 	marginDivisor = 20
 	maxMargin     = 10 * time.Second
-	// maxRefusals bounds the authorities remembered for one token.
-	maxRefusals = 64
 )
 
-// token is one access token in use. All but used and refused is immutable.
+// verdict is what servers last said of a token.
+type verdict = uint32
+
+const (
+	// verdictNone means that no server has judged the token, or that an older
+	// token is tried once more because the newer one was refused.
+	verdictNone verdict = iota
+	verdictAccepted
+	verdictRefused
+	// verdictCondemned means that Invalidate named the token: no server's answer
+	// changes that.
+	verdictCondemned
+)
+
+// token is one access token in use. All but used, verdict and proven is
+// immutable.
 type token struct {
 	value string
 	// header is shared by every call: gRPC only reads it.
@@ -36,9 +48,11 @@ type token struct {
 
 	// used says that a call took the token since someone last looked.
 	used atomic.Bool
-	// refused lists authorities that refused the token while no refresh could be
-	// forced. Nil for nearly every token.
-	refused atomic.Pointer[[]string]
+	// verdict is written under the group's lock and read without it.
+	verdict atomic.Uint32
+	// proven says that a server accepted the token, and that it wasn't refused
+	// when it was tried once more instead of a newer one. Under the group's lock.
+	proven bool
 }
 
 // newToken counts the lifetime from the start of the request: the server
@@ -69,26 +83,16 @@ func (t *token) touch() {
 	}
 }
 
-// refusedBy reports whether the server of a call refused this token before.
-func (t *token) refusedBy(uri []string) bool {
-	refused := t.refused.Load()
-	return refused != nil && slices.Contains(*refused, authorityOf(uri))
+// judged reports whether an acceptance would tell nothing new. It costs a call
+// one load.
+func (t *token) judged() bool {
+	v := t.verdict.Load()
+	return v == verdictAccepted || v == verdictCondemned
 }
 
-// refuse remembers an authority and reports whether there was room. It is
-// called under the group's lock.
-func (t *token) refuse(authority string) bool {
-	var list []string
-	if old := t.refused.Load(); old != nil {
-		list = *old
-	}
-	if slices.Contains(list, authority) {
-		return true
-	}
-	if len(list) >= maxRefusals {
-		return false
-	}
-	list = append(slices.Clone(list), authority)
-	t.refused.Store(&list)
-	return true
+// inherit takes over what is known of an equal token: some endpoints give the
+// same one again until it expires.
+func (t *token) inherit(from *token) {
+	t.verdict.Store(from.verdict.Load())
+	t.proven = from.proven
 }

@@ -76,7 +76,7 @@ func newInstruments(meter metric.Meter) (*instruments, error) {
 		asked:        duration("usher.authz.engine.duration", "Requests to the engine."),
 		checks:       counter("usher.authz.checks", "Relation checks, by effect and by whether the cache knew."),
 		fetched:      duration("usher.credentials.fetch.duration", "Fetches of service tokens."),
-		invalidated:  counter("usher.credentials.invalidations", "Service tokens dropped before their expiry."),
+		invalidated:  counter("usher.credentials.invalidations", "Service tokens found bad before their expiry."),
 		panics:       counter("usher.panics", "Contained panics of handlers and hooks."),
 		loadedAt:     map[string]time.Time{},
 	}

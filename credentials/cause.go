@@ -1,0 +1,87 @@
+package credentials
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxQuoted bounds a value of a server's, and maxURL a URL, in a cause.
+const (
+	maxQuoted = 128
+	maxURL    = 256
+)
+
+// during adds to a failure which request brought it, for the operator alone:
+// it becomes a part of the cause.
+func (f *failure) during(method, rawURL, hint string) *failure {
+	where := method + " " + publicURL(rawURL)
+	switch {
+	case f.err.err != nil:
+		f.err.err = fmt.Errorf("%s: %w", where, f.err.err)
+	case f.err.HTTPStatus != 0:
+		f.err.err = fmt.Errorf("%s: HTTP %d%s", where, f.err.HTTPStatus, hint)
+	default:
+		f.err.err = errors.New(where)
+	}
+	return f
+}
+
+// hint names the settings that an OAuth error is about.
+func (t target) hint(code string) string {
+	switch code {
+	case "invalid_client":
+		return "; Config.ClientID and Config.Auth must be what the server has registered"
+	case "unauthorized_client", "unsupported_grant_type":
+		return "; the server must allow Config.ClientID the client_credentials grant"
+	case "invalid_scope":
+		return fmt.Sprintf("; the server must allow the client Scopes %.*q", maxQuoted, t.scopes)
+	case "invalid_target":
+		return fmt.Sprintf("; the server must know Resource %.*q, Audience %.*q", maxQuoted, t.resources, maxQuoted, t.audience)
+	}
+	return ""
+}
+
+// publicURL is a URL without what may be secret: user, password and query.
+func publicURL(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "(not a URL)"
+	}
+	u.User, u.RawQuery, u.ForceQuery, u.Fragment = nil, "", false, ""
+	text, rest := cut(u.String(), maxURL)
+	return text + rest
+}
+
+// quoted is a value of a server's, which nothing has verified, for an operator
+// to read: escaped and bounded.
+func quoted(value string) string {
+	text, rest := cut(value, maxQuoted)
+	return strconv.Quote(text) + rest
+}
+
+// cut shortens a text to at most n bytes of whole runes.
+func cut(text string, n int) (short, ellipsis string) {
+	if len(text) <= n {
+		return text, ""
+	}
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return text[:n], "…"
+}
+
+// anotherIssuer is the cause of refused metadata (RFC 8414 §3.3, OpenID Connect
+// Discovery 1.0 §4.3).
+func anotherIssuer(want, got string) error {
+	switch {
+	case got == "":
+		return fmt.Errorf("Config.Issuer is %q, the metadata names none", want)
+	case strings.TrimSuffix(got, "/") == strings.TrimSuffix(want, "/"):
+		return fmt.Errorf("Config.Issuer is %q, the metadata has the unverified issuer %s: they differ in a trailing slash, and must be equal", want, quoted(got))
+	}
+	return fmt.Errorf("Config.Issuer is %q, the metadata has the unverified issuer %s: they must be equal", want, quoted(got))
+}

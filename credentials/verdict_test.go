@@ -1,0 +1,143 @@
+package credentials
+
+import (
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/usher-auth/usher/credentials/credentialstest"
+)
+
+func verdictCreds(t *testing.T, i *credentialstest.Issuer, change func(*Config)) *Credentials {
+	t.Helper()
+	i.AddClient(credentialstest.Client{ID: "a", Secret: "not-a-secret", Opaque: true})
+	cfg := Config{TokenURL: i.TokenURL(), ClientID: "a", HTTPClient: i.Client(), Auth: SecretBasic(Constant("not-a-secret"))}
+	if change != nil {
+		change(&cfg)
+	}
+	creds, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { creds.Close() })
+	return creds
+}
+
+// Verdicts of servers, of callers and of the clock in any order: there is a
+// token while one lives, an older one only until the newest was accepted, no
+// refresh is forced twice in 30 s, and nothing that a refusal does takes the
+// token away.
+func TestRow52VerdictsInAnyOrder(t *testing.T) {
+	for seed := range uint64(40) {
+		synctest.Test(t, func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(seed, 52))
+			life := []time.Duration{time.Minute, 10 * time.Minute, time.Hour, 24 * time.Hour}[seed%4]
+			i := credentialstest.NewIssuer(t, credentialstest.InMemory(), credentialstest.Lifetime(life))
+			var mu sync.Mutex
+			told := 0
+			creds := verdictCreds(t, i, func(c *Config) {
+				c.Observer.TokenInvalidated = func(TokenInvalidated) {
+					mu.Lock()
+					told++
+					mu.Unlock()
+				}
+			})
+			s := creds.s
+			var seen []*token
+			var forced []time.Time
+			for range 2000 {
+				tok, err := creds.token(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Contains(seen, tok) {
+					seen = append(seen, tok)
+				}
+				one := seen[len(seen)-1-rnd.IntN(min(3, len(seen)))]
+				switch rnd.IntN(12) {
+				case 0, 1, 2, 3:
+					s.accepted(one)
+				case 4, 5, 6:
+					s.refused(one.value, ReasonChallenge)
+				case 7:
+					creds.Invalidate(one.value)
+				case 8:
+					i.Script(credentialstest.TokenEndpoint, credentialstest.Alter(map[string]any{"access_token": one.value}))
+				case 9:
+					time.Sleep(life / 20) // its margin: the token is past its time here and there
+				default:
+					time.Sleep(time.Duration(rnd.IntN(5000)) * time.Millisecond)
+				}
+				synctest.Wait()
+				s.g.mu.Lock()
+				cur, newest, older, last := s.current.Load(), s.newest, s.older, s.forced
+				s.g.mu.Unlock()
+				switch {
+				case cur != newest && cur != older, cur == nil && newest != nil:
+					t.Fatalf("seed %d: the current token is neither the newest nor the older", seed)
+				case older != nil && newest.verdict.Load() == verdictAccepted:
+					t.Fatalf("seed %d: an older token beside one that was accepted", seed)
+				case older != nil && older.value == newest.value:
+					t.Fatalf("seed %d: one token twice", seed)
+				case cur != nil && cur.expiry.Before(time.Now()):
+					t.Fatalf("seed %d: the current token is past its time", seed)
+				case cur == older && cur != nil && newest.verdict.Load() < verdictRefused:
+					t.Fatalf("seed %d: an older token is sent instead of a newer one that is good", seed)
+				}
+				if !last.IsZero() && (len(forced) == 0 || !forced[len(forced)-1].Equal(last)) {
+					forced = append(forced, last)
+				}
+			}
+			for n := 1; n < len(forced); n++ {
+				if gap := forced[n].Sub(forced[n-1]); gap < forcedInterval {
+					t.Errorf("seed %d: forced again after %v", seed, gap)
+				}
+			}
+			if len(forced) < 3 || told == 0 || len(seen) < 3 {
+				t.Errorf("seed %d: %d refreshes forced, %d refusals, %d tokens: nothing happened", seed, len(forced), told, len(seen))
+			}
+		})
+	}
+}
+
+// A refusal that arrives when the token's time is over, before its timer ran,
+// finds no token.
+func TestRow52RefusedAfterItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := credentialstest.NewIssuer(t, credentialstest.InMemory())
+		creds := verdictCreds(t, i, nil)
+		tok, err := creds.token(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		creds.g.wall = func() time.Time { return time.Now().Round(0).Add(2 * time.Hour) } // the machine slept
+		creds.s.refused(tok.value, ReasonChallenge)
+		if next, err := creds.token(t.Context()); err != nil || next.value == tok.value {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// A call that is refused after Close, or with a token that has given way, tells
+// nothing.
+func TestRow52RefusalsThatComeTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := credentialstest.NewIssuer(t, credentialstest.InMemory())
+		told := 0
+		creds := verdictCreds(t, i, func(c *Config) { c.Observer.TokenInvalidated = func(TokenInvalidated) { told++ } })
+		tok, err := creds.token(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		creds.s.refused("another", ReasonChallenge)
+		creds.Close()
+		creds.s.refused(tok.value, ReasonChallenge)
+		creds.s.accepted(tok)
+		if told != 0 || creds.s.next(t.Context(), tok) != nil || i.Requests(credentialstest.TokenEndpoint) != 1 {
+			t.Errorf("%d refusals told, %d requests", told, i.Requests(credentialstest.TokenEndpoint))
+		}
+	})
+}
