@@ -2,9 +2,11 @@ package verify
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +18,7 @@ const maxAnswer = 64 << 10
 
 // post sends one introspection request (RFC 7662 §2.1) and returns the body of
 // the answer. Redirects are not followed: they would post the token again, to
-// whoever the answer names.
+// whatever server the answer names.
 func (in *Introspection) post(ctx context.Context, token string) (string, error) {
 	const what = "introspection"
 	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
@@ -26,7 +28,7 @@ func (in *Introspection) post(ctx context.Context, token string) (string, error)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, in.endpoint.URL, strings.NewReader(form.Encode()))
 	if err != nil {
-		return "", &fetchError{what: what + ": the URL can't be used", config: true}
+		return "", &fetchError{what: what + ": IntrospectionConfig.URL can't be used", config: true}
 	}
 	header.Set("Content-Type", "application/x-www-form-urlencoded")
 	header.Set("Accept", "application/json")
@@ -37,7 +39,7 @@ func (in *Introspection) post(ctx context.Context, token string) (string, error)
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return "", &fetchError{what: what, status: res.StatusCode, retryAfter: retryAfter(res.Header)}
+		return "", newStatusError(res)
 	}
 	body, err := readBounded(res.Body, maxAnswer)
 	if errors.Is(err, errBodySize) {
@@ -53,52 +55,206 @@ func (in *Introspection) post(ctx context.Context, token string) (string, error)
 // read. It is not the endpoint's fault.
 type authError struct{ err error }
 
-func (e *authError) Error() string { return "introspection: our own client authentication" }
+func (e *authError) Error() string {
+	text := "introspection: this server's own credentials can't be made: check IntrospectionConfig.Auth"
+	if known := (*clientauth.Error)(nil); errors.As(e.err, &known) {
+		text += ": " + known.Text // constant
+	}
+	return text
+}
+
 func (e *authError) Unwrap() error { return e.err }
 
 // errAnswer is an answer that is no verdict. It is the endpoint's fault, never
 // the token's.
 const errAnswer = fault("introspection: the answer is malformed or too large")
 
-// verdict reads an answer (RFC 7662 §2.2). Only the JSON literal true makes a
-// token active; an answer that leaves any doubt is an outage.
-func (in *Introspection) verdict(token, text string) (*cached, error) {
-	c, refused := decodeClaims(text)
-	switch refused {
-	case nil:
-		return in.judge(token, c)
-	case errClaimsJSON, errClaimsMember, errClaimsType:
-		return nil, errAnswer
-	default: // a binding that can't be verified, an actor chain without end
-		return in.refuse(token, refused), nil
-	}
-}
-
-func (in *Introspection) refuse(token string, refused *Error) *cached {
-	return &cached{token: fingerprint(token), refused: refused, until: instantOf(time.Now().Add(in.negative))}
-}
-
-// judge decides on an answer that was decoded.
-func (in *Introspection) judge(token string, c *claims) (*cached, error) {
-	switch c.active {
+// verdict reads an answer (RFC 7662 §2.2) that was asked for at that time. For a
+// token that was verified locally, local are its claims, otherwise nil.
+//
+// The member active is judged first. The literal false, written once in a JSON
+// object, refuses the token, whatever the object's other members hold. Only the
+// literal true makes a token active, and then the whole object is read
+// strictly; null stands for an absent member. All else, and above all what is no
+// JSON object or is followed by more, is no verdict but an outage.
+func (in *Introspection) verdict(token, text string, local *claims, asked time.Time) (*cached, error) {
+	active, text := activeMember(text)
+	switch active {
 	case "true":
 	case "false":
-		return in.refuse(token, errInactive), nil
+		return in.refuse(token, local, errInactive), nil
 	default:
 		return nil, errAnswer
 	}
+	c, refused := decodeClaims(text)
+	switch refused {
+	case nil:
+		return in.judge(token, c, local, asked)
+	case errClaimsJSON, errClaimsMember, errClaimsType:
+		return nil, errAnswer
+	default: // a binding that can't be verified, an actor chain without end
+		return in.refuse(token, local, refused), nil
+	}
+}
+
+// activeMember returns the value of the one member active, as JSON text, and the
+// answer without its null members; nothing if there isn't exactly one in a
+// well-formed object. Beside false, another member may be there twice: that
+// makes nothing active.
+func activeMember(text string) (active, rest string) {
+	s := scanner{src: text, left: maxJSONMembers, lax: true}
+	members, err := s.object(make([]member, 0, 16))
+	if err != nil && !errors.Is(err, errJSONDuplicate) {
+		return "", ""
+	}
+	found, nulls := 0, 0
+	for i := range members {
+		switch m := &members[i]; {
+		case m.name == "active":
+			active = m.value
+			found++
+		case m.value == "null":
+			nulls++
+		}
+	}
+	if found != 1 || err != nil && active != "false" {
+		return "", ""
+	}
+	if nulls > 0 {
+		text = withoutNulls(members)
+	}
+	return active, text
+}
+
+// withoutNulls writes an object without its members that are null.
+func withoutNulls(members []member) string {
+	var b strings.Builder
+	for i := range members {
+		m := &members[i]
+		// A name that imitates a registered one is refused by the strict reader.
+		if m.value == "null" && !imitates(m.name, registeredClaims) {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte(',')
+		}
+		name, err := json.Marshal(m.name)
+		if err != nil {
+			return "" // not reached: a string that was read as JSON can be written
+		}
+		b.Write(name)
+		b.WriteByte(':')
+		b.WriteString(m.value)
+	}
+	return "{" + b.String() + "}"
+}
+
+func (in *Introspection) refuse(token string, local *claims, refused *Error) *cached {
+	return &cached{token: fingerprint(token), refused: refused, local: local != nil, until: instantOf(time.Now().Add(in.negative))}
+}
+
+// judge decides on the answer about an active token. What is remembered of it
+// lives from when it was asked for, and never beyond exp: the leeway then only
+// lets a fresh answer pass.
+func (in *Introspection) judge(token string, c, local *claims, asked time.Time) (*cached, error) {
+	if refused := c.fit(token, local); refused != nil {
+		return in.refuse(token, local, refused), nil
+	}
 	now := time.Now()
 	if refused := in.check(c, instantOf(now)); refused != nil {
-		return in.refuse(token, refused), nil
+		return in.refuse(token, local, refused), nil
 	}
-	until := instantOf(now.Add(in.positive))
-	validUntil := until
+	until, validUntil := instantOf(asked.Add(in.positive)), instantOf(now.Add(in.positive))
 	if c.expires.present() {
 		validUntil = c.expires.add(in.leeway)
-		until = min(until, validUntil)
+		until = min(until, c.expires)
 	}
 	p, err := in.id.principal(c, validUntil.time())
-	return &cached{token: token, principal: p, until: until}, err
+	return &cached{token: token, principal: p, local: local != nil, until: until}, err
+}
+
+// fit brings the answer and what the token itself says together: they must not
+// contradict each other, and what the answer leaves out (RFC 7662 §2.2: nothing
+// but active is required) is taken from a token that was verified locally. Of
+// any other JWT only the binding is read. It is not verified, but it can only
+// refuse: without it, an endpoint that leaves cnf out would make a bearer token
+// of one that is bound.
+func (c *claims) fit(token string, local *claims) *Error {
+	if local == nil {
+		if !isJWT(token) {
+			return nil
+		}
+		own, refused := ownConfirmation(token)
+		if refused != nil {
+			return refused
+		}
+		return c.bind(own)
+	}
+	if differ(local.subject, c.subject) || differ(local.clientID, c.clientID) || differ(local.tokenID, c.tokenID) || c.otherActor(local.actor) {
+		return errMismatch
+	}
+	c.subject, c.clientID = local.subject, local.clientID
+	if !slices.ContainsFunc(c.members, func(m member) bool { return m.name == "aud" }) {
+		c.audiences = local.audiences
+	}
+	if !c.expires.present() {
+		c.expires = local.expires
+	}
+	return c.bind(local.confirmation)
+}
+
+// differ reports whether an answer says something else than the token.
+func differ(token, answer string) bool { return answer != "" && answer != token }
+
+// otherActor reports whether the answer says that somebody else acts for the
+// subject than the token says.
+func (c *claims) otherActor(token *Actor) bool {
+	answer := c.actor
+	if answer == nil || token == nil {
+		return answer != nil
+	}
+	return differ(token.subject, answer.subject) || differ(token.clientID, answer.clientID) || differ(token.issuer, answer.issuer)
+}
+
+// bind takes over the token's own binding.
+func (c *claims) bind(own confirmation) *Error {
+	if !own.bound {
+		return nil
+	}
+	if c.confirmation.bound && c.confirmation != own {
+		return errMismatch
+	}
+	c.confirmation = own
+	return nil
+}
+
+// ownConfirmation reads cnf from the payload of a JWT, strictly: one that can't
+// be read might hold anything.
+func ownConfirmation(token string) (confirmation, *Error) {
+	parts, refused := split(token, len(token))
+	if refused != nil {
+		return confirmation{}, refused
+	}
+	text, refused := decodePart(parts.payload())
+	if refused != nil {
+		return confirmation{}, refused
+	}
+	members, err := decodeObject(text, make([]member, 0, 16))
+	if err != nil {
+		return confirmation{}, errClaimsJSON
+	}
+	var own confirmation
+	for i := range members {
+		switch m := &members[i]; {
+		case m.name == "cnf":
+			if own, refused = confirmationValue(m.value); refused != nil {
+				return confirmation{}, refused
+			}
+		case strings.EqualFold(m.name, "cnf"):
+			return confirmation{}, errClaimsMember
+		}
+	}
+	return own, nil
 }
 
 // check applies what the issuer's word on the token doesn't cover: that it is an

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/sony/gobreaker/v2"
-
 	"github.com/usher-auth/usher/credentials"
 	"github.com/usher-auth/usher/credentials/internal/clientauth"
 )
@@ -31,9 +29,8 @@ type Introspection struct {
 	clientID string
 	auth     credentials.Auth
 	client   *http.Client
-	breaker  *gobreaker.CircuitBreaker[string]
-	// pausedUntil is when the endpoint wants to be asked again, as an instant.
-	pausedUntil atomic.Int64
+	own      *http.Transport // of client, nil if it is the user's
+	health   *health
 
 	active *tokenCache
 	// inactive is apart, so that made-up tokens can't drive out good ones. Its
@@ -90,7 +87,7 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 		negative: orDefault(cfg.NegativeTTL, DefaultNegativeTTL),
 		timeout:  timeout,
 		observer: cfg.Observer, endpoint: endpoint, clientID: cfg.ClientID, auth: cfg.Auth, client: client,
-		calls: &introspectionCalls{byToken: make(map[string]*introspectionCall)},
+		calls: &introspectionCalls{byToken: make(map[introspectionKey]*introspectionCall)},
 	}
 	concurrent := orDefault(cfg.MaxConcurrent, DefaultMaxConcurrent)
 	if min(in.limit, concurrent) < 0 || min(in.positive, in.negative, in.timeout) < 0 {
@@ -105,22 +102,15 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 	size := orDefault(cfg.CacheSize, DefaultCacheSize)
 	in.active, in.inactive = newTokenCache(size), newTokenCache(size)
 	in.slots = make(chan struct{}, concurrent)
-	in.breaker = newBreaker()
+	in.health = newHealth()
+	if base := cfg.HTTPClient; base == nil || base.Transport == nil || clientauth.UsesTLS(cfg.Auth) {
+		in.own, _ = client.Transport.(*http.Transport)
+		// As many connections as requests at once: more than the few that are
+		// kept by default would be closed after each.
+		in.own.MaxIdleConnsPerHost = concurrent
+	}
 	in.ctx, in.cancel = context.WithCancel(context.Background())
 	return in, nil
-}
-
-// newBreaker makes the circuit breaker. Only what says that the endpoint is
-// unwell counts: no answer, 5xx and 429. A token can't bring about any of them.
-func newBreaker() *gobreaker.CircuitBreaker[string] {
-	return gobreaker.NewCircuitBreaker[string](gobreaker.Settings{
-		Timeout:     breakerOpen,
-		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakerFailures },
-		IsSuccessful: func(err error) bool {
-			var f *fetchError
-			return !errors.As(err, &f) || f.config || f.status != 0 && f.status < 500 && f.status != http.StatusTooManyRequests
-		},
-	})
 }
 
 // Verify asks the issuer about a token, unless it did so a short while ago.
@@ -132,20 +122,22 @@ func (in *Introspection) Verify(ctx context.Context, token string, req Requireme
 		return nil, errValidation
 	}
 	if in.observer.Verified == nil {
-		p, _, err := in.verify(ctx, token, &req)
+		p, _, err := in.verify(ctx, token, &req, nil)
 		return p, err
 	}
 	start := time.Now()
-	p, source, err := in.verify(ctx, token, &req)
-	notify(in.observer.Verified, Verified{Issuer: in.id.name, Source: source, Err: err, Duration: time.Since(start)})
+	p, source, err := in.verify(ctx, token, &req, nil)
+	in.observer.verified(in.id.name, source, err, start)
 	return p, err
 }
 
-func (in *Introspection) verify(ctx context.Context, token string, req *Requirements) (*Principal, Source, error) {
+// verify gets the verdict on a token, remembered or fresh. For a token that was
+// verified locally, local are its claims, otherwise nil.
+func (in *Introspection) verify(ctx context.Context, token string, req *Requirements, local *claims) (*Principal, Source, error) {
 	if in.closed.Load() {
 		return nil, 0, unavailable(errClosed, 0)
 	}
-	verdict, source := in.remembered(token), SourceCache
+	verdict, source := in.remembered(token, local != nil), SourceCache
 	if verdict == nil {
 		if len(token) > in.limit {
 			return nil, 0, errTokenSize
@@ -154,7 +146,7 @@ func (in *Introspection) verify(ctx context.Context, token string, req *Requirem
 			return nil, 0, errTokenCharset
 		}
 		var err error
-		if verdict, err = in.ask(ctx, token); err != nil {
+		if verdict, err = in.ask(ctx, token, local); err != nil {
 			return nil, SourceIntrospection, err
 		}
 		source = SourceIntrospection
@@ -168,12 +160,17 @@ func (in *Introspection) verify(ctx context.Context, token string, req *Requirem
 	return verdict.principal, source, nil
 }
 
-func (in *Introspection) remembered(token string) *cached {
+// remembered returns the verdict that is remembered, nil if there is none. One
+// that rests on claims that were verified locally is none for other calls.
+func (in *Introspection) remembered(token string, local bool) *cached {
 	now := instantOf(time.Now())
-	if e := in.active.get(token, now); e != nil {
+	if e := in.active.get(token, now); e != nil && e.local == local {
 		return e
 	}
-	return in.inactive.get(fingerprint(token), now)
+	if e := in.inactive.get(fingerprint(token), now); e != nil && e.local == local {
+		return e
+	}
+	return nil
 }
 
 // Ready checks nothing but that the verifier is open: an endpoint can't be asked
@@ -187,13 +184,17 @@ func (in *Introspection) Ready(context.Context) error {
 	return nil
 }
 
-// Close ends the requests under way and waits for them. It may be called more
-// than once. A verifier must not be used after Close.
+// Close ends the requests under way, waits for them and closes the connections,
+// but for those of a transport that was given in HTTPClient. It may be called
+// more than once. A verifier must not be used after Close.
 func (in *Introspection) Close() error {
 	in.mu.Lock()
 	in.closed.Store(true)
 	in.mu.Unlock()
 	in.cancel()
 	in.wg.Wait()
+	if in.own != nil {
+		in.own.CloseIdleConnections()
+	}
 	return nil
 }

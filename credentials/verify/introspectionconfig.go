@@ -29,14 +29,13 @@ const (
 	// queueFactor times MaxConcurrent tokens may wait for their request.
 	queueFactor = 16
 
-	// refusedPause is the time between requests once the endpoint has refused
-	// our own credentials (401, RFC 7662 §2.3): more haste only locks the client
+	// refusedPause is the time between probes once the endpoint has refused our
+	// own credentials (401, RFC 7662 §2.3): more haste only locks the client
 	// out. A 403 is no such refusal: firewalls give it for a token's looks.
 	refusedPause = 5 * time.Second
 
-	// breakerFailures in a row open the circuit breaker, for breakerOpen.
-	breakerFailures = 5
-	breakerOpen     = 5 * time.Second
+	// probeToken is the made-up token of a probe. An endpoint's log shows it.
+	probeToken = "usher-introspection-probe"
 )
 
 // IntrospectionConfig configures an [Introspection].
