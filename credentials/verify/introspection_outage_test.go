@@ -68,10 +68,12 @@ func TestRow38OwnCredentialsRefused(t *testing.T) {
 	})
 }
 
+func unreadable() credentials.Auth {
+	return credentials.SecretBasic(func(context.Context) (string, error) { return "", errors.New("vault path secret/x") })
+}
+
 func TestRow38SecretThatCantBeRead(t *testing.T) {
-	issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) {
-		c.Auth = credentials.SecretBasic(func(context.Context) (string, error) { return "", errors.New("vault path secret/x") })
-	})
+	issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) { c.Auth = unreadable() })
 	e := refuse(t, in, "opaque", "row 38", ReasonVerifierUnavailable)
 	if strings.Contains(e.Error()+e.Err.Error(), "vault") || issuer.Requests(introspectAt) != 0 {
 		t.Errorf("row 38: %v", e.Err)
