@@ -355,3 +355,43 @@ func TestRow38ProbeIsReported(t *testing.T) {
 		}
 	})
 }
+
+// A flood of made-up tokens at an endpoint that is slow to look for them takes
+// not every turn: tokens that were active before, or are verified locally, have
+// some of their own.
+func TestRow38FloodLeavesTurnsToKnownTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := credentialstest.NewIssuer(t, credentialstest.InMemory())
+		slow.Script(introspectAt, credentialstest.Always(credentialstest.Delay(4*time.Second, credentialstest.Body(200, "application/json", `{"active":false}`))))
+		issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) {
+			c.MaxConcurrent = 8
+			c.HTTPClient = &http.Client{Transport: &byToken{slow.Client().Transport, c.HTTPClient.Transport}}
+		})
+		h, err := NewHybrid(HybridConfig{JWT: verifierOf(t, issuer), Introspection: in})
+		if err != nil {
+			t.Fatal(err)
+		}
+		known, jwt := issuer.MintOpaque(nil), issuer.Mint(nil)
+		accept(t, in, known, "before the flood")
+		time.Sleep(DefaultPositiveTTL)
+
+		var wg sync.WaitGroup
+		for i := range 500 {
+			wg.Go(func() { _, _ = in.Verify(t.Context(), "odd-"+strconv.Itoa(i), Requirements{}) })
+		}
+		synctest.Wait()
+		start := time.Now()
+		accept(t, in, known, "row 38: known, beside the flood")
+		if _, err := h.Verify(t.Context(), jwt, introspected); err != nil {
+			t.Errorf("row 38: a JWT beside the flood: %v", err)
+		}
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("row 38: they waited %v", waited)
+		}
+		wg.Wait()
+		if n := slow.Peak(introspectAt); n != 6 {
+			t.Errorf("row 38: %d made-up tokens were asked about at once, want 6 of 8", n)
+		}
+		accept(t, in, issuer.MintOpaque(nil), "row 38: after the flood")
+	})
+}

@@ -36,7 +36,9 @@ type Introspection struct {
 	// inactive is apart, so that made-up tokens can't drive out good ones. Its
 	// entries are found by fingerprint: a made-up token can be long.
 	inactive *tokenCache
-	slots    chan struct{}
+	// slots are the requests at once, strangers those of them that may be about
+	// tokens of which nothing good is known.
+	slots, strangers chan struct{}
 
 	ctx    context.Context //nolint:containedctx // of the requests, which no caller owns; ended by Close
 	cancel context.CancelFunc
@@ -102,6 +104,7 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 	size := orDefault(cfg.CacheSize, DefaultCacheSize)
 	in.active, in.inactive = newTokenCache(size), newTokenCache(size)
 	in.slots = make(chan struct{}, concurrent)
+	in.strangers = make(chan struct{}, max(concurrent-concurrent/knownShare, 1))
 	in.health = newHealth()
 	if base := cfg.HTTPClient; base == nil || base.Transport == nil || clientauth.UsesTLS(cfg.Auth) {
 		in.own, _ = client.Transport.(*http.Transport)

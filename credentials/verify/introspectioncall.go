@@ -12,7 +12,8 @@ import (
 // introspectionCalls are the requests under way. They stand behind a pointer so
 // that a verifier that is printed doesn't print them.
 type introspectionCalls struct {
-	byToken map[introspectionKey]*introspectionCall
+	byToken   map[introspectionKey]*introspectionCall
+	strangers int // of them, those about tokens of which nothing good is known
 }
 
 // introspectionKey is what makes two calls want the same verdict.
@@ -23,9 +24,10 @@ type introspectionKey struct {
 
 // introspectionCall is one request, and all who wait for it.
 type introspectionCall struct {
-	done    chan struct{}
-	verdict *cached
-	err     error
+	stranger bool
+	done     chan struct{}
+	verdict  *cached
+	err      error
 }
 
 // fingerprint stands for a token that is not kept.
@@ -59,16 +61,21 @@ func (in *Introspection) join(token string, local *claims) (*introspectionCall, 
 	if call := in.calls.byToken[key]; call != nil {
 		return call, nil
 	}
-	if len(in.calls.byToken) >= queueFactor*cap(in.slots) {
+	// A made-up token was never active, and has no signature of the issuer's.
+	stranger := local == nil && in.active.get(token, noInstant) == nil
+	if len(in.calls.byToken) >= queueFactor*cap(in.slots) || stranger && in.calls.strangers >= queueFactor*cap(in.strangers) {
 		return nil, unavailable(fault("introspection: too many tokens wait"), time.Second)
 	}
-	call := &introspectionCall{done: make(chan struct{})}
+	call := &introspectionCall{stranger: stranger, done: make(chan struct{})}
 	in.calls.byToken[key] = call
+	if stranger {
+		in.calls.strangers++
+	}
 	in.wg.Go(func() {
 		// The outcome if the HTTP client's code ends the goroutine.
 		call.err = unavailable(errGaveUp, time.Second)
 		defer in.leave(key, call)
-		call.verdict, call.err = in.settle(token, local)
+		call.verdict, call.err = in.settle(token, local, call.stranger)
 	})
 	return call, nil
 }
@@ -77,6 +84,9 @@ func (in *Introspection) join(token string, local *claims) (*introspectionCall, 
 func (in *Introspection) leave(key introspectionKey, call *introspectionCall) {
 	in.mu.Lock()
 	delete(in.calls.byToken, key)
+	if call.stranger {
+		in.calls.strangers--
+	}
 	in.mu.Unlock()
 	close(call.done)
 }
@@ -87,7 +97,7 @@ const (
 )
 
 // settle gets the verdict on a token and remembers it.
-func (in *Introspection) settle(token string, local *claims) (verdict *cached, err error) {
+func (in *Introspection) settle(token string, local *claims, stranger bool) (verdict *cached, err error) {
 	defer func() {
 		if recover() != nil {
 			verdict, err = nil, unavailable(errPanicked, time.Second)
@@ -96,10 +106,11 @@ func (in *Introspection) settle(token string, local *claims) (verdict *cached, e
 	if verdict = in.remembered(token, local != nil); verdict != nil {
 		return verdict, nil // settled by the request before
 	}
-	if err := in.enter(); err != nil {
+	leave, err := in.enter(stranger)
+	if err != nil {
 		return nil, err
 	}
-	defer func() { <-in.slots }()
+	defer leave()
 	// The time begins here: one spent in the queue says nothing of the endpoint,
 	// and must not count against it.
 	ctx, cancel := context.WithTimeout(in.ctx, in.timeout)
@@ -128,25 +139,48 @@ func (in *Introspection) settle(token string, local *claims) (verdict *cached, e
 	return verdict, nil
 }
 
-// enter waits until the endpoint may be asked and for a slot, as long as a
-// request may take. The slot has to be given back.
-func (in *Introspection) enter() error {
+// enter waits until the endpoint may be asked and for a turn, as long as a
+// request may take. The turn ends with leave.
+func (in *Introspection) enter(stranger bool) (leave func(), err error) {
 	ctx, cancel := context.WithTimeout(in.ctx, in.timeout)
 	defer cancel()
+	turns := []chan struct{}{in.strangers, in.slots}
+	if !stranger {
+		turns = turns[1:]
+	}
 	for {
 		if err := in.admit(ctx); err != nil {
-			return err
+			return nil, err
 		}
-		select {
-		case in.slots <- struct{}{}:
-		case <-ctx.Done():
-			return unavailable(fault("introspection: too many requests wait"), time.Second)
+		leave, ok := take(ctx, turns)
+		if !ok {
+			return nil, unavailable(fault("introspection: too many requests wait"), time.Second)
 		}
 		if in.health.open(time.Now()) {
-			return nil
+			return leave, nil
 		}
-		<-in.slots // what came to light meanwhile holds for this one, too
+		leave() // what came to light meanwhile holds for this one, too
 	}
+}
+
+// take waits for room in each of the channels.
+func take(ctx context.Context, turns []chan struct{}) (leave func(), ok bool) {
+	taken := 0
+	leave = func() {
+		for _, turn := range turns[:taken] {
+			<-turn
+		}
+	}
+	for _, turn := range turns {
+		select {
+		case turn <- struct{}{}:
+			taken++
+		case <-ctx.Done():
+			leave()
+			return nil, false
+		}
+	}
+	return leave, true
 }
 
 // admit waits while the endpoint is under suspicion. It starts the probes that
