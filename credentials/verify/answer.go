@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -75,10 +74,11 @@ const errAnswer = fault("introspection: the answer is malformed or too large")
 // The member active is judged first. The literal false, written once in a JSON
 // object, refuses the token, whatever the object's other members hold. Only the
 // literal true makes a token active, and then the whole object is read
-// strictly; null stands for an absent member. All else, and above all what is no
-// JSON object or is followed by more, is no verdict but an outage.
+// strictly; null stands for an absent member, but is no [Evidence] of absence. All
+// else, and above all what is no JSON object or is followed by more, is no verdict
+// but an outage.
 func (in *Introspection) verdict(token, text string, local *claims, asked time.Time) (*cached, error) {
-	active, text := activeMember(text)
+	active, text, nulls := activeMember(text)
 	switch active {
 	case "true":
 	case "false":
@@ -89,6 +89,7 @@ func (in *Introspection) verdict(token, text string, local *claims, asked time.T
 	c, refused := decodeClaims(text)
 	switch refused {
 	case nil:
+		c.nulls = nulls
 		return in.judge(token, c, local, asked)
 	case errClaimsJSON, errClaimsMember, errClaimsType:
 		return nil, errAnswer
@@ -97,33 +98,33 @@ func (in *Introspection) verdict(token, text string, local *claims, asked time.T
 	}
 }
 
-// activeMember returns the value of the one member active, as JSON text, and the
-// answer without its null members; nothing if there isn't exactly one in a
-// well-formed object. Beside false, another member may be there twice: that
-// makes nothing active.
-func activeMember(text string) (active, rest string) {
+// activeMember returns the value of the one member active, as JSON text, the
+// answer without its null members, and their names; nothing if there isn't
+// exactly one active in a well-formed object. Beside false, another member may be
+// there twice: that makes nothing active.
+func activeMember(text string) (active, rest string, nulls []string) {
 	s := scanner{src: text, left: maxJSONMembers, lax: true}
 	members, err := s.object(make([]member, 0, 16))
 	if err != nil && !errors.Is(err, errJSONDuplicate) {
-		return "", ""
+		return "", "", nil
 	}
-	found, nulls := 0, 0
+	found := 0
 	for i := range members {
 		switch m := &members[i]; {
 		case m.name == "active":
 			active = m.value
 			found++
 		case m.value == "null":
-			nulls++
+			nulls = append(nulls, strings.Clone(m.name))
 		}
 	}
 	if found != 1 || err != nil && active != "false" {
-		return "", ""
+		return "", "", nil
 	}
-	if nulls > 0 {
+	if len(nulls) > 0 {
 		text = withoutNulls(members)
 	}
-	return active, text
+	return active, text, nulls
 }
 
 // withoutNulls writes an object without its members that are null.
@@ -157,12 +158,9 @@ func (in *Introspection) refuse(token string, local *claims, refused *Error) *ca
 // lives from when it was asked for, and never beyond exp: the leeway then only
 // lets a fresh answer pass.
 func (in *Introspection) judge(token string, c, local *claims, asked time.Time) (*cached, error) {
-	if refused := c.fit(token, local); refused != nil {
-		return in.refuse(token, local, refused), nil
-	}
 	now := time.Now()
-	if refused := in.check(c, instantOf(now)); refused != nil {
-		return in.refuse(token, local, refused), nil
+	if refused := in.check(token, c, local, instantOf(now)); refused != nil {
+		return in.refuse(token, local, in.expected.refuse(refused, nil, c, instantOf(now))), nil
 	}
 	until, validUntil := instantOf(asked.Add(in.positive)), instantOf(now.Add(in.positive))
 	if c.expires.present() {
@@ -171,6 +169,40 @@ func (in *Introspection) judge(token string, c, local *claims, asked time.Time) 
 	}
 	p, err := in.id.principal(c, validUntil.time())
 	return &cached{token: token, principal: p, local: local != nil, until: until}, err
+}
+
+// check applies what the issuer's word on the token doesn't cover: that the
+// answer is about this token, which is an access token, for this server, and
+// valid by our own clock.
+func (in *Introspection) check(token string, c, local *claims, now instant) *Error {
+	profile := in.id.profile
+	if c.hasIssuer && c.issuer != in.id.issuer {
+		return errClaimsIssuer
+	}
+	if refused := profile.read(c); refused != nil {
+		return refused
+	}
+	if refused := c.fit(token, local); refused != nil {
+		return refused
+	}
+	var proved *header // what a JWT has proved by itself the answer needn't prove again
+	if local != nil {
+		proved = &header{typ: typeAccessToken, hasTyp: true}
+	}
+	switch {
+	case len(in.audiences) > 0 && !profile.isFor(c, in.audiences):
+		return errClaimsAudience
+	case c.subject == "" && c.clientID == "":
+		return errClaimsIdentity
+	case !profile.isAccessToken(proved, c):
+		return errClaimsUse
+	case c.notBefore.present() && now.add(in.leeway) < c.notBefore, c.issued.present() && now.add(in.leeway) < c.issued:
+		return errClaimsNotYet
+	case c.expires.present() && now >= c.expires.add(in.leeway):
+		return errExpired
+	default:
+		return nil
+	}
 }
 
 // fit brings the answer and what the token itself says together: they must not
@@ -194,8 +226,8 @@ func (c *claims) fit(token string, local *claims) *Error {
 		return errMismatch
 	}
 	c.subject, c.clientID = local.subject, local.clientID
-	if !slices.ContainsFunc(c.members, func(m member) bool { return m.name == "aud" }) {
-		c.audiences = local.audiences
+	if !c.hasAudience {
+		c.audiences, c.hasAudience = local.audiences, local.hasAudience
 	}
 	if !c.expires.present() {
 		c.expires = local.expires
@@ -255,46 +287,4 @@ func ownConfirmation(token string) (confirmation, *Error) {
 		}
 	}
 	return own, nil
-}
-
-// check applies what the issuer's word on the token doesn't cover: that it is an
-// access token, for this server, and valid by our own clock.
-func (in *Introspection) check(c *claims, now instant) *Error {
-	switch {
-	case c.hasIssuer && c.issuer != in.id.issuer:
-		return errClaimsIssuer
-	case len(in.audiences) > 0 && !audienceMatches(c.audiences, in.audiences):
-		return errClaimsAudience
-	case c.subject == "" && c.clientID == "":
-		return errClaimsIdentity
-	case !c.introspectedAsAccess():
-		return errClaimsUse
-	case c.notBefore.present() && now.add(in.leeway) < c.notBefore, c.issued.present() && now.add(in.leeway) < c.issued:
-		return errClaimsNotYet
-	case c.expires.present() && now >= c.expires.add(in.leeway):
-		return errExpired
-	default:
-		return nil
-	}
-}
-
-// introspectedAsAccess tells access tokens from the other kinds that an endpoint
-// calls active too. Servers name the kind in token_use, token_type or typ.
-func (c *claims) introspectedAsAccess() bool {
-	switch strings.ToLower(c.tokenUse) {
-	case "", "access", "access_token":
-	default:
-		return false
-	}
-	switch strings.ToLower(c.tokenType) {
-	case "", "bearer", "access_token", "at+jwt":
-	default: // DPoP, MAC, refresh_token, N_A
-		return false
-	}
-	switch strings.ToLower(c.typ) {
-	case "", "bearer", "access", "access_token", "at+jwt":
-	default: // ID, Refresh, Offline
-		return false
-	}
-	return !c.identityMarks
 }

@@ -22,7 +22,7 @@ func TestRow37HybridTakesActiveAlone(t *testing.T) {
 		for range 3 {
 			p, err := h.Verify(t.Context(), token, introspected)
 			if err != nil {
-				t.Fatalf("row 37: %v: %v", err, asCause(err).Err)
+				t.Fatalf("row 37: %v", err)
 			}
 			if p.Subject() != "alice" || p.ClientID() != "web" || !p.HasScope("b") || !p.ValidUntil().Equal(p.ExpiresAt().Add(DefaultLeeway)) {
 				t.Errorf("row 37: got %v, valid until %v", p, p.ValidUntil())
@@ -37,6 +37,36 @@ func TestRow37HybridTakesActiveAlone(t *testing.T) {
 			t.Errorf("row 39: the entry outlives the token's exp: %v", err)
 		}
 	})
+}
+
+// What proves by the profile that a JWT is an access token needs no proof again
+// by the answer; what speaks against it counts.
+func TestRow37HybridAnswerUnderAProfile(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer string
+		want   *Error
+	}{
+		"active alone":      {`{"active":true}`, nil},
+		"an access token":   {`{"active":true,"token_type":"Bearer"}`, nil},
+		"a refresh token":   {`{"active":true,"token_use":"refresh_token"}`, errClaimsUse},
+		"another client":    {`{"active":true,"client_id":"other"}`, errMismatch},
+		"the audience null": {`{"active":true,"aud":null}`, nil},
+	} {
+		t.Run("row 37: "+name, func(t *testing.T) {
+			issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
+			h, err := NewHybrid(HybridConfig{
+				JWT:           verifierOf(t, issuer, func(c *JWTConfig) { c.Profile = NodeOIDCProvider() }),
+				Introspection: introspectionOf(t, issuer, func(c *IntrospectionConfig) { c.Profile = NodeOIDCProvider() }),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			issuer.Script(introspectAt, credentialstest.Body(200, "application/json", c.answer))
+			if _, err := h.Verify(t.Context(), issuer.Mint(nil), introspected); asCause(err) != c.want || c.want == nil && err != nil {
+				t.Errorf("row 37: %v", err)
+			}
+		})
+	}
 }
 
 // A verifier that is used both ways keeps the two verdicts apart: what rests on
@@ -77,7 +107,7 @@ func TestRow37HybridAnswerMayNotContradict(t *testing.T) {
 		"expired":                {object{"exp": now - 3600}, errExpired},
 		"nbf in the future":      {object{"nbf": now + 3600}, errClaimsNotYet},
 		"a refresh token":        {object{"token_type": "refresh_token"}, errClaimsUse},
-		"a binding":              {object{"cnf": object{"x5t#S256": b64(sum[:])}}, errBinding},
+		"a binding":              {object{"cnf": object{"x5t#S256": b64(sum[:])}}, errNoCertificate},
 		"DPoP":                   {object{"cnf": object{"jkt": "x"}}, errConfirmation},
 		"null":                   {object{"sub": nil, "aud": nil, "exp": nil, "act": nil, "cnf": nil}, nil},
 	} {

@@ -203,6 +203,29 @@ func TestRow36NullIsAbsent(t *testing.T) {
 	}
 }
 
+// Null says that a member is absent, but proves nothing by that: a profile whose
+// services have no sub must not take a user of a server that writes null for one.
+func TestRow21aNullIsNoEvidence(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer object
+		want   Kind
+	}{
+		"absent":        {object{}, KindService},
+		"sub null":      {object{"sub": nil}, KindUnclear},
+		"username null": {object{"username": nil}, KindUnclear},
+		"another null":  {object{"exp": nil}, KindService},
+	} {
+		t.Run("row 21a: "+name, func(t *testing.T) {
+			issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) { c.Profile = NodeOIDCProvider() })
+			body := object{"active": true, "client_id": "web", "aud": credentialstest.DefaultAudience, "token_type": "Bearer"}.with(c.answer)
+			issuer.Script(introspectAt, credentialstest.Body(200, "application/json", jsonOf(body)))
+			if p := accept(t, in, "opaque", name); p.Kind() != c.want {
+				t.Errorf("row 21a: kind %v, want %v", p.Kind(), c.want)
+			}
+		})
+	}
+}
+
 func TestRow37ActiveButNotForUs(t *testing.T) {
 	cert := &x509.Certificate{Raw: []byte("not really a certificate")}
 	sum := sha256.Sum256(cert.Raw)
@@ -230,7 +253,7 @@ func TestRow37ActiveButNotForUs(t *testing.T) {
 		"nonce":                   {object{"nonce": "n"}, errClaimsUse},
 		"nobody":                  {object{"sub": nil, "client_id": nil}, errClaimsIdentity},
 		"bound by DPoP":           {object{"cnf": object{"jkt": "x"}}, errConfirmation},
-		"bound to a certificate":  {object{"cnf": object{"x5t#S256": b64(sum[:])}}, errBinding},
+		"bound to a certificate":  {object{"cnf": object{"x5t#S256": b64(sum[:])}}, errNoCertificate},
 		"an endless actor chain":  {object{"act": "root"}, errClaimsActor},
 		"token_type bearer":       {object{"token_type": "bearer"}, nil},
 		"token_type access_token": {object{"token_type": "access_token"}, nil},
@@ -266,7 +289,7 @@ func TestRow37ActiveButNotForUs(t *testing.T) {
 			if _, err := in.Verify(t.Context(), token, Requirements{PeerCertificate: cert}); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := in.Verify(t.Context(), token, Requirements{}); asCause(err) != errBinding {
+			if _, err := in.Verify(t.Context(), token, Requirements{}); asCause(err) != errNoCertificate {
 				t.Fatalf("a hit without the certificate: %v", err)
 			}
 		}
