@@ -19,7 +19,7 @@ const maxAnswer = 64 << 10
 // the answer. Redirects are not followed: they would post the token again, to
 // whatever server the answer names.
 func (in *Introspection) post(ctx context.Context, token string) (string, error) {
-	const what = "introspection"
+	what := in.asked
 	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
 	header := http.Header{}
 	if err := clientauth.Apply(ctx, in.auth, in.clientID, in.endpoint, form, header); err != nil {
@@ -27,7 +27,7 @@ func (in *Introspection) post(ctx context.Context, token string) (string, error)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, in.endpoint.URL, strings.NewReader(form.Encode()))
 	if err != nil {
-		return "", &fetchError{what: what + ": IntrospectionConfig.URL can't be used", config: true}
+		return "", &fetchError{what: what + ": the URL can't be used", config: true}
 	}
 	header.Set("Content-Type", "application/x-www-form-urlencoded")
 	header.Set("Accept", "application/json")
@@ -47,7 +47,7 @@ func (in *Introspection) post(ctx context.Context, token string) (string, error)
 	if err != nil {
 		return "", bodyError(what, err)
 	}
-	return body, nil
+	return strings.TrimPrefix(body, "\ufeff"), nil // a byte order mark may be ignored (RFC 8259 §8.1)
 }
 
 // authError is a failure to make our own credentials: a secret that can't be

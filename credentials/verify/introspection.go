@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,7 @@ type Introspection struct {
 	observer  Observer
 
 	endpoint clientauth.Endpoint
+	asked    string // what is asked, for causes
 	clientID string
 	auth     credentials.Auth
 	client   *http.Client
@@ -115,6 +117,7 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 	in.active, in.inactive = newTokenCache(size), newTokenCache(size)
 	in.slots = make(chan struct{}, concurrent)
 	in.strangers = make(chan struct{}, max(concurrent-concurrent/knownShare, 1))
+	in.asked = "introspection at IntrospectionConfig.URL " + withoutQuery(cfg.URL)
 	in.health = newHealth()
 	if base := cfg.HTTPClient; base == nil || base.Transport == nil || clientauth.UsesTLS(cfg.Auth) {
 		in.own, _ = client.Transport.(*http.Transport)
@@ -124,6 +127,12 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 	}
 	in.ctx, in.cancel = context.WithCancel(context.Background())
 	return in, nil
+}
+
+// withoutQuery is an address that may be shown: some have a key in their query.
+func withoutQuery(address string) string {
+	address, _, _ = strings.Cut(address, "?")
+	return address
 }
 
 // Verify asks the issuer about a token, unless it did so a short while ago.

@@ -107,7 +107,7 @@ func TestRow36NeverActive(t *testing.T) {
 		"repeated underneath":    `{"active":true,"act":{"sub":"a","sub":"b"},` + ok + `}`,
 		"false, trailing JSON":   `{"active":false}{"active":true,` + ok + `}`,
 		"false, cut off":         `{"active":false,"sub":"al`,
-		"a byte order mark":      "\ufeff" + `{"active":true,` + ok + `}`,
+		"two byte order marks":   "\ufeff\ufeff" + `{"active":true,` + ok + `}`,
 		"1,000 members":          `{"active":true,` + ok + `,"x":{` + manyMembers(1000) + `}}`,
 		"True":                   `{"active":True,` + ok + `}`,
 		"trailing JSON":          `{"active":true,` + ok + `}{"active":true}`,
@@ -175,6 +175,13 @@ func TestRow36FalseDecides(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A reader may ignore a byte order mark (RFC 8259 §8.1).
+func TestRow36ByteOrderMarkIsIgnored(t *testing.T) {
+	issuer, in := memoryIntrospection(t)
+	issuer.Script(introspectAt, credentialstest.Body(200, "application/json", "\ufeff"+activeAnswer))
+	accept(t, in, "opaque", "row 36: a byte order mark")
 }
 
 func TestRow36NullIsAbsent(t *testing.T) {

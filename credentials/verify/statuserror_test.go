@@ -73,6 +73,15 @@ func TestRow38CauseNamesTheSetting(t *testing.T) {
 	}
 }
 
+func TestRow38CauseNamesTheEndpoint(t *testing.T) {
+	issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) { c.URL += "?key=" + testSecret })
+	issuer.Down()
+	text := refuse(t, in, "opaque", "row 38", ReasonVerifierUnavailable).Err.Error()
+	if !strings.Contains(text, "IntrospectionConfig.URL "+issuer.IntrospectURL()) || strings.Contains(text, testSecret) {
+		t.Errorf("row 38: %q", text)
+	}
+}
+
 func TestRow38SecretSourceIsNamed(t *testing.T) {
 	_, in := memoryIntrospection(t, func(c *IntrospectionConfig) { c.Auth = unreadable() })
 	if e := refuse(t, in, "opaque", "row 38", ReasonVerifierUnavailable); !strings.Contains(e.Err.Error(), "IntrospectionConfig.Auth") {
