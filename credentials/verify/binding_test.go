@@ -13,7 +13,7 @@ import (
 func TestRow21IntrospectedJWTKeepsItsBinding(t *testing.T) {
 	cert := &x509.Certificate{Raw: []byte("not really a certificate")}
 	other := &x509.Certificate{Raw: []byte("another one")}
-	print := func(c *x509.Certificate) object {
+	bound := func(c *x509.Certificate) object {
 		sum := sha256.Sum256(c.Raw)
 		return object{"x5t#S256": b64(sum[:])}
 	}
@@ -27,15 +27,15 @@ func TestRow21IntrospectedJWTKeepsItsBinding(t *testing.T) {
 		want   *Error
 	}{
 		"no binding":                    {func(i *credentialstest.Issuer) string { return i.Mint(nil) }, nil, nil, nil},
-		"bound, this certificate":       {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": print(cert)}) }, nil, cert, nil},
-		"bound, another certificate":    {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": print(cert)}) }, nil, other, errBinding},
-		"bound, no certificate":         {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": print(cert)}) }, nil, nil, errNoCertificate},
-		"answer null":                   {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": print(cert)}) }, object{"cnf": nil}, nil, errNoCertificate},
-		"answer the same":               {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": print(cert)}) }, object{"cnf": print(cert)}, cert, nil},
-		"answer another":                {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": print(cert)}) }, object{"cnf": print(other)}, other, errMismatch},
-		"only the answer":               {func(i *credentialstest.Issuer) string { return i.Mint(nil) }, object{"cnf": print(cert)}, nil, errNoCertificate},
+		"bound, this certificate":       {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": bound(cert)}) }, nil, cert, nil},
+		"bound, another certificate":    {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": bound(cert)}) }, nil, other, errBinding},
+		"bound, no certificate":         {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": bound(cert)}) }, nil, nil, errNoCertificate},
+		"answer null":                   {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": bound(cert)}) }, object{"cnf": nil}, nil, errNoCertificate},
+		"answer the same":               {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": bound(cert)}) }, object{"cnf": bound(cert)}, cert, nil},
+		"answer another":                {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": bound(cert)}) }, object{"cnf": bound(other)}, other, errMismatch},
+		"only the answer":               {func(i *credentialstest.Issuer) string { return i.Mint(nil) }, object{"cnf": bound(cert)}, nil, errNoCertificate},
 		"DPoP":                          {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": object{"jkt": "x"}}) }, nil, nil, errConfirmation},
-		"DPoP beside a certificate":     {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": object{"jkt": "x"}}) }, object{"cnf": print(cert)}, cert, errConfirmation},
+		"DPoP beside a certificate":     {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": object{"jkt": "x"}}) }, object{"cnf": bound(cert)}, cert, errConfirmation},
 		"null in the token":             {func(i *credentialstest.Issuer) string { return i.Mint(nil, payload(`"cnf":null,`)) }, nil, nil, errConfirmation},
 		"no object":                     {func(i *credentialstest.Issuer) string { return i.Mint(nil, payload(`"cnf":"x",`)) }, nil, nil, errConfirmation},
 		"twice":                         {func(i *credentialstest.Issuer) string { return i.Mint(nil, payload(`"cnf":{},"cnf":{},`)) }, nil, nil, errClaimsJSON},
@@ -56,8 +56,8 @@ func TestRow21IntrospectedJWTKeepsItsBinding(t *testing.T) {
 				if err != nil {
 					continue
 				}
-				if _, bound := p.CertificateThumbprint(); bound != (c.peer != nil) {
-					t.Errorf("row 21: bound: %t", bound)
+				if _, has := p.CertificateThumbprint(); has != (c.peer != nil) {
+					t.Errorf("row 21: bound: %t", has)
 				}
 			}
 			if n := issuer.Requests(introspectAt); n != 1 {

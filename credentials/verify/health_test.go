@@ -120,7 +120,7 @@ func TestRow38ManyOddTokensDontOpenTheBreaker(t *testing.T) {
 					}
 					time.Sleep(10 * time.Millisecond)
 				}
-				if probes, most := issuer.Requests(introspectAt)-20, 1+int(oddly.Requests(introspectAt))/minUnwell; probes > most {
+				if probes, most := issuer.Requests(introspectAt)-20, 1+oddly.Requests(introspectAt)/minUnwell; probes > most {
 					t.Errorf("row 38: %d probes, want at most %d", probes, most)
 				}
 				if n := oddly.Requests(introspectAt); n != 200 {
