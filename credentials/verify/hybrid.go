@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"time"
 )
 
 // HybridConfig configures a [Hybrid].
@@ -53,12 +52,12 @@ func NewHybrid(cfg HybridConfig) (*Hybrid, error) {
 func (h *Hybrid) Verify(ctx context.Context, token string, req Requirements) (*Principal, error) {
 	switch {
 	case !isJWT(token) && req.Validation == ValidationLocal:
-		h.jwt.observer.verified(h.jwt.id.name, SourceLocal, errTokenForm, time.Now())
+		h.jwt.observer.verified(h.jwt.id.name, SourceLocal, errTokenForm, h.jwt.observer.start())
 		return nil, errTokenForm
 	case !isJWT(token):
 		return h.in.Verify(ctx, token, req)
 	case req.Validation == ValidationIntrospect:
-		start := time.Now()
+		start := h.jwt.observer.start()
 		p, source, err := h.jwt.verify(ctx, token, &req)
 		if err == nil {
 			p, source, err = h.confirm(ctx, token, p, &req)

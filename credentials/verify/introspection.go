@@ -16,6 +16,22 @@ import (
 
 // Introspection verifies tokens by asking their issuer (RFC 7662). It is safe
 // for concurrent use.
+//
+// Only an answer whose one member active is the JSON literal true makes a token
+// active, and it is read as strictly as a token's claims; a plain false refuses
+// the token, whatever else the answer holds. A token that has the form of a JWT
+// keeps its own binding (cnf) even if the answer leaves it out: one whose payload
+// can't be read is refused. That of an encrypted token can't be looked at.
+//
+// An answer other than a verdict is a [DependencyFault] of the call that asked,
+// but for a 400 whose OAuth error code is about the token (unsupported_token_type,
+// invalid_token): that is a [CredentialFault]. It stops other calls only if it is
+// about all of them: a Retry-After with 429 or 503 is waited for, up to five
+// minutes; a 401, and failures without an answer of the endpoint's own (none, a
+// gateway's, 429) that are half of ten seconds' requests and at least five, are
+// looked into by a probe, a request about a made-up token. Only if the probe
+// fails too do calls fail at once, and then a probe each second, after a 401 each
+// five seconds, finds out when they can pass again.
 type Introspection struct {
 	id        identity
 	audiences []string // nil: any
@@ -143,11 +159,7 @@ func (in *Introspection) Verify(ctx context.Context, token string, req Requireme
 		}
 		return nil, errValidation
 	}
-	if in.observer.Verified == nil {
-		p, _, err := in.verify(ctx, token, &req, nil)
-		return p, err
-	}
-	start := time.Now()
+	start := in.observer.start()
 	p, source, err := in.verify(ctx, token, &req, nil)
 	in.observer.verified(in.id.name, source, err, start)
 	return p, err

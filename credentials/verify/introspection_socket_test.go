@@ -28,7 +28,7 @@ func socketIntrospection(t *testing.T, handler http.HandlerFunc, change ...func(
 	srv.Start()
 	t.Cleanup(srv.Close)
 	cfg := IntrospectionConfig{
-		URL: srv.URL + "/introspect", Issuer: srv.URL, ClientID: testClient, Timeout: 5 * time.Second,
+		URL: srv.URL + "/introspect", Issuer: srv.URL, ClientID: testClient, Timeout: 20 * time.Second,
 		Auth: credentials.SecretBasic(credentials.Constant(testSecret)), Audiences: []string{credentialstest.DefaultAudience},
 	}
 	for _, f := range change {

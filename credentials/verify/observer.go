@@ -101,6 +101,14 @@ type Introspected struct {
 	Duration time.Duration
 }
 
+// start is the time if somebody wants to know how long a verification takes.
+func (o *Observer) start() (t time.Time) {
+	if o.Verified != nil {
+		t = time.Now()
+	}
+	return t
+}
+
 // verified reports the outcome of a verification that began at start.
 func (o *Observer) verified(issuer string, source Source, err error, start time.Time) {
 	if o.Verified != nil {
