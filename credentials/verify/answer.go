@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -16,9 +17,9 @@ const maxAnswer = 64 << 10
 
 // post sends one introspection request (RFC 7662 §2.1) and returns the body of
 // the answer. Redirects are not followed: they would post the token again, to
-// whoever the answer names.
+// whatever server the answer names.
 func (in *Introspection) post(ctx context.Context, token string) (string, error) {
-	const what = "introspection"
+	what := in.asked
 	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
 	header := http.Header{}
 	if err := clientauth.Apply(ctx, in.auth, in.clientID, in.endpoint, form, header); err != nil {
@@ -37,7 +38,7 @@ func (in *Introspection) post(ctx context.Context, token string) (string, error)
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return "", &fetchError{what: what, status: res.StatusCode, retryAfter: retryAfter(res.Header)}
+		return "", newStatusError(res)
 	}
 	body, err := readBounded(res.Body, maxAnswer)
 	if errors.Is(err, errBodySize) {
@@ -46,64 +47,134 @@ func (in *Introspection) post(ctx context.Context, token string) (string, error)
 	if err != nil {
 		return "", bodyError(what, err)
 	}
-	return body, nil
+	return strings.TrimPrefix(body, "\ufeff"), nil // a byte order mark may be ignored (RFC 8259 §8.1)
 }
 
 // authError is a failure to make our own credentials: a secret that can't be
 // read. It is not the endpoint's fault.
 type authError struct{ err error }
 
-func (e *authError) Error() string { return "introspection: our own client authentication" }
+func (e *authError) Error() string {
+	text := "introspection: this server's own credentials can't be made: check IntrospectionConfig.Auth"
+	if known := (*clientauth.Error)(nil); errors.As(e.err, &known) {
+		text += ": " + known.Text // constant
+	}
+	return text
+}
+
 func (e *authError) Unwrap() error { return e.err }
 
 // errAnswer is an answer that is no verdict. It is the endpoint's fault, never
 // the token's.
 const errAnswer = fault("introspection: the answer is malformed or too large")
 
-// verdict reads an answer (RFC 7662 §2.2). Only the JSON literal true makes a
-// token active; an answer that leaves any doubt is an outage.
-func (in *Introspection) verdict(token, text string) (*cached, error) {
-	c, refused := decodeClaims(text)
-	switch refused {
-	case nil:
-		return in.judge(token, c)
-	case errClaimsJSON, errClaimsMember, errClaimsType:
-		return nil, errAnswer
-	default: // a binding that can't be verified, an actor chain without end
-		return in.refuse(token, refused), nil
-	}
-}
-
-func (in *Introspection) refuse(token string, refused *Error) *cached {
-	return &cached{token: fingerprint(token), refused: refused, until: instantOf(time.Now().Add(in.negative))}
-}
-
-// judge decides on an answer that was decoded.
-func (in *Introspection) judge(token string, c *claims) (*cached, error) {
-	switch c.active {
+// verdict reads an answer (RFC 7662 §2.2) that was asked for at that time. For a
+// token that was verified locally, local are its claims, otherwise nil.
+//
+// The member active is judged first. The literal false, written once in a JSON
+// object, refuses the token, whatever the object's other members hold. Only the
+// literal true makes a token active, and then the whole object is read
+// strictly; null stands for an absent member, but is no [Evidence] of absence. All
+// else, and above all what is no JSON object or is followed by more, is no verdict
+// but an outage.
+func (in *Introspection) verdict(token, text string, local *claims, asked time.Time) (*cached, error) {
+	active, text, nulls := activeMember(text)
+	switch active {
 	case "true":
 	case "false":
-		return in.refuse(token, errInactive), nil
+		return in.refuse(token, local, errInactive), nil
 	default:
 		return nil, errAnswer
 	}
-	now := time.Now()
-	if refused := in.check(c, instantOf(now)); refused != nil {
-		return in.refuse(token, in.expected.refuse(refused, nil, c, instantOf(now))), nil
+	c, refused := decodeClaims(text)
+	switch refused {
+	case nil:
+		c.nulls = nulls
+		return in.judge(token, c, local, asked)
+	case errClaimsJSON, errClaimsMember, errClaimsType:
+		return nil, errAnswer
+	default: // a binding that can't be verified, an actor chain without end
+		return in.refuse(token, local, refused), nil
 	}
-	until := instantOf(now.Add(in.positive))
-	validUntil := until
-	if c.expires.present() {
-		validUntil = c.expires.add(in.leeway)
-		until = min(until, validUntil)
-	}
-	p, err := in.id.principal(c, validUntil.time())
-	return &cached{token: token, principal: p, until: until}, err
 }
 
-// check applies what the issuer's word on the token doesn't cover: that it is an
-// access token, for this server, and valid by our own clock.
-func (in *Introspection) check(c *claims, now instant) *Error {
+// activeMember returns the value of the one member active, as JSON text, the
+// answer without its null members, and their names; nothing if there isn't
+// exactly one active in a well-formed object. Beside false, another member may be
+// there twice: that makes nothing active.
+func activeMember(text string) (active, rest string, nulls []string) {
+	s := scanner{src: text, left: maxJSONMembers, lax: true}
+	members, err := s.object(make([]member, 0, 16))
+	if err != nil && !errors.Is(err, errJSONDuplicate) {
+		return "", "", nil
+	}
+	found := 0
+	for i := range members {
+		switch m := &members[i]; {
+		case m.name == "active":
+			active = m.value
+			found++
+		case m.value == "null":
+			nulls = append(nulls, strings.Clone(m.name))
+		}
+	}
+	if found != 1 || err != nil && active != "false" {
+		return "", "", nil
+	}
+	if len(nulls) > 0 {
+		text = withoutNulls(members)
+	}
+	return active, text, nulls
+}
+
+// withoutNulls writes an object without its members that are null.
+func withoutNulls(members []member) string {
+	var b strings.Builder
+	for i := range members {
+		m := &members[i]
+		// A name that imitates a registered one is refused by the strict reader.
+		if m.value == "null" && !imitates(m.name, registeredClaims) {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte(',')
+		}
+		name, err := json.Marshal(m.name)
+		if err != nil {
+			return "" // not reached: a string that was read as JSON can be written
+		}
+		b.Write(name)
+		b.WriteByte(':')
+		b.WriteString(m.value)
+	}
+	return "{" + b.String() + "}"
+}
+
+func (in *Introspection) refuse(token string, local *claims, refused *Error) *cached {
+	return &cached{token: fingerprint(token), refused: refused, local: local != nil, until: instantOf(time.Now().Add(in.negative))}
+}
+
+// judge decides on the answer about an active token. What is remembered of it
+// lives from when it was asked for, and never beyond exp: the leeway then only
+// lets a fresh answer pass.
+func (in *Introspection) judge(token string, c, local *claims, asked time.Time) (*cached, error) {
+	now := time.Now()
+	if refused := in.check(token, c, local, instantOf(now)); refused != nil {
+		return in.refuse(token, local, in.expected.refuse(refused, nil, c, instantOf(now))), nil
+	}
+	until, validUntil := instantOf(asked.Add(in.positive)), instantOf(now.Add(in.positive))
+	if c.expires.present() {
+		validUntil = c.expires.add(in.leeway)
+		until = min(until, c.expires)
+	}
+	p, err := in.id.principal(c, validUntil.time())
+	return &cached{token: token, principal: p, local: local != nil, until: until}, err
+}
+
+// check applies what the issuer's word on the token doesn't cover: that the
+// answer is about this token, which is an access token, for this server, and
+// valid by our own clock.
+func (in *Introspection) check(token string, c, local *claims, now instant) *Error {
 	profile := in.id.profile
 	if c.hasIssuer && c.issuer != in.id.issuer {
 		return errClaimsIssuer
@@ -111,12 +182,19 @@ func (in *Introspection) check(c *claims, now instant) *Error {
 	if refused := profile.read(c); refused != nil {
 		return refused
 	}
+	if refused := c.fit(token, local); refused != nil {
+		return refused
+	}
+	var proved *header // what a JWT has proved by itself the answer needn't prove again
+	if local != nil {
+		proved = &header{typ: typeAccessToken, hasTyp: true}
+	}
 	switch {
 	case len(in.audiences) > 0 && !profile.isFor(c, in.audiences):
 		return errClaimsAudience
 	case c.subject == "" && c.clientID == "":
 		return errClaimsIdentity
-	case !profile.isAccessToken(nil, c):
+	case !profile.isAccessToken(proved, c):
 		return errClaimsUse
 	case c.notBefore.present() && now.add(in.leeway) < c.notBefore, c.issued.present() && now.add(in.leeway) < c.issued:
 		return errClaimsNotYet
@@ -125,4 +203,88 @@ func (in *Introspection) check(c *claims, now instant) *Error {
 	default:
 		return nil
 	}
+}
+
+// fit brings the answer and what the token itself says together: they must not
+// contradict each other, and what the answer leaves out (RFC 7662 §2.2: nothing
+// but active is required) is taken from a token that was verified locally. Of
+// any other JWT only the binding is read. It is not verified, but it can only
+// refuse: without it, an endpoint that leaves cnf out would make a bearer token
+// of one that is bound.
+func (c *claims) fit(token string, local *claims) *Error {
+	if local == nil {
+		if !isJWT(token) {
+			return nil
+		}
+		own, refused := ownConfirmation(token)
+		if refused != nil {
+			return refused
+		}
+		return c.bind(own)
+	}
+	if differ(local.subject, c.subject) || differ(local.clientID, c.clientID) || differ(local.tokenID, c.tokenID) || c.otherActor(local.actor) {
+		return errMismatch
+	}
+	c.subject, c.clientID = local.subject, local.clientID
+	if !c.hasAudience {
+		c.audiences, c.hasAudience = local.audiences, local.hasAudience
+	}
+	if !c.expires.present() {
+		c.expires = local.expires
+	}
+	return c.bind(local.confirmation)
+}
+
+// differ reports whether an answer says something else than the token.
+func differ(token, answer string) bool { return answer != "" && answer != token }
+
+// otherActor reports whether the answer says that somebody else acts for the
+// subject than the token says.
+func (c *claims) otherActor(token *Actor) bool {
+	answer := c.actor
+	if answer == nil || token == nil {
+		return answer != nil
+	}
+	return differ(token.subject, answer.subject) || differ(token.clientID, answer.clientID) || differ(token.issuer, answer.issuer)
+}
+
+// bind takes over the token's own binding.
+func (c *claims) bind(own confirmation) *Error {
+	if !own.bound {
+		return nil
+	}
+	if c.confirmation.bound && c.confirmation != own {
+		return errMismatch
+	}
+	c.confirmation = own
+	return nil
+}
+
+// ownConfirmation reads cnf from the payload of a JWT, strictly: one that can't
+// be read might hold anything.
+func ownConfirmation(token string) (confirmation, *Error) {
+	parts, refused := split(token, len(token))
+	if refused != nil {
+		return confirmation{}, refused
+	}
+	text, refused := decodePart(parts.payload())
+	if refused != nil {
+		return confirmation{}, refused
+	}
+	members, err := decodeObject(text, make([]member, 0, 16))
+	if err != nil {
+		return confirmation{}, errClaimsJSON
+	}
+	var own confirmation
+	for i := range members {
+		switch m := &members[i]; {
+		case m.name == "cnf":
+			if own, refused = confirmationValue(m.value); refused != nil {
+				return confirmation{}, refused
+			}
+		case strings.EqualFold(m.name, "cnf"):
+			return confirmation{}, errClaimsMember
+		}
+	}
+	return own, nil
 }

@@ -12,6 +12,7 @@ type cached struct {
 	token     string
 	principal *Principal
 	refused   *Error // instead of a principal: the issuer's own negative verdict
+	local     bool   // introspected beside a local verification, whose claims it may rest on
 	until     instant
 	owner     *JWT        // nil: introspected
 	key       *signingKey // nil: introspected

@@ -98,6 +98,7 @@ func fractionalDate(raw string) (instant, bool) {
 // one strict decoding: what every later step reads.
 type claims struct {
 	members []member
+	nulls   []string // of an introspection answer: the members left out because they were null
 
 	issuer, subject, clientID, tokenID, acr string
 	audiences, scopes, scp, amr             []string

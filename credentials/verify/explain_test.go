@@ -98,7 +98,7 @@ func TestCausesSayTheSettingAndTheValues(t *testing.T) {
 func TestCausesOfIntrospectionAndOfManyIssuers(t *testing.T) {
 	t.Parallel()
 	in := introspectionWith(t, Profile{})
-	verdict, err := in.verdict("opaque", jsonOf(object{"active": true, "iss": testIssuer + "/", "aud": testAudience, "sub": "alice", "client_id": "web"}))
+	verdict, err := in.verdict("opaque", jsonOf(object{"active": true, "iss": testIssuer + "/", "aud": testAudience, "sub": "alice", "client_id": "web"}), nil, time.Now())
 	if err != nil || verdict.refused == nil {
 		t.Fatalf("got %v, %v", verdict, err)
 	}

@@ -89,7 +89,7 @@ func TestIntrospectionClosedAnswersNothing(t *testing.T) {
 func TestVerifiersDontPrintTokens(t *testing.T) {
 	const token = "a-token-that-is-being-asked-about"
 	_, in := memoryIntrospection(t)
-	in.calls.byToken[token] = &introspectionCall{}
+	in.calls.byToken[introspectionKey{token: token}] = &introspectionCall{}
 	for _, format := range []string{"%v", "%+v", "%#v"} {
 		if text := fmt.Sprintf(format, in); strings.Contains(text, token) {
 			t.Errorf("%s prints a token", format)

@@ -22,6 +22,13 @@ type HybridConfig struct {
 // locally, and where the requirements say so, introspected as well; any other
 // token is introspected. It is chosen by the token's form and the requirements,
 // never because the other way has failed. It is safe for concurrent use.
+//
+// An answer about a JWT needs to say no more than active (RFC 7662 §2.2): what
+// it leaves out is known from the verified token. What it does say must be true
+// of the token, and can only narrow it.
+//
+// Each call is reported once, when its outcome is known, a JWT's to the Observer
+// of JWT and any other's to the Observer of Introspection.
 type Hybrid struct {
 	jwt *JWT
 	in  *Introspection
@@ -44,33 +51,30 @@ func NewHybrid(cfg HybridConfig) (*Hybrid, error) {
 // Verify verifies a token locally or by introspection, or both.
 func (h *Hybrid) Verify(ctx context.Context, token string, req Requirements) (*Principal, error) {
 	switch {
+	case !isJWT(token) && req.Validation == ValidationLocal:
+		h.jwt.observer.verified(h.jwt.id.name, SourceLocal, errTokenForm, h.jwt.observer.start())
+		return nil, errTokenForm
 	case !isJWT(token):
-		if req.Validation == ValidationLocal {
-			return nil, errTokenForm
-		}
 		return h.in.Verify(ctx, token, req)
 	case req.Validation == ValidationIntrospect:
-		local := req
-		local.Validation = ValidationLocal
-		p, err := h.jwt.Verify(ctx, token, local)
-		if err != nil {
-			return nil, err
+		start := h.jwt.observer.start()
+		p, source, err := h.jwt.verify(ctx, token, &req)
+		if err == nil {
+			p, source, err = h.confirm(ctx, token, p, &req)
 		}
-		return h.confirm(ctx, token, p, req)
+		h.jwt.observer.verified(h.jwt.id.name, source, err, start)
+		return p, err
 	default:
 		return h.jwt.Verify(ctx, token, req)
 	}
 }
 
-// confirm asks the issuer about a token that was verified locally. The answer
-// must be about the same token; scopes that it no longer names are gone.
-func (h *Hybrid) confirm(ctx context.Context, token string, p *Principal, req Requirements) (*Principal, error) {
-	q, err := h.in.Verify(ctx, token, req)
+// confirm asks the issuer about a token that was verified locally. Scopes that
+// the answer no longer names are gone. The source is that of the answer.
+func (h *Hybrid) confirm(ctx context.Context, token string, p *Principal, req *Requirements) (*Principal, Source, error) {
+	q, source, err := h.in.verify(ctx, token, req, p.c)
 	if err != nil {
-		return nil, err
-	}
-	if differ(p.c.subject, q.c.subject) || differ(p.c.clientID, q.c.clientID) || differ(p.c.tokenID, q.c.tokenID) {
-		return nil, errMismatch
+		return nil, source, err
 	}
 	until := p.validUntil
 	if q.c.expires.present() && q.validUntil.Before(until) {
@@ -81,18 +85,14 @@ func (h *Hybrid) confirm(ctx context.Context, token string, p *Principal, req Re
 		scopes = common(p.c.scopes, q.c.scopes)
 	}
 	if len(scopes) == len(p.c.scopes) && until.Equal(p.validUntil) {
-		return p, nil
+		return p, source, nil
 	}
 	narrowed := *p
 	c := *p.c
 	c.scopes = scopes
 	narrowed.c, narrowed.validUntil = &c, until
-	return &narrowed, nil
+	return &narrowed, source, nil
 }
-
-// differ reports whether an answer says something else than the token; what it
-// leaves out (RFC 7662 §2.2: all of these are optional) doesn't differ.
-func differ(token, answer string) bool { return answer != "" && answer != token }
 
 func common(a, b []string) []string {
 	in := make(map[string]struct{}, len(b))

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/sony/gobreaker/v2"
 
 	"github.com/usher-auth/usher/credentials"
 	"github.com/usher-auth/usher/credentials/internal/clientauth"
@@ -17,6 +16,22 @@ import (
 
 // Introspection verifies tokens by asking their issuer (RFC 7662). It is safe
 // for concurrent use.
+//
+// Only an answer whose one member active is the JSON literal true makes a token
+// active, and it is read as strictly as a token's claims; a plain false refuses
+// the token, whatever else the answer holds. A token that has the form of a JWT
+// keeps its own binding (cnf) even if the answer leaves it out: one whose payload
+// can't be read is refused. That of an encrypted token can't be looked at.
+//
+// An answer other than a verdict is a [DependencyFault] of the call that asked,
+// but for a 400 whose OAuth error code is about the token (unsupported_token_type,
+// invalid_token): that is a [CredentialFault]. It stops other calls only if it is
+// about all of them: a Retry-After with 429 or 503 is waited for, up to five
+// minutes; a 401, and failures without an answer of the endpoint's own (none, a
+// gateway's, 429) that are half of ten seconds' requests and at least five, are
+// looked into by a probe, a request about a made-up token. Only if the probe
+// fails too do calls fail at once, and then a probe each second, after a 401 each
+// five seconds, finds out when they can pass again.
 type Introspection struct {
 	id        identity
 	audiences []string // nil: any
@@ -29,18 +44,20 @@ type Introspection struct {
 	observer  Observer
 
 	endpoint clientauth.Endpoint
+	asked    string // what is asked, for causes
 	clientID string
 	auth     credentials.Auth
 	client   *http.Client
-	breaker  *gobreaker.CircuitBreaker[string]
-	// pausedUntil is when the endpoint wants to be asked again, as an instant.
-	pausedUntil atomic.Int64
+	own      *http.Transport // of client, nil if it is the user's
+	health   *health
 
 	active *tokenCache
 	// inactive is apart, so that made-up tokens can't drive out good ones. Its
 	// entries are found by fingerprint: a made-up token can be long.
 	inactive *tokenCache
-	slots    chan struct{}
+	// slots are the requests at once, strangers those of them that may be about
+	// tokens of which nothing good is known.
+	slots, strangers chan struct{}
 
 	ctx    context.Context //nolint:containedctx // of the requests, which no caller owns; ended by Close
 	cancel context.CancelFunc
@@ -100,7 +117,7 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 		negative: orDefault(cfg.NegativeTTL, DefaultNegativeTTL),
 		timeout:  timeout,
 		observer: cfg.Observer, endpoint: endpoint, clientID: cfg.ClientID, auth: cfg.Auth, client: client,
-		calls: &introspectionCalls{byToken: make(map[string]*introspectionCall)},
+		calls: &introspectionCalls{byToken: make(map[introspectionKey]*introspectionCall)},
 	}
 	concurrent := orDefault(cfg.MaxConcurrent, DefaultMaxConcurrent)
 	if min(in.limit, concurrent) < 0 || min(in.positive, in.negative, in.timeout) < 0 {
@@ -115,22 +132,23 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 	size := orDefault(cfg.CacheSize, DefaultCacheSize)
 	in.active, in.inactive = newTokenCache(size), newTokenCache(size)
 	in.slots = make(chan struct{}, concurrent)
-	in.breaker = newBreaker()
+	in.strangers = make(chan struct{}, max(concurrent-concurrent/knownShare, 1))
+	in.asked = "introspection at IntrospectionConfig.URL " + withoutQuery(cfg.URL)
+	in.health = newHealth()
+	if base := cfg.HTTPClient; base == nil || base.Transport == nil || clientauth.UsesTLS(cfg.Auth) {
+		in.own, _ = client.Transport.(*http.Transport)
+		// As many connections as requests at once: more than the few that are
+		// kept by default would be closed after each.
+		in.own.MaxIdleConnsPerHost = concurrent
+	}
 	in.ctx, in.cancel = context.WithCancel(context.Background())
 	return in, nil
 }
 
-// newBreaker makes the circuit breaker. Only what says that the endpoint is
-// unwell counts: no answer, 5xx and 429. A token can't bring about any of them.
-func newBreaker() *gobreaker.CircuitBreaker[string] {
-	return gobreaker.NewCircuitBreaker[string](gobreaker.Settings{
-		Timeout:     breakerOpen,
-		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakerFailures },
-		IsSuccessful: func(err error) bool {
-			var f *fetchError
-			return !errors.As(err, &f) || f.config || f.status != 0 && f.status < 500 && f.status != http.StatusTooManyRequests
-		},
-	})
+// withoutQuery is an address that may be shown: some have a key in their query.
+func withoutQuery(address string) string {
+	address, _, _ = strings.Cut(address, "?")
+	return address
 }
 
 // Verify asks the issuer about a token, unless it did so a short while ago.
@@ -141,21 +159,19 @@ func (in *Introspection) Verify(ctx context.Context, token string, req Requireme
 		}
 		return nil, errValidation
 	}
-	if in.observer.Verified == nil {
-		p, _, err := in.verify(ctx, token, &req)
-		return p, err
-	}
-	start := time.Now()
-	p, source, err := in.verify(ctx, token, &req)
-	notify(in.observer.Verified, Verified{Issuer: in.id.name, Source: source, Err: err, Duration: time.Since(start)})
+	start := in.observer.start()
+	p, source, err := in.verify(ctx, token, &req, nil)
+	in.observer.verified(in.id.name, source, err, start)
 	return p, err
 }
 
-func (in *Introspection) verify(ctx context.Context, token string, req *Requirements) (*Principal, Source, error) {
+// verify gets the verdict on a token, remembered or fresh. For a token that was
+// verified locally, local are its claims, otherwise nil.
+func (in *Introspection) verify(ctx context.Context, token string, req *Requirements, local *claims) (*Principal, Source, error) {
 	if in.closed.Load() {
 		return nil, 0, unavailable(errClosed, 0)
 	}
-	verdict, source := in.remembered(token), SourceCache
+	verdict, source := in.remembered(token, local != nil), SourceCache
 	if verdict == nil {
 		if len(token) > in.limit {
 			return nil, 0, errTokenSize
@@ -164,7 +180,7 @@ func (in *Introspection) verify(ctx context.Context, token string, req *Requirem
 			return nil, 0, errTokenCharset
 		}
 		var err error
-		if verdict, err = in.ask(ctx, token); err != nil {
+		if verdict, err = in.ask(ctx, token, local); err != nil {
 			return nil, SourceIntrospection, err
 		}
 		source = SourceIntrospection
@@ -178,12 +194,17 @@ func (in *Introspection) verify(ctx context.Context, token string, req *Requirem
 	return verdict.principal, source, nil
 }
 
-func (in *Introspection) remembered(token string) *cached {
+// remembered returns the verdict that is remembered, nil if there is none. One
+// that rests on claims that were verified locally is none for other calls.
+func (in *Introspection) remembered(token string, local bool) *cached {
 	now := instantOf(time.Now())
-	if e := in.active.get(token, now); e != nil {
+	if e := in.active.get(token, now); e != nil && e.local == local {
 		return e
 	}
-	return in.inactive.get(fingerprint(token), now)
+	if e := in.inactive.get(fingerprint(token), now); e != nil && e.local == local {
+		return e
+	}
+	return nil
 }
 
 // Ready checks nothing but that the verifier is open: an endpoint can't be asked
@@ -197,13 +218,17 @@ func (in *Introspection) Ready(context.Context) error {
 	return nil
 }
 
-// Close ends the requests under way and waits for them. It may be called more
-// than once. A verifier must not be used after Close.
+// Close ends the requests under way, waits for them and closes the connections,
+// but for those of a transport that was given in HTTPClient. It may be called
+// more than once. A verifier must not be used after Close.
 func (in *Introspection) Close() error {
 	in.mu.Lock()
 	in.closed.Store(true)
 	in.mu.Unlock()
 	in.cancel()
 	in.wg.Wait()
+	if in.own != nil {
+		in.own.CloseIdleConnections()
+	}
 	return nil
 }

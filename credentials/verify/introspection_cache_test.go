@@ -27,6 +27,51 @@ func TestRow39PositiveEntryNeverOutlivesExp(t *testing.T) {
 	})
 }
 
+// The leeway lets a fresh answer pass whose exp has just passed by our clock. It
+// doesn't keep an old one: the issuer is asked again at exp.
+func TestRow39LeewayDoesNotKeepAnEntry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) { c.PositiveTTL = time.Hour })
+		exp := time.Now().Unix() + 5
+		body := jsonOf(object{"active": true, "sub": "alice", "client_id": "web", "aud": credentialstest.DefaultAudience, "exp": exp})
+		issuer.Script(introspectAt, credentialstest.Always(credentialstest.Body(200, "application/json", body)))
+		for range 3 {
+			p := accept(t, in, "opaque", "row 39: before exp")
+			if want := time.Unix(exp, 0).Add(DefaultLeeway); !p.ValidUntil().Equal(want) {
+				t.Errorf("row 39: valid until %v, want %v", p.ValidUntil(), want)
+			}
+			time.Sleep(time.Second)
+		}
+		if n := issuer.Requests(introspectAt); n != 1 {
+			t.Errorf("row 39: %d requests before exp", n)
+		}
+		time.Sleep(2 * time.Second)
+		for i := range 3 {
+			accept(t, in, "opaque", "row 39: active by the issuer's clock")
+			if n := issuer.Requests(introspectAt); n != 2+i {
+				t.Errorf("row 39: the entry outlives exp: %d requests, want %d", n, 2+i)
+			}
+		}
+		issuer.Script(introspectAt, credentialstest.Body(200, "application/json", `{"active":false}`))
+		refuse(t, in, "opaque", "row 39: the issuer says that it has ended", ReasonTokenInvalid)
+	})
+}
+
+// An answer is as old as the question.
+func TestRow39EntryLivesFromWhenItWasAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, in := memoryIntrospection(t)
+		issuer.Script(introspectAt, credentialstest.Delay(4*time.Second))
+		token := issuer.MintOpaque(nil)
+		accept(t, in, token, "row 39: slowly")
+		issuer.Revoke(token)
+		time.Sleep(DefaultPositiveTTL - 4*time.Second - time.Millisecond)
+		accept(t, in, token, "row 39: within the time")
+		time.Sleep(time.Millisecond)
+		refuse(t, in, token, "row 39: a minute after the question", ReasonTokenInvalid)
+	})
+}
+
 func TestRow39NegativeEntryIsShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)

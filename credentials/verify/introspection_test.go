@@ -97,7 +97,18 @@ func TestRow36NeverActive(t *testing.T) {
 		"null":                   `{"active":null,` + ok + `}`,
 		"an array":               `{"active":[true],` + ok + `}`,
 		"capitals":               `{"ACTIVE":true,` + ok + `}`,
-		"capital beside false":   `{"active":false,"Active":true,` + ok + `}`,
+		"capital beside true":    `{"active":true,"Active":true,` + ok + `}`,
+		"capital null beside":    `{"active":true,"ACTIVE":null,` + ok + `}`,
+		"a number":               `{"active":1e0,` + ok + `}`,
+		"an object":              `{"active":{"active":true},` + ok + `}`,
+		"false, then null":       `{"active":false,"active":null,` + ok + `}`,
+		"escaped, then false":    `{"\u0061ctive":true,"active":false,` + ok + `}`,
+		"null, then root":        `{"active":true,"sub":null,` + ok + `}`,
+		"repeated underneath":    `{"active":true,"act":{"sub":"a","sub":"b"},` + ok + `}`,
+		"false, trailing JSON":   `{"active":false}{"active":true,` + ok + `}`,
+		"false, cut off":         `{"active":false,"sub":"al`,
+		"two byte order marks":   "\ufeff\ufeff" + `{"active":true,` + ok + `}`,
+		"1,000 members":          `{"active":true,` + ok + `,"x":{` + manyMembers(1000) + `}}`,
 		"True":                   `{"active":True,` + ok + `}`,
 		"trailing JSON":          `{"active":true,` + ok + `}{"active":true}`,
 		"trailing text":          `{"active":true,` + ok + `} x`,
@@ -112,7 +123,6 @@ func TestRow36NeverActive(t *testing.T) {
 		"HTML":                   `<html>active</html>`,
 		"invalid UTF-8":          "{\"active\":true,\"x\":\"\xff\"," + ok + "}",
 		"exp a string":           `{"active":true,"exp":"9999999999",` + ok + `}`,
-		"exp null":               `{"active":true,"exp":null,` + ok + `}`,
 		"10,000 deep":            `{"active":true,` + ok + `,"x":` + strings.Repeat("[", 10000) + strings.Repeat("]", 10000) + `}`,
 		"active only underneath": `{"data":{"active":true},` + ok + `}`,
 	} {
@@ -129,6 +139,98 @@ func TestRow36NeverActive(t *testing.T) {
 			t.Fatal(e.Err)
 		}
 	})
+}
+
+func manyMembers(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `"m%d":%d,`, i, i)
+	}
+	return strings.TrimSuffix(b.String(), ",")
+}
+
+// The verdict stands whatever else the answer holds, and is remembered.
+func TestRow36FalseDecides(t *testing.T) {
+	for name, body := range map[string]string{
+		"null beside":              `{"active":false,"scope":null}`,
+		"wrong types beside":       `{"active":false,"exp":"soon","aud":7,"sub":["a"],"iss":{}}`,
+		"a binding beside":         `{"active":false,"cnf":{"jkt":1},"act":"root"}`,
+		"a capital beside":         `{"active":false,"Active":true,"ISS":"x"}`,
+		"another member repeated":  `{"active":false,"sub":"a","sub":"b"}`,
+		"repeated underneath":      `{"act":{"sub":"a","sub":"b"},"active":false}`,
+		"last":                     `{"error":"not_found","active" : false }`,
+		"escaped":                  `{"\u0061ctive":false}`,
+		"an active one underneath": `{"active":false,"token":{"active":true}}`,
+	} {
+		t.Run("row 36: "+name, func(t *testing.T) {
+			issuer, in := memoryIntrospection(t)
+			issuer.Script(introspectAt, credentialstest.Always(credentialstest.Body(200, "application/json", body)))
+			for range 3 {
+				if e := refuse(t, in, "opaque", "inactive", ReasonTokenInvalid); asCause(e) != errInactive {
+					t.Fatal(e.Err)
+				}
+			}
+			if n := issuer.Requests(introspectAt); n != 1 {
+				t.Errorf("row 36: asked %d times", n)
+			}
+		})
+	}
+}
+
+// A reader may ignore a byte order mark (RFC 8259 §8.1).
+func TestRow36ByteOrderMarkIsIgnored(t *testing.T) {
+	issuer, in := memoryIntrospection(t)
+	issuer.Script(introspectAt, credentialstest.Body(200, "application/json", "\ufeff"+activeAnswer))
+	accept(t, in, "opaque", "row 36: a byte order mark")
+}
+
+func TestRow36NullIsAbsent(t *testing.T) {
+	optional := []string{"iss", "exp", "nbf", "iat", "jti", "scope", "scp", "username", "token_type", "token_use", "typ", "nonce", "cnf", "act", "acr", "amr", "roles", "tenant"}
+	for _, name := range optional {
+		t.Run("row 36: "+name, func(t *testing.T) {
+			issuer, in := memoryIntrospection(t)
+			body := object{"active": true, "sub": "alice", "client_id": "web", "aud": credentialstest.DefaultAudience, name: nil, "x<&>\n\"": 1}
+			issuer.Script(introspectAt, credentialstest.Body(200, "application/json", jsonOf(body)))
+			p := accept(t, in, "opaque", name)
+			if _, there := p.Claim(name); there {
+				t.Error("the claim is there")
+			}
+			if odd, _ := p.Claim("x<&>\n\""); fmt.Sprint(odd) != "1" {
+				t.Errorf("another claim became %v", odd)
+			}
+		})
+	}
+	for name, want := range map[string]*Error{"aud": errClaimsAudience, "sub": errClaimsIdentity} {
+		issuer, in := memoryIntrospection(t)
+		body := object{"active": true, "sub": "alice", "aud": credentialstest.DefaultAudience, "client_id": nil, name: nil}
+		issuer.Script(introspectAt, credentialstest.Body(200, "application/json", jsonOf(body)))
+		if e := refuse(t, in, "opaque", name, ReasonTokenInvalid); asCause(e) != want {
+			t.Errorf("row 36: %s null: %v", name, e.Err)
+		}
+	}
+}
+
+// Null says that a member is absent, but proves nothing by that: a profile whose
+// services have no sub must not take a user of a server that writes null for one.
+func TestRow21aNullIsNoEvidence(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer object
+		want   Kind
+	}{
+		"absent":        {object{}, KindService},
+		"sub null":      {object{"sub": nil}, KindUnclear},
+		"username null": {object{"username": nil}, KindUnclear},
+		"another null":  {object{"exp": nil}, KindService},
+	} {
+		t.Run("row 21a: "+name, func(t *testing.T) {
+			issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) { c.Profile = NodeOIDCProvider() })
+			body := object{"active": true, "client_id": "web", "aud": credentialstest.DefaultAudience, "token_type": "Bearer"}.with(c.answer)
+			issuer.Script(introspectAt, credentialstest.Body(200, "application/json", jsonOf(body)))
+			if p := accept(t, in, "opaque", name); p.Kind() != c.want {
+				t.Errorf("row 21a: kind %v, want %v", p.Kind(), c.want)
+			}
+		})
+	}
 }
 
 func TestRow37ActiveButNotForUs(t *testing.T) {
@@ -291,7 +393,7 @@ func FuzzIntrospectionAnswer(f *testing.F) {
 	}
 	f.Cleanup(func() { in.Close() })
 	f.Fuzz(func(t *testing.T, text string) {
-		verdict, err := in.verdict("token", text)
+		verdict, err := in.verdict("token", text, nil, time.Now())
 		if err != nil || verdict.refused != nil {
 			return
 		}

@@ -7,19 +7,27 @@ import (
 	"fmt"
 	"net/http"
 	"time"
-
-	"github.com/sony/gobreaker/v2"
 )
 
 // introspectionCalls are the requests under way. They stand behind a pointer so
 // that a verifier that is printed doesn't print them.
-type introspectionCalls struct{ byToken map[string]*introspectionCall }
+type introspectionCalls struct {
+	byToken   map[introspectionKey]*introspectionCall
+	strangers int // of them, those about tokens of which nothing good is known
+}
+
+// introspectionKey is what makes two calls want the same verdict.
+type introspectionKey struct {
+	token string
+	local bool
+}
 
 // introspectionCall is one request, and all who wait for it.
 type introspectionCall struct {
-	done    chan struct{}
-	verdict *cached
-	err     error
+	stranger bool
+	done     chan struct{}
+	verdict  *cached
+	err      error
 }
 
 // fingerprint stands for a token that is not kept.
@@ -30,8 +38,8 @@ func fingerprint(token string) string {
 
 // ask joins the request about the token that is under way, or starts one. The
 // request is nobody's: whoever waits leaves at its own deadline.
-func (in *Introspection) ask(ctx context.Context, token string) (*cached, error) {
-	call, err := in.join(token)
+func (in *Introspection) ask(ctx context.Context, token string, local *claims) (*cached, error) {
+	call, err := in.join(token, local)
 	if err != nil {
 		return nil, err
 	}
@@ -43,72 +51,84 @@ func (in *Introspection) ask(ctx context.Context, token string) (*cached, error)
 	}
 }
 
-func (in *Introspection) join(token string) (*introspectionCall, error) {
+func (in *Introspection) join(token string, local *claims) (*introspectionCall, error) {
+	key := introspectionKey{token: token, local: local != nil}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.closed.Load() {
 		return nil, unavailable(errClosed, 0)
 	}
-	if call := in.calls.byToken[token]; call != nil {
+	if call := in.calls.byToken[key]; call != nil {
 		return call, nil
 	}
-	if len(in.calls.byToken) >= queueFactor*cap(in.slots) {
+	// A made-up token was never active, and has no signature of the issuer's.
+	stranger := local == nil && in.active.get(token, noInstant) == nil
+	if len(in.calls.byToken) >= queueFactor*cap(in.slots) || stranger && in.calls.strangers >= queueFactor*cap(in.strangers) {
 		return nil, unavailable(fault("introspection: too many tokens wait"), time.Second)
 	}
-	call := &introspectionCall{done: make(chan struct{})}
-	in.calls.byToken[token] = call
+	call := &introspectionCall{stranger: stranger, done: make(chan struct{})}
+	in.calls.byToken[key] = call
+	if stranger {
+		in.calls.strangers++
+	}
 	in.wg.Go(func() {
 		// The outcome if the HTTP client's code ends the goroutine.
-		call.err = unavailable(fault("introspection: the HTTP client gave up"), 0)
-		defer in.leave(token, call)
-		call.verdict, call.err = in.settle(token)
+		call.err = unavailable(errGaveUp, time.Second)
+		defer in.leave(key, call)
+		call.verdict, call.err = in.settle(token, local, call.stranger)
 	})
 	return call, nil
 }
 
 // leave ends a call and lets those who wait for it go.
-func (in *Introspection) leave(token string, call *introspectionCall) {
+func (in *Introspection) leave(key introspectionKey, call *introspectionCall) {
 	in.mu.Lock()
-	delete(in.calls.byToken, token)
+	delete(in.calls.byToken, key)
+	if call.stranger {
+		in.calls.strangers--
+	}
 	in.mu.Unlock()
 	close(call.done)
 }
 
+const (
+	errGaveUp   = fault("introspection: the HTTP client gave up")
+	errPanicked = fault("introspection: the HTTP client panicked")
+)
+
 // settle gets the verdict on a token and remembers it.
-func (in *Introspection) settle(token string) (verdict *cached, err error) {
+func (in *Introspection) settle(token string, local *claims, stranger bool) (verdict *cached, err error) {
 	defer func() {
 		if recover() != nil {
-			verdict, err = nil, unavailable(fault("introspection: the HTTP client panicked"), 0)
+			verdict, err = nil, unavailable(errPanicked, time.Second)
 		}
 	}()
-	if verdict = in.remembered(token); verdict != nil {
+	if verdict = in.remembered(token, local != nil); verdict != nil {
 		return verdict, nil // settled by the request before
 	}
-	if wait := in.paused(); wait > 0 {
-		return nil, unavailable(fault("introspection: the endpoint asked for a pause"), wait)
+	leave, err := in.enter(stranger)
+	if err != nil {
+		return nil, err
 	}
-	if !in.enter() {
-		return nil, unavailable(fault("introspection: too many requests wait"), time.Second)
-	}
-	defer func() { <-in.slots }()
+	defer leave()
 	// The time begins here: one spent in the queue says nothing of the endpoint,
 	// and must not count against it.
 	ctx, cancel := context.WithTimeout(in.ctx, in.timeout)
 	defer cancel()
 
 	start := time.Now()
-	text, err := in.breaker.Execute(func() (string, error) { return in.post(ctx, token) })
-	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
-		return nil, unavailable(fault("introspection: the circuit breaker is open"), breakerOpen)
-	}
+	text, err := in.post(ctx, token)
+	in.health.record(time.Now(), err)
 	if err == nil {
-		verdict, err = in.verdict(token, text)
+		verdict, err = in.verdict(token, text, local, start)
+	} else if s := (*statusError)(nil); errors.As(err, &s) && s.ofToken() {
+		verdict, err = in.refuse(token, local, &Error{Kind: CredentialFault, Reason: ReasonTokenInvalid, Err: s}), nil
 	}
 	notify(in.observer.Introspected, Introspected{
 		Issuer: in.id.name, Active: err == nil && verdict.refused == nil, Err: err, Duration: time.Since(start),
 	})
 	if err != nil {
-		return nil, in.unavailable(err)
+		return nil, failure(err)
 	}
 	now := instantOf(time.Now())
 	if verdict.refused != nil {
@@ -119,40 +139,105 @@ func (in *Introspection) settle(token string) (verdict *cached, err error) {
 	return verdict, nil
 }
 
-// enter waits for a slot, as long as a request may take. Whoever gets one gives
-// it back.
-func (in *Introspection) enter() bool {
+// enter waits until the endpoint may be asked and for a turn, as long as a
+// request may take. The turn ends with leave.
+func (in *Introspection) enter(stranger bool) (leave func(), err error) {
 	ctx, cancel := context.WithTimeout(in.ctx, in.timeout)
 	defer cancel()
-	select {
-	case in.slots <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
+	turns := []chan struct{}{in.strangers, in.slots}
+	if !stranger {
+		turns = turns[1:]
+	}
+	for {
+		if err := in.admit(ctx); err != nil {
+			return nil, err
+		}
+		leave, ok := take(ctx, turns)
+		if !ok {
+			return nil, unavailable(fault("introspection: too many requests wait"), time.Second)
+		}
+		if in.health.open(time.Now()) {
+			return leave, nil
+		}
+		leave() // what came to light meanwhile holds for this one, too
 	}
 }
 
-// paused returns how long the endpoint doesn't want to be asked.
-func (in *Introspection) paused() time.Duration {
-	return time.Until(time.UnixMicro(in.pausedUntil.Load()))
+// take waits for room in each of the channels.
+func take(ctx context.Context, turns []chan struct{}) (leave func(), ok bool) {
+	taken := 0
+	leave = func() {
+		for _, turn := range turns[:taken] {
+			<-turn
+		}
+	}
+	for _, turn := range turns {
+		select {
+		case turn <- struct{}{}:
+			taken++
+		case <-ctx.Done():
+			leave()
+			return nil, false
+		}
+	}
+	return leave, true
 }
 
-// unavailable turns a failed request into what callers get, and pauses where
-// the endpoint asked for it or doesn't know us.
-func (in *Introspection) unavailable(err error) error {
+// admit waits while the endpoint is under suspicion. It starts the probes that
+// are due: they take no slot, which requests that hang may hold.
+func (in *Introspection) admit(ctx context.Context) error {
+	for {
+		a := in.health.admit(time.Now())
+		if a.refused == nil {
+			return nil
+		}
+		if a.probe {
+			in.wg.Go(in.probe)
+		}
+		if a.changed == nil {
+			return unavailable(a.refused, a.wait)
+		}
+		timer := time.NewTimer(a.wait)
+		select {
+		case <-a.changed:
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return unavailable(a.refused, a.wait)
+		}
+		timer.Stop()
+	}
+}
+
+// probe asks about a token that no caller has chosen, to learn whether the
+// endpoint answers: any answer will do.
+func (in *Introspection) probe() {
+	start := time.Now()
+	var err error = &fetchError{what: errGaveUp.Error()} // if the HTTP client's code ends the goroutine
+	defer func() {
+		if recover() != nil {
+			err = &fetchError{what: errPanicked.Error()}
+		}
+		in.health.probed(time.Now(), err)
+		notify(in.observer.Introspected, Introspected{Issuer: in.id.name, Probe: true, Err: err, Duration: time.Since(start)})
+	}()
+	ctx, cancel := context.WithTimeout(in.ctx, in.timeout)
+	defer cancel()
+	_, err = in.post(ctx, probeToken)
+}
+
+// failure turns a failed request into what callers get.
+func failure(err error) *Error {
 	if e, ok := asError(err); ok {
 		return e
 	}
-	var f *fetchError
 	wait := time.Second
-	if errors.As(err, &f) {
-		pause := f.retryAfter
-		if f.status == http.StatusUnauthorized {
-			pause = max(pause, refusedPause)
-		}
-		if pause > 0 {
-			in.pausedUntil.Store(int64(instantOf(time.Now().Add(pause))))
-			wait = pause
+	if s := (*statusError)(nil); errors.As(err, &s) {
+		switch {
+		case s.retryAfter > 0:
+			wait = s.retryAfter
+		case s.status == http.StatusUnauthorized:
+			wait = refusedPause
 		}
 	}
 	return outward(err, wait)

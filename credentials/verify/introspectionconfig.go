@@ -29,14 +29,17 @@ const (
 	// queueFactor times MaxConcurrent tokens may wait for their request.
 	queueFactor = 16
 
-	// refusedPause is the time between requests once the endpoint has refused
-	// our own credentials (401, RFC 7662 §2.3): more haste only locks the client
+	// knownShare is the part of the requests at once, and of the queue, that is
+	// kept for known tokens: a quarter.
+	knownShare = 4
+
+	// refusedPause is the time between probes once the endpoint has refused our
+	// own credentials (401, RFC 7662 §2.3): more haste only locks the client
 	// out. A 403 is no such refusal: firewalls give it for a token's looks.
 	refusedPause = 5 * time.Second
 
-	// breakerFailures in a row open the circuit breaker, for breakerOpen.
-	breakerFailures = 5
-	breakerOpen     = 5 * time.Second
+	// probeToken is the made-up token of a probe. An endpoint's log shows it.
+	probeToken = "usher-introspection-probe"
 )
 
 // IntrospectionConfig configures an [Introspection].
@@ -63,7 +66,8 @@ type IntrospectionConfig struct {
 	Auth credentials.Auth
 
 	// Audiences are the names of this server. An answer must name one of them
-	// in aud.
+	// in aud; an answer without aud about a JWT that a [Hybrid] has verified
+	// counts with the JWT's.
 	// Required, unless InsecureAnyAudience is set.
 	Audiences []string
 
@@ -74,11 +78,13 @@ type IntrospectionConfig struct {
 	InsecureAnyAudience bool
 
 	// HTTPClient has the transport for requests. Redirects are never followed.
-	// Optional. Default: a client of its own.
+	// Close leaves its connections alone.
+	// Optional. Default: a client of its own, that keeps as many connections as
+	// there may be requests at once.
 	HTTPClient *http.Client
 
 	// Leeway is how far the clocks of issuer and server may be apart, at most
-	// MaxLeeway.
+	// MaxLeeway. It lets a fresh answer pass; none is remembered beyond exp.
 	// Optional. Default: DefaultLeeway. NoLeeway for none.
 	Leeway time.Duration
 
@@ -96,7 +102,8 @@ type IntrospectionConfig struct {
 	CacheSize int
 
 	// PositiveTTL is how long an active token is taken as active without being
-	// asked about, never beyond its exp. At most an hour.
+	// asked about, counted from when it was asked about, and never beyond its
+	// exp. At most an hour.
 	// Optional. Default: DefaultPositiveTTL.
 	PositiveTTL time.Duration
 
@@ -110,7 +117,9 @@ type IntrospectionConfig struct {
 	Timeout time.Duration
 
 	// MaxConcurrent is how many requests run at once. Sixteen times as many
-	// tokens may wait; above that a call is UNAVAILABLE at once.
+	// tokens may wait; above that a call is UNAVAILABLE at once. A quarter of
+	// both is kept for tokens that were active before and for JWTs that a
+	// [Hybrid] has verified, so that made-up tokens can't take every turn.
 	// Optional. Default: DefaultMaxConcurrent.
 	MaxConcurrent int
 

@@ -111,19 +111,22 @@ func (m *MultiIssuer) Verify(ctx context.Context, token string, req Requirements
 	}
 	start := time.Now()
 	owner, p, source, err := m.verify(ctx, token, &req)
+	if err == nil && req.Validation == ValidationIntrospect {
+		p, source, err = m.confirm(ctx, owner, token, p, &req)
+	}
 	observer, name := &m.first.observer, ""
 	if owner != nil {
 		observer, name = &owner.observer, owner.id.name
 	}
-	if observer.Verified != nil {
-		notify(observer.Verified, Verified{Issuer: name, Source: source, Err: err, Duration: time.Since(start)})
-	}
-	if err != nil || req.Validation != ValidationIntrospect {
-		return p, err
-	}
+	observer.verified(name, source, err, start)
+	return p, err
+}
+
+// confirm asks the issuer of a token that was verified locally.
+func (m *MultiIssuer) confirm(ctx context.Context, owner *JWT, token string, p *Principal, req *Requirements) (*Principal, Source, error) {
 	_, hybrid := m.byIss[owner.id.issuer].member()
 	if hybrid == nil {
-		return nil, errOtherIssuer
+		return nil, 0, errOtherIssuer
 	}
 	return hybrid.confirm(ctx, token, p, req)
 }

@@ -9,13 +9,15 @@ import "time"
 //
 // No event holds a token, a claim or the body of an answer.
 type Observer struct {
-	// Verified is called for each verification.
+	// Verified is called once for each verification, when its outcome is known:
+	// a JWT that is introspected as well is one verification.
 	Verified func(Verified)
 
 	// KeysFetched is called for each fetch of an issuer's keys.
 	KeysFetched func(KeysFetched)
 
-	// Introspected is called for each request to an introspection endpoint.
+	// Introspected is called for each request to an introspection endpoint, a
+	// verifier's own probes included.
 	Introspected func(Introspected)
 }
 
@@ -92,11 +94,30 @@ type Introspected struct {
 	// Active is the verdict, false with an Err.
 	Active bool
 
-	// Err is nil if the endpoint gave a verdict.
+	// Probe says that no call wanted this request: the verifier asked about a
+	// token of its own making, to learn whether the endpoint answers at all.
+	Probe bool
+
+	// Err is nil if the endpoint gave a verdict, or answered the probe.
 	Err error
 
 	// Duration is how long the request took.
 	Duration time.Duration
+}
+
+// start is the time if somebody wants to know how long a verification takes.
+func (o *Observer) start() (t time.Time) {
+	if o.Verified != nil {
+		t = time.Now()
+	}
+	return t
+}
+
+// verified reports the outcome of a verification that began at start.
+func (o *Observer) verified(issuer string, source Source, err error, start time.Time) {
+	if o.Verified != nil {
+		notify(o.Verified, Verified{Issuer: issuer, Source: source, Err: err, Duration: time.Since(start)})
+	}
 }
 
 // notify calls a user's function, if there is one, and contains its panic.

@@ -438,7 +438,7 @@ func (c *Condition) holds(in *claims) bool {
 	case Present:
 		return raw != "" && raw != "null" && raw != `""`
 	case Absent:
-		return raw == ""
+		return raw == "" && !slices.Contains(in.nulls, c.Claim[0])
 	case Equals, HasPrefix:
 		text, ok := stringValue(raw)
 		return ok && slices.ContainsFunc(c.Values, func(v string) bool { return c.fits(text, v, in.clientID) })

@@ -309,7 +309,7 @@ func TestProfilesOfIntrospection(t *testing.T) {
 			t.Parallel()
 			in := introspectionWith(t, c.profile)
 			answer := c.answer.with(object{"active": true, "aud": testAudience, "exp": time.Now().Unix() + 60})
-			verdict, err := in.verdict("opaque", jsonOf(answer))
+			verdict, err := in.verdict("opaque", jsonOf(answer), nil, time.Now())
 			if err != nil {
 				t.Fatal(err)
 			}

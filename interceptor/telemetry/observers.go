@@ -58,7 +58,7 @@ func (i *instruments) verifyObserver() verify.Observer {
 			switch {
 			case e.Err != nil:
 				outcome = outcomeUnavailable
-			case !e.Active:
+			case !e.Active && !e.Probe:
 				outcome = outcomeRefused
 			}
 			i.introspected.Record(context.Background(), e.Duration.Seconds(), labels(

@@ -189,6 +189,7 @@ func TestMetricLabelsAreBounded(t *testing.T) {
 	tel.Interceptor.Decided(t.Context(), interceptor.Decided{Method: "/attacker/chooses", Known: false, Reason: interceptor.ReasonRuleMissing, Code: codes.PermissionDenied})
 	tel.Verify.KeysFetched(verify.KeysFetched{Issuer: "main"})
 	tel.Verify.Introspected(verify.Introspected{Issuer: "main", Active: true})
+	tel.Verify.Introspected(verify.Introspected{Issuer: "main", Probe: true})
 	tel.Credentials.FetchEnded(credentials.FetchEnded{Duration: time.Second})
 	tel.Credentials.FetchFailed(credentials.FetchFailed{Duration: time.Second})
 	tel.Credentials.TokenInvalidated(credentials.TokenInvalidated{Reason: credentials.ReasonChallenge})
@@ -209,7 +210,7 @@ func TestMetricLabelsAreBounded(t *testing.T) {
 		"usher.decision.duration{occasion=call,outcome=refused,reason=RELATION_DENIED,rpc.method=/testing.testpb.v1.TestService/Ping} 10",
 		"usher.decision.duration{occasion=call,outcome=refused,reason=RULE_MISSING,rpc.method=other} 1",
 		"usher.handlers.abandoned 1", "usher.panics{where=hook} 1", "usher.verify.duration{issuer=main,outcome=refused,source=cache} 10",
-		"usher.verify.introspect.duration{issuer=main,outcome=ok} 1", "usher.verify.keys.age{issuer=main}", "usher.verify.keys.fetches{issuer=main,outcome=ok} 1",
+		"usher.verify.introspect.duration{issuer=main,outcome=ok} 2", "usher.verify.keys.age{issuer=main}", "usher.verify.keys.fetches{issuer=main,outcome=ok} 1",
 	} {
 		if !slices.ContainsFunc(series, func(s string) bool { return strings.HasPrefix(s, want) }) {
 			t.Errorf("no series %s in\n%s", want, strings.Join(series, "\n"))

@@ -1,0 +1,105 @@
+package verify
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// maxErrorBody bounds what is read of an answer that refuses a request, in
+// bytes.
+const maxErrorBody = 4 << 10
+
+// statusError is an answer of the introspection endpoint with another status
+// than 200. Nothing of the answer's body is kept but an error code that is
+// registered.
+type statusError struct {
+	status     int
+	code       string        // "" if there is none, or one that isn't registered
+	retryAfter time.Duration // 0: not said, or not with a status that may say it
+}
+
+// newStatusError reads the answer. Retry-After counts where it is about this
+// client's requests as a whole (RFC 6585 §4, RFC 9110 §15.6.4); beside any other
+// status it may be about one token.
+func newStatusError(res *http.Response) *statusError {
+	e := &statusError{status: res.StatusCode}
+	switch res.StatusCode {
+	case http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		e.retryAfter = retryAfter(res.Header)
+	}
+	switch res.StatusCode {
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
+		e.code = oauthCode(res.Body)
+	}
+	return e
+}
+
+// oauthCodes are the registered error codes (OAuth Extensions Error Registry,
+// RFC 6749 §5.2) that an introspection endpoint may have a use for. Those that
+// are true are about the token, not about the request or its client.
+var oauthCodes = map[string]bool{
+	"unsupported_token_type": true, // RFC 7009 §2.2.1
+	"invalid_token":          true, // RFC 6750 §3.1
+
+	"invalid_request": false, // as likely a parameter of ours as the token
+	"invalid_client":  false, "unauthorized_client": false, "access_denied": false, "insufficient_scope": false,
+	"invalid_grant": false, "unsupported_grant_type": false, "invalid_scope": false, "invalid_target": false,
+	"server_error": false, "temporarily_unavailable": false,
+}
+
+// oauthCode reads the error code of an OAuth error (RFC 6749 §5.2), strictly.
+func oauthCode(body io.Reader) string {
+	text, err := readBounded(body, maxErrorBody)
+	if err != nil {
+		return ""
+	}
+	members, err := decodeObject(text, make([]member, 0, 4))
+	if err != nil {
+		return ""
+	}
+	for i := range members {
+		if m := &members[i]; m.name == "error" {
+			code, _ := stringValue(m.value)
+			if _, registered := oauthCodes[code]; registered {
+				return code
+			}
+		}
+	}
+	return ""
+}
+
+// ofToken reports whether the endpoint refuses the token, not us.
+func (e *statusError) ofToken() bool {
+	return e.status == http.StatusBadRequest && oauthCodes[e.code]
+}
+
+// Error names the setting that helps, for the operator.
+func (e *statusError) Error() string {
+	text := "introspection: HTTP status " + strconv.Itoa(e.status)
+	if e.code != "" {
+		text += ", " + e.code
+	}
+	switch {
+	case e.ofToken():
+	case e.status == http.StatusUnauthorized, e.code == "invalid_client":
+		text += ": the endpoint refuses this server's own credentials: check IntrospectionConfig.ClientID and Auth"
+	case e.status == http.StatusForbidden, e.code == "unauthorized_client", e.code == "access_denied", e.code == "insufficient_scope":
+		text += ": check that the client of IntrospectionConfig.ClientID may introspect"
+	case e.status == http.StatusBadRequest:
+		text += ": the endpoint refuses the request: check IntrospectionConfig.URL and Auth"
+	case e.status < http.StatusInternalServerError && e.status != http.StatusTooManyRequests:
+		text += ": check IntrospectionConfig.URL; redirects are not followed"
+	}
+	return text
+}
+
+// statusOf returns the status of a refused request, 0 if err is none.
+func statusOf(err error) int {
+	if s := (*statusError)(nil); errors.As(err, &s) {
+		return s.status
+	}
+	return 0
+}
