@@ -23,7 +23,7 @@ import (
 // Row 67: streams that are opened and say nothing hold no other call, and go with
 // their token: the leak check is the bubble's.
 func TestRow67StreamsThatSayNothingEndWithTheirToken(t *testing.T) {
-	const silent = 1000
+	const silent = 200
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		crowd := principal(t, "crowd", time.Minute)

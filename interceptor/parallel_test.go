@@ -33,8 +33,9 @@ func TestRow67ParallelSendAndReceive(t *testing.T) {
 		"row 67: canceled by the caller":    {"1", func(_ testpb.TestService_PingStreamClient, cancel context.CancelFunc) { cancel() }, codes.Canceled},
 	} {
 		t.Run(name, func(t *testing.T) {
-			handlers := make(chan struct{})
+			began, handlers := make(chan struct{}), make(chan struct{})
 			s := start(t, newWorld(t), setupConfig{rules: byValue(), impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
+				close(began)
 				defer close(handlers)
 				var all sync.WaitGroup
 				received := make(chan string, 1)
@@ -84,6 +85,7 @@ func TestRow67ParallelSendAndReceive(t *testing.T) {
 					}
 				}
 				_ = stream.Send(&testpb.PingStreamRequest{Value: test.last})
+				<-began // a call that is canceled before has no handler to let go
 				test.end(stream, cancel)
 			}()
 			for err == nil {

@@ -116,20 +116,14 @@ func (i *Interceptor) verify(ctx context.Context, method *authz.Method, token st
 // callVerifier asks the verifier and contains its panic. What it panicked with is
 // for the hook alone: it may hold the token.
 func (i *Interceptor) callVerifier(ctx context.Context, token string, req verify.Requirements) (principal *verify.Principal, err error) {
-	returned := false
 	defer func() {
-		if returned {
-			return
-		}
 		if value := recover(); value != nil {
 			principal, err = nil, errVerifierPanicked
 			i.hooks.verifierPanicked(ctx, value, debug.Stack())
 		}
 	}()
-	principal, err = i.verifier.Verify(ctx, token, req)
-	returned = true
 
-	return principal, err
+	return i.verifier.Verify(ctx, token, req)
 }
 
 // callForeignVerifier asks a verifier of which nothing is known, in a goroutine of

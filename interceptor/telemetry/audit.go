@@ -206,7 +206,7 @@ func (a *audit) ruleFault(fault *authz.RuleError) {
 }
 
 func (a *audit) handlerAbandoned(ctx context.Context, e interceptor.HandlerAbandoned) {
-	attributes := appendPrincipal([]slog.Attr{slog.String("method", e.Method)}, e.Principal)
+	attributes := appendTrace(ctx, appendPrincipal([]slog.Attr{slog.String("method", e.Method)}, e.Principal))
 	if e.Err != nil {
 		attributes = append(attributes, slog.String("ended_by", e.Err.Error()))
 	}
@@ -215,6 +215,7 @@ func (a *audit) handlerAbandoned(ctx context.Context, e interceptor.HandlerAband
 
 // panicked records where a panic was, not with what: the value may be anything.
 func (a *audit) panicked(ctx context.Context, where, name string, stack []byte) {
-	a.log.LogAttrs(ctx, slog.LevelError, messagePanic,
-		slog.String("where", where), slog.String("name", name), slog.String("stack", string(stack)))
+	a.log.LogAttrs(ctx, slog.LevelError, messagePanic, appendTrace(ctx, []slog.Attr{
+		slog.String("where", where), slog.String("name", name), slog.String("stack", string(stack)),
+	})...)
 }

@@ -143,3 +143,31 @@ func TestRefusedTokensAreRecorded(t *testing.T) {
 		t.Errorf("a label from a token:\n%s", strings.Join(series, "\n"))
 	}
 }
+
+// Every record of a traced call says which trace it is in.
+func TestEveryRecordHasItsTrace(t *testing.T) {
+	log := &lines{}
+	tel, err := telemetry.New(telemetry.Config{Audit: slog.New(slog.NewJSONHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, span := sdktrace.NewTracerProvider().Tracer("test").Start(t.Context(), "server")
+	defer span.End()
+	tel.Interceptor.HandlerAbandoned(ctx, interceptor.HandlerAbandoned{Method: "/x/y"})
+	tel.Interceptor.HandlerPanicked(ctx, interceptor.HandlerPanicked{Method: "/x/y", Value: "a secret"})
+	tel.Interceptor.HookPanicked(ctx, interceptor.HookPanicked{Hook: "Verifier", Value: "a secret"})
+	records := log.records(t)
+	if len(records) != 3 {
+		t.Fatalf("%d records, want 3", len(records))
+	}
+	for _, record := range records {
+		if record["trace_id"] != span.SpanContext().TraceID().String() {
+			t.Errorf("record %v", record)
+		}
+		for key, value := range record {
+			if value == "a secret" {
+				t.Errorf("%s holds what was panicked with", key)
+			}
+		}
+	}
+}
