@@ -105,9 +105,11 @@ func TestPredicateThatNeverReturns(t *testing.T) {
 		if n := asked.Load(); n != 2 {
 			t.Errorf("the predicate was asked %d times about two tokens", n)
 		}
+		synctest.Wait() // the others no longer count
 		// How many hang is bounded.
 		v.flight.apart.Store(maxChecks)
 		refuse(t, v, key.token(numbered()), "one check too many", ReasonVerifierUnavailable)
+		synctest.Wait()
 		v.flight.apart.Store(1)
 		close(release)
 		if err := <-waiter; err != nil {
