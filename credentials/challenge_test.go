@@ -20,6 +20,7 @@ func TestHasInvalidToken(t *testing.T) {
 		`Bearer error="\invalid_token"`:                                     false,
 		`Bearer error="invalid_token\"`:                                     false,
 		`Bearer error="invalid_token", error="insufficient_scope"`:          false, // RFC 6750 §3: not more than once
+		`Bearer error="a", error="invalid_token", Basic realm="b"`:          false,
 		`Bearer error="insufficient_scope", error="invalid_token"`:          false,
 		`Bearer error="invalid_token", Basic error="a"`:                     true,
 		`Bearer error="invalid_token", error="`:                             false,

@@ -117,11 +117,9 @@ func (g *group) fail(f *failure, a attempt) {
 	}
 	g.failures = max(g.failures, 1)
 	f.pauseFor(g.failures)
-	if old := g.failure; old != nil && old.notBefore.After(f.notBefore) {
-		if old.notBefore.After(f.at.Add(f.pause)) {
-			return // a request that was in flight beside it got a longer pause
-		}
-		f.notBefore = old.notBefore
+	if old := g.failure; old != nil {
+		// A request that was in flight beside it may have got a longer pause.
+		f.notBefore = later(f.notBefore, old.notBefore)
 	}
 	g.failure = f
 }

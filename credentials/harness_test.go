@@ -106,6 +106,7 @@ type guarded struct {
 	judge   func(token string) error
 	handled int
 	handler func() error
+	silent  bool // streams end without a message
 }
 
 const invalidToken = `Bearer realm="docs", error="invalid_token", error_description="expired"`
@@ -169,6 +170,9 @@ func (g *guarded) Check(context.Context, *healthv1.HealthCheckRequest) (*healthv
 func (g *guarded) Watch(_ *healthv1.HealthCheckRequest, s healthv1.Health_WatchServer) error {
 	if err := g.handle(); err != nil {
 		return err
+	}
+	if g.silent {
+		return nil
 	}
 	return s.Send(&healthv1.HealthCheckResponse{Status: healthv1.HealthCheckResponse_SERVING})
 }

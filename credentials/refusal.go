@@ -106,7 +106,7 @@ func (s *source) refused(value string, reason InvalidationReason) {
 	now := time.Now()
 	g.mu.Lock()
 	tok := s.find(value)
-	if tok == nil || g.closed {
+	if tok == nil {
 		g.mu.Unlock()
 		return // there is a newer one already
 	}

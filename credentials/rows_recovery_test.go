@@ -129,6 +129,39 @@ func TestRow40RequestsWhileCallsFail(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+	for name, fault := range map[string]credentialstest.Fault{
+		"of the endpoint": credentialstest.Status(503, ""),
+		"of one target":   credentialstest.Alter(map[string]any{"access_token": "a b"}),
+	} {
+		bubble(t, "row 42: attempts that calls hastened don't count for the backoff: a fault "+name, func(t *testing.T) {
+			i := newIssuer(t)
+			i.Script(token, credentialstest.Always(fault))
+			creds := newCreds(t, i, nil)
+			start := time.Now()
+			recovered(t, []*credentials.Credentials{creds}, start, start.Add(2*time.Minute))
+			before := i.Requests(token)
+			time.Sleep(30 * time.Second) // without calls: about 4, 8 and 16 s apart
+			if n := i.Requests(token) - before; n < 2 || n > 6 {
+				t.Errorf("%d requests in the 30 s after the calls stopped", n)
+			}
+		})
+	}
+	bubble(t, "row 42: of two requests in flight the longer Retry-After counts", func(t *testing.T) {
+		i := newIssuer(t)
+		i.Script(token, credentialstest.Delay(100*time.Millisecond, credentialstest.Status(503, "60")), credentialstest.Delay(time.Second, credentialstest.Status(503, "")))
+		creds := newCreds(t, i, nil)
+		targets := []*credentials.Credentials{creds, creds.For(credentials.Audience("other"))}
+		start := time.Now()
+		var wg sync.WaitGroup
+		for _, target := range targets {
+			wg.Go(func() { _ = target.Ready(context.Background()) })
+		}
+		wg.Wait()
+		recovered(t, targets, start, start.Add(59*time.Second))
+		if n := i.Requests(token); n != 2 {
+			t.Errorf("%d requests within the Retry-After", n)
+		}
+	})
 	bubble(t, "row 42: Retry-After is obeyed while calls fail", func(t *testing.T) {
 		i := newIssuer(t)
 		i.Script(token, credentialstest.Always(credentialstest.Status(503, "20")))

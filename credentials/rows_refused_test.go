@@ -1,6 +1,9 @@
 package credentials_test
 
 import (
+	"context"
+	"errors"
+	"io"
 	"slices"
 	"sync"
 	"testing"
@@ -9,6 +12,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -199,6 +203,35 @@ func TestRow52RefusedBeforeExpiry(t *testing.T) {
 			t.Errorf("%d requests, want 2", n)
 		}
 	})
+	for name, silent := range map[string]bool{"its first message": false, "its end without one": true} {
+		bubble(t, "row 52: a stream's token is accepted by "+name, func(t *testing.T) {
+			i, creds, server := setup(t)
+			server.silent = silent
+			client := server.inProcess(t, creds.DialOptions()...)
+			server.setJudge(revoking(value(t, creds)))
+			if err := check(within(t, time.Second), client); err != nil { // forces the one refresh
+				t.Fatal(err)
+			}
+			server.setJudge(func(string) error { return challenge(invalidToken) })
+			if err := watch(within(t, time.Second), client); status.Code(err) != codes.Unauthenticated {
+				t.Fatal(err)
+			}
+			server.setJudge(nil)
+			ctx, cancel := context.WithCancel(within(t, time.Minute))
+			s, err := client.Watch(ctx, &healthv1.HealthCheckRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Recv(); silent != errors.Is(err, io.EOF) {
+				t.Fatal(err)
+			}
+			cancel() // the end of most streams
+			time.Sleep(10 * time.Minute)
+			if n := i.Requests(token); n != 2 {
+				t.Errorf("%d requests, want 2", n)
+			}
+		})
+	}
 	bubble(t, "row 52: a token that only was refused is replaced when the 30 s are over, before the next call", func(t *testing.T) {
 		i, creds, server := setup(t)
 		client := server.inProcess(t, creds.DialOptions()...)

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	grpccredentials "google.golang.org/grpc/credentials"
+
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -138,6 +140,87 @@ func TestRow52RefusalsThatComeTooLate(t *testing.T) {
 		creds.s.accepted(tok)
 		if told != 0 || creds.s.next(t.Context(), tok) != nil || i.Requests(credentialstest.TokenEndpoint) != 1 {
 			t.Errorf("%d refusals told, %d requests", told, i.Requests(credentialstest.TokenEndpoint))
+		}
+	})
+}
+
+// What the caller of Invalidate knows isn't changed by a server, nor by an
+// endpoint that gives the same token again.
+func TestRow52InvalidatedStaysBad(t *testing.T) {
+	const endpoint = credentialstest.TokenEndpoint
+	current := func(creds *Credentials) string { return creds.s.current.Load().value }
+	t.Run("row 52: an acceptance doesn't clear it", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			i := credentialstest.NewIssuer(t, credentialstest.InMemory())
+			creds := verdictCreds(t, i, nil)
+			for range 2 { // the second may force nothing yet
+				tok, err := creds.token(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				creds.Invalidate(tok.value)
+				synctest.Wait()
+			}
+			bad := creds.s.current.Load()
+			creds.s.refused(bad.value, ReasonChallenge)
+			creds.s.accepted(bad)
+			creds.s.accepted(&token{value: bad.value}) // of a call from before the endpoint gave it again
+			time.Sleep(37 * time.Second)
+			synctest.Wait()
+			if n := i.Requests(endpoint); n != 3 || current(creds) == bad.value {
+				t.Errorf("%d requests, still in use: %v", n, current(creds) == bad.value)
+			}
+		})
+	})
+	t.Run("row 52: the older token goes on, and the refresh isn't forgotten for that", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			i := credentialstest.NewIssuer(t, credentialstest.InMemory())
+			creds := verdictCreds(t, i, nil)
+			old, err := creds.token(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			creds.s.accepted(old)
+			time.Sleep(49 * time.Minute)
+			synctest.Wait()
+			renewed := current(creds)
+			creds.s.refused(renewed, ReasonChallenge)
+			if renewed == old.value || current(creds) != old.value {
+				t.Fatal("the older token isn't in use")
+			}
+			i.Script(endpoint, credentialstest.Alter(map[string]any{"access_token": renewed}))
+			creds.Invalidate(renewed)
+			synctest.Wait()
+			if n := i.Requests(endpoint); n != 3 || current(creds) != old.value {
+				t.Fatalf("%d requests; the token that was given again is in use: %v", n, current(creds) == renewed)
+			}
+			creds.Invalidate(renewed)
+			creds.s.refused(old.value, ReasonChallenge)
+			creds.s.accepted(old)
+			time.Sleep(37 * time.Second)
+			synctest.Wait()
+			if n := i.Requests(endpoint); n != 4 || current(creds) == old.value || current(creds) == renewed {
+				t.Errorf("%d requests, the old token is in use: %v", n, current(creds) == old.value)
+			}
+		})
+	})
+}
+
+// A replay carries the token that it was promised, whatever became the current
+// one meanwhile.
+func TestRow52ReplayCarriesTheOtherToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := credentialstest.NewIssuer(t, credentialstest.InMemory())
+		creds := verdictCreds(t, i, nil)
+		creds.g.transport.mesh = []string{"docs.test"}
+		if _, err := creds.token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		record := creds.newCall(grpccredentials.NewContextWithRequestInfo(t.Context(), grpccredentials.RequestInfo{}))
+		record.pinned = &token{header: map[string]string{"authorization": "Bearer other"}}
+		header, err := creds.GetRequestMetadata(record, "https://docs.test/docs.v1.Docs")
+		if err != nil || header["authorization"] != "Bearer other" || record.carried() != record.pinned {
+			t.Error(header, err)
 		}
 	})
 }
