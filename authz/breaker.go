@@ -35,7 +35,7 @@ var (
 )
 
 // breaker stops asking an engine that is unavailable. It has one circuit for
-// everybody, which only an outage can open, and one for each caller whose own
+// all callers, which only an outage can open, and one for each caller whose own
 // requests get no answers; see [BreakerConfig].
 type breaker struct {
 	openFor time.Duration
@@ -133,9 +133,9 @@ func (b *breaker) admit(caller uint64, batch *Batch, now time.Duration) (attempt
 	return tried, nil
 }
 
-// wait is the time until a request may try. Whoever tried last leaves the next
-// turn to another: a caller, or an object, for which there is never an answer must
-// not keep the circuit open.
+// wait is the time until a request may try. The voter that tried last, a caller or
+// an object, leaves the next turn to another: one for which there is never an
+// answer must not keep the circuit open.
 func (c *circuit) wait(voter uint64, now, openFor time.Duration) time.Duration {
 	next := c.next
 	if voter == c.probe {
@@ -180,7 +180,7 @@ func (b *breaker) record(tried attempt, batch *Batch, result outcome, now time.D
 	}
 	if result == outcomeAnswered {
 		if b.all.open {
-			// What came before the engine's answer counts no longer, for anybody.
+			// What came before the engine's answer counts no longer.
 			b.all = circuit{since: now}
 			b.window.reset()
 			clear(b.own)
@@ -231,8 +231,8 @@ func (b *breaker) objects(batch *Batch) []uint64 {
 	return objects
 }
 
-// tell tells of changes, one at a time, in their order and without the lock: who
-// is told may use the breaker, and learns the newest state in the end.
+// tell tells of changes, one at a time, in their order and without the lock: the
+// observer may use the breaker, and learns the newest state in the end.
 func (b *breaker) tell() {
 	if b.changed == nil {
 		return

@@ -159,7 +159,7 @@ func TestBreakerLetsOneTry(t *testing.T) {
 // do, in whatever order, for however long, beside healthy callers or alone.
 func TestBreakerPropertyOneIsNeverEnough(t *testing.T) {
 	for seed := range uint64(10) {
-		random := rand.New(rand.NewPCG(seed, 13)) //nolint:gosec // a reproducible test
+		random := rand.New(rand.NewPCG(seed, 13))
 		b, now := newTestBreaker(BreakerConfig{})
 		good := random.IntN(3)
 		for step := range 1000 {
@@ -189,7 +189,7 @@ func TestBreakerPropertyOneIsNeverEnough(t *testing.T) {
 // as long as there are five of them.
 func TestBreakerPropertyAnOutageIsNoticed(t *testing.T) {
 	for seed := range uint64(50) {
-		random := rand.New(rand.NewPCG(seed, 14)) //nolint:gosec // a reproducible test
+		random := rand.New(rand.NewPCG(seed, 14))
 		b, now := newTestBreaker(BreakerConfig{})
 		callers := 5 + random.Uint64N(500)
 		every := time.Duration(1+random.IntN(50)) * time.Millisecond

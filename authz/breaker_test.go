@@ -95,7 +95,7 @@ func TestRow61OneCallersObjectsDoNotOpenTheBreaker(t *testing.T) {
 		"row 61: one object in everybody's lists": func(ctx context.Context, authorizer *authz.Authorizer, round int) {
 			for i := range 20 {
 				n := 20*round + i
-				go authorizer.Authorize(ctx, service+"BatchGetDocuments", user(fmt.Sprint("m", n%100)), //nolint:errcheck // it never has an answer
+				go authorizer.Authorize(ctx, service+"BatchGetDocuments", user(fmt.Sprint("m", n%100)),
 					&docsv1.BatchGetDocumentsRequest{DocumentIds: []string{fmt.Sprint("a", n), fmt.Sprint("b", n), "slow"}})
 			}
 		},
@@ -348,7 +348,7 @@ func TestRow61BatchOfAnotherCallerIsNotWaitedFor(t *testing.T) {
 
 			return c
 		}
-		go authorizer.Authorize(t.Context(), service+"BatchGetDocuments", of("mallory"), //nolint:errcheck // it never has an answer
+		go authorizer.Authorize(t.Context(), service+"BatchGetDocuments", of("mallory"),
 			&docsv1.BatchGetDocumentsRequest{DocumentIds: []string{"1", "slow"}})
 		synctest.Wait()
 		begun := time.Now()

@@ -98,7 +98,7 @@ func (w *window) callerFails(caller uint64) bool {
 		return false
 	}
 	many := now.many || before.many
-	if known := len(now.about) + len(before.about); known < w.failures && !(many && w.failures == 1) {
+	if known := len(now.about) + len(before.about); known < w.failures && (!many || w.failures > 1) {
 		return false
 	} else if len(now.about) >= w.failures {
 		return true
@@ -113,10 +113,10 @@ func (w *window) callerFails(caller uint64) bool {
 	return about.reach(w.failures, many)
 }
 
-// allFail reports whether nobody gets answers: at least half of all requests
+// allFail reports whether the engine answers nearly no caller: at least half of all requests
 // failed, and the last one of more callers failed than of others, among them
 // enough callers with objects of their own. So one caller counts once whatever it
-// asks for, and one object counts once whoever asks for it.
+// asks for, and one object counts once however many ask for it.
 func (w *window) allFail() bool {
 	if 2*(w.now.failures+w.before.failures) < w.now.requests+w.before.requests {
 		return false

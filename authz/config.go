@@ -93,7 +93,7 @@ type CacheConfig struct {
 // It opens when, within Window, at least half of the requests failed, more callers
 // got no answer to their last request than got one, and at least Failures of these
 // asked for objects of their own. So a caller counts once, whatever it asks for, and
-// an object counts once, whoever asks for it: objects that the engine is slow about
+// an object counts once, however many ask for it: objects that the engine is slow about
 // don't keep others from it. Only an unavailable engine is a failure (see
 // [EngineUnavailable]); an outage that shows on fewer objects opens nothing, and each
 // call waits for its own answer.

@@ -3,6 +3,7 @@ package authz_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/usher-auth/usher/authz"
@@ -61,7 +62,30 @@ func TestEngineContextThatFails(t *testing.T) {
 	}
 }
 
-type brokenContext struct{ context.Context } //nolint:containedctx // it is a context
+// The context that the function makes is the engine's alone: one that is broken
+// doesn't reach what ends a request at its timeout.
+func TestEngineContextIsTheEnginesAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		engine := authz.EngineFunc(func(context.Context, authz.Batch) (authz.Result, error) {
+			<-release
+
+			return authz.Result{}, nil
+		})
+		authorizer := newAuthorizer(t, authz.Config{
+			Engine: engine, Timeout: time.Second, EngineContext: func(context.Context) context.Context { return nil },
+		})
+		begun := time.Now()
+		_, err := authorizer.Authorize(t.Context(), service+"GetDocument", user("alice"), get("1"))
+		if got := reasonOf(err); got != authz.ReasonEngineUnavailable || time.Since(begun) != time.Second {
+			t.Errorf("got %v after %v", got, time.Since(begun))
+		}
+		close(release)
+		synctest.Wait()
+	})
+}
+
+type brokenContext struct{ context.Context }
 
 // A validator that panics is an engine that panics.
 func TestValidatorThatPanicsIsAnErrorOfOurs(t *testing.T) {

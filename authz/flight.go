@@ -64,10 +64,11 @@ func (f *flight) run(caller context.Context) {
 		}
 		f.finish(answers)
 	}()
-	if engines := f.asker.context; engines != nil {
-		ctx = engines(ctx)
+	engines := ctx
+	if f.asker.context != nil {
+		engines = f.asker.context(ctx)
 	}
-	f.send(ctx, answers)
+	f.send(engines, answers)
 	returned = true
 }
 

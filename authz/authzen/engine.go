@@ -178,7 +178,7 @@ func (e *Engine) decision(object map[string]any, q authz.Query) (authz.Answer, e
 		return authz.Answer{}, e.http.Unusable(errors.New("it is about another question"))
 	}
 	if err := e.http.Fault(object); err != nil {
-		return authz.Answer{Err: err}, nil
+		return authz.Answer{Err: err}, nil //nolint:nilerr // the fault is the answer's own
 	}
 	context, present := object["context"].(map[string]any)
 	if !present && object["context"] != nil {

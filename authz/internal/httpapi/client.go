@@ -127,7 +127,7 @@ func (c *Client) Close() {
 
 // Post sends body as JSON and decodes the answer to it, which must be a 200
 // with one JSON object. Errors are the caller's own context's, or an
-// *authz.EngineError. The subject is whom the request is about: places are shared
+// *authz.EngineError. The subject is the one asked about: places are shared
 // out among subjects, and a 429 is a subject's until several are told the same.
 func (c *Client) Post(ctx context.Context, url string, subject authz.Subject, body any) (map[string]any, error) {
 	encoded, err := json.Marshal(body)
