@@ -238,4 +238,3 @@ func madeUp(issuer, kid string) fixed {
 		base64.RawURLEncoding.EncodeToString(signature),
 	}, "."))
 }
-
