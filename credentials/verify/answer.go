@@ -89,7 +89,7 @@ func (in *Introspection) judge(token string, c *claims) (*cached, error) {
 	}
 	now := time.Now()
 	if refused := in.check(c, instantOf(now)); refused != nil {
-		return in.refuse(token, refused), nil
+		return in.refuse(token, in.expected.refuse(refused, nil, c, instantOf(now))), nil
 	}
 	until := instantOf(now.Add(in.positive))
 	validUntil := until
@@ -104,14 +104,19 @@ func (in *Introspection) judge(token string, c *claims) (*cached, error) {
 // check applies what the issuer's word on the token doesn't cover: that it is an
 // access token, for this server, and valid by our own clock.
 func (in *Introspection) check(c *claims, now instant) *Error {
-	switch {
-	case c.hasIssuer && c.issuer != in.id.issuer:
+	profile := in.id.profile
+	if c.hasIssuer && c.issuer != in.id.issuer {
 		return errClaimsIssuer
-	case len(in.audiences) > 0 && !audienceMatches(c.audiences, in.audiences):
+	}
+	if refused := profile.read(c); refused != nil {
+		return refused
+	}
+	switch {
+	case len(in.audiences) > 0 && !profile.isFor(c, in.audiences):
 		return errClaimsAudience
 	case c.subject == "" && c.clientID == "":
 		return errClaimsIdentity
-	case !c.introspectedAsAccess():
+	case !profile.isAccessToken(nil, c):
 		return errClaimsUse
 	case c.notBefore.present() && now.add(in.leeway) < c.notBefore, c.issued.present() && now.add(in.leeway) < c.issued:
 		return errClaimsNotYet
@@ -120,25 +125,4 @@ func (in *Introspection) check(c *claims, now instant) *Error {
 	default:
 		return nil
 	}
-}
-
-// introspectedAsAccess tells access tokens from the other kinds that an endpoint
-// calls active too. Servers name the kind in token_use, token_type or typ.
-func (c *claims) introspectedAsAccess() bool {
-	switch strings.ToLower(c.tokenUse) {
-	case "", "access", "access_token":
-	default:
-		return false
-	}
-	switch strings.ToLower(c.tokenType) {
-	case "", "bearer", "access_token", "at+jwt":
-	default: // DPoP, MAC, refresh_token, N_A
-		return false
-	}
-	switch strings.ToLower(c.typ) {
-	case "", "bearer", "access", "access_token", "at+jwt":
-	default: // ID, Refresh, Offline
-		return false
-	}
-	return !c.identityMarks
 }

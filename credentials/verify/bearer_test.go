@@ -99,9 +99,13 @@ func TestRow5CharactersOutsideB64Token(t *testing.T) {
 	}
 }
 
-// asCause returns the *Error in err as it is, for comparing with a refusal.
+// asCause returns the *Error in err, for comparing with a refusal: the constant
+// one that it was made of.
 func asCause(err error) *Error {
 	e, _ := asError(err)
+	if e != nil && e.constant != nil {
+		return e.constant
+	}
 	return e
 }
 

@@ -14,7 +14,7 @@ import (
 // by case is refused: another reader of the token may take it for the same.
 var registeredClaims = []string{
 	"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "azp", "scope", "scp", "cnf", "act", "acr", "amr",
-	"auth_time", "token_use", "token_type", "typ", "nonce", "at_hash", "c_hash", "events", "sid", "active",
+	"auth_time", "token_use", "token_type", "typ", "nonce", "at_hash", "c_hash", "s_hash", "events", "sid", "active",
 	"roles", "groups", "permissions", "organization",
 }
 
@@ -100,12 +100,12 @@ type claims struct {
 	members []member
 
 	issuer, subject, clientID, tokenID, acr string
-	audiences, scopes, amr                  []string
+	audiences, scopes, scp, amr             []string
 	expires, notBefore, issued, authTime    instant
 	tokenUse, tokenType, typ                string
-	hasScope, hasScp                        bool
+	hasScope, hasScp, hasAudience           bool
 	active                                  string // of an introspection answer, as JSON text
-	identityMarks                           bool   // nonce, at_hash, c_hash or events: no access token
+	marks                                   tokenMark
 	actor                                   *Actor
 	confirmation                            confirmation
 	roles, groups, permissions              []string
@@ -131,6 +131,9 @@ func decodeClaims(text string) (*claims, *Error) {
 			return nil, refused
 		}
 	}
+	if !c.hasScope { // whichever comes first
+		c.scopes = c.scp
+	}
 	return c, nil
 }
 
@@ -145,6 +148,7 @@ func (c *claims) take(m *member) *Error {
 		c.subject, ok = stringValue(m.value)
 	case "aud":
 		c.audiences, ok = audienceValue(m.value)
+		c.hasAudience = true
 	case "exp":
 		c.expires, ok = dateValue(m.value)
 	case "nbf":
@@ -161,10 +165,8 @@ func (c *claims) take(m *member) *Error {
 		c.scopes, ok = scopeValue(m.value)
 		c.hasScope = true
 	case "scp":
+		c.scp, ok = scopeValue(m.value)
 		c.hasScp = true
-		if !c.hasScope {
-			c.scopes, ok = scopeValue(m.value)
-		}
 	case "acr":
 		c.acr, ok = stringValue(m.value)
 	case "amr":
@@ -201,8 +203,16 @@ func (c *claims) takeOther(m *member) *Error {
 		c.typ, ok = stringValue(m.value)
 	case "active":
 		c.active = m.value
-	case "nonce", "at_hash", "c_hash", "events":
-		c.identityMarks = true
+	case "nonce":
+		c.marks |= markNonce
+	case "at_hash":
+		c.marks |= markAtHash
+	case "c_hash":
+		c.marks |= markCHash
+	case "s_hash":
+		c.marks |= markSHash
+	case "events":
+		c.marks |= markEvents
 	case "roles":
 		c.roles = looseStrings(m.value)
 	case "groups":

@@ -35,13 +35,13 @@ func TestRow21Confirmation(t *testing.T) {
 	v := newJWT(t, srv.config())
 	token := key.token(goodClaims().with(object{"cnf": object{"x5t#S256": thumb}}))
 	for round := range 3 { // the first fills the cache: a hit is checked as well
-		if _, err := v.Verify(testContext(t), token, Requirements{}); asCause(err) != errBinding {
+		if _, err := v.Verify(testContext(t), token, Requirements{}); asCause(err) != errNoCertificate {
 			t.Fatalf("row 21: round %d: without a certificate: %v", round, err)
 		}
 		if _, err := v.Verify(testContext(t), token, Requirements{PeerCertificate: other}); asCause(err) != errBinding {
 			t.Fatalf("row 21: round %d: another certificate: %v", round, err)
 		}
-		if _, err := v.Verify(testContext(t), token, Requirements{PeerCertificate: &x509.Certificate{}}); asCause(err) != errBinding {
+		if _, err := v.Verify(testContext(t), token, Requirements{PeerCertificate: &x509.Certificate{}}); asCause(err) != errNoCertificate {
 			t.Fatalf("row 21: round %d: an empty certificate: %v", round, err)
 		}
 		p, err := v.Verify(testContext(t), token, Requirements{PeerCertificate: cert})
@@ -60,28 +60,37 @@ func TestRow21aKind(t *testing.T) {
 	srv := newKeyServer(key)
 	v := newJWT(t, srv.config())
 	for name, c := range map[string]struct {
-		claims  object
-		service bool
+		claims object
+		kind   Kind
 	}{
-		"a user through a client":           {goodClaims(), false},
-		"a client of its own":               {goodClaims().with(object{"sub": "web"}), true},
-		"a client without sub":              {goodClaims().without("sub"), true},
-		"a user without client_id":          {goodClaims().without("client_id"), false},
-		"sub that only looks like a client": {goodClaims().with(object{"sub": "WEB"}), false},
+		"a user through a client":           {goodClaims(), KindUser},
+		"a client of its own":               {goodClaims().with(object{"sub": "web"}), KindService},
+		"a client without sub":              {goodClaims().without("sub"), KindUnclear},
+		"username and no sub":               {goodClaims().without("sub").with(object{"username": "alice"}), KindUnclear},
+		"user_name and no sub":              {goodClaims().without("sub").with(object{"user_name": "alice"}), KindUnclear},
+		"sub empty":                         {goodClaims().with(object{"sub": ""}), KindUnclear},
+		"sub and client_id empty":           {goodClaims().with(object{"sub": "web", "client_id": ""}), KindUnclear},
+		"a user without client_id":          {goodClaims().without("client_id"), KindUnclear},
+		"sub that only looks like a client": {goodClaims().with(object{"sub": "WEB"}), KindUser},
 	} {
 		p, err := v.Verify(testContext(t), key.token(c.claims), Requirements{})
 		if err != nil {
 			t.Fatalf("row 21a: %s: %v", name, err)
 		}
-		if p.IsService() != c.service || p.IsUser() == c.service {
-			t.Errorf("row 21a: %s: service %t", name, p.IsService())
+		if p.Kind() != c.kind || p.IsService() != (c.kind == KindService) || p.IsUser() != (c.kind == KindUser) {
+			t.Errorf("row 21a: %s: %v", name, p)
 		}
 	}
 	if _, err := v.Verify(testContext(t), key.token(goodClaims().without("sub", "client_id")), Requirements{}); asCause(err) != errClaimsIdentity {
 		t.Errorf("row 21a: nobody at all: %v", err)
 	}
 	cfg := srv.config()
-	cfg.IsService = func(p *Principal) bool { return strings.HasSuffix(p.Subject(), "@clients") }
+	cfg.Profile.Kind = func(p *Principal) Kind {
+		if strings.HasSuffix(p.Subject(), "@clients") {
+			return KindService
+		}
+		return p.Kind()
+	}
 	own := newJWT(t, cfg)
 	p, err := own.Verify(testContext(t), key.token(goodClaims().with(object{"sub": "abc@clients"})), Requirements{})
 	if err != nil || !p.IsService() {

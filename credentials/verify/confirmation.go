@@ -38,7 +38,7 @@ func (c *confirmation) check(peer *x509.Certificate) *Error {
 		return nil
 	}
 	if peer == nil || len(peer.Raw) == 0 {
-		return errBinding
+		return errNoCertificate
 	}
 	sum := sha256.Sum256(peer.Raw)
 	if subtle.ConstantTimeCompare(sum[:], c.thumbprint[:]) != 1 {

@@ -58,8 +58,10 @@ const (
 // not be modified.
 //
 // The text of an Error is constant for its reason, so that it may be shown to
-// the caller. The cause, for logs and hooks, is had by [errors.Unwrap]; it
-// never holds a token, a secret or the body of an answer.
+// the caller. The cause, for logs and hooks, is what [errors.Unwrap] returns: it
+// says which setting would help, what was expected, and what came instead,
+// quoted, cut to 128 bytes and marked as unverified (iss, aud, typ, a client's
+// id, times). It never holds a whole token, a secret or the body of an answer.
 type Error struct {
 	// Kind says whose fault it is.
 	Kind ErrorKind
@@ -71,8 +73,36 @@ type Error struct {
 	// attempt can succeed. Zero when not known.
 	RetryAfter time.Duration
 
+	// Unverified is what the refused token, or the answer about it, said of
+	// itself, for hooks and audit records. Nothing of it was verified: anybody
+	// may have written it. Nil where nothing could be read.
+	Unverified *Unverified
+
 	// Err is the cause. It may be nil.
 	Err error
+
+	// constant is the refusal that this one was made of, nil if this is one.
+	constant *Error
+}
+
+// Unverified is what a refused token said of itself. Each text is cut to 128
+// bytes. It must not be used for a decision or a metric label, and it may hold
+// anything: escape it where it is written.
+type Unverified struct {
+	// Issuer is iss.
+	Issuer string
+
+	// Subject is sub.
+	Subject string
+
+	// ClientID is the client's id, from where the profile says.
+	ClientID string
+
+	// Audiences are the first of aud, at most four.
+	Audiences []string
+
+	// Type is typ of the token's header, empty for an introspected token.
+	Type string
 }
 
 // Error returns a text that is constant for the reason.
@@ -140,7 +170,10 @@ var (
 	errClaimsIdentity = refusal("claims: neither sub nor client_id")
 	errClaimsActor    = refusal("claims: act is malformed or too deep")
 	errConfirmation   = refusal("claims: cnf is malformed, or of a kind that is not verified")
-	errBinding        = refusal("binding: the token is bound to another client certificate")
+	errClaimsClient   = refusal("claims: they name more than one client")
+	errBinding        = refusal("binding: the token is bound to another client certificate than the connection's")
+	errNoCertificate  = refusal("binding: the token is bound to a client certificate (cnf x5t#S256), and the connection has none: " +
+		"it is without TLS, or the server asks for no certificate (tls.Config.ClientAuth)")
 	errKeyUnknown     = refusal("signature: no key of the issuer fits")
 	errSignature      = refusal("signature: does not verify")
 
@@ -152,7 +185,7 @@ var (
 	errCantIntrospect = misconfigured(fault("introspection is asked for, but no introspection endpoint is configured"))
 	errCantLocal      = misconfigured(fault("local validation is asked for, but only introspection is configured"))
 	errOtherIssuer    = misconfigured(fault("introspection is asked for a token of an issuer that has no introspection endpoint"))
-	errPredicate      = misconfigured(fault("IsService panicked"))
+	errPredicate      = misconfigured(fault("Profile.Kind panicked"))
 	errValidation     = misconfigured(fault("unknown kind of validation"))
 )
 

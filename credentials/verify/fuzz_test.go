@@ -117,7 +117,7 @@ func FuzzClaims(f *testing.F) {
 				t.Fatalf("%q: %s is %d", text, name, at)
 			}
 		}
-		p, err := (&identity{}).principal(c, c.expires.time())
+		p, err := (&identity{profile: must(newProfile(Profile{}, ""))}).principal(c, c.expires.time())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,9 +7,15 @@ import (
 	"sync/atomic"
 )
 
-// maxHeaders bounds a headerCache. An issuer's tokens have one header for each
-// of its keys.
-const maxHeaders = 32
+const (
+	// maxHeaders bounds a headerCache. An issuer's tokens have one header for
+	// each of its keys.
+	maxHeaders = 32
+
+	// maxHeader bounds what a headerCache keeps of one, in bytes. A header with
+	// a chain of certificates is larger: it is decoded each time.
+	maxHeader = 8 << 10
+)
 
 // headerCache remembers decoded headers by their encoded text, which is the same
 // for all tokens that one key signs. Decoding is a function of the text alone,
@@ -30,7 +36,7 @@ func (c *headerCache) get(part string) *header {
 
 // put adds the header of a verified token.
 func (c *headerCache) put(part string, h *header) {
-	if c.get(part) != nil {
+	if len(part) > maxHeader || c.get(part) != nil {
 		return
 	}
 	c.mu.Lock()

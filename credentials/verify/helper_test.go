@@ -291,6 +291,14 @@ func wantError(tb testing.TB, err error, want Reason) *Error {
 	return e
 }
 
+// genericProfile accepts tokens whose typ is JWT or absent.
+func genericProfile() Profile {
+	return Profile{
+		Types:       []string{"at+jwt", "JWT", ""},
+		AccessToken: []Evidence{{{Claim: Path{"client_id"}, Test: Present}}, {{Claim: Path{"scope"}, Test: Present}}},
+	}
+}
+
 func onLoopback(tb testing.TB, h http.Handler) *httptest.Server {
 	tb.Helper()
 	srv := httptest.NewServer(h)

@@ -21,6 +21,7 @@ type Introspection struct {
 	id        identity
 	audiences []string // nil: any
 	leeway    time.Duration
+	expected  *expectation
 	limit     int
 	positive  time.Duration
 	negative  time.Duration
@@ -82,9 +83,18 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 	case !cfg.InsecureAnyAudience:
 		bad(checkAudiences(cfg.Audiences))
 	}
+	profile, err := newProfile(cfg.Profile, cfg.Issuer)
+	bad(err)
+	if profile.TrustDomain {
+		bad(errors.New("verify: Profile: TrustDomain: a JWT-SVID can't be introspected"))
+	}
+	audiences := append([]string(nil), cfg.Audiences...)
 	in := &Introspection{
-		id:        identity{issuer: cfg.Issuer, name: orDefault(cfg.IssuerName, cfg.Issuer), isService: cfg.IsService},
-		audiences: append([]string(nil), cfg.Audiences...), leeway: leeway,
+		id:        identity{issuer: cfg.Issuer, name: orDefault(cfg.IssuerName, cfg.Issuer), profile: profile},
+		audiences: audiences, leeway: leeway,
+		expected: &expectation{
+			config: "IntrospectionConfig", issuers: []string{cfg.Issuer}, audiences: audiences, leeway: leeway, profile: profile,
+		},
 		limit:    orDefault(cfg.MaxTokenBytes, DefaultMaxTokenBytes),
 		positive: orDefault(cfg.PositiveTTL, DefaultPositiveTTL),
 		negative: orDefault(cfg.NegativeTTL, DefaultNegativeTTL),

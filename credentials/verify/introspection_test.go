@@ -158,7 +158,7 @@ func TestRow37ActiveButNotForUs(t *testing.T) {
 		"nonce":                   {object{"nonce": "n"}, errClaimsUse},
 		"nobody":                  {object{"sub": nil, "client_id": nil}, errClaimsIdentity},
 		"bound by DPoP":           {object{"cnf": object{"jkt": "x"}}, errConfirmation},
-		"bound to a certificate":  {object{"cnf": object{"x5t#S256": b64(sum[:])}}, errBinding},
+		"bound to a certificate":  {object{"cnf": object{"x5t#S256": b64(sum[:])}}, errNoCertificate},
 		"an endless actor chain":  {object{"act": "root"}, errClaimsActor},
 		"token_type bearer":       {object{"token_type": "bearer"}, nil},
 		"token_type access_token": {object{"token_type": "access_token"}, nil},
@@ -194,7 +194,7 @@ func TestRow37ActiveButNotForUs(t *testing.T) {
 			if _, err := in.Verify(t.Context(), token, Requirements{PeerCertificate: cert}); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := in.Verify(t.Context(), token, Requirements{}); asCause(err) != errBinding {
+			if _, err := in.Verify(t.Context(), token, Requirements{}); asCause(err) != errNoCertificate {
 				t.Fatalf("a hit without the certificate: %v", err)
 			}
 		}

@@ -82,10 +82,10 @@ type IntrospectionConfig struct {
 	// Optional. Default: DefaultLeeway. NoLeeway for none.
 	Leeway time.Duration
 
-	// IsService decides whether a token is a service's own. It must be quick
-	// and safe for concurrent use.
-	// Optional. Default: sub is absent or equals client_id.
-	IsService func(*Principal) bool
+	// Profile says how the issuer writes access tokens, and so its answers about
+	// them. What it says of the header is not used.
+	// Optional. Default: as RFC 9068 says.
+	Profile Profile
 
 	// MaxTokenBytes is the largest token that is looked at.
 	// Optional. Default: DefaultMaxTokenBytes.

@@ -32,6 +32,8 @@ type MultiIssuer struct {
 	cache   *tokenCache
 	limit   int
 	headers headerCache
+
+	expected *expectation
 }
 
 // Issuers makes one verifier of several. The verifier for a token is chosen by
@@ -47,6 +49,7 @@ func Issuers(verifiers ...IssuerVerifier) (*MultiIssuer, error) {
 		return nil, errors.New("verify: Issuers needs a verifier")
 	}
 	m := &MultiIssuer{members: append([]IssuerVerifier(nil), verifiers...), byIss: make(map[string]IssuerVerifier, len(verifiers))}
+	m.expected = &expectation{config: "Issuers"}
 	names := make(map[string]bool, len(verifiers))
 	hybrids, size := 0, 0
 	for i, v := range verifiers {
@@ -58,6 +61,13 @@ func Issuers(verifiers ...IssuerVerifier) (*MultiIssuer, error) {
 			return nil, fmt.Errorf("verify: Issuers: %q, named %q, is there already", jwt.id.issuer, jwt.id.name)
 		}
 		m.byIss[jwt.id.issuer], names[jwt.id.name] = v, true
+		m.expected.issuers = append(m.expected.issuers, jwt.id.issuer)
+		if alias := jwt.id.profile.TokenIssuer; alias != "" {
+			if m.byIss[alias] != nil {
+				return nil, fmt.Errorf("verify: Issuers: %q is there already", alias)
+			}
+			m.byIss[alias] = v
+		}
 		m.limit = max(m.limit, jwt.limit)
 		if m.first == nil {
 			m.first = jwt
@@ -129,16 +139,32 @@ func (m *MultiIssuer) verify(ctx context.Context, token string, req *Requirement
 	if refused != nil {
 		return nil, nil, SourceLocal, refused
 	}
-	v := m.byIss[d.claims.issuer]
+	v := m.owner(d.claims)
 	if v == nil {
-		return nil, nil, SourceLocal, errClaimsIssuer
+		return nil, nil, SourceLocal, m.expected.refuse(errClaimsIssuer, d.header, d.claims, now)
 	}
 	owner, _ = v.member()
 	if len(token) > owner.limit {
 		return owner, nil, SourceLocal, errTokenSize
 	}
 	p, err = owner.verifyDecoded(ctx, d, req, now, m.cache, &m.headers)
+	if err != nil {
+		err = owner.expected.explain(err, d.header, d.claims, now)
+	}
 	return owner, p, SourceLocal, err
+}
+
+// owner returns the member whose token it says it is, nil if there is none. Only
+// a token without iss is asked for its trust domain.
+func (m *MultiIssuer) owner(c *claims) IssuerVerifier {
+	if c.hasIssuer {
+		return m.byIss[c.issuer]
+	}
+	domain := trustDomainOf(c.subject)
+	if domain == "" {
+		return nil
+	}
+	return m.byIss[domain]
 }
 
 // Ready makes every member ready, at the same time.

@@ -25,7 +25,7 @@ func TestIssuersEachHasItsOwnRules(t *testing.T) {
 			c.Algorithms = []Algorithm{EdDSA}
 			c.Audiences = []string{"https://b-only.test"}
 			c.MaxTokenBytes = 32 << 10
-			c.InsecureGenericType = true
+			c.Profile = genericProfile()
 		}))
 	if err != nil {
 		t.Fatal(err)
@@ -182,7 +182,7 @@ func TestObserver(t *testing.T) {
 
 func TestPredicateThatPanics(t *testing.T) {
 	issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
-	bad := func(*Principal) bool { panic("a user's code") }
-	refuse(t, verifierOf(t, issuer, func(c *JWTConfig) { c.IsService = bad }), issuer.Mint(nil), "JWT", ReasonMisconfigured)
-	refuse(t, introspectionOf(t, issuer, func(c *IntrospectionConfig) { c.IsService = bad }), issuer.MintOpaque(nil), "introspection", ReasonMisconfigured)
+	bad := Profile{Kind: func(*Principal) Kind { panic("a user's code") }}
+	refuse(t, verifierOf(t, issuer, func(c *JWTConfig) { c.Profile = bad }), issuer.Mint(nil), "JWT", ReasonMisconfigured)
+	refuse(t, introspectionOf(t, issuer, func(c *IntrospectionConfig) { c.Profile = bad }), issuer.MintOpaque(nil), "introspection", ReasonMisconfigured)
 }

@@ -14,8 +14,8 @@ type JWT struct {
 	audiences []string
 	algs      algSet
 	leeway    time.Duration
-	generic   bool
 	limit     int
+	expected  *expectation
 	keys      *keySet
 	cache     *tokenCache
 	headers   *headerCache
@@ -40,6 +40,8 @@ func NewJWT(cfg JWTConfig) (*JWT, error) {
 	bad(err)
 	bad(checkIssuer(cfg.Issuer, cfg.JWKSURL == "" && cfg.MetadataURL == ""))
 	bad(checkAudiences(cfg.Audiences))
+	profile, err := newProfile(cfg.Profile, cfg.Issuer)
+	bad(err)
 	if cfg.JWKSURL != "" {
 		bad(checkEndpoint("JWKSURL", cfg.JWKSURL))
 	}
@@ -75,6 +77,9 @@ func NewJWT(cfg JWTConfig) (*JWT, error) {
 		timeout: timeout, refresh: refresh, maxStale: maxStale, unknownWait: unknown,
 		observe: cfg.Observer.KeysFetched,
 	}
+	if profile.TrustDomain {
+		keys.allowed |= setSVID
+	}
 	switch {
 	case cfg.MetadataURL != "":
 		keys.addresses = []string{cfg.MetadataURL}
@@ -82,10 +87,12 @@ func NewJWT(cfg JWTConfig) (*JWT, error) {
 		keys.addresses = wellKnown(cfg.Issuer)
 	}
 	keys.init()
+	audiences := append([]string(nil), cfg.Audiences...)
 	return &JWT{
-		id:        identity{issuer: cfg.Issuer, name: orDefault(cfg.IssuerName, cfg.Issuer), isService: cfg.IsService},
-		audiences: append([]string(nil), cfg.Audiences...),
-		algs:      algs, leeway: leeway, generic: cfg.InsecureGenericType, limit: limit,
+		id:        identity{issuer: cfg.Issuer, name: orDefault(cfg.IssuerName, cfg.Issuer), profile: profile},
+		audiences: audiences,
+		algs:      algs, leeway: leeway, limit: limit,
+		expected: &expectation{config: "JWTConfig", issuers: []string{cfg.Issuer}, audiences: audiences, leeway: leeway, profile: profile},
 		keys: keys, cache: newTokenCache(orDefault(cfg.CacheSize, DefaultCacheSize)),
 		observer: cfg.Observer, checked: func() {}, headers: &headerCache{}, clock: newClock(),
 	}, nil
@@ -121,6 +128,9 @@ func (v *JWT) verify(ctx context.Context, token string, req *Requirements) (*Pri
 		return nil, SourceLocal, refused
 	}
 	p, err := v.verifyDecoded(ctx, d, req, now, v.cache, v.headers)
+	if err != nil {
+		err = v.expected.explain(err, d.header, d.claims, now)
+	}
 	return p, SourceLocal, err
 }
 

@@ -44,7 +44,8 @@ const (
 
 // JWTConfig configures a [JWT].
 type JWTConfig struct {
-	// Issuer is the issuer identifier, compared exactly with iss.
+	// Issuer is the issuer identifier, compared exactly with iss. A slash more or
+	// less at its end makes another issuer.
 	// Required.
 	Issuer string
 
@@ -81,20 +82,13 @@ type JWTConfig struct {
 	// Optional. Default: DefaultLeeway. NoLeeway for none.
 	Leeway time.Duration
 
-	// InsecureGenericType accepts tokens whose typ is JWT or absent, for
-	// issuers that don't follow RFC 9068. Tokens that are recognisably ID,
-	// refresh or logout tokens are still refused, by their claims; a token
-	// without client_id, scope, scp or token_use "access" is refused as well.
-	// What is left is weaker than typ: RFC 8725 §2.8.
-	// Optional. Default: typ must be at+jwt.
-	InsecureGenericType bool
+	// Profile says how the issuer writes access tokens.
+	// Optional. Default: as RFC 9068 says, with typ at+jwt and client_id. There
+	// are functions for the profiles of many issuers, such as [Keycloak].
+	Profile Profile
 
-	// IsService decides whether a token is a service's own. It must be quick
-	// and safe for concurrent use.
-	// Optional. Default: sub is absent or equals client_id.
-	IsService func(*Principal) bool
-
-	// MaxTokenBytes is the largest token that is looked at.
+	// MaxTokenBytes is the largest token that is looked at, header and
+	// certificates in it included.
 	// Optional. Default: DefaultMaxTokenBytes.
 	MaxTokenBytes int
 

@@ -172,7 +172,7 @@ func parseKey(raw string, allowed algSet) (*signingKey, bool) {
 			f.crv, ok = stringValue(m.value)
 		case "use":
 			f.use, ok = stringValue(m.value)
-			ok = ok && f.use == "sig"
+			ok = ok && (f.use == "sig" || f.use == "jwt-svid" && allowed&setSVID != 0)
 		case "alg":
 			f.alg, ok = stringValue(m.value)
 			hasAlg = true

@@ -117,7 +117,7 @@ func TestRow32WithdrawnKey(t *testing.T) {
 		accept(t, v, token, "row 32: until the refresh")
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		if e := refuse(t, v, token, "row 32: the cached token", ReasonTokenInvalid); e != errKeyUnknown {
+		if e := refuse(t, v, token, "row 32: the cached token", ReasonTokenInvalid); asCause(e) != errKeyUnknown {
 			t.Fatalf("row 32: %v", e.Err)
 		}
 		refuse(t, v, issuer.Mint(nil, credentialstest.WithKey("key-1")), "row 32: a new one", ReasonTokenInvalid)

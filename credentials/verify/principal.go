@@ -13,7 +13,7 @@ type Principal struct {
 	c          *claims
 	issuer     string
 	issuerName string
-	service    bool
+	kind       Kind
 	validUntil time.Time
 }
 
@@ -27,8 +27,8 @@ func (p *Principal) IssuerName() string { return p.issuerName }
 // Subject returns sub. It is unique only together with the issuer.
 func (p *Principal) Subject() string { return p.c.subject }
 
-// ClientID returns client_id: the client that got the token, which for a
-// user's token is not the user.
+// ClientID returns the client that got the token, which for a user's token is
+// not the user: client_id, or what the issuer's [Profile] has in its place.
 func (p *Principal) ClientID() string { return p.c.clientID }
 
 // Audiences returns aud.
@@ -76,13 +76,14 @@ func (p *Principal) CertificateThumbprint() ([32]byte, bool) {
 	return p.c.confirmation.thumbprint, p.c.confirmation.bound
 }
 
-// Roles returns the claim roles.
+// Roles returns the claim roles, or what the issuer's [Profile] has in its place.
 func (p *Principal) Roles() []string { return slices.Clone(p.c.roles) }
 
-// Groups returns the claim groups.
+// Groups returns the claim groups, or what the issuer's [Profile] has in its place.
 func (p *Principal) Groups() []string { return slices.Clone(p.c.groups) }
 
-// Permissions returns the claim permissions.
+// Permissions returns the claim permissions, or what the issuer's [Profile] has in
+// its place.
 func (p *Principal) Permissions() []string { return slices.Clone(p.c.permissions) }
 
 // Organization returns the claim organization.
@@ -111,81 +112,106 @@ func (p *Principal) Claim(path ...string) (any, bool) {
 	return nil, false
 }
 
-// IsService reports whether the token is a service's own: by default, when sub
-// is absent or equals client_id (RFC 9068 §2.2; [JWTConfig.IsService] may
-// decide otherwise).
-func (p *Principal) IsService() bool { return p.service }
+// Kind says for whom the token speaks, by the evidence that the issuer's
+// [Profile] asks for. It may be unclear.
+func (p *Principal) Kind() Kind { return p.kind }
 
-// IsUser reports whether the token stands for a user: any that is not a
-// service's own.
-func (p *Principal) IsUser() bool { return !p.service }
+// IsService reports whether the token is proved to be a service's own: by
+// default, if sub equals client_id (RFC 9068 §2.2). A token for which neither
+// IsService nor IsUser holds is of no clear kind.
+func (p *Principal) IsService() bool { return p.kind == KindService }
+
+// IsUser reports whether the token is proved to stand for a user: by default, if
+// sub and client_id are both present and differ.
+func (p *Principal) IsUser() bool { return p.kind == KindUser }
 
 // String names the principal for a log: no claim but issuer, subject, client.
 func (p *Principal) String() string {
-	kind := "user"
-	if p.service {
-		kind = "service"
-	}
-	return fmt.Sprintf("%s sub=%q client=%q issuer=%q", kind, p.c.subject, p.c.clientID, p.issuerName)
+	return fmt.Sprintf("%s sub=%q client=%q issuer=%q", p.kind, p.c.subject, p.c.clientID, p.issuerName)
 }
 
 // identity is what an issuer's configuration adds to the claims.
 type identity struct {
-	issuer    string
-	name      string
-	isService func(*Principal) bool
+	issuer  string
+	name    string
+	profile *profile
 }
 
-// principal makes the principal of claims that have been verified. The
-// predicate is a user's code: if it panics nobody can say whose token it is.
+// principal makes the principal of claims that have been verified. Kind is a
+// user's code: if it panics there is no saying whose token it is.
 func (id *identity) principal(c *claims, validUntil time.Time) (p *Principal, err error) {
+	id.profile.lists(c)
+	p = &Principal{c: c, issuer: id.issuer, issuerName: id.name, validUntil: validUntil, kind: id.profile.kind(c)}
+	if id.profile.Kind == nil {
+		return p, nil
+	}
 	defer func() {
 		if recover() != nil {
 			p, err = nil, errPredicate
 		}
 	}()
-	p = &Principal{
-		c: c, issuer: id.issuer, issuerName: id.name, validUntil: validUntil,
-		service: c.clientID != "" && (c.subject == "" || c.subject == c.clientID),
+	p.kind = id.profile.Kind(p)
+	return p, nil
+}
+
+// defaultLife is how long a principal of NewPrincipal is valid when nothing says.
+const defaultLife = time.Hour
+
+// NewPrincipal makes a principal of claims that the caller has verified, for a
+// [Verifier] of one's own (client certificates, API keys, other tokens) and for
+// tests. The claims are encoded as JSON and read by the same strict decoder as a
+// token's, under the names of RFC 9068; nothing about them is checked: neither
+// signature, issuer, audience and times nor a cnf.
+//
+// iss is the issuer, and its short name unless [WithIssuerName] gives one. The
+// kind is the one that sub and client_id prove, as in a token, unless [WithKind]
+// gives it. It is valid until exp, or else for an hour, unless [WithValidUntil]
+// says.
+//
+// The error says what in the claims can't be read. It never quotes them.
+func NewPrincipal(fields map[string]any, opts ...PrincipalOption) (*Principal, error) {
+	text, err := json.Marshal(fields)
+	if err != nil {
+		return nil, fmt.Errorf("verify: claims of a principal: %w", err)
 	}
-	if id.isService != nil {
-		p.service = id.isService(p)
+	c, refused := decodeClaims(string(text))
+	if refused != nil {
+		return nil, fmt.Errorf("verify: claims of a principal: %w", refused.Err)
+	}
+	rfc9068, err := newProfile(Profile{}, c.issuer)
+	if err != nil {
+		return nil, err
+	}
+	id := identity{issuer: c.issuer, name: c.issuer, profile: rfc9068}
+	until := time.Now().Add(defaultLife)
+	if c.expires.present() {
+		until = c.expires.time()
+	}
+	p, err := id.principal(c, until)
+	if err != nil {
+		return nil, err
+	}
+	for _, opt := range opts {
+		opt(p)
 	}
 	return p, nil
 }
 
-// NewPrincipal makes a principal of claims that nobody has verified: for tests
-// only. The claims are encoded as JSON and read by the same strict decoder as a
-// token's. Without exp the principal is valid for an hour.
-func NewPrincipal(fields map[string]any, opts ...PrincipalOption) (*Principal, error) {
-	text, err := json.Marshal(fields)
-	if err != nil {
-		return nil, fmt.Errorf("verify: claims of a test principal: %w", err)
-	}
-	c, refused := decodeClaims(string(text))
-	if refused != nil {
-		return nil, fmt.Errorf("verify: claims of a test principal: %w", refused.Err)
-	}
-	id := identity{issuer: c.issuer, name: c.issuer}
-	for _, opt := range opts {
-		opt(&id)
-	}
-	until := time.Now().Add(time.Hour)
-	if c.expires.present() {
-		until = c.expires.time()
-	}
-	return id.principal(c, until)
-}
-
 // PrincipalOption sets what [NewPrincipal] can't read from the claims.
-type PrincipalOption func(*identity)
+type PrincipalOption func(*Principal)
 
 // WithIssuerName sets what [Principal.IssuerName] returns.
 func WithIssuerName(name string) PrincipalOption {
-	return func(id *identity) { id.name = name }
+	return func(p *Principal) { p.issuerName = name }
 }
 
 // WithKind sets whether the principal is a service or a user.
-func WithKind(service bool) PrincipalOption {
-	return func(id *identity) { id.isService = func(*Principal) bool { return service } }
+func WithKind(kind Kind) PrincipalOption {
+	return func(p *Principal) { p.kind = kind }
+}
+
+// WithValidUntil sets when the verification ends at the latest, and with it a
+// stream that runs under it.
+func WithValidUntil(t time.Time) PrincipalOption {
+	return func(p *Principal) { p.validUntil = t }
 }

@@ -85,7 +85,7 @@ func TestNewPrincipal(t *testing.T) {
 	if !p.IsUser() || p.Issuer() != testIssuer || p.IssuerName() != "main" || !p.HasScope("a") || time.Until(p.ValidUntil()) < time.Minute {
 		t.Fatalf("got %v", p)
 	}
-	if s, _ := NewPrincipal(object{"sub": "x"}, WithKind(true)); !s.IsService() {
+	if s, _ := NewPrincipal(object{"sub": "x"}, WithKind(KindService)); !s.IsService() {
 		t.Error("kind not set")
 	}
 	if _, err = NewPrincipal(object{"exp": "soon"}); err == nil {

@@ -7,7 +7,7 @@ func (v *JWT) checkHeader(h *header) *Error {
 	switch {
 	case h.alg&v.algs == 0:
 		return errHeaderAlg
-	case !h.typAllowed(v.generic):
+	case !v.id.profile.typAllowed(h):
 		return errHeaderTyp
 	default:
 		return nil
@@ -17,17 +17,19 @@ func (v *JWT) checkHeader(h *header) *Error {
 // checkClaims applies RFC 9068 §4 and RFC 8725 §3 to decoded claims. The
 // expiry comes last, so that TOKEN_EXPIRED means nothing else was found.
 func (v *JWT) checkClaims(h *header, c *claims, now instant) *Error {
-	leeway := v.leeway
-	switch {
-	case !c.hasIssuer || c.issuer != v.id.issuer:
+	leeway, profile := v.leeway, v.id.profile
+	if !profile.ofIssuer(c) {
 		return errClaimsIssuer
-	case !audienceMatches(c.audiences, v.audiences):
+	}
+	if refused := profile.read(c); refused != nil {
+		return refused
+	}
+	switch {
+	case !profile.isFor(c, v.audiences):
 		return errClaimsAudience
 	case c.subject == "" && c.clientID == "":
 		return errClaimsIdentity
-	case c.tokenUse != "" && c.tokenUse != "access":
-		return errClaimsUse
-	case h.isGeneric() && !c.looksLikeAccessToken():
+	case !profile.isAccessToken(h, c):
 		return errClaimsUse
 	case !c.expires.present():
 		return errClaimsNoExp
@@ -40,6 +42,15 @@ func (v *JWT) checkClaims(h *header, c *claims, now instant) *Error {
 	}
 }
 
+// isFor reports whether the token is meant for one of ours. An issuer that
+// leaves out aud means whoever trusts the client that got the token.
+func (p *profile) isFor(c *claims, ours []string) bool {
+	if p.ClientAsAudience && !c.hasAudience {
+		return c.clientID != "" && slices.Contains(ours, c.clientID)
+	}
+	return audienceMatches(c.audiences, ours)
+}
+
 // audienceMatches reports whether the token is meant for one of ours. An array
 // with an empty member is still an array of strings; it matches by its others.
 func audienceMatches(got, ours []string) bool {
@@ -49,21 +60,4 @@ func audienceMatches(got, ours []string) bool {
 		}
 	}
 	return false
-}
-
-// isGeneric reports whether the header doesn't say that this is an access token.
-func (h *header) isGeneric() bool { return !h.typAllowed(false) }
-
-// looksLikeAccessToken tells access tokens from ID, refresh and logout tokens by
-// their claims, where typ doesn't.
-func (c *claims) looksLikeAccessToken() bool {
-	if c.identityMarks {
-		return false
-	}
-	switch c.typ {
-	case "", "Bearer", "bearer", "at+jwt", "access", "access_token":
-	default: // "ID", "Refresh", "Offline", "Logout"
-		return false
-	}
-	return c.tokenUse == "access" || c.clientID != "" || len(c.scopes) > 0
 }

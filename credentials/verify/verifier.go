@@ -23,6 +23,43 @@ func (f VerifierFunc) Verify(ctx context.Context, token string, req Requirements
 	return f(ctx, token, req)
 }
 
+// IssuerNamer is a verifier that knows whose tokens it accepts: [JWT],
+// [Introspection], [Hybrid] and [MultiIssuer] are. A verifier of one's own
+// should be one too, so that rules can tell its issuers apart.
+type IssuerNamer interface {
+	// IssuerNames returns the configured short name of every issuer whose
+	// tokens may be accepted: all that [Principal.IssuerName] can be, each once.
+	// The result is the caller's own. It is always the same.
+	IssuerNames() []string
+}
+
+var (
+	_ IssuerNamer = (*JWT)(nil)
+	_ IssuerNamer = (*Introspection)(nil)
+	_ IssuerNamer = (*Hybrid)(nil)
+	_ IssuerNamer = (*MultiIssuer)(nil)
+)
+
+// IssuerNames returns the IssuerName of the configuration.
+func (v *JWT) IssuerNames() []string { return []string{v.id.name} }
+
+// IssuerNames returns the IssuerName of the configuration.
+func (in *Introspection) IssuerNames() []string { return []string{in.id.name} }
+
+// IssuerNames returns the one IssuerName that both verifiers have.
+func (h *Hybrid) IssuerNames() []string { return h.jwt.IssuerNames() }
+
+// IssuerNames returns the names of all members, in the order in which they were
+// given.
+func (m *MultiIssuer) IssuerNames() []string {
+	names := make([]string, len(m.members))
+	for i, v := range m.members {
+		jwt, _ := v.member()
+		names[i] = jwt.id.name
+	}
+	return names
+}
+
 // Requirements is what one call asks of the verification, beyond what the
 // verifier itself was configured with. The zero value asks for nothing more.
 type Requirements struct {

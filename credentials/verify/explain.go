@@ -1,0 +1,230 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	maxSaid      = 128 // bytes of a text that a refused token said
+	maxAudiences = 4   // of its audiences
+	maxExpected  = 4   // of the values that a setting would accept
+)
+
+// expectation is what a verifier's refusals say of its configuration.
+type expectation struct {
+	config    string // the name of the configuration's type
+	issuers   []string
+	audiences []string
+	leeway    time.Duration
+	profile   *profile
+}
+
+// refusedToken is a refusal with all that it says, in one allocation: a flood of
+// refused tokens costs little. The texts are parts of the token's own.
+type refusedToken struct {
+	err       Error
+	said      Unverified
+	audiences [maxAudiences]string
+	cause     detail
+}
+
+// explain makes a refusal say what it saw. Other errors stay as they are.
+func (x *expectation) explain(err error, h *header, c *claims, now instant) error {
+	refused, ok := err.(*Error) //nolint:errorlint // made here, never wrapped
+	if !ok || refused.Kind != CredentialFault || refused.Unverified != nil {
+		return err
+	}
+	return x.refuse(refused, h, c, now)
+}
+
+// refuse makes a refusal of a constant one. Without a header the claims are an
+// answer's, whose refusal is remembered: it must not keep the answer alive.
+func (x *expectation) refuse(constant *Error, h *header, c *claims, now instant) *Error {
+	r := &refusedToken{
+		err:  *constant,
+		said: Unverified{Issuer: cut(c.issuer), Subject: cut(c.subject), ClientID: cut(c.clientID)},
+	}
+	n := copy(r.audiences[:], c.audiences)
+	r.said.Audiences = r.audiences[:n:n]
+	for i := range r.said.Audiences {
+		r.said.Audiences[i] = cut(r.said.Audiences[i])
+	}
+	if h != nil {
+		r.said.Type = cut(h.typ)
+	} else {
+		r.said.clone()
+	}
+	r.err.Unverified, r.err.constant = &r.said, constant
+	switch constant {
+	case errClaimsIssuer, errClaimsAudience, errHeaderTyp, errClaimsUse, errClaimsClient, errClaimsIdentity, errClaimsNotYet, errExpired:
+		r.cause = detail{
+			constant: constant, expected: x, said: &r.said, now: now,
+			expires: c.expires, notBefore: c.notBefore, issued: c.issued,
+			tokenUse: cut(c.tokenUse), tokenType: cut(c.tokenType), typ: cut(c.typ), marks: c.marks,
+		}
+		if h == nil {
+			r.cause.clone()
+		}
+		r.err.Err = &r.cause
+	}
+	return &r.err
+}
+
+// cut bounds a text. What it cuts in two is quoted where it is written.
+func cut(text string) string { return text[:min(len(text), maxSaid)] }
+
+func (u *Unverified) clone() {
+	for _, text := range []*string{&u.Issuer, &u.Subject, &u.ClientID, &u.Type} {
+		*text = strings.Clone(*text)
+	}
+	for i, audience := range u.Audiences {
+		u.Audiences[i] = strings.Clone(audience)
+	}
+}
+
+// detail is a cause that is put into words only where somebody reads it.
+type detail struct {
+	constant                   *Error
+	expected                   *expectation
+	said                       *Unverified
+	now                        instant
+	expires, notBefore, issued instant
+	tokenUse, tokenType, typ   string
+	marks                      tokenMark
+}
+
+func (d *detail) clone() {
+	d.tokenUse, d.tokenType, d.typ = strings.Clone(d.tokenUse), strings.Clone(d.tokenType), strings.Clone(d.typ)
+}
+
+// Unwrap returns the constant cause.
+func (d *detail) Unwrap() error { return d.constant.Err }
+
+// Error says which setting would help, what was expected and what came.
+func (d *detail) Error() string {
+	x := d.expected
+	text := d.constant.Err.Error() + ": "
+	switch d.constant {
+	case errClaimsIssuer:
+		return text + d.issuerText()
+	case errClaimsAudience:
+		if x.profile.ClientAsAudience && len(d.said.Audiences) == 0 {
+			return text + fmt.Sprintf("%s.Audiences is %s, unverified client id %q; the profile %s takes the client for the audience",
+				x.config, listed(x.audiences), d.said.ClientID, x.profile.title())
+		}
+		return text + fmt.Sprintf("%s.Audiences is %s, unverified aud %s", x.config, listed(x.audiences), listed(d.said.Audiences))
+	case errHeaderTyp:
+		return text + fmt.Sprintf("%s.Profile %s takes %s, unverified typ %q; an issuer that writes another needs its own profile",
+			x.config, x.profile.title(), listed(x.profile.typesText()), d.said.Type)
+	case errClaimsUse:
+		return text + d.useText()
+	case errClaimsClient, errClaimsIdentity:
+		return text + fmt.Sprintf("%s.Profile %s reads the client id from %s, unverified sub %q",
+			x.config, x.profile.title(), x.profile.clientText(), d.said.Subject)
+	case errClaimsNotYet:
+		return text + fmt.Sprintf("unverified nbf %s, iat %s; now %s, %s.Leeway %v: are the clocks apart?",
+			timeText(d.notBefore, d.now), timeText(d.issued, d.now), timeText(d.now, d.now), x.config, x.leeway)
+	default:
+		return text + fmt.Sprintf("unverified exp %s; now %s, %s.Leeway %v", timeText(d.expires, d.now), timeText(d.now, d.now), x.config, x.leeway)
+	}
+}
+
+func (d *detail) issuerText() string {
+	x, hint := d.expected, ""
+	for _, issuer := range x.issuers {
+		if d.said.Issuer != issuer && strings.TrimSuffix(d.said.Issuer, "/") == strings.TrimSuffix(issuer, "/") {
+			hint = "; they differ by the slash at the end alone"
+		}
+	}
+	if x.config == "Issuers" {
+		return fmt.Sprintf("the verifier's are %s, unverified iss %q%s", listed(x.issuers), d.said.Issuer, hint)
+	}
+	if x.profile.TrustDomain {
+		return fmt.Sprintf("%s.Issuer is %q, unverified iss %q, sub %q (Profile.TokenIssuer may name another iss)",
+			x.config, x.issuers[0], d.said.Issuer, d.said.Subject)
+	}
+	return fmt.Sprintf("%s.Issuer is %q, unverified iss %q%s", x.config, x.issuers[0], d.said.Issuer, hint)
+}
+
+// useText says what spoke against an access token, or that nothing spoke for it.
+func (d *detail) useText() string {
+	x := d.expected
+	prefix := fmt.Sprintf("%s.Profile %s: ", x.config, x.profile.title())
+	for _, claim := range []struct{ name, value string }{{"token_use", d.tokenUse}, {"token_type", d.tokenType}, {"typ", d.typ}} {
+		if !saysAccessToken(claim.value) {
+			return prefix + fmt.Sprintf("unverified claim %s %q is another kind of token's", claim.name, claim.value)
+		}
+	}
+	if marks := d.marks &^ x.profile.tolerated; marks != 0 {
+		return prefix + "the unverified claims have " + marks.String() + ", which an ID or logout token has (Profile.Tolerated)"
+	}
+	return prefix + fmt.Sprintf("with typ %q, OtherToken holds or no AccessToken does", d.said.Type)
+}
+
+// String names the claims.
+func (m tokenMark) String() string {
+	var names []string
+	for i, name := range []string{"nonce", "at_hash", "c_hash", "s_hash", "events"} {
+		if m&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func (p *profile) typesText() []string {
+	types := slices.Clone(p.accepted)
+	if p.untyped {
+		types = append(types, "")
+	}
+	return types
+}
+
+func (p *profile) clientText() string {
+	switch {
+	case p.TrustDomain:
+		return "the path of sub"
+	case p.ClientID == nil:
+		return "client_id"
+	}
+	var names []string
+	for _, path := range p.ClientID {
+		names = append(names, strings.Join(path, "."))
+	}
+	return strings.Join(names, ", ")
+}
+
+// listed writes a few values, quoted.
+func listed(values []string) string {
+	if len(values) == 0 {
+		return "absent"
+	}
+	quoted := make([]string, 0, maxExpected)
+	for _, v := range values[:min(len(values), maxExpected)] {
+		quoted = append(quoted, strconv.Quote(cut(v)))
+	}
+	text := strings.Join(quoted, ", ")
+	if len(values) > maxExpected {
+		text += fmt.Sprintf(" and %d more", len(values)-maxExpected)
+	}
+	return text
+}
+
+// timeText writes a time and how far from now it is.
+func timeText(t, now instant) string {
+	if !t.present() {
+		return "absent"
+	}
+	text := t.time().UTC().Format(time.RFC3339)
+	switch skew := (time.Duration(t-now) * time.Microsecond).Round(time.Second); {
+	case skew > 0:
+		text += fmt.Sprintf(" (in %v)", skew)
+	case skew < 0:
+		text += fmt.Sprintf(" (%v ago)", -skew)
+	}
+	return text
+}
