@@ -23,6 +23,8 @@ const (
 	watched = 5 * time.Second
 	// before is how long calls are watched before the issuer is killed.
 	before = 2 * time.Second
+	// startTimeout is how long a caller's first success may take.
+	startTimeout = 30 * time.Second
 )
 
 // restart is one way in which an issuer dies and comes back with new keys.
@@ -110,17 +112,14 @@ func (r restart) run(t *testing.T) {
 	}
 
 	l := w.newLoad()
-	join := func(id string) {
+	for _, id := range early {
 		for i, first := range w.callers(l, id, issuer.credentials(id), targets) {
 			select {
 			case <-first:
-			case <-w.ctx.Done():
-				t.Fatalf("%s never got through to server %d", id, i)
+			case <-time.After(startTimeout):
+				t.Fatalf("%s never got through to server %d: %v", id, i, l.end()[0].err)
 			}
 		}
-	}
-	for _, id := range early {
-		join(id)
 	}
 	begun := time.Now()
 	pause(w.ctx, before)
