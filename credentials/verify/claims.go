@@ -103,6 +103,7 @@ type claims struct {
 	audiences, scopes, scp, amr             []string
 	expires, notBefore, issued, authTime    instant
 	tokenUse, tokenType, typ                string
+	authTimeText                            string // instead of a NumericDate
 	hasScope, hasScp, hasAudience           bool
 	active                                  string // of an introspection answer, as JSON text
 	marks                                   tokenMark
@@ -156,7 +157,10 @@ func (c *claims) take(m *member) *Error {
 	case "iat":
 		c.issued, ok = dateValue(m.value)
 	case "auth_time":
-		c.authTime, ok = dateValue(m.value)
+		if c.authTime, ok = dateValue(m.value); !ok {
+			c.authTimeText, ok = stringValue(m.value) // for the profile to judge
+			ok = ok && c.authTimeText != ""
+		}
 	case "jti":
 		c.tokenID, ok = stringValue(m.value)
 	case "client_id":

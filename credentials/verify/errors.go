@@ -174,8 +174,8 @@ var (
 	errBinding        = refusal("binding: the token is bound to another client certificate than the connection's")
 	errNoCertificate  = refusal("binding: the token is bound to a client certificate (cnf x5t#S256), and the connection has none: " +
 		"it is without TLS, or the server asks for no certificate (tls.Config.ClientAuth)")
-	errKeyUnknown     = refusal("signature: no key of the issuer fits")
-	errSignature      = refusal("signature: does not verify")
+	errKeyUnknown = refusal("signature: no key of the issuer fits")
+	errSignature  = refusal("signature: does not verify")
 
 	errInactive = refusal("introspection: the token is not active")
 	errMismatch = refusal("introspection: its answer is about another token")

@@ -93,7 +93,7 @@ func NewJWT(cfg JWTConfig) (*JWT, error) {
 		audiences: audiences,
 		algs:      algs, leeway: leeway, limit: limit,
 		expected: &expectation{config: "JWTConfig", issuers: []string{cfg.Issuer}, audiences: audiences, leeway: leeway, profile: profile},
-		keys: keys, cache: newTokenCache(orDefault(cfg.CacheSize, DefaultCacheSize)),
+		keys:     keys, cache: newTokenCache(orDefault(cfg.CacheSize, DefaultCacheSize)),
 		observer: cfg.Observer, checked: func() {}, headers: &headerCache{}, clock: newClock(),
 	}, nil
 }

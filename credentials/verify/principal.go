@@ -182,6 +182,9 @@ func NewPrincipal(fields map[string]any, opts ...PrincipalOption) (*Principal, e
 	if err != nil {
 		return nil, err
 	}
+	if refused := rfc9068.read(c); refused != nil {
+		return nil, fmt.Errorf("verify: claims of a principal: %w", refused.Err)
+	}
 	id := identity{issuer: c.issuer, name: c.issuer, profile: rfc9068}
 	until := time.Now().Add(defaultLife)
 	if c.expires.present() {

@@ -42,7 +42,7 @@ type Profile struct {
 
 	// ClientID is where the client's id is. Where more than one of these is
 	// present they must be equal, or the token is refused.
-	// Optional. Default: client_id.
+	// Optional. Default, if nil: client_id.
 	ClientID []Path
 
 	// SubjectPrefix makes the client id of sub where sub begins so: what
@@ -74,6 +74,11 @@ type Profile struct {
 	// arrays. The first one present counts; all of them must be well-formed.
 	// Optional. Default: scope, then scp.
 	Scopes []Path
+
+	// AuthTimeText is for issuers that write auth_time as a text (RFC 3339): it
+	// is read as one. Otherwise such a token is refused.
+	// Optional.
+	AuthTimeText bool
 
 	// Roles, Groups and Permissions are where [Principal.Roles],
 	// [Principal.Groups] and [Principal.Permissions] are read. What is found in

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // profile is a Profile that was checked and copied, with what reading needs.
@@ -216,6 +217,13 @@ func (p *profile) ofIssuer(c *claims) bool {
 // steps look. It does so before the signature is checked: its work is bounded by
 // the size of the claims and of the profile.
 func (p *profile) read(c *claims) *Error {
+	if c.authTimeText != "" {
+		t, err := time.Parse(time.RFC3339, c.authTimeText)
+		if !p.AuthTimeText || err != nil || t.Unix() < 0 {
+			return errClaimsType
+		}
+		c.authTime = instantOf(t)
+	}
 	if p.plain {
 		return nil
 	}
