@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/verify"
 )
 
 // process is an issuer in a process of its own, at one address for the whole
@@ -162,6 +163,18 @@ func (p *process) credentials(id string) *credentials.Credentials {
 	return p.w.credentials(credentials.Config{
 		Issuer: p.url, TokenURL: p.url + "/token", ClientID: id, Auth: credentials.SecretBasic(credentials.Constant(p.secret(id))),
 	})
+}
+
+// serverID is the document service's own name at the issuer, with which it
+// introspects.
+const serverID = "documents"
+
+// introspectionConfig is for node-oidc-provider's endpoint.
+func (p *process) introspectionConfig(profile verify.Profile) verify.IntrospectionConfig {
+	return verify.IntrospectionConfig{
+		URL: p.url + "/token/introspection", Issuer: p.url, Profile: profile,
+		ClientID: serverID, Auth: credentials.SecretBasic(credentials.Constant(p.secret(serverID))),
+	}
 }
 
 func (p *process) secret(id string) string {

@@ -66,11 +66,11 @@ func TestRow33IssuerKilledAndRestarted(t *testing.T) {
 			lifetime: 30 * time.Second, kids: [2]string{"a", "a"}, stranger: true,
 		},
 		"node-oidc-provider, down 20 s, other kids": {
-			issuer: (*world).nodeOIDC, verifier: localVerifier(verify.JWTConfig{}),
+			issuer: (*world).nodeOIDC, verifier: localVerifier(verify.JWTConfig{Profile: verify.NodeOIDCProvider()}),
 			lifetime: 10 * time.Second, outage: down, kids: [2]string{"a", "b"},
 		},
 		"node-oidc-provider, at once, the same kid": {
-			issuer: (*world).nodeOIDC, verifier: localVerifier(verify.JWTConfig{}),
+			issuer: (*world).nodeOIDC, verifier: localVerifier(verify.JWTConfig{Profile: verify.NodeOIDCProvider()}),
 			lifetime: 30 * time.Second, kids: [2]string{"a", "a"},
 		},
 		"node-oidc-provider, down 20 s, opaque tokens": {
@@ -198,10 +198,6 @@ func (w *world) callers(l *load, id string, creds *credentials.Credentials, targ
 	return firsts
 }
 
-// serverID is the document service's own name at the issuer, with which it
-// introspects.
-const serverID = "documents"
-
 func localVerifier(cfg verify.JWTConfig) func(*world, *process) verify.Verifier {
 	return func(w *world, p *process) verify.Verifier {
 		cfg.Issuer = p.url
@@ -210,10 +206,9 @@ func localVerifier(cfg verify.JWTConfig) func(*world, *process) verify.Verifier 
 }
 
 func introspectingVerifier(w *world, p *process) verify.Verifier {
-	return w.introspection(verify.IntrospectionConfig{
-		URL: p.url + "/token/introspection", Issuer: p.url, PositiveTTL: time.Second,
-		ClientID: serverID, Auth: credentials.SecretBasic(credentials.Constant(p.secret(serverID))),
-	})
+	cfg := p.introspectionConfig(verify.NodeOIDCProvider())
+	cfg.PositiveTTL = time.Second
+	return w.introspection(cfg)
 }
 
 // madeUp is a token that looks right, under a key that its issuer never had.

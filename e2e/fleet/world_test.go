@@ -124,6 +124,11 @@ func (w *world) introspection(cfg verify.IntrospectionConfig) *verify.Introspect
 	return v
 }
 
+func (w *world) hybrid(jwt *verify.JWT, introspection *verify.Introspection) *verify.Hybrid {
+	w.t.Helper()
+	return must(verify.NewHybrid(verify.HybridConfig{JWT: jwt, Introspection: introspection}))(w.t)
+}
+
 // dial connects to a guarded server. What the options lack is gRPC's default.
 func (w *world) dial(target string, opts ...grpc.DialOption) docsv1.DocumentServiceClient {
 	w.t.Helper()
