@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+
+	docsv1 "github.com/usher-auth/usher/examples/quickstart/proto/docs/v1"
 
 	"github.com/usher-auth/usher/credentials"
 	"github.com/usher-auth/usher/credentials/verify"
@@ -38,6 +41,8 @@ type restart struct {
 	// stranger sends a token under a made-up key to each server just before the
 	// issuer is killed, which spends what fetches there are.
 	stranger bool
+	// flood is a stranger who doesn't stop.
+	flood bool
 }
 
 // TestRow33IssuerKilledAndRestarted kills an issuer's process under load and
@@ -64,6 +69,14 @@ func TestRow33IssuerKilledAndRestarted(t *testing.T) {
 		"go-oidc, at once, the same kid, beside a stranger": {
 			issuer: (*world).goOIDC, verifier: localVerifier(verify.JWTConfig{}),
 			lifetime: 30 * time.Second, kids: [2]string{"a", "a"}, stranger: true,
+		},
+		"go-oidc, at once, other kids, beside a flood": {
+			issuer: (*world).goOIDC, verifier: localVerifier(verify.JWTConfig{}),
+			lifetime: 30 * time.Second, kids: [2]string{"a", "b"}, flood: true,
+		},
+		"go-oidc, at once, the same kid, beside a flood": {
+			issuer: (*world).goOIDC, verifier: localVerifier(verify.JWTConfig{}),
+			lifetime: 30 * time.Second, kids: [2]string{"a", "a"}, flood: true,
 		},
 		"node-oidc-provider, down 20 s, other kids": {
 			issuer: (*world).nodeOIDC, verifier: localVerifier(verify.JWTConfig{Profile: verify.NodeOIDCProvider()}),
@@ -125,10 +138,17 @@ func (r restart) run(t *testing.T) {
 	pause(w.ctx, before)
 	if r.stranger {
 		for _, target := range targets {
-			err := get(w.ctx, w.dial(target, grpc.WithPerRPCCredentials(madeUp(issuer.url, "never-published"))))
-			if got := reason(err); got == granted {
-				t.Error("a token under a made-up key got through")
-			}
+			w.intrude(w.ctx, w.dial(target), issuer.url)
+		}
+	}
+	if r.flood {
+		for _, target := range targets {
+			docs := w.dial(target)
+			l.running.Go(func() {
+				for pause(l.ctx, pace/5) {
+					w.intrude(l.ctx, docs, issuer.url)
+				}
+			})
 		}
 	}
 	killed := time.Now()
@@ -209,6 +229,14 @@ func introspectingVerifier(w *world, p *process) verify.Verifier {
 	cfg := p.introspectionConfig(verify.NodeOIDCProvider())
 	cfg.PositiveTTL = time.Second
 	return w.introspection(cfg)
+}
+
+// intrude sends a token under a made-up key.
+func (w *world) intrude(ctx context.Context, docs docsv1.DocumentServiceClient, issuer string) {
+	w.t.Helper()
+	if got := reason(get(ctx, docs, grpc.PerRPCCredentials(madeUp(issuer, rand.Text())))); got == granted {
+		w.t.Error("a token under a made-up key got through")
+	}
 }
 
 // madeUp is a token that looks right, under a key that its issuer never had.
