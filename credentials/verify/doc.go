@@ -16,6 +16,12 @@
 // encodings are refused), and every later step reads only its result. Issuer,
 // audience and algorithms are always checked; there is no way to leave one out.
 //
+// Issuers write access tokens in different forms: a [Profile] says how one does,
+// RFC 9068 being the default, and functions such as [Keycloak] return the known
+// ones. It also says what proves that a token is a service's or a user's; without
+// a proof the kind is unclear. A profile never weakens the checks of signature,
+// issuer, audience and times.
+//
 // An outage never looks like a bad token: an [Error] says whose fault it is, the
 // credential's, a dependency's or the configuration's. There is no setting that
 // lets a call through when the verifier can't decide.

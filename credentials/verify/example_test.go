@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/usher-auth/usher/credentials"
 	"github.com/usher-auth/usher/credentials/credentialstest"
@@ -160,6 +161,55 @@ func ExampleNewPrincipal() {
 	tenant, _ := caller.Claim("tenant", "id")
 	fmt.Println(caller.Subject(), tenant, ok)
 	// Output: alice acme true
+}
+
+func ExampleKeycloak() {
+	profile := verify.Keycloak()
+	profile.Roles = append(profile.Roles, verify.Path{"resource_access", "docs", "roles"}) // the client's own roles too
+	verifier, err := verify.NewJWT(verify.JWTConfig{
+		Issuer:     "https://sso.example.com/realms/demo",
+		IssuerName: "keycloak",
+		Audiences:  []string{"docs"},
+		Profile:    profile,
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer verifier.Close()
+	fmt.Println(verifier.IssuerNames())
+	// Output: [keycloak]
+}
+
+func ExampleProfile() {
+	// An issuer that writes typ JWT, and says in "kind" whose token it is.
+	profile := verify.Profile{
+		Name:        "acme",
+		Types:       []string{"JWT"},
+		AccessToken: []verify.Evidence{{{Claim: verify.Path{"https://acme.example/use"}, Test: verify.Equals, Values: []string{"api"}}}},
+		ClientID:    []verify.Path{{"app"}},
+		Service:     []verify.Evidence{{{Claim: verify.Path{"kind"}, Test: verify.Equals, Values: []string{"machine"}}}},
+		User:        []verify.Evidence{{{Claim: verify.Path{"kind"}, Test: verify.Equals, Values: []string{"human"}}}},
+	}
+	verifier, err := verify.NewJWT(verify.JWTConfig{Issuer: "https://auth.acme.example", Audiences: []string{"docs"}, Profile: profile})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(verifier.Close())
+	// Output: <nil>
+}
+
+func ExampleNewPrincipal_customVerifier() {
+	// A verifier of API keys, which it has looked up itself.
+	var verifier verify.Verifier = verify.VerifierFunc(func(_ context.Context, token string, _ verify.Requirements) (*verify.Principal, error) {
+		if token != "key-of-the-indexer" {
+			return nil, &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid}
+		}
+		return verify.NewPrincipal(map[string]any{"iss": "https://keys.acme.example", "sub": "indexer"},
+			verify.WithIssuerName("keys"), verify.WithKind(verify.KindService), verify.WithValidUntil(time.Now().Add(time.Minute)))
+	})
+	principal, err := verifier.Verify(context.Background(), "key-of-the-indexer", verify.Requirements{})
+	fmt.Println(principal, err)
+	// Output: service sub="indexer" client="" issuer="keys" <nil>
 }
 
 func ExampleParseBearer() {

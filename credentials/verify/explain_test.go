@@ -47,15 +47,19 @@ func TestCausesSayTheSettingAndTheValues(t *testing.T) {
 		want  []string
 	}{
 		"iss": {v, key.token(goodClaims().with(object{"iss": "https://evil.test"})), Requirements{}, []string{
-			`JWTConfig.Issuer is "https://issuer.test"`, `unverified iss "https://evil.test"`}},
+			`JWTConfig.Issuer is "https://issuer.test"`, `unverified iss "https://evil.test"`,
+		}},
 		"iss with a slash": {v, key.token(goodClaims().with(object{"iss": testIssuer + "/"})), Requirements{}, []string{
-			`unverified iss "https://issuer.test/"`, "the slash at the end"}},
+			`unverified iss "https://issuer.test/"`, "the slash at the end",
+		}},
 		"iss missing": {v, key.token(goodClaims().without("iss")), Requirements{}, []string{`unverified iss ""`}},
 		"iss too long": {v, key.token(goodClaims().with(object{"iss": strings.Repeat("i", 5000)})), Requirements{}, []string{
-			`unverified iss "` + strings.Repeat("i", 128) + `"`}},
+			`unverified iss "` + strings.Repeat("i", 128) + `"`,
+		}},
 		"iss with a line break": {v, key.token(goodClaims().with(object{"iss": "a\nb"})), Requirements{}, []string{`unverified iss "a\nb"`}},
 		"aud": {v, key.token(goodClaims().with(object{"aud": []string{"1", "2", "3", "4", "5"}})), Requirements{}, []string{
-			`JWTConfig.Audiences is "https://docs.internal", "b", "c", "d" and 2 more`, `unverified aud "1", "2", "3", "4"`}},
+			`JWTConfig.Audiences is "https://docs.internal", "b", "c", "d" and 2 more`, `unverified aud "1", "2", "3", "4"`,
+		}},
 		"aud missing":      {v, key.token(goodClaims().without("aud")), Requirements{}, []string{"unverified aud absent"}},
 		"client for aud":   {clients, key.tokenOf(jsonOf(key.header()), jsonOf(goodClaims().without("aud").with(object{"token_use": "access"}))), Requirements{}, []string{`JWTConfig.Audiences`, `unverified client id "web"`, "Amazon Cognito"}},
 		"typ":              {v, withTyp("JWT"), Requirements{}, []string{"JWTConfig.Profile RFC 9068", `"at+jwt"`, `unverified typ "JWT"`}},
@@ -63,8 +67,8 @@ func TestCausesSayTheSettingAndTheValues(t *testing.T) {
 		"nonce":            {v, key.token(goodClaims().with(object{"nonce": "n-0"})), Requirements{}, []string{"nonce", "Profile.Tolerated"}},
 		"client":           {two, key.token(goodClaims().with(object{"typ": "Bearer", "azp": "other"})), Requirements{}, []string{"JWTConfig.Profile Keycloak", "azp, client_id, clientId"}},
 		"no proof":         {two, key.tokenOf(jsonOf(key.header().with(object{"typ": "JWT"})), jsonOf(goodClaims())), Requirements{}, []string{"JWTConfig.Profile Keycloak", `typ "JWT"`}},
-		"expired":          {v, key.token(goodClaims().with(object{"exp": now.Add(-time.Hour).Unix()})), Requirements{}, []string{"exp " + now.Add(-time.Hour).UTC().Format("2006-01-02T15:04:"), "(1h0m0s ago)", "JWTConfig.Leeway 30s"}},
-		"not yet":          {v, key.token(goodClaims().with(object{"nbf": now.Add(time.Hour).Unix()})), Requirements{}, []string{"unverified nbf", "(in 1h0m0s)", "JWTConfig.Leeway 30s", "clocks"}},
+		"expired":          {v, key.token(goodClaims().with(object{"exp": now.Add(-time.Hour).Unix()})), Requirements{}, []string{"exp " + now.Add(-time.Hour).UTC().Format("2006-01-02T15:04:"), "(1h0m", " ago)", "JWTConfig.Leeway 30s"}},
+		"not yet":          {v, key.token(goodClaims().with(object{"nbf": now.Add(time.Hour).Unix()})), Requirements{}, []string{"unverified nbf", " (in ", "JWTConfig.Leeway 30s", "clocks"}},
 		"no certificate":   {v, key.token(goodClaims().with(object{"cnf": object{"x5t#S256": b64(sum[:])}})), Requirements{}, []string{"the connection has none", "ClientAuth"}},
 		"other than bound": {v, key.token(goodClaims().with(object{"cnf": object{"x5t#S256": b64(sum[:])}})), Requirements{PeerCertificate: &x509.Certificate{Raw: []byte("another")}}, []string{"another client certificate"}},
 	} {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -169,6 +170,64 @@ func FuzzToken(f *testing.F) {
 		}
 		if len(token) > 8 && strings.Contains(e.Error()+e.Err.Error(), token) {
 			t.Fatalf("the error quotes the token: %v", e.Err)
+		}
+	})
+}
+
+// FuzzProfiles reads any claims by every profile: nothing panics, and the order
+// of members makes no difference.
+func FuzzProfiles(f *testing.F) {
+	for _, issuer := range profileTable {
+		for _, c := range issuer.cases {
+			f.Add(jsonOf(object{"iss": issuer.issuer, "aud": issuer.audience}.with(c.claims)))
+		}
+	}
+	f.Add(`{"azp":"a","client_id":"b","cid":"a","scope":"x","scp":["y"],"realm_access":{"roles":["r"],"Roles":[]}}`)
+	f.Add(`{"client_id":""}`)
+	type verdict struct {
+		refused              *Error
+		access, introspected bool
+		kind                 Kind
+		client               string
+		scopes, roles        []string
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		judge := func(c *claims, p *profile) (v verdict) {
+			if v.refused = p.read(c); v.refused != nil {
+				return v
+			}
+			p.lists(c)
+			v.access, v.introspected = p.isAccessToken(&header{typ: "JWT", hasTyp: true}, c), p.isAccessToken(nil, c)
+			v.kind, v.client, v.scopes, v.roles = p.kind(c), c.clientID, c.scopes, c.roles
+			return v
+		}
+		for _, issuer := range profileTable {
+			c, refused := decodeClaims(text)
+			if refused != nil {
+				return
+			}
+			var backwards []string
+			for _, m := range slices.Backward(c.members) {
+				backwards = append(backwards, jsonOf(m.name)+":"+m.value)
+			}
+			again, refused := decodeClaims("{" + strings.Join(backwards, ",") + "}")
+			if refused != nil {
+				t.Fatalf("%q: backwards: %v", text, refused.Err)
+			}
+			p := must(newProfile(issuer.profile, issuer.issuer))
+			one, other := judge(c, p), judge(again, p)
+			if (one.refused == nil) != (other.refused == nil) {
+				t.Fatalf("%s: %q: %v, backwards %v", issuer.name, text, one.refused, other.refused)
+			}
+			if one.refused == nil && !reflect.DeepEqual(one, other) {
+				t.Fatalf("%s: %q: %+v, backwards %+v", issuer.name, text, one, other)
+			}
+			if (one.access || one.introspected) && (c.tokenUse == "refresh" || c.typ == "ID" || c.marks&markEvents != 0) {
+				t.Fatalf("%s: %q is accepted", issuer.name, text)
+			}
+			if one.kind == KindService && one.client == "" {
+				t.Fatalf("%s: %q: a service without a client", issuer.name, text)
+			}
 		}
 	})
 }

@@ -12,8 +12,8 @@ type HybridConfig struct {
 	// Required.
 	JWT *JWT
 
-	// Introspection asks the same issuer. Its Issuer and IssuerName must be
-	// those of JWT.
+	// Introspection asks the same issuer. Its Issuer, IssuerName and Profile
+	// must be those of JWT.
 	// Required.
 	Introspection *Introspection
 }
@@ -34,6 +34,9 @@ func NewHybrid(cfg HybridConfig) (*Hybrid, error) {
 	}
 	if cfg.JWT.id.issuer != cfg.Introspection.id.issuer || cfg.JWT.id.name != cfg.Introspection.id.name {
 		return nil, errors.New("verify: JWT and Introspection must be of one issuer and name it alike")
+	}
+	if !cfg.JWT.id.profile.same(cfg.Introspection.id.profile) {
+		return nil, errors.New("verify: JWT and Introspection must have the same Profile: or one token would be of two kinds")
 	}
 	return &Hybrid{jwt: cfg.JWT, in: cfg.Introspection}, nil
 }

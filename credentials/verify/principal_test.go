@@ -85,8 +85,21 @@ func TestNewPrincipal(t *testing.T) {
 	if !p.IsUser() || p.Issuer() != testIssuer || p.IssuerName() != "main" || !p.HasScope("a") || time.Until(p.ValidUntil()) < time.Minute {
 		t.Fatalf("got %v", p)
 	}
-	if s, _ := NewPrincipal(object{"sub": "x"}, WithKind(KindService)); !s.IsService() {
+	if s, _ := NewPrincipal(object{"sub": "x"}, WithKind(KindService)); !s.IsService() || s.IsUser() {
 		t.Error("kind not set")
+	}
+	if u, _ := NewPrincipal(object{"sub": "x"}); u.Kind() != KindUnclear || u.IsService() || u.IsUser() {
+		t.Error("a kind without evidence")
+	}
+	soon := time.Now().Add(time.Minute)
+	if s, _ := NewPrincipal(object{"sub": "x", "exp": soon.Add(time.Hour).Unix()}, WithValidUntil(soon)); !s.ValidUntil().Equal(soon) {
+		t.Errorf("valid until %v, want %v", s.ValidUntil(), soon)
+	}
+	if s, _ := NewPrincipal(object{"sub": "x", "exp": soon.Unix()}); s.ValidUntil().Unix() != soon.Unix() {
+		t.Errorf("valid until %v, want exp", s.ValidUntil())
+	}
+	if _, err = NewPrincipal(object{"sub": "x", "auth_time": "2020-03-24T07:30:55Z"}); err == nil {
+		t.Error("auth_time as a text passes")
 	}
 	if _, err = NewPrincipal(object{"exp": "soon"}); err == nil {
 		t.Error("claims of the wrong type pass")

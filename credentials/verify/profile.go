@@ -89,7 +89,7 @@ type Profile struct {
 	// Service and User are what proves that a token is a service's own, or that
 	// it stands for a user: one of each list suffices. A token for which neither
 	// or both hold is of no clear kind, and is refused by every rule that isn't
-	// public.
+	// public. A service must have a client id.
 	// Optional, but Service is required with SubjectPrefix and TrustDomain.
 	// Default, if both are nil: a service's if sub and the client id are equal,
 	// a user's if both are present and differ (RFC 9068 §2.2). A list that is
@@ -132,11 +132,12 @@ type Condition struct {
 type Test uint8
 
 const (
-	// Present holds if the claim is there and isn't null.
+	// Present holds if the claim is there and is neither null nor an empty
+	// string.
 	Present Test = iota + 1
 
-	// Absent holds if the claim isn't there. A claim that is null is neither
-	// present nor absent.
+	// Absent holds if the claim isn't there. A claim that is null or an empty
+	// string is neither present nor absent.
 	Absent
 
 	// Equals holds if the claim is a string that equals one of Values.

@@ -74,6 +74,25 @@ func TestProfileIsCopied(t *testing.T) {
 	}
 }
 
+func TestHybridNeedsOneProfile(t *testing.T) {
+	t.Parallel()
+	kind := func(*Principal) Kind { return KindUser }
+	for name, c := range map[string]struct {
+		jwt, in Profile
+		ok      bool
+	}{
+		"none": {Profile{}, Profile{}, true}, "one": {Keycloak(), Profile{}, false}, "the other": {Profile{}, Okta(), false},
+		"the same": {Keycloak(), Keycloak(), true}, "two": {Keycloak(), KeycloakBefore24(), false},
+		"both decide": {Profile{Kind: kind}, Profile{Kind: kind}, true}, "one decides": {Profile{Kind: kind}, Profile{}, false},
+	} {
+		cfg := newKeyServer().config()
+		cfg.IssuerName, cfg.Profile = "", c.jwt
+		if _, err := NewHybrid(HybridConfig{JWT: newJWT(t, cfg), Introspection: introspectionWith(t, c.in)}); (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestProfileSourcesAreDeterministic(t *testing.T) {
 	t.Parallel()
 	key := newKey("k1", ES256)

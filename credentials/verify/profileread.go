@@ -3,6 +3,7 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 // profile is a Profile that was checked and copied, with what reading needs.
 type profile struct {
 	Profile
+
 	issuer string
 
 	// plain says that claims are read as RFC 9068 has them: nothing to do.
@@ -55,20 +57,7 @@ func newProfile(given Profile, issuer string) (*profile, error) {
 	bad := func(format string, args ...any) {
 		problems = append(problems, fmt.Errorf("verify: Profile: "+format, args...))
 	}
-	generic := false
-	for _, typ := range p.Types {
-		switch typ = bareType(strings.ToLower(typ)); typ {
-		case "":
-			p.untyped, generic = true, true
-		default:
-			p.accepted = append(p.accepted, typ)
-			generic = generic || typ != typeAccessToken
-		}
-	}
-	if p.Types == nil {
-		p.accepted = []string{typeAccessToken}
-	}
-	if generic && len(p.AccessToken) == 0 {
+	if p.readTypes() && len(p.AccessToken) == 0 {
 		bad("AccessToken is required: Types has more than at+jwt, so an ID token would pass")
 	}
 	for _, name := range p.Tolerated {
@@ -107,6 +96,31 @@ func newProfile(given Profile, issuer string) (*profile, error) {
 			}
 		}
 	}
+	p.checkSubject(bad)
+	p.plain = p.ClientID == nil && p.Scopes == nil && p.SubjectPrefix == "" && !p.TrustDomain && len(p.names) == 0
+	return p, errors.Join(problems...)
+}
+
+// readTypes reads Types, and reports whether there is more than at+jwt.
+func (p *profile) readTypes() (generic bool) {
+	if p.Types == nil {
+		p.accepted = []string{typeAccessToken}
+		return false
+	}
+	for _, typ := range p.Types {
+		switch typ = bareType(strings.ToLower(typ)); typ {
+		case "":
+			p.untyped, generic = true, true
+		default:
+			p.accepted = append(p.accepted, typ)
+			generic = generic || typ != typeAccessToken
+		}
+	}
+	return generic
+}
+
+// checkSubject checks what is read of sub.
+func (p *profile) checkSubject(bad func(format string, args ...any)) {
 	if (p.SubjectPrefix != "" || p.TrustDomain) && len(p.Service) == 0 && p.Kind == nil {
 		bad("Service is required: a client id that is made of sub proves nothing")
 	}
@@ -116,11 +130,9 @@ func newProfile(given Profile, issuer string) (*profile, error) {
 	if p.TokenIssuer != "" && !p.TrustDomain {
 		bad("TokenIssuer is of no use without TrustDomain")
 	}
-	if p.TrustDomain && !isTrustDomain(issuer) {
+	if p.TrustDomain && !isTrustDomain(p.issuer) {
 		bad("TrustDomain: Issuer must be a trust domain, such as spiffe://example.org")
 	}
-	p.plain = p.ClientID == nil && p.Scopes == nil && p.SubjectPrefix == "" && !p.TrustDomain && len(p.names) == 0
-	return p, errors.Join(problems...)
 }
 
 // gives notes that a claim has a meaning, so that nothing may look like it.
@@ -173,6 +185,15 @@ func (c *Condition) check() error {
 		return fmt.Errorf("%q: Test is none of Present, Absent, Equals, Differs, HasPrefix and Contains", c.Claim)
 	}
 	return nil
+}
+
+// same reports whether two profiles read tokens alike. Of functions it can only
+// be known whether there are any.
+func (p *profile) same(other *profile) bool {
+	a, b := p.Profile, other.Profile
+	alike := (a.Kind == nil) == (b.Kind == nil)
+	a.Kind, b.Kind = nil, nil
+	return alike && reflect.DeepEqual(a, b)
 }
 
 // title names the profile in a cause.
@@ -415,7 +436,7 @@ func (c *Condition) holds(in *claims) bool {
 	}
 	switch c.Test {
 	case Present:
-		return raw != "" && raw != "null"
+		return raw != "" && raw != "null" && raw != `""`
 	case Absent:
 		return raw == ""
 	case Equals, HasPrefix:
@@ -461,7 +482,7 @@ func (p *profile) kind(c *claims) Kind {
 			return KindUser
 		}
 	}
-	service, user := anyHolds(p.Service, c), anyHolds(p.User, c)
+	service, user := c.clientID != "" && anyHolds(p.Service, c), anyHolds(p.User, c)
 	switch {
 	case service == user: // nothing is proved, or too much
 		return KindUnclear

@@ -10,8 +10,8 @@ func equals(claim, value string) Condition {
 	return Condition{Claim: Path{claim}, Test: Equals, Values: []string{value}}
 }
 
-func differs(claim, value string) Condition {
-	return Condition{Claim: Path{claim}, Test: Differs, Values: []string{value}}
+func subjectDiffers(value string) Condition {
+	return Condition{Claim: Path{"sub"}, Test: Differs, Values: []string{value}}
 }
 
 func hasPrefix(claim, value string) Condition {
@@ -81,7 +81,7 @@ func Auth0() Profile {
 		OtherToken:  []Evidence{{forClient()}},
 		ClientID:    []Path{{"azp"}, {"client_id"}},
 		Service:     []Evidence{{equals("sub", clientPlaceholder+"@clients"), equals("gty", "client-credentials")}},
-		User:        []Evidence{{differs("sub", clientPlaceholder+"@clients"), differs("sub", clientPlaceholder)}},
+		User:        []Evidence{{subjectDiffers(clientPlaceholder + "@clients"), subjectDiffers(clientPlaceholder)}},
 	}
 }
 
@@ -91,7 +91,7 @@ func Auth0RFC9068() Profile {
 	return Profile{
 		Name:    "Auth0 RFC 9068",
 		Service: []Evidence{{equals("sub", clientPlaceholder+"@clients")}},
-		User:    []Evidence{{differs("sub", clientPlaceholder+"@clients"), differs("sub", clientPlaceholder)}},
+		User:    []Evidence{{subjectDiffers(clientPlaceholder + "@clients"), subjectDiffers(clientPlaceholder)}},
 	}
 }
 
@@ -109,7 +109,7 @@ func Okta() Profile {
 		ClientID:    []Path{{"cid"}, {"client_id"}},
 		Scopes:      []Path{{"scp"}, {"scope"}},
 		Service:     []Evidence{{equals("sub", clientPlaceholder), absent("uid")}},
-		User:        []Evidence{{differs("sub", clientPlaceholder), present("uid")}},
+		User:        []Evidence{{subjectDiffers(clientPlaceholder), present("uid")}},
 	}
 }
 
@@ -153,7 +153,7 @@ func Cognito() Profile {
 		ClientAsAudience: true,
 		Groups:           []Path{{"cognito:groups"}},
 		Service:          []Evidence{{equals("sub", clientPlaceholder), absent("username")}},
-		User:             []Evidence{{differs("sub", clientPlaceholder), present("username")}},
+		User:             []Evidence{{subjectDiffers(clientPlaceholder), present("username")}},
 	}
 }
 
@@ -279,7 +279,7 @@ func Duende() Profile {
 		Name:    "Duende IdentityServer",
 		Roles:   []Path{{"role"}, {"roles"}},
 		Service: []Evidence{{absent("sub"), absent("username"), absent("user_name"), present("client_id")}},
-		User:    []Evidence{{differs("sub", clientPlaceholder)}},
+		User:    []Evidence{{subjectDiffers(clientPlaceholder)}},
 	}
 }
 
@@ -316,7 +316,7 @@ func ADFS() Profile {
 		Scopes:       []Path{{"scp"}},
 		AuthTimeText: true,
 		Service:      []Evidence{},
-		User:         []Evidence{{differs("sub", clientPlaceholder), present("upn")}},
+		User:         []Evidence{{subjectDiffers(clientPlaceholder), present("upn")}},
 	}
 }
 
@@ -349,6 +349,6 @@ func NodeOIDCProvider() Profile {
 			{equals("sub", clientPlaceholder)},
 			{absent("sub"), absent("username"), absent("user_name"), present("client_id")},
 		},
-		User: []Evidence{{differs("sub", clientPlaceholder)}},
+		User: []Evidence{{subjectDiffers(clientPlaceholder)}},
 	}
 }

@@ -181,6 +181,17 @@ func TestRow9Typ(t *testing.T) {
 		{"row 9: an ID token", withTyp("JWT", idToken), errHeaderTyp},
 		{"row 9: token_use id under at+jwt", withTyp("at+jwt", claims.with(object{"token_use": "id"})), errClaimsUse},
 		{"row 9: token_use refresh under at+jwt", withTyp("at+jwt", claims.with(object{"token_use": "refresh"})), errClaimsUse},
+		{"row 9: token_use refresh_token under at+jwt", withTyp("at+jwt", claims.with(object{"token_use": "refresh_token"})), errClaimsUse},
+		{"row 9: token_type refresh_token under at+jwt", withTyp("at+jwt", claims.with(object{"token_type": "refresh_token"})), errClaimsUse},
+		{"row 9: token_type id_token under at+jwt", withTyp("at+jwt", claims.with(object{"token_type": "urn:ietf:params:oauth:token-type:id_token"})), errClaimsUse},
+		{"row 9: token_type DPoP under at+jwt", withTyp("at+jwt", claims.with(object{"token_type": "DPoP"})), errClaimsUse},
+		{"row 9: typ claim Refresh under at+jwt", withTyp("at+jwt", claims.with(object{"typ": "Refresh"})), errClaimsUse},
+		{"row 9: typ claim ID under at+jwt", withTyp("at+jwt", claims.with(object{"typ": "ID"})), errClaimsUse},
+		{"row 9: nonce under at+jwt", withTyp("at+jwt", claims.with(object{"nonce": "n"})), errClaimsUse},
+		{"row 9: at_hash under at+jwt", withTyp("at+jwt", claims.with(object{"at_hash": "h"})), errClaimsUse},
+		{"row 9: c_hash under at+jwt", withTyp("at+jwt", claims.with(object{"c_hash": "h"})), errClaimsUse},
+		{"row 9: s_hash under at+jwt", withTyp("at+jwt", claims.with(object{"s_hash": "h"})), errClaimsUse},
+		{"row 9: a logout token under at+jwt", withTyp("at+jwt", logout), errClaimsUse},
 	})
 
 	v := newJWT(t, srv.config())
