@@ -21,9 +21,9 @@ const (
 	denied  = "PermissionDenied RELATION_DENIED"
 	// callTimeout is how long a call may take, also on a busy machine. It counts
 	// when calls wait for a token.
-	callTimeout = 2 * time.Second
+	callTimeout = 5 * time.Second
 	// pace is the time between two calls of one caller.
-	pace = 100 * time.Millisecond
+	pace = 200 * time.Millisecond
 )
 
 // call is one call and what came of it.
@@ -43,6 +43,7 @@ type load struct {
 
 	mu    sync.Mutex
 	calls []call
+	trips []trip
 	first map[string]chan struct{} // closed at a caller's first success
 }
 
@@ -77,6 +78,41 @@ func (l *load) caller(name string, docs docsv1.DocumentServiceClient) <-chan str
 		}
 	})
 	return first
+}
+
+// trip is a call without a token: what the machine takes for any call.
+type trip struct {
+	end  time.Time
+	took time.Duration
+}
+
+// control starts a caller without a token.
+func (l *load) control(docs docsv1.DocumentServiceClient) {
+	l.running.Go(func() {
+		for pause(l.ctx, pace) {
+			start := time.Now()
+			_, err := docs.GetServiceInfo(l.ctx, &docsv1.GetServiceInfoRequest{})
+			if err != nil {
+				continue // the end
+			}
+			l.mu.Lock()
+			l.trips = append(l.trips, trip{time.Now(), time.Since(start)})
+			l.mu.Unlock()
+		}
+	})
+}
+
+// slowest is how long a call without a token has taken since.
+func (l *load) slowest(since time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var slowest time.Duration
+	for _, t := range l.trips {
+		if t.end.After(since) {
+			slowest = max(slowest, t.took)
+		}
+	}
+	return slowest
 }
 
 func (l *load) record(c call) {

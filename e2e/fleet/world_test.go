@@ -64,6 +64,10 @@ func (documents) GetDocument(_ context.Context, request *docsv1.GetDocumentReque
 	return &docsv1.GetDocumentResponse{Document: &docsv1.Document{Id: request.GetDocumentId()}}, nil
 }
 
+func (documents) GetServiceInfo(context.Context, *docsv1.GetServiceInfoRequest) (*docsv1.GetServiceInfoResponse, error) {
+	return &docsv1.GetServiceInfoResponse{}, nil
+}
+
 // viewers is an engine to which these subjects may view the document.
 func viewers(subjects ...string) *authztest.Engine {
 	tuples := make([]string, 0, len(subjects))
