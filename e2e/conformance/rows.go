@@ -71,7 +71,7 @@ var sections = []section{
 		{"39", "a cached answer", "never outlives `exp`; inactive for 10 s; 1,000 calls with one token make one request", nil},
 	}},
 	{"The token endpoint, at the client", []row{
-		{"40", "down at the start", "construction succeeds; calls wait to their own deadline, then UNAVAILABLE; one attempt at a time; recovers by itself", []string{"e2e.TestIssuerOutage"}},
+		{"40", "down at the start", "construction succeeds; calls wait to their own deadline, at most 10 s, then UNAVAILABLE; one attempt at a time, and one in 2 s while calls fail; recovers by itself", []string{"e2e.TestIssuerOutage"}},
 		{"41", "down while the token lives", "the token is served, retries run in the background, no call fails", nil},
 		{"42", "429 or 503 with Retry-After; 5xx; HTML", "no request before its time; backoff with jitter; the body is never quoted", nil},
 		{"43", "a connection that hangs", "a bounded fetch; each caller leaves at its own deadline, and the fetch completes for the next", nil},
@@ -83,7 +83,7 @@ var sections = []section{
 		{"49", "crowds: 200 callers at expiry, 200 at a 503, 10,000 cold", "no call stalls; one request; one request", nil},
 		{"50", "a connection in plain text", "refused before a token is fetched, but for peers on loopback, unix or bufconn with LocalPlaintext", nil},
 		{"51", "clocks that jump, a machine that slept, Close during a fetch, a panic in a callback", "the token's life is right; waiters leave, no goroutine stays; an error", nil},
-		{"52", unauthenticated + " from a server before the token's expiry", "`invalid_token`: one refresh, and one replay of a unary call with the newer token, at most once in 30 s; until then the current token goes on being sent, and each call gets its own server's answer", nil},
+		{"52", unauthenticated + " from a server before the token's expiry", "one refresh, one replay of a unary call, at most one forced refresh in 30 s; meanwhile the current token goes on being sent, and each call gets its own server's answer", nil},
 	}},
 	{"Rules and templates", []row{
 		{"53", "a method without a rule, without a descriptor, or registered after the check", "PERMISSION_DENIED RULE_MISSING, and found at the start", []string{"interceptor.TestMethodsWithoutARuleAreDenied"}},
