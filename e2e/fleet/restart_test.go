@@ -61,8 +61,8 @@ func TestRow33IssuerKilledAndRestarted(t *testing.T) {
 		down        = 20 * time.Second
 		long, short = 30 * time.Second, 10 * time.Second // of tokens
 	)
-	goJWT := localVerifier(verify.JWTConfig{})
-	nodeJWT := localVerifier(verify.JWTConfig{Profile: verify.NodeOIDCProvider()})
+	goJWT := localVerifier(verify.Profile{})
+	nodeJWT := localVerifier(verify.NodeOIDCProvider())
 	goOIDC, nodeOIDC := (*world).goOIDC, (*world).nodeOIDC
 	other, same := [2]string{"a", "b"}, [2]string{"a", "a"}
 	// Groups run beside each other: most of the time they wait.
@@ -223,10 +223,9 @@ func (w *world) callers(l *load, id string, creds *credentials.Credentials, targ
 	return firsts
 }
 
-func localVerifier(cfg verify.JWTConfig) func(*world, *process) verify.Verifier {
+func localVerifier(profile verify.Profile) func(*world, *process) verify.Verifier {
 	return func(w *world, p *process) verify.Verifier {
-		cfg.Issuer = p.url
-		return w.jwt(cfg)
+		return w.jwt(verify.JWTConfig{Issuer: p.url, Profile: profile})
 	}
 }
 
