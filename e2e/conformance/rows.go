@@ -65,9 +65,9 @@ var sections = []section{
 		{"35", "the caller that leads a shared fetch leaves", "the fetch goes on for the others", nil},
 	}},
 	{"Introspection", []row{
-		{"36", "`active` missing, `\"true\"`, 1, in another case, twice, or with text behind the JSON", "never active; false decides whatever else the answer holds; null is absent for optional members", nil},
-		{"37", "active, but for another `iss` or `aud`, out of its time, or by `token_type` or `token_use` a refresh or ID token", "refused; without `exp` it is remembered no longer than the cap", nil},
-		{"38", "a huge body, a redirect, 401 on our own credentials, 429, 5xx, a timeout", "UNAVAILABLE with RetryInfo, a circuit breaker that one token's odd answers don't open; Retry-After counts with 429, 503 and 401 only; the token is never posted elsewhere", nil},
+		{"36", "`active` missing, `\"true\"`, 1, in another case, twice, or with text behind the JSON", "never active; a plain `false` refuses whatever else the answer holds; null is an absent member", nil},
+		{"37", "active, but for another `iss` or `aud`, out of its time, or a refresh or ID token", "refused; without `exp` it is remembered no longer than the cap; of a JWT that was verified locally `active` alone is enough", nil},
+		{"38", "a huge body, a redirect, 401 on our own credentials, 429, 5xx, a timeout", "UNAVAILABLE with RetryInfo, a circuit breaker; the token is never posted elsewhere; one token's odd answer stops no other; Retry-After counts with 429, 503 and 401 alone", nil},
 		{"39", "a cached answer", "never outlives `exp`; inactive for 10 s; 1,000 calls with one token make one request", nil},
 	}},
 	{"The token endpoint, at the client", []row{
