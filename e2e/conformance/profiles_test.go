@@ -10,8 +10,8 @@ import (
 func TestProfilesAreReadFromTheirTest(t *testing.T) {
 	for _, c := range []struct{ name, table, want string }{
 		{"a user", `{"A", P(), "i", "a", []c{{"user", "JWT", o{"sub": "x"}, KindUser, "web", []string{"a", "b"}, nil}}}`, "| A | user | user | `web` | `a` `b` |\n"},
-		{"a service", `{"A", P(), "i", "a", []c{{"svc", nil, nil, KindService, "web", nil, nil}}}`, "| A | svc | service | `web` |  |\n"},
-		{"unclear, and no client", `{"A", P(), "i", "a", []c{{"odd", nil, nil, KindUnclear, "", nil, nil}}}`, "| A | odd | unclear |  |  |\n"},
+		{"a service", `{"A", P(), "i", "a", []c{{"svc", nil, o{}, KindService, "web", []string{}, nil}}}`, "| A | svc | service | `web` |  |\n"},
+		{"unclear, and no client", `{"A", P(), "i", "a", []c{{"odd", nil, o{}, KindUnclear, "", []string{}, nil}}}`, "| A | odd | unclear |  |  |\n"},
 		{"refused", `{"A", P(), "i", "a", []c{{"ID", "JWT", nil, 0, "", nil, errUse}}}`, "| A | ID | refused | | |\n"},
 		{"the name once", `{"A", P(), "i", "a", []c{{"x", 0, 0, 0, "", nil, e}, {"y", 0, 0, 0, "", nil, e}}}`, "|\n|  | y | refused"},
 		{"no cases", `{"A", P(), "i", "a", []c{}}`, errShape.Error()},
