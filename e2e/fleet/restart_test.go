@@ -147,12 +147,18 @@ func (r restart) run(t *testing.T) {
 		}
 	}
 	killed := time.Now()
+	calm := w.lastCauses()
 	issuer.kill()
 	pause(w.ctx, r.outage)
 	answers := issuer.start(r.kids[1])
 	w.callers(l, late, issuer.credentials(late), targets)
 	pause(w.ctx, time.Until(answers.Add(recoveryGoal+watched)))
 	calls := l.end()
+	defer func() {
+		if t.Failed() {
+			t.Logf("not verified before the outage: %q\nat last: %q", calm, w.lastCauses())
+		}
+	}()
 	judge(t, r, calls, moments{begun, killed, answers, recoveryGoal + roundTrips*l.slowest(killed)})
 }
 

@@ -3,8 +3,12 @@ package fleet
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,6 +37,9 @@ type world struct {
 	ca   *pki.Authority
 	cert tls.Certificate
 	http *http.Client
+
+	mu     sync.Mutex
+	causes []string // of the last tokens that could not be verified
 }
 
 func newWorld(t *testing.T) *world {
@@ -45,6 +52,25 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(transport.CloseIdleConnections)
 	w.http = &http.Client{Transport: transport, Timeout: 5 * time.Second}
 	return w
+}
+
+// verified remembers causes, which callers aren't told.
+func (w *world) verified(event verify.Verified) {
+	var e *verify.Error
+	if !errors.As(event.Err, &e) || e.Kind != verify.DependencyFault {
+		return
+	}
+	const remembered = 10
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.causes = append(w.causes, fmt.Sprintf("%s: %v", time.Now().Format("05.000"), e.Err))
+	w.causes = w.causes[max(0, len(w.causes)-remembered):]
+}
+
+func (w *world) lastCauses() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.causes)
 }
 
 func (w *world) cleanup(f func() error) {
@@ -111,7 +137,7 @@ func (w *world) credentials(cfg credentials.Config) *credentials.Credentials {
 
 func (w *world) jwt(cfg verify.JWTConfig) *verify.JWT {
 	w.t.Helper()
-	cfg.HTTPClient = w.http
+	cfg.HTTPClient, cfg.Observer.Verified = w.http, w.verified
 	if cfg.Audiences == nil {
 		cfg.Audiences = []string{audience}
 	}
@@ -122,7 +148,7 @@ func (w *world) jwt(cfg verify.JWTConfig) *verify.JWT {
 
 func (w *world) introspection(cfg verify.IntrospectionConfig) *verify.Introspection {
 	w.t.Helper()
-	cfg.HTTPClient, cfg.Audiences = w.http, []string{audience}
+	cfg.HTTPClient, cfg.Audiences, cfg.Observer.Verified = w.http, []string{audience}, w.verified
 	v := must(verify.NewIntrospection(cfg))(w.t)
 	w.cleanup(v.Close)
 	return v
