@@ -3,8 +3,10 @@ package e2e
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,11 +18,6 @@ import (
 	statuspb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protodesc"
-	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/types/descriptorpb"
-
-	docsv1 "github.com/usher-auth/usher/examples/quickstart/proto/docs/v1"
 )
 
 // tool finds a program that the machine may not have. Without it the test is no
@@ -101,23 +98,8 @@ type nodeCall struct {
 func TestNodeClient(t *testing.T) {
 	node, npm := tool(t, "node"), tool(t, "npm")
 	s, target, token, roots := foreign(t)
-	folder := t.TempDir()
-	for _, name := range []string{"client.js", "package.json", "package-lock.json"} {
-		content := must(os.ReadFile(filepath.Join("node", name)))(t)
-		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	install := exec.CommandContext(s.ctx, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	install.Dir = folder
-	if out, err := install.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci: %v\n%s", err, out)
-	}
-	descriptors := filepath.Join(folder, "docs.binpb")
-	if err := os.WriteFile(descriptors, descriptorSet(t, docsv1.File_docs_v1_docs_proto), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	run := exec.CommandContext(s.ctx, node, "client.js", target, roots, descriptors)
+	folder := nodeFolder(s.ctx, t, npm, "client.js")
+	run := exec.CommandContext(s.ctx, node, append([]string{"client.js", target, roots}, protoFolders(t)...)...)
 	run.Dir = folder
 	run.Stdin = strings.NewReader(token)
 	var out, errs bytes.Buffer
@@ -182,23 +164,65 @@ func (c nodeCall) reason(t *testing.T) string {
 	return text
 }
 
-// descriptorSet is what `buf build` would make of the file: it and its imports,
-// which come first.
-func descriptorSet(t *testing.T, file protoreflect.FileDescriptor) []byte {
+// nodeFolder makes a folder with a script of the folder node and the packages
+// that it needs.
+func nodeFolder(ctx context.Context, t *testing.T, npm, script string) string {
 	t.Helper()
-	set := &descriptorpb.FileDescriptorSet{}
-	seen := map[string]bool{}
-	var add func(protoreflect.FileDescriptor)
-	add = func(fd protoreflect.FileDescriptor) {
-		if seen[fd.Path()] {
-			return
+	folder := t.TempDir()
+	for _, name := range []string{script, "package.json", "package-lock.json"} {
+		content := must(os.ReadFile(filepath.Join("node", name)))(t)
+		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
+			t.Fatal(err)
 		}
-		seen[fd.Path()] = true
-		for i := range fd.Imports().Len() {
-			add(fd.Imports().Get(i).FileDescriptor)
-		}
-		set.File = append(set.File, protodesc.ToFileDescriptorProto(fd))
 	}
-	add(file)
-	return must(proto.Marshal(set))(t)
+	install := exec.CommandContext(ctx, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	install.Dir = folder
+	if out, err := install.CombinedOutput(); err != nil {
+		t.Fatalf("npm ci: %v\n%s", err, out)
+	}
+	return folder
+}
+
+// protoFolders are the roots of the repository's schemas: usher's own, the
+// quickstart's and those of tests.
+func protoFolders(t *testing.T) []string {
+	t.Helper()
+	var folders []string
+	for _, folder := range []string{"proto", "examples/quickstart/proto", "authz/internal/testproto", "authz/testdata/brokenproto"} {
+		folders = append(folders, must(filepath.Abs(filepath.Join("..", filepath.FromSlash(folder))))(t))
+	}
+	return folders
+}
+
+// TestNodeLoadsEverySchema loads each .proto of the repository as services in
+// Node do: whatever a rule can say, their parser must read.
+func TestNodeLoadsEverySchema(t *testing.T) {
+	node, npm := tool(t, "node"), tool(t, "npm")
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	defer cancel()
+	folder := nodeFolder(ctx, t, npm, "load.js")
+	folders := protoFolders(t)
+	var files []string
+	for _, root := range folders {
+		err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+			if filepath.Ext(path) == ".proto" {
+				files = append(files, must(filepath.Rel(root, path))(t))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(files) < len(folders) {
+		t.Fatalf("only %d files: %v", len(files), files)
+	}
+	for _, file := range files {
+		run := exec.CommandContext(ctx, node, append([]string{"load.js", file}, folders...)...)
+		run.Dir = folder
+		out, err := run.CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v\n%s", file, err, out)
+		}
+	}
 }

@@ -4,7 +4,8 @@
 //	go generate ./conformance    # in e2e; `make generate` runs it
 //
 // It finds the tests by their names, in the source of every module, and fails if
-// a row has none.
+// a row has none. It ends with the table of profiles, which is read from the
+// source of its test.
 package main
 
 import (
@@ -30,6 +31,11 @@ func run(root, out string) error {
 	if err != nil {
 		return err
 	}
+	table, err := profiles(root)
+	if err != nil {
+		return err
+	}
+	text += fmt.Sprintf("\n## %c. Profiles\n%s", 'A'+len(sections), table)
 	const readable = 0o644
 	return os.WriteFile(out, []byte(text), readable)
 }

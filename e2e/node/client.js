@@ -1,19 +1,20 @@
 // Calls every kind of method of the document service and prints one line of
 // JSON for each call: what it was, the code, usher's reason, and what came back.
 //
-//   node client.js TARGET CA_FILE DESCRIPTOR_SET < token
+//   node client.js TARGET CA_FILE PROTO_FOLDER... < token
+//
+// The folders are those of the document service's .proto and of usher's.
 'use strict';
 
 const fs = require('fs');
 const grpc = require('@grpc/grpc-js');
 const loader = require('@grpc/proto-loader');
 
-const [target, caFile, descriptorSet] = process.argv.slice(2);
+const [target, caFile, ...includeDirs] = process.argv.slice(2);
 const token = fs.readFileSync(0, 'utf8').trim();
 
-// A descriptor set, since protobufjs can't parse lists of messages in options,
-// which rules of several conditions have.
-const definition = loader.loadFileDescriptorSetFromBuffer(fs.readFileSync(descriptorSet));
+// The .proto itself, with the rules in it, as every service in Node loads it.
+const definition = loader.loadSync('docs/v1/docs.proto', { includeDirs, keepCase: true });
 const { DocumentService } = grpc.loadPackageDefinition(definition).docs.v1;
 
 const tls = grpc.credentials.createSsl(fs.readFileSync(caFile));

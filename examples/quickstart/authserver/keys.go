@@ -19,6 +19,7 @@ import (
 // first key of the algorithm and publishes them all.
 type keyRing struct {
 	algorithm goidc.SignatureAlgorithm
+	prefix    string // of the kids
 
 	mu   sync.RWMutex
 	made int
@@ -35,7 +36,7 @@ func (r *keyRing) rotate() (string, error) {
 	defer r.mu.Unlock()
 	r.made++
 	jwk := goidc.JSONWebKey{
-		KeyID:     "key-" + strconv.Itoa(r.made),
+		KeyID:     r.prefix + "-" + strconv.Itoa(r.made),
 		Algorithm: string(r.algorithm),
 		Use:       string(goidc.KeyUsageSignature),
 		Key:       key,

@@ -33,6 +33,7 @@ import (
 
 const (
 	defaultTokenLifetime = 5 * time.Minute
+	defaultKeyPrefix     = "key"
 	readHeaderTimeout    = 10 * time.Second
 	shutdownTimeout      = 5 * time.Second
 )
@@ -55,6 +56,14 @@ type Config struct {
 	TokenLifetime time.Duration
 	// Algorithm signs the tokens: ES256 (the default), RS256 or PS256.
 	Algorithm string
+	// Address is where the server listens, such as "127.0.0.1:8443": a server
+	// that is started again is the same issuer only at the same address.
+	// Default: a free loopback port.
+	Address string
+	// KeyPrefix begins the kids of the signing keys, which are numbered from 1.
+	// Default "key". A server that is started again has new keys; with the same
+	// prefix they have the kids of the old ones.
+	KeyPrefix string
 }
 
 // Server is a running authorization server. Safe for concurrent use.
@@ -68,7 +77,7 @@ type Server struct {
 	tokens   atomic.Int64
 }
 
-// New starts a server on a free loopback port.
+// New starts a server.
 func New(cfg Config) (*Server, error) {
 	if len(cfg.Resources) == 0 || len(cfg.Clients) == 0 {
 		return nil, errors.New("authserver: Resources and Clients are required")
@@ -79,13 +88,16 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Algorithm == "" {
 		cfg.Algorithm = string(goidc.SigAlgES256)
 	}
-	listener, err := outage.Listen()
+	if cfg.KeyPrefix == "" {
+		cfg.KeyPrefix = defaultKeyPrefix
+	}
+	listener, err := outage.Listen(cfg.Address)
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
 		issuer:   "https://" + listener.Addr().String(),
-		keys:     &keyRing{algorithm: goidc.SignatureAlgorithm(cfg.Algorithm)},
+		keys:     &keyRing{algorithm: goidc.SignatureAlgorithm(cfg.Algorithm), prefix: cfg.KeyPrefix},
 		listener: listener,
 		served:   make(chan error, 1),
 	}

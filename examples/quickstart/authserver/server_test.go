@@ -2,6 +2,7 @@ package authserver_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -241,6 +242,43 @@ func TestRotationPublishesBothKeys(t *testing.T) {
 	must(t, json.NewDecoder(resp.Body).Decode(&set))
 	if len(set.Keys) != 1 || set.Keys[0]["kid"] != kid || set.Keys[0]["d"] != nil {
 		t.Errorf("published %v", set.Keys)
+	}
+}
+
+// A server that is started again at its old address is the same issuer with new
+// keys, under the old kids or under others.
+func TestStartedAgainItIsTheSameIssuerWithNewKeys(t *testing.T) {
+	ca, err := pki.New()
+	must(t, err)
+	certificate, err := ca.Server()
+	must(t, err)
+	client := httpClient(ca)
+	t.Cleanup(client.CloseIdleConnections)
+	address, issuers, points := "", map[string]bool{}, map[any]bool{}
+	for _, prefix := range []string{"", "", "other"} {
+		server, err := authserver.New(authserver.Config{
+			Certificate: certificate, Resources: []string{audience}, Address: address, KeyPrefix: prefix,
+			Clients: []authserver.Client{{ID: "basic", Secret: "fake-secret"}},
+		})
+		must(t, err)
+		address = strings.TrimPrefix(server.Issuer(), "https://")
+		issuers[server.Issuer()] = true
+		resp, err := client.Get(server.JWKSURL())
+		must(t, err)
+		var set struct {
+			Keys []map[string]any `json:"keys"`
+		}
+		must(t, json.NewDecoder(resp.Body).Decode(&set))
+		resp.Body.Close()
+		if want := cmp.Or(prefix, "key") + "-1"; len(set.Keys) != 1 || set.Keys[0]["kid"] != want {
+			t.Fatalf("published %v, want one key %s", set.Keys, want)
+		}
+		points[set.Keys[0]["x"]] = true
+		client.CloseIdleConnections()
+		must(t, server.Close())
+	}
+	if len(issuers) != 1 || len(points) != 3 {
+		t.Errorf("%d issuers with %d keys, want 1 with 3", len(issuers), len(points))
 	}
 }
 

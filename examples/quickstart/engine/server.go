@@ -58,7 +58,7 @@ func Start(ctx context.Context) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: start OpenFGA: %w", err)
 	}
-	listener, err := outage.Listen()
+	listener, err := outage.Listen("")
 	if err != nil {
 		fga.Close()
 		return nil, err

@@ -18,9 +18,13 @@ type Listener struct {
 	conns map[net.Conn]struct{}
 }
 
-// Listen listens on a free port of the IPv4 loopback address.
-func Listen() (*Listener, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// Listen listens on a TCP address. Empty means a free port of the IPv4 loopback
+// address.
+func Listen(address string) (*Listener, error) {
+	if address == "" {
+		address = "127.0.0.1:0"
+	}
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
