@@ -175,7 +175,7 @@ func TestRefusedAnswersAreNotKept(t *testing.T) {
 	before, kept := heap(), make([]*Error, 0, 300)
 	for range cap(kept) {
 		answer := jsonOf(object{"active": true, "iss": "https://evil.test", "sub": "alice", "typ": "x", "pad": strings.Repeat("x", 60<<10)})
-		verdict, err := in.verdict("opaque", answer)
+		verdict, err := in.verdict("opaque", answer, nil, time.Now())
 		if err != nil || verdict.refused == nil {
 			t.Fatalf("got %v, %v", verdict, err)
 		}
