@@ -265,6 +265,31 @@ func TestRow52OldTokenIsKeptUntilTheNewOneWasAccepted(t *testing.T) {
 			t.Errorf("%d token requests in 100 s", n)
 		}
 	})
+	bubble(t, "row 52: a replay carries the other token, whatever other calls are told meanwhile", func(t *testing.T) {
+		i := newIssuer(t)
+		creds := newCreds(t, i, nil, credentials.LocalPlaintext())
+		server, wrong := &guarded{}, &guarded{}
+		wrong.setJudge(func(string) error { return challenge(invalidToken) })
+		wrongClient := wrong.inProcess(t, creds.DialOptions()...)
+		attempts := 0
+		client := server.inProcess(t, append(creds.DialOptions(), grpc.WithChainUnaryInterceptor(
+			func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+				if attempts++; attempts == 3 { // the replay: the newer token is refused elsewhere
+					if err := watch(within(t, time.Second), wrongClient); status.Code(err) != codes.Unauthenticated {
+						t.Error(err)
+					}
+				}
+				return invoker(ctx, method, req, reply, cc, opts...)
+			}))...)
+		if err := check(within(t, time.Second), client); err != nil {
+			t.Fatal(err)
+		}
+		first := value(t, creds)
+		server.setJudge(revoking(first))
+		if err := check(within(t, time.Second), client); err != nil || attempts != 3 {
+			t.Error(err, attempts)
+		}
+	})
 	bubble(t, "row 52: both refused: the newer is sent, never a loop", func(t *testing.T) {
 		i := newIssuer(t)
 		creds := newCreds(t, i, nil, credentials.LocalPlaintext())

@@ -195,6 +195,7 @@ func TestRow52InvalidatedStaysBad(t *testing.T) {
 				t.Fatalf("%d requests; the token that was given again is in use: %v", n, current(creds) == renewed)
 			}
 			creds.Invalidate(renewed)
+			creds.s.refused(old.value, ReasonChallenge)
 			creds.s.accepted(old)
 			time.Sleep(37 * time.Second)
 			synctest.Wait()
