@@ -42,57 +42,70 @@ func TestCausesSayWhatToSet(t *testing.T) {
 			[]string{`unverified issuer "https://e\n\x1b[31m\"xxx`, "…"},
 			[]string{"\n", "\x1b", strings.Repeat("x", 129)},
 		},
-		"an issuer of broken UTF-8, cut": {
+		"an issuer that is cut within a character": {
 			discovering, oidc, alter("issuer", strings.Repeat("x", 127)+"€€"), "",
-			[]string{strings.Repeat("x", 127)}, []string{"\ufffd"},
+			[]string{strings.Repeat("x", 127)},
+			[]string{"\ufffd", `\x`},
 		},
 		"no issuer": {
 			discovering, oidc, alter("issuer", nil), "",
-			[]string{`Config.Issuer is "https://issuer.test"`, "names none"}, []string{"unverified", "slash"},
+			[]string{`Config.Issuer is "https://issuer.test"`, "names none"},
+			[]string{"unverified", "slash"},
 		},
 		"a token endpoint that can't be": {
 			discovering, oidc, alter("token_endpoint", "http://mallory:not-a-password@issuer.test/token?not-a-query"), "credentials: the metadata names a token endpoint that is not an https URL",
-			[]string{`unverified token_endpoint "http://issuer.test/token"`}, []string{"not-a-password", "not-a-query", "mallory"},
+			[]string{`unverified token_endpoint "http://issuer.test/token"`},
+			[]string{"not-a-password", "not-a-query", "mallory"},
 		},
 		"a token endpoint that is no URL": {
 			discovering, oidc, alter("token_endpoint", "https://mallory:not-a-password@issuer.test:port/"), "",
-			[]string{"unverified token_endpoint"}, []string{"not-a-password", "mallory"},
+			[]string{"unverified token_endpoint"},
+			[]string{"not-a-password", "mallory"},
 		},
 		"no token endpoint": {
 			discovering, oidc, alter("token_endpoint", nil), "credentials: the metadata names no token endpoint",
-			[]string{"GET https://issuer.test/.well-known/openid-configuration", "Config.TokenURL"}, nil,
+			[]string{"GET https://issuer.test/.well-known/openid-configuration", "Config.TokenURL"},
+			nil,
 		},
 		"no metadata in either place": {
 			discovering, oidc, credentialstest.Status(404, ""), "credentials: the authorization server has no metadata (HTTP 404)",
-			[]string{"GET https://issuer.test/.well-known/oauth-authorization-server", "HTTP 404"}, nil,
+			[]string{"GET https://issuer.test/.well-known/oauth-authorization-server", "HTTP 404"},
+			nil,
 		},
 		"metadata that can't be reached": {
 			discovering, oidc, nil, "credentials: the authorization server refused the connection",
-			[]string{"GET https://issuer.test/.well-known/openid-configuration: ", "connection refused"}, nil,
+			[]string{"GET https://issuer.test/.well-known/openid-configuration: ", "connection refused"},
+			nil,
 		},
 		"a token endpoint that can't be reached": {
 			func(c *credentials.Config) { c.TokenURL += "?tenant=not-a-query" }, token, nil, "credentials: the authorization server refused the connection",
-			[]string{"POST https://issuer.test/token: ", "connection refused"}, []string{"not-a-query"},
+			[]string{"POST https://issuer.test/token: ", "connection refused"},
+			[]string{"not-a-query"},
 		},
 		"a token endpoint that is down": {
 			nil, token, credentialstest.Status(503, ""), "credentials: the token endpoint is unavailable (HTTP 503)",
-			[]string{"POST https://issuer.test/token: HTTP 503"}, nil,
+			[]string{"POST https://issuer.test/token: HTTP 503"},
+			nil,
 		},
 		"a token endpoint that answers HTML": {
 			nil, token, credentialstest.HTML(404), "",
-			[]string{"POST https://issuer.test/token: HTTP 404"}, []string{"DOCTYPE", "page"},
+			[]string{"POST https://issuer.test/token: HTTP 404"},
+			[]string{"DOCTYPE", "page"},
 		},
 		"a client that is rejected": {
 			nil, token, credentialstest.Error(401, "invalid_client"), "credentials: the token endpoint rejected the client: invalid_client (HTTP 401)",
-			[]string{"POST https://issuer.test/token: HTTP 401", "Config.ClientID", "Config.Auth"}, nil,
+			[]string{"POST https://issuer.test/token: HTTP 401", "Config.ClientID", "Config.Auth"},
+			nil,
 		},
 		"a resource that isn't registered": {
 			func(c *credentials.Config) { c.Resource = []string{"https://docs.internal"} }, token, credentialstest.Error(400, "invalid_target"), "",
-			[]string{"Resource [\"https://docs.internal\"]"}, nil,
+			[]string{"Resource [\"https://docs.internal\"]"},
+			nil,
 		},
 		"a scope that isn't allowed": {
 			func(c *credentials.Config) { c.Scopes = []string{"read"} }, token, credentialstest.Error(400, "invalid_scope"), "",
-			[]string{"Scopes [\"read\"]"}, nil,
+			[]string{"Scopes [\"read\"]"},
+			nil,
 		},
 	} {
 		bubble(t, name, func(t *testing.T) {
