@@ -125,7 +125,7 @@ func TestRow61OneCallersObjectsDoNotOpenTheBreaker(t *testing.T) {
 							time.Sleep(100 * time.Millisecond)
 						}
 					}()
-					calls, failed := healthy(ctx, authorizer, callers, 15*time.Second)
+					calls, failed := healthy(ctx, authorizer, callers, 8*time.Second)
 					cancel()
 					time.Sleep(5 * time.Second)
 					if failed != 0 || opened.Load() != 0 {

@@ -16,7 +16,7 @@
 // them for one subject, so that its slow queries don't keep others waiting. Its
 // API allows as few as 100 requests a minute for each token, so turn authz's
 // decision cache on where a stale answer is tolerable; authz already shares one
-// request among equal queries in flight.
+// request among equal queries of a caller in flight.
 //
 // With [Config] Evaluations every query goes to LumoAuth's AuthZEN endpoints
 // instead, 50 to a request. That is a choice and no fallback: nothing promises
