@@ -127,7 +127,11 @@ func (k *keySet) fetch(number uint64, asked bool) (event KeysFetched, next time.
 		} else {
 			event.Keys = len(keys)
 			event.Withdrawn = k.replace(keys, number)
-			return event, k.nextRefresh(headers), nil
+			next = k.nextRefresh(headers)
+			if k.confirming = event.Withdrawn > 0 && !k.confirming; k.confirming {
+				next = min(next, confirmPause)
+			}
+			return event, next, nil
 		}
 	}
 	k.discoverAt = time.Time{} // the address may have moved

@@ -23,6 +23,12 @@ const (
 	minProbe = time.Second
 	maxProbe = 1750 * time.Millisecond
 
+	// confirmPause is how soon a set that lacks keys of the one before is fetched
+	// once more: tokens under a key that two sets lack are void, and their
+	// clients must hear it, whoever spends the budget meanwhile. A set that
+	// changes each time is not fetched for ever.
+	confirmPause = 500 * time.Millisecond
+
 	// maxWaiting bounds how many calls wait because of an unknown key, while
 	// the others go on. Those are cheap to make, and a hanging server would
 	// gather them.
@@ -79,6 +85,7 @@ type keySet struct {
 	// Only the fetch in flight uses these.
 	jwksURL    string
 	discoverAt time.Time // before it, jwksURL is used without a look at the metadata
+	confirming bool      // the last fetch missed keys, and the next one is for that
 }
 
 func (k *keySet) init() {

@@ -181,7 +181,7 @@ func TestRow33SameKidWithANewKey(t *testing.T) {
 					refuse(t, v, before.token(numbered()), "row 33: another of the old key", ReasonTokenInvalid)
 				}
 				accept(t, v, after.token(numbered()), "row 33: the new key")
-				if n := srv.total(); n != 3 {
+				if n := srv.total(); n != 4 { // one of them to see again that the old key is gone
 					t.Errorf("row 33: %d fetches", n)
 				}
 				// The old key comes back, as from a replica that lags.
@@ -211,7 +211,7 @@ func TestRow32TokensOfAWithdrawnKey(t *testing.T) {
 			refuse(t, v, noKid(first), "row 32: without kid", ReasonTokenInvalid)
 		}
 		wantWait(t, v, forged("k1"), "row 32: not the withdrawn key's signature")
-		if n := srv.total(); n != 3 {
+		if n := srv.total(); n != 4 { // one of them to see again that the key is gone
 			t.Errorf("row 32: %d fetches", n)
 		}
 		srv.publish(first, second)
@@ -230,6 +230,52 @@ func TestRow32TokensOfAWithdrawnKey(t *testing.T) {
 		}
 		if n := len(v.keys.snapshot.Load().withdrawn); n != maxWithdrawn {
 			t.Fatalf("row 32: %d withdrawn keys are kept", n)
+		}
+	})
+}
+
+// A withdrawal is confirmed by a fetch of its own: a flood that spends the budget
+// doesn't keep clients from hearing that their tokens are void.
+func TestRow33WithdrawalIsConfirmedBesideAFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, second := newKey("k1", ES256), newKey("k2", ES256)
+		srv := newKeyServer(first)
+		v := newJWT(t, srv.config())
+		accept(t, v, first.token(numbered()), "warm")
+		srv.publish(second)
+		accept(t, v, second.token(numbered()), "row 33: the new key") // spends the budget
+		wantWait(t, v, first.token(numbered()), "row 33: seen gone once")
+		time.Sleep(confirmPause)
+		synctest.Wait()
+		wantWait(t, v, madeUp(), "row 33: the budget is still spent")
+		refuse(t, v, first.token(numbered()), "row 33: seen gone twice", ReasonTokenInvalid)
+		if n := srv.total(); n != 3 {
+			t.Errorf("row 33: %d fetches", n)
+		}
+	})
+}
+
+// A key set that is another one at each fetch is fetched twice, not for ever.
+func TestRow28ASetThatAlwaysChangesIsNotFetchedForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := newKeyServer(newKey("k0", ES256))
+		cfg := srv.config()
+		var made, fetched atomic.Int64
+		cfg.Observer.KeysFetched = func(KeysFetched) {
+			fetched.Add(1)
+			srv.publish(newKey(fmt.Sprint("n", made.Add(1)), ES256))
+		}
+		v := newJWT(t, cfg)
+		for range 2 {
+			if err := v.keys.now(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait() // until the next set is there
+		}
+		time.Sleep(20 * confirmPause)
+		synctest.Wait()
+		if n := fetched.Load(); n != 3 {
+			t.Errorf("row 28: %d fetches in %v, want the two that were asked for and one more", n, 20*confirmPause)
 		}
 	})
 }
@@ -360,7 +406,8 @@ func TestRow33FirstCallAfterAQuietOutage(t *testing.T) {
 
 // Rotations each second for a minute beside a flood of made-up kids, 50 callers:
 // no good token is ever called invalid, and none waits for longer than an
-// interval. The flood brings about one fetch an interval.
+// interval. The flood brings about one fetch an interval, and what is withdrawn
+// meanwhile one more.
 func TestRow33RotationsBesideAFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const callers, rotations = 50, 60
@@ -426,7 +473,7 @@ func TestRow33RotationsBesideAFlood(t *testing.T) {
 		if d := time.Duration(worst.Load()); d > DefaultUnknownKeyInterval {
 			t.Errorf("row 33: a good token waited %v", d)
 		}
-		if n, most := srv.total(), 2+int(time.Since(start)/DefaultUnknownKeyInterval); n > most {
+		if n, most := srv.total(), 2+2*int(time.Since(start)/DefaultUnknownKeyInterval); n > most {
 			t.Errorf("row 29: %d fetches, want at most %d", n, most)
 		}
 		if accepted.Load() < callers*rotations/4 {
