@@ -40,6 +40,8 @@ func TestRow21Confirmation(t *testing.T) {
 		}
 		if _, err := v.Verify(testContext(t), token, Requirements{PeerCertificate: other}); asCause(err) != errBinding {
 			t.Fatalf("row 21: round %d: another certificate: %v", round, err)
+		} else if e, _ := asError(err); e.Unverified == nil || e.Unverified.Subject != "alice" {
+			t.Fatalf("row 21: round %d: it doesn't say whose token was refused: %+v", round, e.Unverified)
 		}
 		if _, err := v.Verify(testContext(t), token, Requirements{PeerCertificate: &x509.Certificate{}}); asCause(err) != errNoCertificate {
 			t.Fatalf("row 21: round %d: an empty certificate: %v", round, err)

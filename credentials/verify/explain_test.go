@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -160,6 +161,30 @@ func TestUnverifiedIsBounded(t *testing.T) {
 	if one.Unverified.Issuer != "https://one.test" || two.Unverified.Issuer != "https://two.test" {
 		t.Errorf("got %+v and %+v", one.Unverified, two.Unverified)
 	}
+}
+
+// Refusals of answers are remembered: they must not keep the answers alive.
+func TestRefusedAnswersAreNotKept(t *testing.T) {
+	in := introspectionWith(t, Profile{})
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before, kept := heap(), make([]*Error, 0, 300)
+	for range cap(kept) {
+		answer := jsonOf(object{"active": true, "iss": "https://evil.test", "sub": "alice", "typ": "x", "pad": strings.Repeat("x", 60<<10)})
+		c, refused := decodeClaims(answer)
+		if refused != nil {
+			t.Fatal(refused.Err)
+		}
+		kept = append(kept, in.expected.refuse(errClaimsIssuer, nil, c, 0))
+	}
+	if grown := int64(heap()) - int64(before); grown > 5<<20 {
+		t.Errorf("300 refusals keep %d bytes", grown)
+	}
+	runtime.KeepAlive(kept)
 }
 
 // A flood of refused tokens must not cost much more than before causes had words.

@@ -135,7 +135,9 @@ func (m *MultiIssuer) confirm(ctx context.Context, owner *JWT, token string, p *
 func (m *MultiIssuer) verify(ctx context.Context, token string, req *Requirements) (owner *JWT, p *Principal, source Source, err error) {
 	now := m.first.clock.now()
 	if e := m.cache.get(token, now); e != nil {
-		p, err = e.boundTo(req)
+		if p, err = e.boundTo(req); err != nil {
+			err = e.owner.expected.explain(err, nil, e.principal.c, now)
+		}
 		return e.owner, p, SourceCache, err
 	}
 	d, refused := decode(token, m.limit, setAll, &m.headers)

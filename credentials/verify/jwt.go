@@ -121,6 +121,9 @@ func (v *JWT) verify(ctx context.Context, token string, req *Requirements) (*Pri
 	now := v.clock.now()
 	if e := v.cache.get(token, now); e != nil {
 		p, err := e.boundTo(req)
+		if err != nil {
+			err = v.expected.explain(err, nil, e.principal.c, now)
+		}
 		return p, SourceCache, err
 	}
 	d, refused := decode(token, v.limit, v.algs, v.headers)

@@ -74,6 +74,95 @@ func TestProfileIsCopied(t *testing.T) {
 	}
 }
 
+func TestConditions(t *testing.T) {
+	t.Parallel()
+	const client = clientPlaceholder
+	for _, c := range []struct {
+		name     string
+		test     Test
+		values   []string
+		claim    string // JSON; empty: absent
+		clientID string
+		want     bool
+	}{
+		{"present", Present, nil, `"x"`, "", true},
+		{"present number", Present, nil, `0`, "", true},
+		{"present and false", Present, nil, `false`, "", true},
+		{"present but null", Present, nil, `null`, "", false},
+		{"present but empty", Present, nil, `""`, "", false},
+		{"not present", Present, nil, "", "", false},
+		{"absent", Absent, nil, "", "", true},
+		{"absent but null", Absent, nil, `null`, "", false},
+		{"absent but empty", Absent, nil, `""`, "", false},
+		{"equals one", Equals, []string{"a", "b"}, `"b"`, "", true},
+		{"equals escaped", Equals, []string{"a"}, `"\u0061"`, "", true},
+		{"equals none", Equals, []string{"a"}, `"A"`, "", false},
+		{"equals an array", Equals, []string{"a"}, `["a"]`, "", false},
+		{"equals nothing", Equals, []string{"a"}, "", "", false},
+		{"equals the client", Equals, []string{client}, `"web"`, "web", true},
+		{"equals the client and more", Equals, []string{client + "@clients"}, `"web@clients"`, "web", true},
+		{"equals no client and more", Equals, []string{client + "@clients"}, `"@clients"`, "", false},
+		{"equals no client", Equals, []string{client}, `""`, "", false},
+		{"equals the placeholder", Equals, []string{client}, `"{$client_id}"`, "web", false},
+		{"differs", Differs, []string{client}, `"alice"`, "web", true},
+		{"differs from none", Differs, []string{client, "alice"}, `"alice"`, "web", false},
+		{"differs from no client", Differs, []string{client}, `"alice"`, "", false},
+		{"differs by absence", Differs, []string{"a"}, "", "web", false},
+		{"differs by being empty", Differs, []string{"a"}, `""`, "web", false},
+		{"differs by being a number", Differs, []string{"a"}, `1`, "web", false},
+		{"has the prefix", HasPrefix, []string{"AT."}, `"AT.x"`, "", true},
+		{"is the prefix", HasPrefix, []string{"AT."}, `"AT."`, "", false},
+		{"has another", HasPrefix, []string{"AT."}, `"at.x"`, "", false},
+		{"contains, a list", Contains, []string{"a"}, `["b","a"]`, "", true},
+		{"contains, names", Contains, []string{"a"}, `"b a"`, "", true},
+		{"contains, a part", Contains, []string{"a"}, `"ab"`, "", false},
+		{"contains the client", Contains, []string{client}, `["web"]`, "web", true},
+		{"contains no client", Contains, []string{client}, `[""]`, "", false},
+		{"contains, numbers", Contains, []string{"1"}, `["1",2]`, "", false},
+		{"no test", 0, nil, `"x"`, "", false},
+		{"no such test", 99, nil, `"x"`, "", false},
+	} {
+		text := "{}"
+		if c.claim != "" {
+			text = `{"claim":` + c.claim + `}`
+		}
+		in, refused := decodeClaims(text)
+		if refused != nil {
+			t.Fatalf("%s: %v", c.name, refused.Err)
+		}
+		in.clientID = c.clientID
+		condition := Condition{Claim: Path{"claim"}, Test: c.test, Values: c.values}
+		if got := condition.holds(in); got != c.want {
+			t.Errorf("%s: got %t", c.name, got)
+		}
+	}
+	if (Evidence{}).holds(&claims{}) {
+		t.Error("no evidence is evidence")
+	}
+}
+
+func TestTokenIssuerOfJWTSVIDs(t *testing.T) {
+	t.Parallel()
+	key := newKey("k1", ES256)
+	cfg := newKeyServer(key).config()
+	cfg.Issuer, cfg.Profile = "spiffe://example.org", SPIFFE()
+	cfg.Profile.TokenIssuer = "https://spire.example.org"
+	v := newJWT(t, cfg)
+	for iss, want := range map[any]bool{
+		nil: true, "spiffe://example.org": true, "https://spire.example.org": true,
+		"https://spire.example.org/": false, "https://evil.test": false, "": false,
+	} {
+		claims := goodClaims().without("iss", "client_id").with(object{"sub": "spiffe://example.org/web"})
+		if iss != nil {
+			claims["iss"] = iss
+		}
+		token := key.tokenOf(jsonOf(key.header().with(object{"typ": "JWT"})), jsonOf(claims))
+		if p, err := v.Verify(testContext(t), token, Requirements{}); (err == nil) != want {
+			t.Errorf("iss %v: got %v, %v", iss, p, asCauseText(err))
+		}
+	}
+}
+
 func TestHybridNeedsOneProfile(t *testing.T) {
 	t.Parallel()
 	kind := func(*Principal) Kind { return KindUser }
@@ -99,7 +188,7 @@ func TestProfileSourcesAreDeterministic(t *testing.T) {
 	cfg := newKeyServer(key).config()
 	cfg.Profile = Profile{
 		ClientID: []Path{{"https://example.com/client", "id"}, {"cid"}},
-		Scopes:   []Path{{"a.b", "scopes"}, {"scope"}},
+		Scopes:   []Path{{"a.b", "scopes"}, {"scope"}, {"permits"}},
 		Roles:    []Path{{"realm_access", "roles"}, {"role"}}, Groups: []Path{{"g"}}, Permissions: []Path{{"p"}},
 	}
 	v := newJWT(t, cfg)
@@ -121,7 +210,8 @@ func TestProfileSourcesAreDeterministic(t *testing.T) {
 		"no object":          {`"https://example.com/client":"x"`, errClaimsType, "", nil},
 		"first scopes":       {`"scope":"z","a.b":{"scopes":"s"},"cid":"x"`, nil, "x", []string{"s"}},
 		"first scopes, too":  {`"a.b":{"scopes":"s"},"scope":"z","cid":"x"`, nil, "x", []string{"s"}},
-		"scopes malformed":   {`"a.b":{"scopes":"s"},"scope":7,"cid":"x"`, errClaimsType, "", nil},
+		"scopes malformed":   {`"a.b":{"scopes":"s"},"permits":7,"cid":"x"`, errClaimsType, "", nil},
+		"malformed, first":   {`"permits":7,"a.b":{"scopes":"s"},"cid":"x"`, errClaimsType, "", nil},
 		"spelled like cid":   {`"CID":"x"`, errClaimsMember, "", nil},
 		"like cid, beside":   {`"Cid":"x","cid":"y"`, errClaimsMember, "", nil},
 		"spelled like id":    {`"https://example.com/client":{"ID":"x"}`, errClaimsMember, "", nil},

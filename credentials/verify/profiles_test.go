@@ -56,6 +56,7 @@ var profileTable = []struct {
 		{"access token of a service, before 20", "JWT", object{"sub": "9c7d", "typ": "Bearer", "azp": "jobs", "clientId": "jobs", "clientHost": "10.0.0.1", "clientAddress": "10.0.0.1", "preferred_username": "service-account-jobs"}, KindService, "jobs", nil, nil},
 		{"a user named like a service account", "JWT", object{"sub": "f2b1", "typ": "Bearer", "azp": "web", "sid": "s", "preferred_username": "service-account-web"}, KindUnclear, "web", nil, nil},
 		{"lightweight access token", "JWT", object{"sub": "f2b1", "typ": "Bearer", "azp": "web"}, KindUnclear, "web", nil, nil},
+		{"no client", "JWT", object{"sub": "9c7d", "typ": "Bearer", "preferred_username": "service-account-jobs", "clientHost": "10.0.0.1"}, KindUnclear, "", nil, nil},
 		{"two clients", "JWT", object{"sub": "f2b1", "typ": "Bearer", "azp": "web", "client_id": "other"}, 0, "", nil, errClaimsClient},
 		{"nonce", "JWT", object{"sub": "f2b1", "typ": "Bearer", "azp": "web", "nonce": "n"}, 0, "", nil, errClaimsUse},
 		{"ID token", "JWT", object{"sub": "f2b1", "typ": "ID", "azp": "web", "nonce": "n", "at_hash": "h"}, 0, "", nil, errClaimsUse},
