@@ -54,6 +54,10 @@ func TestRow21IntrospectedJWTKeepsItsBinding(t *testing.T) {
 					t.Fatalf("row 21: got %v", err)
 				}
 				if err != nil {
+					e, _ := asError(err)
+					if wrong := c.want == errBinding || c.want == errNoCertificate; wrong && (e.Unverified == nil || e.Unverified.Subject != "alice") {
+						t.Errorf("row 21: nothing says whose token it was: %+v", e.Unverified)
+					}
 					continue
 				}
 				if _, has := p.CertificateThumbprint(); has != (c.peer != nil) {

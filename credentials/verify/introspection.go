@@ -188,8 +188,9 @@ func (in *Introspection) verify(ctx context.Context, token string, req *Requirem
 	if verdict.refused != nil {
 		return nil, source, verdict.refused
 	}
-	if refused := verdict.principal.c.confirmation.check(req.PeerCertificate); refused != nil {
-		return nil, source, refused
+	c := verdict.principal.c
+	if refused := c.confirmation.check(req.PeerCertificate); refused != nil {
+		return nil, source, in.expected.refuse(refused, nil, c, instantOf(time.Now()))
 	}
 	return verdict.principal, source, nil
 }

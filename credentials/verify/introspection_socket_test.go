@@ -71,7 +71,8 @@ func (c *connections) note(conn net.Conn, state http.ConnState) {
 // awaitNone waits until no connection is open.
 func (c *connections) awaitNone(t *testing.T) {
 	t.Helper()
-	ctx := testContext(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // well before they end by being idle
+	defer cancel()
 	for {
 		c.mu.Lock()
 		n, changed := len(c.open), c.changed
