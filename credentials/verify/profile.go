@@ -155,6 +155,9 @@ const (
 	// Contains holds if the claim is an array of strings that has one of Values,
 	// or a string of names separated by spaces that has one.
 	Contains
+
+	// EqualsFold is Equals without regard to case.
+	EqualsFold
 )
 
 // Kind says for whom a token speaks. The zero value says that this isn't clear.

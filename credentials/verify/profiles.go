@@ -35,26 +35,37 @@ func LumoAuth() Profile { return Profile{Name: "LumoAuth"} }
 //
 // The claim typ is "Bearer" in access tokens, "ID", "Refresh", "Offline" and
 // "Logout" in the others. A service's token is the one of the client's service
-// account, a user whose name is "service-account-" and the client's id: sub is
-// that user's id, not the client's. A user who has taken such a name is of no
-// clear kind. preferred_username must be in the token (client scope profile): a
-// lightweight token is of no clear kind.
+// account, a user whose name is "service-account-" and the client's id in lower
+// case: sub is that user's id, not the client's. The name alone proves nothing,
+// for a user may have taken it: clientHost, clientAddress or clientId must be
+// there too, which Keycloak's mappers for service accounts write. A token with
+// such a name but without them, or of another client, is of no clear kind.
+// preferred_username must be in the token (client scope profile), and sub in a
+// user's (client scope basic): a lightweight token is of no clear kind.
 //
 // Roles are those of the realm. For a client's own, add their path:
 //
 //	profile.Roles = append(profile.Roles, verify.Path{"resource_access", "docs", "roles"})
 func Keycloak() Profile {
+	const account = "service-account-"
+	ofClient := Condition{Claim: Path{"preferred_username"}, Test: EqualsFold, Values: []string{account + clientPlaceholder}}
+	user := Evidence{present("sub"), present("preferred_username"), absent("clientId"), absent("clientAddress"), absent("clientHost")}
 	return Profile{
 		Name:        "Keycloak",
 		Types:       anyTyp(),
 		AccessToken: []Evidence{{equals("typ", "Bearer")}},
 		ClientID:    []Path{{"azp"}, {"client_id"}, {"clientId"}},
 		Roles:       []Path{{"realm_access", "roles"}},
-		Service:     []Evidence{{hasPrefix("preferred_username", "service-account-")}},
-		// clientAddress and clientHost come from a service account's session.
-		User: []Evidence{{
-			present("sub"), present("preferred_username"), absent("clientId"), absent("clientAddress"), absent("clientHost"),
-		}},
+		Service: []Evidence{
+			// These three come from a service account's session.
+			{ofClient, present("clientId")},
+			{ofClient, present("clientAddress")},
+			{ofClient, present("clientHost")},
+			// A user with such a name, or a service account without the mappers:
+			// both kinds hold, and so neither.
+			append(Evidence{hasPrefix("preferred_username", account)}, user...),
+		},
+		User: []Evidence{user},
 	}
 }
 
