@@ -272,13 +272,17 @@ func Hydra() Profile {
 // Access tokens have nbf, ID tokens azp. aud is the client's id unless a
 // customizer sets another; JWTConfig.Audiences are then the clients that may
 // call. No claim says which client got the token, and a user may have a client's
-// name: the kind is unclear unless an OAuth2TokenCustomizer adds client_id. Then
-// it is a service's if sub equals it, and a user's otherwise.
+// name, which is his sub: the kind is unclear unless an OAuth2TokenCustomizer adds
+// client_id, and grant_type with the authorization grant's. Then it is a service's
+// if the grant is client_credentials and sub equals client_id, and a user's if sub
+// is another. With client_id alone, users are known and services are not.
 func SpringAuthorizationServer() Profile {
 	return Profile{
 		Name:        "Spring Authorization Server",
 		Types:       anyTyp(),
 		AccessToken: []Evidence{{present("nbf"), absent("azp")}},
+		Service:     []Evidence{{equals("sub", clientPlaceholder), equals("grant_type", "client_credentials")}},
+		User:        []Evidence{{subjectDiffers(clientPlaceholder)}},
 	}
 }
 

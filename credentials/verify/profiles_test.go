@@ -167,7 +167,10 @@ var profileTable = []struct {
 		{"access token of a user", nil, object{"sub": "alice", "nbf": 1, "jti": "j", "scope": []string{"docs"}}, KindUnclear, "", []string{"docs"}, nil},
 		{"access token of a service", nil, object{"sub": "web", "nbf": 1, "jti": "j"}, KindUnclear, "", nil, nil},
 		{"access token of a user, with client_id", nil, object{"sub": "alice", "nbf": 1, "client_id": "web"}, KindUser, "web", nil, nil},
-		{"access token of a service, with client_id", nil, object{"sub": "web", "nbf": 1, "client_id": "web"}, KindService, "web", nil, nil},
+		{"access token of a user, with both claims", nil, object{"sub": "alice", "nbf": 1, "client_id": "web", "grant_type": "authorization_code"}, KindUser, "web", nil, nil},
+		{"access token of a service, with both claims", nil, object{"sub": "web", "nbf": 1, "client_id": "web", "grant_type": "client_credentials"}, KindService, "web", nil, nil},
+		{"access token of a service, with client_id alone", nil, object{"sub": "web", "nbf": 1, "client_id": "web"}, KindUnclear, "web", nil, nil},
+		{"a user with the client's name", nil, object{"sub": "web", "nbf": 1, "client_id": "web", "grant_type": "authorization_code"}, KindUnclear, "web", nil, nil},
 		{"ID token", nil, object{"sub": "alice", "azp": "web", "auth_time": 1, "sid": "s"}, 0, "", nil, errClaimsUse},
 	}},
 	{"Duende IdentityServer", Duende(), "https://demo.duendesoftware.com", "docs", []profileCase{
