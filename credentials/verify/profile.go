@@ -153,7 +153,7 @@ const (
 	HasPrefix
 
 	// Contains holds if the claim is an array of strings that has one of Values,
-	// or a string of names separated by spaces that has one.
+	// or a string that is one of them or has one among names separated by spaces.
 	Contains
 
 	// EqualsFold is Equals without regard to case.

@@ -121,6 +121,8 @@ func TestConditions(t *testing.T) {
 		{"contains, names", Contains, []string{"a"}, `"b a"`, "", true},
 		{"contains, a part", Contains, []string{"a"}, `"ab"`, "", false},
 		{"contains the client", Contains, []string{client}, `["web"]`, "web", true},
+		{"contains the client, whose id has a space", Contains, []string{client}, `"my app"`, "my app", true},
+		{"contains a part of the client", Contains, []string{client}, `"my app"`, "app", true},
 		{"contains no client", Contains, []string{client}, `[""]`, "", false},
 		{"contains, numbers", Contains, []string{"1"}, `["1",2]`, "", false},
 		{"no test", 0, nil, `"x"`, "", false},

@@ -448,8 +448,12 @@ func (c *Condition) holds(in *claims) bool {
 			return in.clientID == "" && strings.Contains(v, clientPlaceholder) || c.fits(text, v, in.clientID)
 		})
 	case Contains:
+		whole, one := stringValue(raw) // aud is one name, which may have spaces
 		names, ok := scopeValue(raw)
 		return ok && slices.ContainsFunc(c.Values, func(v string) bool {
+			if one && c.fits(whole, v, in.clientID) {
+				return true
+			}
 			return slices.ContainsFunc(names, func(name string) bool { return c.fits(name, v, in.clientID) })
 		})
 	default:
