@@ -92,8 +92,9 @@ type Profile struct {
 	// public. A service must have a client id.
 	// Optional, but Service is required with SubjectPrefix and TrustDomain.
 	// Default, if both are nil: a service's if sub and the client id are equal,
-	// a user's if both are present and differ (RFC 9068 §2.2). A list that is
-	// empty and not nil proves nothing.
+	// a user's if both are present and differ (RFC 9068 §2.2). It is for issuers
+	// that let no user's sub be a client's id (§5). A list that is empty and not
+	// nil proves nothing.
 	Service, User []Evidence
 
 	// Kind decides in place of Service and User, whose verdict is the

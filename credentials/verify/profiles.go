@@ -30,8 +30,9 @@ func anyTyp() []string { return []string{typeAccessToken, "JWT", ""} }
 // roles, groups and permissions at the top (LumoAuth: Access tokens).
 func LumoAuth() Profile { return Profile{Name: "LumoAuth"} }
 
-// Keycloak is the profile of Keycloak 24 and later (Server Administration Guide,
-// Service accounts; Upgrading Guide, 24.0.0).
+// Keycloak is the profile of Keycloak 25 and later (Server Administration Guide,
+// Service accounts; Upgrading Guide, 25.0.0: sub comes from a mapper, and nonce
+// is in ID tokens alone). For version 24 see [KeycloakBefore24].
 //
 // The claim typ is "Bearer" in access tokens, "ID", "Refresh", "Offline" and
 // "Logout" in the others. A service's token is the one of the client's service
@@ -41,7 +42,8 @@ func LumoAuth() Profile { return Profile{Name: "LumoAuth"} }
 // there too, which Keycloak's mappers for service accounts write. A token with
 // such a name but without them, or of another client, is of no clear kind.
 // preferred_username must be in the token (client scope profile), and sub in a
-// user's (client scope basic): a lightweight token is of no clear kind.
+// user's (client scope basic): without them, as in lightweight tokens, the kind
+// is unclear.
 //
 // Roles are those of the realm. For a client's own, add their path:
 //
@@ -69,9 +71,10 @@ func Keycloak() Profile {
 	}
 }
 
-// KeycloakBefore24 is the profile of Keycloak before version 24, which writes
-// nonce into access tokens too; for a later one with the mapper "Nonce backwards
-// compatible" as well. Otherwise it is [Keycloak].
+// KeycloakBefore24 is the profile of Keycloak before version 25, 24 included in
+// spite of the name, which writes nonce into access tokens too (Upgrading Guide,
+// 25.0.0); and of a later one with the mapper "Nonce backwards compatible".
+// Otherwise it is [Keycloak].
 func KeycloakBefore24() Profile {
 	p := Keycloak()
 	p.Name, p.Tolerated = "Keycloak before 24", []string{"nonce"}
@@ -126,17 +129,20 @@ func Okta() Profile {
 
 // Entra is the profile of Microsoft Entra ID, for tokens of version 1.0 and 2.0
 // of one tenant (Microsoft: Access token claims reference; Optional claims
-// reference). A version 1.0 token's issuer is https://sts.windows.net/TENANT/,
-// a 2.0 one's https://login.microsoftonline.com/TENANT/v2.0: the API's manifest
+// reference). A version 1.0 token's issuer is https://sts.windows.net/TENANT/, a
+// 2.0 one's https://login.microsoftonline.com/TENANT/v2.0: the API's manifest
 // says which (requestedAccessTokenVersion).
 //
 // The client is azp (2.0) or appid (1.0). Only access tokens say how the client
 // authenticated (azpacr, appidacr). A user's token has scp; an application's has
 // idtyp "app", an optional claim that must be configured for the API: without it
 // nothing proves a service, and the kind is unclear. An application's rights are
-// in roles. sub is another one for each API: oid is the stable id of a user
-// within the tenant ({$claim.oid} in a template). Groups are left out of the
-// token if there are more than 200.
+// in roles: unless assignment is required for the API, any application of the
+// tenant gets a token for it, without roles (Microsoft: OAuth 2.0 client
+// credentials flow), and a rule that asks only for a service lets it in. sub is
+// another one for each API: oid is the stable id of a user within the tenant
+// ({$claim.oid} in a template). Groups are left out of the token if there are
+// more than 200.
 func Entra() Profile {
 	return Profile{
 		Name:        "Microsoft Entra ID",
@@ -213,14 +219,14 @@ func KubernetesServiceAccount() Profile {
 	}
 }
 
-// SPIFFE is the profile of JWT-SVIDs (SPIFFE: JWT-SVID; SPIFFE-ID). The issuer is
-// the trust domain, such as "spiffe://example.org": it must be the one of sub.
-// JWTConfig.JWKSURL is where the trust domain's bundle or the keys of its OIDC
-// discovery provider are.
+// SPIFFE is the profile of JWT-SVIDs (SPIFFE: JWT-SVID §2.3 and §3; SPIFFE-ID §2;
+// Trust Domain and Bundle §4.2.2). The issuer is the trust domain, such as
+// "spiffe://example.org": it must be the one of sub. JWTConfig.JWKSURL is where
+// the trust domain's bundle or the keys of its OIDC discovery provider are.
 //
 // Every JWT-SVID is a workload's, and so a service's. The client id is the path
-// of the SPIFFE ID: "ns/prod/sa/web" of spiffe://example.org/ns/prod/sa/web.
-// A token with an iss other than the trust domain needs Profile.TokenIssuer.
+// of the SPIFFE ID: "ns/prod/sa/web" of spiffe://example.org/ns/prod/sa/web. A
+// token with an iss other than the trust domain needs Profile.TokenIssuer.
 func SPIFFE() Profile {
 	proof := hasPrefix("sub", spiffeScheme)
 	return Profile{
@@ -251,9 +257,11 @@ func ZITADEL() Profile {
 }
 
 // Hydra is the profile of Ory Hydra with JWT access tokens or introspection (Ory:
-// JWT access tokens; OAuth2 token introspection).
+// JWT access tokens; OAuth2 token introspection; for ID tokens, whose claims no
+// page of Ory's lists, the source: fosite's token/jwt/claims_id_token.go).
 //
-// Access tokens have client_id, ID tokens haven't. Scopes are scp, or scope where
+// Access tokens have client_id; ID tokens haven't, unless the consent application
+// puts it there, and have rat. Scopes are scp, or scope where
 // strategies.jwt.scope_claim says so. A service's sub is its client's id. The
 // login application chooses the sub of users: it must not choose a client's id.
 func Hydra() Profile {
@@ -286,9 +294,15 @@ func SpringAuthorizationServer() Profile {
 	}
 }
 
-// Duende is the profile of Duende IdentityServer (Duende: Access tokens, Profile
-// service). typ is at+jwt, scope an array. A token of client_credentials has no
-// sub, every user's has one.
+// Duende is the profile of Duende IdentityServer (Duende: IdentityServer options;
+// Introspection endpoint; for sub, its maintainers' answers in the issues "'sub'
+// claim missing in access token for m2m clients" and "Consider emitting a sub
+// claim for client credentials flow tokens").
+//
+// typ is at+jwt, scope an array. A token of client_credentials has no sub, every
+// user's has one. A client that is configured with a claim sub of its own is of
+// no clear kind if that is its id, and must not have any other: it would be a
+// user.
 func Duende() Profile {
 	return Profile{
 		Name:    "Duende IdentityServer",
@@ -299,10 +313,13 @@ func Duende() Profile {
 }
 
 // PingFederate is the profile of PingFederate's JSON web tokens (PingFederate:
-// Configuring JSON-token management, with the default names of the claims for
-// client id and scope). The contract of the token manager must have sub: the
-// client's id for client_credentials, the user's otherwise. Without it the kind
-// is unclear. iss and aud must be configured there as well.
+// Configuring JSON token management; Defining the access token attribute
+// contract; UserInfo endpoint, for the default name of the claim client_id; the
+// examples of tokens here are ours, for the documentation has none, and the
+// default name of scope could not be confirmed). The contract of the token
+// manager must have sub: the client's id for client_credentials, the user's
+// otherwise. Without it the kind is unclear. iss and aud must be configured there
+// as well.
 func PingFederate() Profile {
 	return Profile{
 		Name:        "PingFederate",
