@@ -299,16 +299,19 @@ func SpringAuthorizationServer() Profile {
 // claim missing in access token for m2m clients" and "Consider emitting a sub
 // claim for client credentials flow tokens").
 //
-// typ is at+jwt, scope an array. A token of client_credentials has no sub, every
-// user's has one. A client that is configured with a claim sub of its own is of
-// no clear kind if that is its id, and must not have any other: it would be a
-// user.
+// typ is at+jwt, scope an array. A token of client_credentials has no sub, and
+// nothing of a login; every user's has sub. A client that is configured with a
+// claim sub of its own is of no clear kind if that is its id, and must not have
+// any other: it would be a user.
 func Duende() Profile {
 	return Profile{
-		Name:    "Duende IdentityServer",
-		Roles:   []Path{{"role"}, {"roles"}},
-		Service: []Evidence{{absent("sub"), absent("username"), absent("user_name"), present("client_id")}},
-		User:    []Evidence{{subjectDiffers(clientPlaceholder)}},
+		Name:  "Duende IdentityServer",
+		Roles: []Path{{"role"}, {"roles"}},
+		Service: []Evidence{{
+			present("client_id"), absent("sub"), absent("username"), absent("user_name"),
+			absent("auth_time"), absent("idp"), absent("amr"), absent("sid"), // of a user's login
+		}},
+		User: []Evidence{{subjectDiffers(clientPlaceholder)}},
 	}
 }
 
@@ -370,16 +373,16 @@ func Authentik() Profile {
 // NodeOIDCProvider is the profile of node-oidc-provider (its introspection.js and
 // formats/jwt.js), for JWTs and introspection.
 //
-// JWTs follow RFC 9068. An answer about a token of client_credentials has a
-// client_id and no sub; every user's has one. One about a refresh token has no
-// token_type.
+// JWTs follow RFC 9068: without sub they are of no clear kind. An answer about a
+// token of client_credentials has a client_id and no sub; every user's has one.
+// One about a refresh token has no token_type.
 func NodeOIDCProvider() Profile {
 	return Profile{
 		Name:        "node-oidc-provider",
 		AccessToken: []Evidence{{present("token_type")}},
 		Service: []Evidence{
 			{equals("sub", clientPlaceholder)},
-			{absent("sub"), absent("username"), absent("user_name"), present("client_id")},
+			{present("active"), absent("sub"), absent("username"), absent("user_name"), present("client_id")}, // of an answer
 		},
 		User: []Evidence{{subjectDiffers(clientPlaceholder)}},
 	}

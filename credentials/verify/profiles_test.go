@@ -177,6 +177,8 @@ var profileTable = []struct {
 		{"access token of a user", "at+jwt", object{"sub": "1", "client_id": "web", "scope": []string{"openid", "docs"}, "auth_time": 1, "idp": "local", "amr": []string{"pwd"}, "role": "admin"}, KindUser, "web", []string{"openid", "docs"}, nil},
 		{"access token of a service", "at+jwt", object{"client_id": "m2m", "jti": "j", "scope": []string{"docs"}}, KindService, "m2m", []string{"docs"}, nil},
 		{"username and no sub", "at+jwt", object{"client_id": "m2m", "username": "alice"}, KindUnclear, "m2m", nil, nil},
+		{"a login and no sub", "at+jwt", object{"client_id": "web", "auth_time": 1, "idp": "local", "amr": []string{"pwd"}}, KindUnclear, "web", nil, nil},
+		{"a session and no sub", "at+jwt", object{"client_id": "web", "sid": "s"}, KindUnclear, "web", nil, nil},
 		{"sub null", "at+jwt", object{"client_id": "m2m", "sub": json.RawMessage("null")}, 0, "", nil, errClaimsType},
 		{"ID token", "JWT", object{"sub": "1", "at_hash": "h", "nonce": "n", "sid": "s"}, 0, "", nil, errHeaderTyp},
 		{"logout token", "logout+jwt", object{"sub": "1", "events": object{}}, 0, "", nil, errHeaderTyp},
@@ -204,6 +206,7 @@ var profileTable = []struct {
 	{"node-oidc-provider", NodeOIDCProvider(), "https://op.example.com", "https://docs.internal", []profileCase{
 		{"access token of a user", "at+jwt", object{"sub": "alice", "client_id": "web", "scope": "docs", "jti": "j"}, KindUser, "web", []string{"docs"}, nil},
 		{"access token of a service", "at+jwt", object{"sub": "svc", "client_id": "svc", "jti": "j"}, KindService, "svc", nil, nil},
+		{"no sub", "at+jwt", object{"client_id": "svc", "jti": "j"}, KindUnclear, "svc", nil, nil},
 		{"ID token", "JWT", object{"sub": "alice", "nonce": "n"}, 0, "", nil, errHeaderTyp},
 	}},
 }
@@ -319,6 +322,9 @@ func TestProfilesOfIntrospection(t *testing.T) {
 		{"Ory Hydra: refresh token", Hydra(), object{"sub": "svc", "client_id": "svc", "token_use": "refresh_token"}, 0, "", errClaimsUse},
 		{"Okta: a user", Okta(), object{"sub": "alice@example.com", "client_id": "web", "uid": "00u", "jti": "AT.x", "token_type": "Bearer"}, KindUser, "web", nil},
 		{"Okta: refresh token", Okta(), object{"sub": "alice@example.com", "client_id": "web", "uid": "00u", "jti": "oar.x"}, 0, "", errClaimsUse},
+		{"Duende: a login and no sub", Duende(), object{"client_id": "web", "auth_time": 1, "scope": "docs"}, KindUnclear, "web", nil},
+		{"Duende: a client's refresh token", Duende(), object{"sub": "1", "client_id": "web", "token_type": "refresh_token", "scope": "docs"}, 0, "", errClaimsUse},
+		{"Duende: a service, for the client", Duende(), object{"client_id": "m2m", "token_type": "access_token", "scope": "docs"}, KindService, "m2m", nil},
 		{"Duende: a service", Duende(), object{"client_id": "m2m", "scope": "docs"}, KindService, "m2m", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
