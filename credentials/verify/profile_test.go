@@ -329,6 +329,11 @@ func TestIssuersOfJWTSVIDs(t *testing.T) {
 			t.Errorf("%s: got %v", name, p)
 		}
 	}
+	// The cause names the trust domain of a token without iss.
+	_, err := m.Verify(testContext(t), key.tokenOf(h, jsonOf(claims.with(object{"sub": "spiffe://other.org/web"}))), Requirements{})
+	if cause := asCauseText(err).Error(); !strings.Contains(cause, `"spiffe://example.org"`) || !strings.Contains(cause, `sub "spiffe://other.org/web"`) {
+		t.Errorf("got %s", cause)
+	}
 	// Keys for JWT-SVIDs count for nothing elsewhere.
 	if usable, _, _ := parseKeySet(jsonOf(object{"keys": []any{key.jwk().with(object{"use": "jwt-svid"})}}), setAll); len(usable) != 0 {
 		t.Error("a key for JWT-SVIDs is used for others")
