@@ -140,6 +140,9 @@ func (d *detail) issuerText() string {
 			hint = "; they differ by the slash at the end alone"
 		}
 	}
+	if x.config == "Issuers" && d.said.Issuer == "" { // as in a JWT-SVID
+		return fmt.Sprintf("the verifier's are %s, unverified iss absent or empty, sub %q", listed(x.issuers), d.said.Subject)
+	}
 	if x.config == "Issuers" {
 		return fmt.Sprintf("the verifier's are %s, unverified iss %q%s", listed(x.issuers), d.said.Issuer, hint)
 	}

@@ -24,8 +24,11 @@ type HybridConfig struct {
 // never because the other way has failed. It is safe for concurrent use.
 //
 // An answer about a JWT needs to say no more than active (RFC 7662 §2.2): what
-// it leaves out is known from the verified token. What it does say must be true
-// of the token, and can only narrow it.
+// it leaves out is known from the verified token. What it does say of the issuer,
+// the subject, the client, the actor, the token's id and its binding must be true
+// of the token; scopes and times can only narrow it. Roles, groups, permissions
+// and all other claims stay the token's own, whatever the answer says of them: a
+// role that was withdrawn since is still there until the token is inactive.
 //
 // Each call is reported once, when its outcome is known, a JWT's to the Observer
 // of JWT and any other's to the Observer of Introspection.

@@ -1,7 +1,9 @@
 package verify
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -161,7 +163,8 @@ const defaultLife = time.Hour
 // [Verifier] of one's own (client certificates, API keys, other tokens) and for
 // tests. The claims are encoded as JSON and read by the same strict decoder as a
 // token's, under the names of RFC 9068; nothing about them is checked: neither
-// signature, issuer, audience and times nor a cnf.
+// signature, issuer, audience and times nor a cnf. A text that is not UTF-8 is
+// refused, as in a token.
 //
 // iss is the issuer, and its short name unless [WithIssuerName] gives one. The
 // kind is the one that sub and client_id prove, as in a token, unless [WithKind]
@@ -172,7 +175,10 @@ const defaultLife = time.Hour
 func NewPrincipal(fields map[string]any, opts ...PrincipalOption) (*Principal, error) {
 	text, err := json.Marshal(fields)
 	if err != nil {
-		return nil, fmt.Errorf("verify: claims of a principal: %w", err)
+		return nil, encodingError(err)
+	}
+	if hasReplaced(text) {
+		return nil, errPrincipalUTF8
 	}
 	c, refused := decodeClaims(string(text))
 	if refused != nil {
@@ -198,6 +204,38 @@ func NewPrincipal(fields map[string]any, opts ...PrincipalOption) (*Principal, e
 		opt(p)
 	}
 	return p, nil
+}
+
+var (
+	errPrincipalJSON = errors.New("verify: claims of a principal: one can't be written as JSON")
+	errPrincipalUTF8 = errors.New("verify: claims of a principal: one is not UTF-8")
+)
+
+// encodingError says no more than the type of what can't be encoded: the text of
+// other errors quotes the claims.
+func encodingError(err error) error {
+	var unsupported *json.UnsupportedTypeError
+	if errors.As(err, &unsupported) {
+		return fmt.Errorf("%w: %v", errPrincipalJSON, unsupported.Type)
+	}
+	return errPrincipalJSON
+}
+
+// hasReplaced reports whether the encoder has put U+FFFD in the place of bytes
+// that are no UTF-8, which it writes as an escape: then two names that differ can
+// have become one.
+func hasReplaced(text []byte) bool {
+	const replaced = `\ufffd`
+	for {
+		at := bytes.IndexByte(text, '\\')
+		if at < 0 {
+			return false
+		}
+		if text = text[at:]; bytes.HasPrefix(text, []byte(replaced)) {
+			return true
+		}
+		text = text[2:] // an escape has another character at least
+	}
 }
 
 // PrincipalOption sets what [NewPrincipal] can't read from the claims.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,6 +74,39 @@ func TestPrincipalIsImmutable(t *testing.T) {
 	}
 	if zero := again.IssuedAt().IsZero(); zero {
 		t.Error("iat lost")
+	}
+}
+
+// The encoder writes bytes that are no UTF-8 as U+FFFD: two names would be one.
+func TestNewPrincipalRefusesBadUTF8(t *testing.T) {
+	t.Parallel()
+	for name, fields := range map[string]object{
+		"sub": {"sub": "a\xff"}, "another sub": {"sub": "a\xfe"}, "nested": {"sub": "a", "tenant": object{"id": []string{"x", "\xc3"}}},
+		"a name": {"sub": "a", "x\xff": 1}, "cut in two": {"sub": "\u00e9"[:1]},
+	} {
+		if p, err := NewPrincipal(fields); err == nil {
+			t.Errorf("%s: got %v", name, p)
+		}
+	}
+	for _, sub := range []string{"a\ufffd", `a\ufffd`, `\\ufffd`, "\u2028\"\\<", `\`} {
+		if p, err := NewPrincipal(object{"sub": sub}); err != nil || p.Subject() != sub {
+			t.Errorf("%q: got %v, %v", sub, p, err)
+		}
+	}
+}
+
+func TestNewPrincipalQuotesNoClaim(t *testing.T) {
+	t.Parallel()
+	for name, fields := range map[string]object{
+		"a number that is none": {"exp": json.Number("secret")}, "JSON that is none": {"x": json.RawMessage("secret")},
+		"a text that is no time": {"exp": "secret"}, "bad UTF-8": {"sub": "secret\xff"},
+	} {
+		if _, err := NewPrincipal(fields); err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "'s'") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if _, err := NewPrincipal(object{"x": make(chan int)}); err == nil || !strings.Contains(err.Error(), "chan int") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -92,8 +92,9 @@ type Profile struct {
 	// public. A service must have a client id.
 	// Optional, but Service is required with SubjectPrefix and TrustDomain.
 	// Default, if both are nil: a service's if sub and the client id are equal,
-	// a user's if both are present and differ (RFC 9068 §2.2). A list that is
-	// empty and not nil proves nothing.
+	// a user's if both are present and differ (RFC 9068 §2.2). It is for issuers
+	// that let no user's sub be a client's id (§5). A list that is empty and not
+	// nil proves nothing.
 	Service, User []Evidence
 
 	// Kind decides in place of Service and User, whose verdict is the
@@ -153,8 +154,11 @@ const (
 	HasPrefix
 
 	// Contains holds if the claim is an array of strings that has one of Values,
-	// or a string of names separated by spaces that has one.
+	// or a string that is one of them or has one among names separated by spaces.
 	Contains
+
+	// EqualsFold is Equals without regard to case.
+	EqualsFold
 )
 
 // Kind says for whom a token speaks. The zero value says that this isn't clear.

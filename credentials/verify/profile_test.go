@@ -104,6 +104,10 @@ func TestConditions(t *testing.T) {
 		{"equals no client and more", Equals, []string{client + "@clients"}, `"@clients"`, "", false},
 		{"equals no client", Equals, []string{client}, `""`, "", false},
 		{"equals the placeholder", Equals, []string{client}, `"{$client_id}"`, "web", false},
+		{"equals but for the case", EqualsFold, []string{"svc-" + client}, `"Svc-web"`, "WEB", true},
+		{"equals not even so", EqualsFold, []string{"svc-" + client}, `"svc-web2"`, "web", false},
+		{"equals no client, whatever the case", EqualsFold, []string{"svc-" + client}, `"svc-"`, "", false},
+		{"equals a list, whatever the case", EqualsFold, []string{"a"}, `["A"]`, "", false},
 		{"differs", Differs, []string{client}, `"alice"`, "web", true},
 		{"differs from none", Differs, []string{client, "alice"}, `"alice"`, "web", false},
 		{"differs from no client", Differs, []string{client}, `"alice"`, "", false},
@@ -117,6 +121,8 @@ func TestConditions(t *testing.T) {
 		{"contains, names", Contains, []string{"a"}, `"b a"`, "", true},
 		{"contains, a part", Contains, []string{"a"}, `"ab"`, "", false},
 		{"contains the client", Contains, []string{client}, `["web"]`, "web", true},
+		{"contains the client, whose id has a space", Contains, []string{client}, `"my app"`, "my app", true},
+		{"contains a part of the client", Contains, []string{client}, `"my app"`, "app", true},
 		{"contains no client", Contains, []string{client}, `[""]`, "", false},
 		{"contains, numbers", Contains, []string{"1"}, `["1",2]`, "", false},
 		{"no test", 0, nil, `"x"`, "", false},
@@ -322,6 +328,11 @@ func TestIssuersOfJWTSVIDs(t *testing.T) {
 		if p, err := m.Verify(testContext(t), key.tokenOf(h, jsonOf(text)), Requirements{}); err == nil {
 			t.Errorf("%s: got %v", name, p)
 		}
+	}
+	// The cause names the trust domain of a token without iss.
+	_, err := m.Verify(testContext(t), key.tokenOf(h, jsonOf(claims.with(object{"sub": "spiffe://other.org/web"}))), Requirements{})
+	if cause := asCauseText(err).Error(); !strings.Contains(cause, `"spiffe://example.org"`) || !strings.Contains(cause, `sub "spiffe://other.org/web"`) {
+		t.Errorf("got %s", cause)
 	}
 	// Keys for JWT-SVIDs count for nothing elsewhere.
 	if usable, _, _ := parseKeySet(jsonOf(object{"keys": []any{key.jwk().with(object{"use": "jwt-svid"})}}), setAll); len(usable) != 0 {

@@ -177,12 +177,12 @@ func (c *Condition) check() error {
 		if len(c.Values) > 0 {
 			return fmt.Errorf("%q: Values are of no use with Present and Absent", c.Claim)
 		}
-	case Equals, Differs, HasPrefix, Contains:
+	case Equals, Differs, HasPrefix, Contains, EqualsFold:
 		if len(c.Values) == 0 || slices.Contains(c.Values, "") {
 			return fmt.Errorf("%q: Values: none, or one is empty", c.Claim)
 		}
 	default:
-		return fmt.Errorf("%q: Test is none of Present, Absent, Equals, Differs, HasPrefix and Contains", c.Claim)
+		return fmt.Errorf("%q: Test is none of Present, Absent, Equals, EqualsFold, Differs, HasPrefix and Contains", c.Claim)
 	}
 	return nil
 }
@@ -439,7 +439,7 @@ func (c *Condition) holds(in *claims) bool {
 		return raw != "" && raw != "null" && raw != `""`
 	case Absent:
 		return raw == "" && !slices.Contains(in.nulls, c.Claim[0])
-	case Equals, HasPrefix:
+	case Equals, EqualsFold, HasPrefix:
 		text, ok := stringValue(raw)
 		return ok && slices.ContainsFunc(c.Values, func(v string) bool { return c.fits(text, v, in.clientID) })
 	case Differs:
@@ -448,8 +448,12 @@ func (c *Condition) holds(in *claims) bool {
 			return in.clientID == "" && strings.Contains(v, clientPlaceholder) || c.fits(text, v, in.clientID)
 		})
 	case Contains:
+		whole, one := stringValue(raw) // aud is one name, which may have spaces
 		names, ok := scopeValue(raw)
 		return ok && slices.ContainsFunc(c.Values, func(v string) bool {
+			if one && c.fits(whole, v, in.clientID) {
+				return true
+			}
 			return slices.ContainsFunc(names, func(name string) bool { return c.fits(name, v, in.clientID) })
 		})
 	default:
@@ -464,10 +468,14 @@ func (c *Condition) fits(text, value, clientID string) bool {
 		}
 		value = strings.ReplaceAll(value, clientPlaceholder, clientID)
 	}
-	if c.Test == HasPrefix {
+	switch c.Test {
+	case HasPrefix:
 		return len(text) > len(value) && strings.HasPrefix(text, value)
+	case EqualsFold:
+		return strings.EqualFold(text, value)
+	default:
+		return text == value
 	}
-	return text == value
 }
 
 // kind says whose token the claims are of, by evidence alone.

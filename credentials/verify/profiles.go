@@ -30,37 +30,51 @@ func anyTyp() []string { return []string{typeAccessToken, "JWT", ""} }
 // roles, groups and permissions at the top (LumoAuth: Access tokens).
 func LumoAuth() Profile { return Profile{Name: "LumoAuth"} }
 
-// Keycloak is the profile of Keycloak 24 and later (Server Administration Guide,
-// Service accounts; Upgrading Guide, 24.0.0).
+// Keycloak is the profile of Keycloak 25 and later (Server Administration Guide,
+// Service accounts; Upgrading Guide, 25.0.0: sub comes from a mapper, and nonce
+// is in ID tokens alone). For version 24 see [KeycloakBefore24].
 //
 // The claim typ is "Bearer" in access tokens, "ID", "Refresh", "Offline" and
 // "Logout" in the others. A service's token is the one of the client's service
-// account, a user whose name is "service-account-" and the client's id: sub is
-// that user's id, not the client's. A user who has taken such a name is of no
-// clear kind. preferred_username must be in the token (client scope profile): a
-// lightweight token is of no clear kind.
+// account, a user whose name is "service-account-" and the client's id in lower
+// case: sub is that user's id, not the client's. The name alone proves nothing,
+// for a user may have taken it: clientHost, clientAddress or clientId must be
+// there too, which Keycloak's mappers for service accounts write. A token with
+// such a name but without them, or of another client, is of no clear kind.
+// preferred_username must be in the token (client scope profile), and sub in a
+// user's (client scope basic): without them, as in lightweight tokens, the kind
+// is unclear.
 //
 // Roles are those of the realm. For a client's own, add their path:
 //
 //	profile.Roles = append(profile.Roles, verify.Path{"resource_access", "docs", "roles"})
 func Keycloak() Profile {
+	const account = "service-account-"
+	ofClient := Condition{Claim: Path{"preferred_username"}, Test: EqualsFold, Values: []string{account + clientPlaceholder}}
+	user := Evidence{present("sub"), present("preferred_username"), absent("clientId"), absent("clientAddress"), absent("clientHost")}
 	return Profile{
 		Name:        "Keycloak",
 		Types:       anyTyp(),
 		AccessToken: []Evidence{{equals("typ", "Bearer")}},
 		ClientID:    []Path{{"azp"}, {"client_id"}, {"clientId"}},
 		Roles:       []Path{{"realm_access", "roles"}},
-		Service:     []Evidence{{hasPrefix("preferred_username", "service-account-")}},
-		// clientAddress and clientHost come from a service account's session.
-		User: []Evidence{{
-			present("sub"), present("preferred_username"), absent("clientId"), absent("clientAddress"), absent("clientHost"),
-		}},
+		Service: []Evidence{
+			// These three come from a service account's session.
+			{ofClient, present("clientId")},
+			{ofClient, present("clientAddress")},
+			{ofClient, present("clientHost")},
+			// A user with such a name, or a service account without the mappers:
+			// both kinds hold, and so neither.
+			append(Evidence{hasPrefix("preferred_username", account)}, user...),
+		},
+		User: []Evidence{user},
 	}
 }
 
-// KeycloakBefore24 is the profile of Keycloak before version 24, which writes
-// nonce into access tokens too; for a later one with the mapper "Nonce backwards
-// compatible" as well. Otherwise it is [Keycloak].
+// KeycloakBefore24 is the profile of Keycloak before version 25, 24 included in
+// spite of the name, which writes nonce into access tokens too (Upgrading Guide,
+// 25.0.0); and of a later one with the mapper "Nonce backwards compatible".
+// Otherwise it is [Keycloak].
 func KeycloakBefore24() Profile {
 	p := Keycloak()
 	p.Name, p.Tolerated = "Keycloak before 24", []string{"nonce"}
@@ -115,17 +129,20 @@ func Okta() Profile {
 
 // Entra is the profile of Microsoft Entra ID, for tokens of version 1.0 and 2.0
 // of one tenant (Microsoft: Access token claims reference; Optional claims
-// reference). A version 1.0 token's issuer is https://sts.windows.net/TENANT/,
-// a 2.0 one's https://login.microsoftonline.com/TENANT/v2.0: the API's manifest
+// reference). A version 1.0 token's issuer is https://sts.windows.net/TENANT/, a
+// 2.0 one's https://login.microsoftonline.com/TENANT/v2.0: the API's manifest
 // says which (requestedAccessTokenVersion).
 //
 // The client is azp (2.0) or appid (1.0). Only access tokens say how the client
 // authenticated (azpacr, appidacr). A user's token has scp; an application's has
 // idtyp "app", an optional claim that must be configured for the API: without it
 // nothing proves a service, and the kind is unclear. An application's rights are
-// in roles. sub is another one for each API: oid is the stable id of a user
-// within the tenant ({$claim.oid} in a template). Groups are left out of the
-// token if there are more than 200.
+// in roles: unless assignment is required for the API, any application of the
+// tenant gets a token for it, without roles (Microsoft: OAuth 2.0 client
+// credentials flow), and a rule that asks only for a service lets it in. sub is
+// another one for each API: oid is the stable id of a user within the tenant
+// ({$claim.oid} in a template). Groups are left out of the token if there are
+// more than 200.
 func Entra() Profile {
 	return Profile{
 		Name:        "Microsoft Entra ID",
@@ -202,14 +219,14 @@ func KubernetesServiceAccount() Profile {
 	}
 }
 
-// SPIFFE is the profile of JWT-SVIDs (SPIFFE: JWT-SVID; SPIFFE-ID). The issuer is
-// the trust domain, such as "spiffe://example.org": it must be the one of sub.
-// JWTConfig.JWKSURL is where the trust domain's bundle or the keys of its OIDC
-// discovery provider are.
+// SPIFFE is the profile of JWT-SVIDs (SPIFFE: JWT-SVID §2.3 and §3; SPIFFE-ID §2;
+// Trust Domain and Bundle §4.2.2). The issuer is the trust domain, such as
+// "spiffe://example.org": it must be the one of sub. JWTConfig.JWKSURL is where
+// the trust domain's bundle or the keys of its OIDC discovery provider are.
 //
 // Every JWT-SVID is a workload's, and so a service's. The client id is the path
-// of the SPIFFE ID: "ns/prod/sa/web" of spiffe://example.org/ns/prod/sa/web.
-// A token with an iss other than the trust domain needs Profile.TokenIssuer.
+// of the SPIFFE ID: "ns/prod/sa/web" of spiffe://example.org/ns/prod/sa/web. A
+// token with an iss other than the trust domain needs Profile.TokenIssuer.
 func SPIFFE() Profile {
 	proof := hasPrefix("sub", spiffeScheme)
 	return Profile{
@@ -240,9 +257,11 @@ func ZITADEL() Profile {
 }
 
 // Hydra is the profile of Ory Hydra with JWT access tokens or introspection (Ory:
-// JWT access tokens; OAuth2 token introspection).
+// JWT access tokens; OAuth2 token introspection; for ID tokens, whose claims no
+// page of Ory's lists, the source: fosite's token/jwt/claims_id_token.go).
 //
-// Access tokens have client_id, ID tokens haven't. Scopes are scp, or scope where
+// Access tokens have client_id; ID tokens haven't, unless the consent application
+// puts it there, and have rat. Scopes are scp, or scope where
 // strategies.jwt.scope_claim says so. A service's sub is its client's id. The
 // login application chooses the sub of users: it must not choose a client's id.
 func Hydra() Profile {
@@ -261,33 +280,49 @@ func Hydra() Profile {
 // Access tokens have nbf, ID tokens azp. aud is the client's id unless a
 // customizer sets another; JWTConfig.Audiences are then the clients that may
 // call. No claim says which client got the token, and a user may have a client's
-// name: the kind is unclear unless an OAuth2TokenCustomizer adds client_id. Then
-// it is a service's if sub equals it, and a user's otherwise.
+// name, which is his sub: the kind is unclear unless an OAuth2TokenCustomizer adds
+// client_id, and grant_type with the authorization grant's. Then it is a service's
+// if the grant is client_credentials and sub equals client_id, and a user's if sub
+// is another. With client_id alone, users are known and services are not.
 func SpringAuthorizationServer() Profile {
 	return Profile{
 		Name:        "Spring Authorization Server",
 		Types:       anyTyp(),
 		AccessToken: []Evidence{{present("nbf"), absent("azp")}},
+		Service:     []Evidence{{equals("sub", clientPlaceholder), equals("grant_type", "client_credentials")}},
+		User:        []Evidence{{subjectDiffers(clientPlaceholder)}},
 	}
 }
 
-// Duende is the profile of Duende IdentityServer (Duende: Access tokens, Profile
-// service). typ is at+jwt, scope an array. A token of client_credentials has no
-// sub, every user's has one.
+// Duende is the profile of Duende IdentityServer (Duende: IdentityServer options;
+// Introspection endpoint; for sub, its maintainers' answers in the issues "'sub'
+// claim missing in access token for m2m clients" and "Consider emitting a sub
+// claim for client credentials flow tokens").
+//
+// typ is at+jwt, scope an array. A token of client_credentials has no sub, and
+// nothing of a login; every user's has sub. A client that is configured with a
+// claim sub of its own is of no clear kind if that is its id, and must not have
+// any other: it would be a user.
 func Duende() Profile {
 	return Profile{
-		Name:    "Duende IdentityServer",
-		Roles:   []Path{{"role"}, {"roles"}},
-		Service: []Evidence{{absent("sub"), absent("username"), absent("user_name"), present("client_id")}},
-		User:    []Evidence{{subjectDiffers(clientPlaceholder)}},
+		Name:  "Duende IdentityServer",
+		Roles: []Path{{"role"}, {"roles"}},
+		Service: []Evidence{{
+			present("client_id"), absent("sub"), absent("username"), absent("user_name"),
+			absent("auth_time"), absent("idp"), absent("amr"), absent("sid"), // of a user's login
+		}},
+		User: []Evidence{{subjectDiffers(clientPlaceholder)}},
 	}
 }
 
 // PingFederate is the profile of PingFederate's JSON web tokens (PingFederate:
-// Configuring JSON-token management, with the default names of the claims for
-// client id and scope). The contract of the token manager must have sub: the
-// client's id for client_credentials, the user's otherwise. Without it the kind
-// is unclear. iss and aud must be configured there as well.
+// Configuring JSON token management; Defining the access token attribute
+// contract; UserInfo endpoint, for the default name of the claim client_id; the
+// examples of tokens here are ours, for the documentation has none, and the
+// default name of scope could not be confirmed). The contract of the token
+// manager must have sub: the client's id for client_credentials, the user's
+// otherwise. Without it the kind is unclear. iss and aud must be configured there
+// as well.
 func PingFederate() Profile {
 	return Profile{
 		Name:        "PingFederate",
@@ -338,16 +373,16 @@ func Authentik() Profile {
 // NodeOIDCProvider is the profile of node-oidc-provider (its introspection.js and
 // formats/jwt.js), for JWTs and introspection.
 //
-// JWTs follow RFC 9068. An answer about a token of client_credentials has a
-// client_id and no sub; every user's has one. One about a refresh token has no
-// token_type.
+// JWTs follow RFC 9068: without sub they are of no clear kind. An answer about a
+// token of client_credentials has a client_id and no sub; every user's has one.
+// One about a refresh token has no token_type.
 func NodeOIDCProvider() Profile {
 	return Profile{
 		Name:        "node-oidc-provider",
 		AccessToken: []Evidence{{present("token_type")}},
 		Service: []Evidence{
 			{equals("sub", clientPlaceholder)},
-			{absent("sub"), absent("username"), absent("user_name"), present("client_id")},
+			{present("active"), absent("sub"), absent("username"), absent("user_name"), present("client_id")}, // of an answer
 		},
 		User: []Evidence{{subjectDiffers(clientPlaceholder)}},
 	}
