@@ -43,6 +43,15 @@ func (r relation) holds(value, bound, slack float64) bool {
 	}
 }
 
+// worse reports whether a is further from the bound than b, or nearer to it from
+// within.
+func (r relation) worse(a, b float64) bool {
+	if r == atLeast {
+		return a < b
+	}
+	return a > b
+}
+
 // goal is one line of the report.
 type goal struct {
 	Number int    `json:"goal"`
@@ -150,7 +159,7 @@ func judge(g goal, s samples) result {
 			r.Figure = nil
 			return r
 		}
-		if r.Figure == nil || figure.Median != r.Figure.Median && (figure.Median < r.Figure.Median) == (g.Relation == atLeast) {
+		if r.Figure == nil || g.Relation.worse(figure.Median, r.Figure.Median) {
 			r.Figure, r.From = figure, m
 		}
 	}
