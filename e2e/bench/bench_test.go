@@ -174,6 +174,13 @@ func TestTables(t *testing.T) {
 		if suites[turn.suite] == "" {
 			t.Errorf("no suite %q", turn.suite)
 		}
+		turns := make([]float64, turn.count*turn.times)
+		for i := range turns {
+			turns[i] = float64(i)
+		}
+		if e := estimateOf(turns); e.Low != turns[len(turns)-1]-e.High {
+			t.Errorf("%s %s: the interval of %d turns favours one side", turn.suite, turn.pattern, len(turns))
+		}
 	}
 }
 
