@@ -48,12 +48,10 @@ func callGoals() []goal {
 		{"net=memory/callers=1", "in memory, 1 caller", 0.97},
 		{"net=memory/callers=64", "in memory, 64 callers", 0.97},
 	} {
-		bench := "Call/" + n.bench
-		throughput = append(throughput, want(1, n.name, of("wire", bench, "throughput-ratio"), atLeast, n.throughput, ratio).
-			controlled("wire", bench, "throughput-control").onEdge())
+		call := "wire Call/" + metric(n.bench)
+		throughput = append(throughput, want(1, n.name, atLeast, n.throughput, ratio, call+" throughput-ratio").controlled(call+" throughput-control").onEdge())
 		if n.throughput == 0.98 { // in memory the client's time is in it
-			cpu = append(cpu, want(2, n.name, of("wire", bench, "cpu-ratio"), atMost, 1.04, ratio).
-				controlled("wire", bench, "cpu-control"))
+			cpu = append(cpu, want(2, n.name, atMost, 1.04, ratio, call+" cpu-ratio").controlled(call+" cpu-control"))
 		}
 	}
 	for _, p := range []struct{ bench, name string }{
@@ -61,124 +59,107 @@ func callGoals() []goal {
 		{"middleware+golang-jwt", "go-grpc-middleware auth with golang-jwt"},
 	} {
 		for _, callers := range []string{"1", "64"} {
-			bench := "Peer/" + p.bench + "/net=tcp/callers=" + callers
-			throughput = append(throughput, peer(1, p.name+", TCP, "+callers, of("wire", bench, "throughput-ratio"), ratio))
-			cpu = append(cpu, peer(2, p.name+", TCP, "+callers, of("wire", bench, "cpu-ratio"), ratio))
+			call := "wire Peer/" + metric(p.bench+"/net=tcp/callers="+callers)
+			throughput = append(throughput, peer(1, p.name+", TCP, "+callers, ratio, call+" throughput-ratio"))
+			cpu = append(cpu, peer(2, p.name+", TCP, "+callers, ratio, call+" cpu-ratio"))
 		}
 	}
-
 	return append(throughput, cpu...)
 }
 
 func interceptorGoals() []goal {
-	const warm = "Interceptor/rule=check"
-
+	typed := want(3, "fields by a typed accessor", atMost, 100, nanos)
+	typed.Absent = "rules read fields by resolved descriptors only: there is no typed accessor"
 	return []goal{
-		want(3, "fields by reflection", of("interceptor", warm, "ns/op"), atMost, 200, nanos).onEdge(),
-		{
-			number: 3, what: "fields by a typed accessor", relation: atMost, bound: 100, unit: nanos,
-			absent: "rules read fields by resolved descriptors only: there is no typed accessor",
-		},
-		want(3, "allocations", of("interceptor", warm, "allocs/op"), atMost, 2, allocs),
-		want(3, "allocated", of("interceptor", warm, "B/op"), atMost, 48, bytesN).slackOf(1),
+		want(3, "fields by reflection", atMost, 200, nanos, "interceptor Interceptor/rule=check ns/op").onEdge(),
+		typed,
+		want(3, "allocations", atMost, 2, allocs, "interceptor Interceptor/rule=check allocs/op"),
+		want(3, "allocated", atMost, 48, bytesN, "interceptor Interceptor/rule=check B/op").withSlack(1),
 		// The runtime's own allocations meanwhile are a few hundredths of a call's.
-		want(3, "allocations of a whole call over one without", of("wire", "Call/net=tcp/callers=1", "allocs-over"), atMost, 4, allocs).slackOf(0.1),
+		want(3, "allocations of a whole call over one without", atMost, 4, allocs, "wire Call/net=tcp/callers=1 allocs-over").withSlack(0.1),
 	}
 }
 
 func verifyGoals() []goal {
-	var cold, refusals []goal
+	var cold, peers, refusals []goal
 	for _, alg := range []struct {
 		name  string
 		bound float64
 	}{{"RS256", 1.08}, {"ES256", 1.05}, {"EdDSA", 1.05}} {
-		cold = append(cold, want(4, alg.name, of("verify", "Cold/"+alg.name, ratio), atMost, alg.bound, ratio).
-			controlled("verify", "Cold/"+alg.name+"/control", ratio))
+		of, refusal := "verify Cold/"+metric(alg.name), "verify Refusal/"+metric(alg.name)
+		cold = append(cold, want(4, alg.name, atMost, alg.bound, ratio, of+" ratio").controlled(of+"/control ratio"))
+		peers = append(peers,
+			peer(4, "jwx jwt.Parse, "+alg.name, ratio, "verify Peers/jwx/"+metric(alg.name)+" ratio"),
+			peer(4, "golang-jwt, "+alg.name, ratio, "verify Peers/golang-jwt/"+metric(alg.name)+" ratio"))
 		refusals = append(refusals,
-			want(5, alg.name+": unknown kid, expired or foreign issuer (the worst)",
-				eachOf("verify", "Refusal/"+alg.name+"/", "of-a-check", "unknown-kid", "expired", "foreign-issuer"), atMost, 0.05, ratio),
-			want(5, alg.name+": bad signature", of("verify", "Cold/"+alg.name+"/bad-signature", ratio), atMost, 1.06, ratio).
-				controlled("verify", "Cold/"+alg.name+"/control", ratio))
+			want(5, alg.name+": unknown kid, expired or foreign issuer (the worst)", atMost, 0.05, ratio,
+				refusal+"/unknown-kid of-a-check", refusal+"/expired of-a-check", refusal+"/foreign-issuer of-a-check"),
+			want(5, alg.name+": bad signature", atMost, 1.06, ratio, of+"/bad-signature ratio").controlled(of+"/control ratio"))
 	}
-	for _, alg := range []string{"RS256", "ES256", "EdDSA"} {
-		cold = append(cold,
-			peer(4, "jwx jwt.Parse, "+alg, of("verify", "Peers/jwx/"+alg, ratio), ratio),
-			peer(4, "golang-jwt, "+alg, of("verify", "Peers/golang-jwt/"+alg, ratio), ratio))
-	}
-	malformed := []string{"malformed/two-parts", "malformed/no-token", "malformed/too-large"}
-
-	return slices.Concat(cold, []goal{
-		want(5, "malformed (the worst)", eachOf("verify", "Refusal/RS256/", "ns/op", malformed...), atMost, 100, nanos),
-		want(5, "malformed, allocations", eachOf("verify", "Refusal/RS256/", "allocs/op", malformed...), exactly, 0, allocs),
+	const malformed = "verify Refusal/RS256/malformed/"
+	return slices.Concat(cold, peers, []goal{
+		want(5, "malformed (the worst)", atMost, 100, nanos,
+			malformed+"two-parts ns/op", malformed+"no-token ns/op", malformed+"too-large ns/op"),
+		want(5, "malformed, allocations", exactly, 0, allocs,
+			malformed+"two-parts allocs/op", malformed+"no-token allocs/op", malformed+"too-large allocs/op"),
 	}, refusals)
 }
 
 func cacheGoals() []goal {
 	return []goal{
-		want(6, "hit by the same pointer", of("verify", "Cache/hit/same-pointer", "ns/op"), atMost, 35, nanos),
-		want(6, "hit by another pointer", of("verify", "Cache/hit/other-pointer", "ns/op"), atMost, 90, nanos),
-		want(6, "allocations of a hit", eachOf("verify", "Cache/hit/", "allocs/op", "same-pointer", "other-pointer"), exactly, 0, allocs),
-		want(6, "insert", of("verify", "Cache/insert", "ns/op"), atMost, 300, nanos),
-		want(6, "hits of hot tokens under a 5:1 flood", of("verify", "Cache/hot-under-flood", "hit-rate"), atLeast, 0.99, ratio),
-		want(7, "hit", of("authz", "CacheHit", "ns/op"), atMost, 75, nanos),
-		want(7, "allocations of a hit", of("authz", "CacheHit", "allocs/op"), exactly, 0, allocs),
-		want(7, "memory of an entry", of("authz", "CacheEntry", "B/entry"), atMost, 100, bytesN),
+		want(6, "hit by the same pointer", atMost, 35, nanos, "verify Cache/hit/same-pointer ns/op"),
+		want(6, "hit by another pointer", atMost, 90, nanos, "verify Cache/hit/other-pointer ns/op"),
+		want(6, "allocations of a hit", exactly, 0, allocs, "verify Cache/hit/same-pointer allocs/op", "verify Cache/hit/other-pointer allocs/op"),
+		want(6, "insert", atMost, 300, nanos, "verify Cache/insert ns/op"),
+		want(6, "hits of hot tokens under a 5:1 flood", atLeast, 0.99, ratio, "verify Cache/hot-under-flood hit-rate"),
+		want(7, "hit", atMost, 75, nanos, "authz CacheHit ns/op"),
+		want(7, "allocations of a hit", exactly, 0, allocs, "authz CacheHit allocs/op"),
+		want(7, "memory of an entry", atMost, 100, bytesN, "authz CacheEntry B/entry"),
 	}
 }
 
 func streamGoals() []goal {
-	var out []goal
-	for _, s := range []struct {
-		bench, alone, name string
-		bound              float64
-	}{
-		{"Stream/check=first", "StreamMessage/first-message", "first message checked", 0.98},
-		{"Stream/check=each", "StreamMessage/guarded", "each message checked, warm", 0.93},
-	} {
-		out = append(out,
-			want(8, s.name, of("wire", s.bench, "throughput-ratio"), atLeast, s.bound, ratio).
-				controlled("wire", s.bench, "throughput-control").onEdge(),
-			want(8, s.name+", allocations a message", of("interceptor", s.alone, "allocs/op"), exactly, 0, allocs))
+	return []goal{
+		want(8, "first message checked", atLeast, 0.98, ratio, "wire Stream/check=first throughput-ratio").controlled("wire Stream/check=first throughput-control").onEdge(),
+		want(8, "first message checked, allocations a message", exactly, 0, allocs, "interceptor StreamMessage/first-message allocs/op"),
+		want(8, "each message checked, warm", atLeast, 0.93, ratio, "wire Stream/check=each throughput-ratio").controlled("wire Stream/check=each throughput-control").onEdge(),
+		want(8, "each message checked, warm, allocations a message", exactly, 0, allocs, "interceptor StreamMessage/guarded allocs/op"),
 	}
-
-	return out
 }
 
 func clientGoals() []goal {
-	const usher, other = "GetRequestMetadata/usher/goroutines=1", "GetRequestMetadata/xoauth2/goroutines=1"
-
+	const usher, other = "credentials GetRequestMetadata/usher/goroutines=1 ", "credentials GetRequestMetadata/xoauth2/goroutines=1 "
 	return []goal{
-		want(9, "processor time", of("credentials", usher, "cpu-ns/op"), atMost, 60, nanos),
-		want(9, "allocations", of("credentials", usher, "allocs/op"), exactly, 0, allocs),
-		want(9, "longest wait of 200 callers while the token lives", of("credentials", "CrowdAtExpiry/usher", "worst-ms"), atMost, 100, millis),
-		peer(9, "x/oauth2's source, processor time", of("credentials", other, "cpu-ns/op"), nanos),
-		peer(9, "x/oauth2's source, allocations", of("credentials", other, "allocs/op"), allocs),
-		peer(9, "x/oauth2's source, allocated", of("credentials", other, "B/op"), bytesN),
-		want(10, "200 callers at expiry, endpoint takes 300 ms: stalls over 100 ms", of("credentials", "CrowdAtExpiry/usher", "stalls"), exactly, 0, count),
-		want(10, "200 callers on a 503: token requests", of("credentials", "CrowdAt503/usher", "requests"), exactly, 1, count),
-		want(10, "10,000 cold callers: token requests", of("credentials", "ColdStart/usher", "requests"), exactly, 1, count),
-		peer(10, "x/oauth2's source, stalls", of("credentials", "CrowdAtExpiry/xoauth2", "stalls"), count),
-		peer(10, "x/oauth2's source, requests on a 503", of("credentials", "CrowdAt503/xoauth2", "requests"), count),
-		peer(10, "x/oauth2's source, requests of cold callers", of("credentials", "ColdStart/xoauth2", "requests"), count),
+		want(9, "processor time", atMost, 60, nanos, usher+"cpu-ns/op"),
+		want(9, "allocations", exactly, 0, allocs, usher+"allocs/op"),
+		want(9, "longest wait of 200 callers while the token lives", atMost, 100, millis, "credentials CrowdAtExpiry/usher worst-ms"),
+		peer(9, "x/oauth2's source, processor time", nanos, other+"cpu-ns/op"),
+		peer(9, "x/oauth2's source, allocations", allocs, other+"allocs/op"),
+		peer(9, "x/oauth2's source, allocated", bytesN, other+"B/op"),
+		want(10, "200 callers at expiry, endpoint takes 300 ms: stalls over 100 ms", exactly, 0, count, "credentials CrowdAtExpiry/usher stalls"),
+		want(10, "200 callers on a 503: token requests", exactly, 1, count, "credentials CrowdAt503/usher requests"),
+		want(10, "10,000 cold callers: token requests", exactly, 1, count, "credentials ColdStart/usher requests"),
+		peer(10, "x/oauth2's source, stalls", count, "credentials CrowdAtExpiry/xoauth2 stalls"),
+		peer(10, "x/oauth2's source, requests on a 503", count, "credentials CrowdAt503/xoauth2 requests"),
+		peer(10, "x/oauth2's source, requests of cold callers", count, "credentials ColdStart/xoauth2 requests"),
 	}
 }
 
 func keySetGoals() []goal {
-	const hanging = "KeySet/while-the-server-hangs"
-
+	const hanging = "verify KeySet/while-the-server-hangs "
 	return []goal{
-		want(11, "parse against jwk.Parse", of("verify", "KeySet/parse/alone", ratio), atMost, 1, ratio),
-		want(11, "lookup", of("verify", "KeySet/lookup", "ns/op"), atMost, 15, nanos),
-		want(11, "verification while the endpoint hangs 3 s, 99th percentile", of("verify", hanging, "p99-µs"), atMost, 1000, micros),
-		want(11, "the same, the longest", of("verify", hanging, "max-µs"), atMost, 20_000, micros),
-		want(11, "flood of unknown kids: fetches in an interval", of("verify", hanging, "fetches/s"), atMost, 1, count),
+		want(11, "parse against jwk.Parse", atMost, 1, ratio, "verify KeySet/parse/alone ratio"),
+		want(11, "lookup", atMost, 15, nanos, "verify KeySet/lookup ns/op"),
+		want(11, "verification while the endpoint hangs 3 s, 99th percentile", atMost, 1000, micros, hanging+"p99-µs"),
+		want(11, "the same, the longest", atMost, 20_000, micros, hanging+"max-µs"),
+		want(11, "flood of unknown kids: fetches in an interval", atMost, 1, count, hanging+"fetches/s"),
 	}
 }
 
 func engineGoals() []goal {
 	out := []goal{
-		want(12, "verifications", of("verify", "SharedCheck", "checks/token"), exactly, 1, count),
-		want(12, "engine checks", of("authz", "SharedDecision", "checks/question"), exactly, 1, count),
+		want(12, "verifications", exactly, 1, count, "verify SharedCheck checks/token"),
+		want(12, "engine checks", exactly, 1, count, "authz SharedDecision checks/question"),
 	}
 	for _, e := range []struct{ bench, name string }{
 		{"openfga/1", "OpenFGA, one"},
@@ -186,13 +167,10 @@ func engineGoals() []goal {
 		{"spicedb/1", "SpiceDB, one"},
 		{"spicedb/50", "SpiceDB, batch of 50"},
 	} {
-		bench := "Goal13/" + e.bench
+		of := "engines Goal13/" + metric(e.bench)
 		out = append(out,
-			want(13, e.name+", the whole decision", of("engines", bench+"/decision", "adapter/client"), atMost, 1.05, ratio).
-				controlled("engines", bench+"/decision", "client/client"),
-			want(13, e.name+", the adapter alone", of("engines", bench+"/adapter", "adapter/client"), atMost, 1.05, ratio).
-				controlled("engines", bench+"/adapter", "client/client"))
+			want(13, e.name+", the whole decision", atMost, 1.05, ratio, of+"/decision adapter/client").controlled(of+"/decision client/client"),
+			want(13, e.name+", the adapter alone", atMost, 1.05, ratio, of+"/adapter adapter/client").controlled(of+"/adapter client/client"))
 	}
-
 	return out
 }

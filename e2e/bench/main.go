@@ -1,3 +1,25 @@
+// Command bench measures usher against its performance goals and prints one
+// report: each goal with its figure or ratio, the interval of the figure, and a
+// verdict.
+//
+//	make bench                         # from the root of the repository
+//	make bench BENCHJSON=bench.json    # and for machines
+//	make benchgate                     # the quick part that CI runs
+//
+// The figures come from benchmarks that are beside what they measure, in every
+// module. Their test binaries run by turns, several times each, so that what the
+// machine does meanwhile affects all of them alike. A goal's figure is the median
+// over the turns, and its interval that of the median at 95 %, as
+// golang.org/x/perf/benchmath computes it. Ratios are taken within one process,
+// or between windows that lie side by side, never between runs; an A/A control, a
+// thing measured against itself, shows what the machine makes of no difference.
+// What others do (go-grpc-middleware with jwx, golang-jwt, x/oauth2's token
+// source, the engines' own clients) is measured in the same run.
+//
+// A verdict is "met" or "missed" if the whole interval, widened by what the
+// control is off, is on one side of the goal. Otherwise the run can't tell, and
+// says so; but goals that are at the edge of what was ever seen count as met when
+// a narrow interval includes them.
 package main
 
 import (
@@ -12,21 +34,20 @@ import (
 	"time"
 )
 
+// root is the folder of the repository.
+const root = "../.."
+
 // settings are what the command line says.
 type settings struct {
-	root   string
-	json   string
-	scale  float64
-	window time.Duration
-	gate   bool
+	json  string
+	scale float64
+	gate  bool
 }
 
 func main() {
 	var s settings
-	flag.StringVar(&s.root, "root", "../..", "the `folder` of the repository")
 	flag.StringVar(&s.json, "json", "", "a `file` for the report in JSON")
 	flag.Float64Var(&s.scale, "scale", 1, "how many of a full run's turns to make: 0.1 tries the machinery")
-	flag.DurationVar(&s.window, "window", 200*time.Millisecond, "how long one window of calls is")
 	flag.BoolVar(&s.gate, "gate", false, "only the quick part that CI runs; its failure is an exit status")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -44,38 +65,31 @@ func run(ctx context.Context, s settings, out, progress io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(binaries)
-	if err := os.Setenv("USHER_BENCH_WINDOW", s.window.String()); err != nil {
-		return err
-	}
-	m := thisMachine(ctx, s.root)
+	d := document{Machine: thisMachine(ctx)}
+	r := &runner{binaries: binaries, progress: progress}
 	if s.gate {
-		r, err := newRunner(ctx, s.root, binaries, progress, gateTurns)
-		if err != nil {
+		if err := r.build(ctx, gateTurns); err != nil {
 			return err
 		}
-
-		return runGate(ctx, r, gates, out)
+		return runGate(ctx, r, out)
 	}
-	r, err := newRunner(ctx, s.root, binaries, progress, report)
-	if err != nil {
+	if err := r.build(ctx, reportTurns); err != nil {
 		return err
 	}
 	start := time.Now()
-	measured := samples{}
-	failed := r.run(ctx, report, s.scale, measured)
+	measured, failed := r.run(ctx, reportTurns, s.scale)
 	if ctx.Err() != nil {
 		return failed
 	}
-	results := make([]result, 0, len(goals()))
+	d.Machine.Processor, d.Seconds = r.processor, time.Since(start).Seconds()
 	for _, g := range goals() {
-		results = append(results, judge(g, measured))
+		d.Goals = append(d.Goals, judge(g, measured))
 	}
-	if err := writeText(out, m, time.Since(start), results); err != nil {
+	if err := d.writeText(out); err != nil {
 		return err
 	}
 	if s.json != "" {
-		failed = errors.Join(failed, writeJSON(s.json, m, time.Since(start).Seconds(), results))
+		failed = errors.Join(failed, d.writeJSON(s.json))
 	}
-
 	return failed
 }

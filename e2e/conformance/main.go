@@ -3,9 +3,10 @@
 //
 //	go generate ./conformance    # in e2e; `make generate` runs it
 //
-// It finds the tests by their names, in the source of every module, and fails if
-// a row has none. It ends with the table of profiles, which is read from the
-// source of its test.
+// The tests are those of the table of proofs, and those in the source of every
+// module that name a row. It fails if a row has no test, or a test that the table
+// names doesn't exist or may skip itself. The page ends with the table of
+// profiles, which is read from the source of its test.
 package main
 
 import (
@@ -23,11 +24,11 @@ func main() {
 }
 
 func run(root, out string) error {
-	byRow, byName, err := scan(root)
+	all, err := scan(root)
 	if err != nil {
 		return err
 	}
-	text, err := page(sections, byRow, byName)
+	text, err := page(sections, proofs, all)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -11,13 +12,13 @@ const preface = `# Conformance
 
 What each fault and each kind of bad input gets, and the tests that prove it. Whatever a row says, it also means: no panic, no fetch that the row doesn't need, and no secret, token or upstream body in an error, a log line or a metric.
 
-This page is generated from the tests: ` + "`make generate`" + ` writes it, and CI fails if it is not current or if a row has lost its test. The number behind a test is how many of its cases and checks name the row; many more are made in loops.
+This page is generated from the rows, the table of their tests ([proofs.go](proofs.go)) and the tests: ` + "`make generate`" + ` writes it, and CI fails if it is not current, if a row has lost its test, or if a test of the table is gone or may skip itself. The number behind a test is how many of its cases and checks name the row; many more are made in loops.
 `
 
-// page writes the page. It reports every row without a test, and every test that
-// names a row which doesn't exist.
-func page(sections []section, byRow map[string][]*test, byName map[string]*test) (string, error) {
-	var faults []error
+// page writes the page. It reports every row without a test, and every proof and
+// test that can't be what it says.
+func page(sections []section, proofs []proof, all map[string]*test) (string, error) {
+	byRow, faults := assign(proofs, all)
 	known := map[string]bool{}
 	var b strings.Builder
 	b.WriteString(preface)
@@ -28,30 +29,55 @@ func page(sections []section, byRow map[string][]*test, byName map[string]*test)
 				faults = append(faults, fmt.Errorf("row %s stands twice", r.number))
 			}
 			known[r.number] = true
-			tests := append([]*test(nil), byRow[r.number]...)
-			for _, name := range r.also {
-				t := byName[name]
-				if t == nil {
-					faults = append(faults, fmt.Errorf("row %s: there is no test %s", r.number, name))
-					continue
-				}
-				if slices.Contains(tests, t) {
-					faults = append(faults, fmt.Errorf("row %s: %s names the row itself", r.number, name))
-				}
-				tests = append(tests, t)
-			}
+			tests := byRow[r.number]
 			if len(tests) == 0 {
 				faults = append(faults, fmt.Errorf("row %s has no test", r.number))
 			}
 			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.number, r.given, r.gets, links(tests, r.number))
 		}
 	}
-	for number, tests := range byRow {
-		if !known[number] {
+	for _, number := range slices.Sorted(maps.Keys(byRow)) {
+		if tests := byRow[number]; !known[number] {
 			faults = append(faults, fmt.Errorf("%s: %s is about row %s, which there isn't", tests[0].file, tests[0].name, number))
 		}
 	}
 	return b.String(), errors.Join(faults...)
+}
+
+// assign gives each row its tests: those of its proofs, and those that name it
+// themselves.
+func assign(proofs []proof, all map[string]*test) (byRow map[string][]*test, faults []error) {
+	listed := map[string]bool{}
+	for _, p := range proofs {
+		t := all[p.test]
+		switch {
+		case listed[p.test]:
+			faults = append(faults, fmt.Errorf("%s is listed twice", p.test))
+		case t == nil || !t.isTest():
+			faults = append(faults, fmt.Errorf("rows %s: there is no test %s", p.rows, p.test))
+		case t.skips(all) != "":
+			faults = append(faults, fmt.Errorf("%s may skip itself: %s", p.test, t.skips(all)))
+		default:
+			for number := range strings.FieldsSeq(p.rows) {
+				t.rows[number] += 0
+			}
+		}
+		listed[p.test] = true
+	}
+	byRow = map[string][]*test{}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		t := all[name]
+		if t.skip != "" && len(t.rows) > 0 {
+			faults = append(faults, fmt.Errorf("%s may skip itself by %s", name, t.skip))
+		}
+		for number := range t.rows {
+			byRow[number] = append(byRow[number], t)
+		}
+	}
+	for _, tests := range byRow {
+		slices.SortFunc(tests, func(a, b *test) int { return strings.Compare(a.file+a.name, b.file+b.name) })
+	}
+	return byRow, faults
 }
 
 func links(tests []*test, number string) string {

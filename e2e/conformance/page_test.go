@@ -34,13 +34,13 @@ func TestFaultsOfThePage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	generate := func(also ...string) string {
+	generate := func(proofs ...proof) string {
 		t.Helper()
-		byRow, byName, err := scan(root)
+		all, err := scan(root)
 		if err != nil {
 			return err.Error()
 		}
-		text, err := page([]section{{"Things", []row{{"7", "x", "y", also}}}}, byRow, byName)
+		text, err := page([]section{{"Things", []row{{"7", "x", "y"}}}}, proofs, all)
 		if err != nil {
 			return err.Error()
 		}
@@ -48,19 +48,31 @@ func TestFaultsOfThePage(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name, source, want string
-		also               []string
+		proofs             []proof
 	}{
 		{"a row without a test", "func TestOther() {}", "row 7 has no test", nil},
 		{"a test of another row", "func TestRow7Good() {}\nfunc TestRow8Bad() {}", "row 8, which there isn't", nil},
-		{"a test that is gone", "func TestRow7Good() {}", "there is no test .TestGone", []string{".TestGone"}},
-		{"a test that skips itself", "func TestRow7Good(t T) { t.Skip() }", "may skip itself", nil},
+		{"a test that skips itself", "func TestRow7Good(t T) { t.Skip() }", "TestRow7Good may skip itself by Skip", nil},
+		{"cases of a test that skips itself before them", `func TestGood(t T) { t.Skip(); _ = "row 7: a" }`, "TestGood may skip itself by Skip", nil},
 		{"named by its function", "func TestRow7Good() {}", "[.TestRow7Good](../../a_test.go) |", nil},
 		{"named by its cases", `func TestGood() { _ = []string{"row 7: a", "row 7: b", "row 7: %v"} }`, "[.TestGood](../../a_test.go) 2 |", nil},
 		{"a longer number is another row", "func TestRow7Good() {}\nfunc TestRow70() {}", "| 7 |", nil},
+		{"named by the table", "func TestGood() {}", "[.TestGood](../../a_test.go) |", []proof{{".TestGood", "7"}}},
+		{"named by the table, with cases", `func TestGood() { _ = "row 7: a" }`, "[.TestGood](../../a_test.go) 1 |", []proof{{".TestGood", "7"}}},
+		{"named by the table and by itself", "func TestRow7Good() {}", "| [.TestRow7Good](../../a_test.go) |", []proof{{".TestRow7Good", "7"}}},
+		{"one by the table, one by itself", "func TestGood() {}\nfunc TestRow7() {}\nfunc TestRow7Good() {}", "| [.TestGood](../../a_test.go)<br>[.TestRow7Good](../../a_test.go) |", []proof{{".TestGood", "7"}}},
+		{"the table has a test that is gone", "func TestRow7Good() {}", "there is no test .TestGone", []proof{{".TestGone", "7"}}},
+		{"the table has what is no test", "func TestRow7Good() {}\nfunc helper() {}", "there is no test .helper", []proof{{".helper", "7"}}},
+		{"the table has a test twice", "func TestGood() {}", ".TestGood is listed twice", []proof{{".TestGood", "7"}, {".TestGood", "7"}}},
+		{"the table has a row that isn't", "func TestGood() {}", "TestGood is about row 8, which there isn't", []proof{{".TestGood", "7 8"}}},
+		{"the table has a test that skips itself", "func TestGood(t T) { t.SkipNow() }", ".TestGood may skip itself: .TestGood calls SkipNow", []proof{{".TestGood", "7"}}},
+		{"the table has a test that a helper's helper skips", "func TestGood(t T) { a(t) }\nfunc a(t T) { b(t); a(t) }\nfunc b(t T) { t.Skipf() }", ".TestGood may skip itself: .b calls Skipf", []proof{{".TestGood", "7"}}},
+		{"the table has a test that a method skips", "func TestGood(t T) { w.a(t) }\nfunc (x) a(t T) {}\nfunc (y) a(t T) { t.Skip() }", ".TestGood may skip itself: .*.a calls Skip", []proof{{".TestGood", "7"}}},
+		{"a helper names a row", `func helper() { _ = "row 7: a" }`, "row 7 has no test", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			write(c.source)
-			if got := generate(c.also...); !strings.Contains(got, c.want) {
+			if got := generate(c.proofs...); !strings.Contains(got, c.want) {
 				t.Errorf("got %s", got)
 			}
 		})

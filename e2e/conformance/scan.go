@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -13,13 +14,21 @@ import (
 	"strings"
 )
 
-// test is a test function, and what it has for each row.
+// test is a test function, or a function that one calls, and what it has for each
+// row.
 type test struct {
 	name   string
 	folder string // slashes, relative to the repository
 	file   string
-	rows   map[string]int // how many named cases, by row; 0 if only its name says so
+	rows   map[string]int // how many named cases, by row; 0 if there is only a name or a proof
+	skip   string         // the method by which it may skip itself
+	calls  []string       // functions of its folder, and methods that are of any type
 }
+
+// ofAMethod stands before the names of methods.
+const ofAMethod = "*."
+
+func (t *test) isTest() bool { return strings.HasPrefix(t.name, "Test") }
 
 var (
 	// inName finds the rows in the name of a test, as in TestRow61And62….
@@ -28,11 +37,11 @@ var (
 	inText = regexp.MustCompile(`^row (\d+a?): (.*)`)
 )
 
-// scan finds the tests of every module below root that belong to a row, and all
-// other tests by their folder and name.
-func scan(root string) (byRow map[string][]*test, byName map[string]*test, err error) {
-	byRow, byName = map[string][]*test{}, map[string]*test{}
-	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+// scan finds the functions in the tests of every module below root, by folder and
+// name.
+func scan(root string) (map[string]*test, error) {
+	found := map[string]*test{}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -47,17 +56,15 @@ func scan(root string) (byRow map[string][]*test, byName map[string]*test, err e
 		}
 		tests, err := scanFile(root, path)
 		for _, t := range tests {
-			for number := range t.rows {
-				byRow[number] = append(byRow[number], t)
+			if other := found[t.folder+"."+t.name]; other != nil && !t.isTest() {
+				other.skip, other.calls = cmp.Or(other.skip, t.skip), append(other.calls, t.calls...) // methods of two types
+				continue
 			}
-			byName[t.folder+"."+t.name] = t
+			found[t.folder+"."+t.name] = t
 		}
 		return err
 	})
-	for _, tests := range byRow {
-		slices.SortFunc(tests, func(a, b *test) int { return strings.Compare(a.file+a.name, b.file+b.name) })
-	}
-	return byRow, byName, err
+	return found, err
 }
 
 func scanFile(root, path string) ([]*test, error) {
@@ -74,10 +81,13 @@ func scanFile(root, path string) ([]*test, error) {
 	var tests []*test
 	for _, decl := range file.Decls {
 		function, ok := decl.(*ast.FuncDecl)
-		if !ok || function.Recv != nil || !strings.HasPrefix(function.Name.Name, "Test") {
+		if !ok || function.Body == nil {
 			continue
 		}
 		t := &test{name: function.Name.Name, folder: strings.TrimSuffix(folder, "/"), file: rel, rows: map[string]int{}}
+		if function.Recv != nil {
+			t.name = ofAMethod + t.name
+		}
 		if found := inName.FindStringSubmatch(t.name); found != nil {
 			for _, number := range found[1:] {
 				if number != "" {
@@ -88,13 +98,16 @@ func scanFile(root, path string) ([]*test, error) {
 		if err := t.readBody(function.Body); err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", rel, t.name, err)
 		}
+		if !t.isTest() {
+			clear(t.rows) // a helper's failures are those of the tests that call it
+		}
 		tests = append(tests, t)
 	}
 	return tests, nil
 }
 
-// readBody counts the cases that are named by their row, and refuses a test that
-// skips itself: it would prove nothing.
+// readBody counts the cases that are named by their row, and notes what the test
+// calls.
 func (t *test) readBody(body *ast.BlockStmt) (err error) {
 	ast.Inspect(body, func(node ast.Node) bool {
 		switch node := node.(type) {
@@ -115,11 +128,36 @@ func (t *test) readBody(body *ast.BlockStmt) (err error) {
 				}
 			}
 		case *ast.SelectorExpr:
-			if slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, node.Sel.Name) && len(t.rows) > 0 {
-				err = fmt.Errorf("it may skip itself by %s", node.Sel.Name)
+			if slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, node.Sel.Name) {
+				t.skip = node.Sel.Name
+			}
+			t.calls = append(t.calls, t.folder+"."+ofAMethod+node.Sel.Name)
+		case *ast.CallExpr:
+			if name, ok := node.Fun.(*ast.Ident); ok {
+				t.calls = append(t.calls, t.folder+"."+name.Name)
 			}
 		}
 		return true
 	})
 	return err
+}
+
+// skips says by what a test, or a function that it calls, may skip it: such a
+// test may prove nothing.
+func (t *test) skips(all map[string]*test) string {
+	seen := map[*test]bool{}
+	for next := []*test{t}; len(next) > 0; {
+		t, next = next[0], next[1:]
+		if t == nil || seen[t] {
+			continue
+		}
+		if t.skip != "" {
+			return t.folder + "." + t.name + " calls " + t.skip
+		}
+		seen[t] = true
+		for _, name := range t.calls {
+			next = append(next, all[name])
+		}
+	}
+	return ""
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"runtime"
+	"syscall"
 	"testing"
 )
 
@@ -49,7 +51,7 @@ func serveParent(config string) error {
 	if err := json.Unmarshal([]byte(config), &w); err != nil {
 		return err
 	}
-	s, err := serveTCP(w)
+	s, err := newServers(w, false)
 	if err != nil {
 		return err
 	}
@@ -67,6 +69,25 @@ func serveParent(config string) error {
 			return err
 		}
 	}
-
 	return nil
+}
+
+// What a client says to the server process.
+const (
+	collectFirst = "collect"
+	justReport   = "report"
+)
+
+// ownUsage reads what this process has used.
+func ownUsage(collect bool) (usage, error) {
+	if collect {
+		runtime.GC()
+	}
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	var times syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &times); err != nil {
+		return usage{}, err
+	}
+	return usage{CPU: times.Utime.Nano() + times.Stime.Nano(), Mallocs: memory.Mallocs}, nil
 }

@@ -69,11 +69,10 @@ func open(tb testing.TB, name string) (network, string) {
 	var err error
 	if name == "memory" {
 		if shared.servers == nil {
-			if shared.servers, err = serveMemory(w); err != nil {
+			if shared.servers, err = newServers(w, true); err != nil {
 				tb.Fatal(err)
 			}
 		}
-
 		return memory{shared.servers}, shared.token
 	}
 	if shared.child == nil {
@@ -85,7 +84,6 @@ func open(tb testing.TB, name string) (network, string) {
 	if name == "tcp+tls" {
 		security = withTLS
 	}
-
 	return tcp{shared.child, security}, shared.token
 }
 
@@ -118,10 +116,8 @@ func startChild(w world) (*child, error) {
 	}
 	if err := c.read(&c.hello); err != nil {
 		c.stop()
-
 		return nil, err
 	}
-
 	return c, nil
 }
 
@@ -130,7 +126,6 @@ func (c *child) read(into any) error {
 	if err != nil {
 		return err
 	}
-
 	return json.Unmarshal(line, into)
 }
 
@@ -160,7 +155,6 @@ func (n tcp) dial(side string) (*grpc.ClientConn, error) {
 		roots.AddCert(certificate)
 		transport = credentials.NewTLS(&tls.Config{RootCAs: roots, ServerName: serverName, MinVersion: tls.VersionTLS13})
 	}
-
 	return grpc.NewClient(address, grpc.WithTransportCredentials(transport))
 }
 
@@ -174,7 +168,6 @@ func (n tcp) used(collect bool) (usage, error) {
 	}
 	var u usage
 	err := n.child.read(&u)
-
 	return u, err
 }
 
@@ -183,7 +176,6 @@ type memory struct{ servers *servers }
 
 func (n memory) dial(side string) (*grpc.ClientConn, error) {
 	listener := n.servers.listeners[side]
-
 	return grpc.NewClient("passthrough:///"+side, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
 }

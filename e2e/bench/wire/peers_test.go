@@ -30,10 +30,8 @@ func newMiddleware(verify func(token string) (any, error)) []grpc.ServerOption {
 		if err != nil {
 			return nil, status.Error(codes.Unauthenticated, "the token is invalid")
 		}
-
 		return context.WithValue(ctx, claimsKey{}, claims), nil
 	}
-
 	return []grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(auth.UnaryServerInterceptor(authenticate)),
 		grpc.ChainStreamInterceptor(auth.StreamServerInterceptor(authenticate)),
@@ -43,7 +41,6 @@ func newMiddleware(verify func(token string) (any, error)) []grpc.ServerOption {
 func fetchKeys(w world) (jwk.Set, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
 	defer cancel()
-
 	return jwk.Fetch(ctx, w.JWKSURL)
 }
 
@@ -53,7 +50,6 @@ func newJWX(w world) ([]grpc.ServerOption, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	return newMiddleware(func(token string) (any, error) {
 		return jwxjwt.ParseString(token, jwxjwt.WithKeySet(keys), jwxjwt.WithIssuer(w.Issuer), jwxjwt.WithAudience(audience))
 	}), nil
@@ -76,10 +72,8 @@ func newGolangJWT(w world) ([]grpc.ServerOption, error) {
 	}
 	find := func(t *jwt.Token) (any, error) {
 		kid, _ := t.Header["kid"].(string)
-
 		return keys[kid], nil
 	}
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithIssuer(w.Issuer), jwt.WithAudience(audience), jwt.WithExpirationRequired())
-
 	return newMiddleware(func(token string) (any, error) { return parser.Parse(token, find) }), nil
 }

@@ -31,55 +31,44 @@ type servers struct {
 	closers     []func()
 }
 
-// serveTCP serves every side on loopback, with TLS and without.
-func serveTCP(w world) (*servers, error) {
-	certificate, err := credentialstest.NewCertificate("server", serverName)
-	if err != nil {
+// newServers serves every side: on loopback, with TLS and without, or on an
+// in-memory network.
+func newServers(w world, inMemory bool) (*servers, error) {
+	s := &servers{addresses: map[string]string{}, listeners: map[string]*bufconn.Listener{}}
+	var err error
+	if s.certificate, err = credentialstest.NewCertificate("server", serverName); err != nil {
 		return nil, err
 	}
-	s := &servers{addresses: map[string]string{}, certificate: certificate}
 	for _, name := range sideNames {
-		options, err := newSide(name, w, &s.closers)
-		if err != nil {
+		if err := s.add(name, w, inMemory); err != nil {
 			s.close()
-
 			return nil, err
 		}
-		for _, security := range []string{plain, withTLS} {
-			var listening net.ListenConfig
-			listener, err := listening.Listen(context.Background(), "tcp", "127.0.0.1:0")
-			if err != nil {
-				s.close()
-
-				return nil, err
-			}
-			s.addresses[name+" "+security] = listener.Addr().String()
-			all := slices.Clip(options)
-			if security == withTLS {
-				all = append(all, grpc.Creds(credentials.NewServerTLSFromCert(&certificate)))
-			}
-			s.serve(listener, all)
-		}
 	}
-
 	return s, nil
 }
 
-// serveMemory serves every side on an in-memory network.
-func serveMemory(w world) (*servers, error) {
-	s := &servers{listeners: map[string]*bufconn.Listener{}}
-	for _, name := range sideNames {
-		options, err := newSide(name, w, &s.closers)
-		if err != nil {
-			s.close()
-
-			return nil, err
-		}
+func (s *servers) add(name string, w world, inMemory bool) error {
+	options, err := newSide(name, w, &s.closers)
+	if err != nil {
+		return err
+	}
+	if inMemory {
 		s.listeners[name] = bufconn.Listen(bufferBytes)
 		s.serve(s.listeners[name], options)
+		return nil
 	}
-
-	return s, nil
+	secure := append(slices.Clip(options), grpc.Creds(credentials.NewServerTLSFromCert(&s.certificate)))
+	for security, options := range map[string][]grpc.ServerOption{plain: options, withTLS: secure} {
+		var listening net.ListenConfig
+		listener, err := listening.Listen(context.Background(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		s.addresses[name+" "+security] = listener.Addr().String()
+		s.serve(listener, options)
+	}
+	return nil
 }
 
 func (s *servers) serve(listener net.Listener, options []grpc.ServerOption) {

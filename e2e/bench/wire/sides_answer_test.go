@@ -56,6 +56,5 @@ func pick(is bool, yes, no codes.Code) codes.Code {
 	if is {
 		return yes
 	}
-
 	return no
 }

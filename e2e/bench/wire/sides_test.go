@@ -76,7 +76,6 @@ func newUsher(w world, messages authzv1.MessageCheck, closers *[]func()) ([]grpc
 	if err != nil {
 		return nil, err
 	}
-
 	return auth.ServerOptions(), nil
 }
 

@@ -31,7 +31,6 @@ func windowLength(tb testing.TB) time.Duration {
 	if err != nil {
 		tb.Fatal(err)
 	}
-
 	return d
 }
 
@@ -53,7 +52,6 @@ func unary(callers int) load {
 				for time.Now().Before(end) {
 					if _, err := client.Ping(ctx, request); err != nil {
 						failed.Store(&err)
-
 						return
 					}
 					n++
@@ -65,7 +63,6 @@ func unary(callers int) load {
 		if err := failed.Load(); err != nil {
 			return 0, *err
 		}
-
 		return calls.Load(), nil
 	}
 }
@@ -80,12 +77,10 @@ func messages(ctx context.Context, conn *grpc.ClientConn, during time.Duration) 
 	for end := time.Now().Add(during); time.Now().Before(end); {
 		if err := stream.Send(message); err != nil {
 			_, err = stream.CloseAndRecv() // which has the reason
-
 			return 0, err
 		}
 	}
 	answer, err := stream.CloseAndRecv()
-
 	return int64(answer.GetCounter()), err
 }
 
@@ -116,14 +111,12 @@ func newSideConn(tb testing.TB, n network, name, token string, l load) *side {
 	if _, err := s.run(windowLength(tb) / 4); err != nil {
 		tb.Fatalf("%s: %v", name, err)
 	}
-
 	return s
 }
 
 func (s *side) run(during time.Duration) (int64, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, callTimeout)
 	defer cancel()
-
 	return s.load(ctx, s.conn, during)
 }
 
@@ -145,7 +138,6 @@ func (s *side) measure(tb testing.TB) window {
 	if err != nil {
 		tb.Fatal(err)
 	}
-
 	return window{
 		rate:    float64(n) / took.Seconds(),
 		cpu:     float64(after.CPU-before.CPU) / float64(n),

@@ -35,6 +35,5 @@ func issue() (*credentialstest.Issuer, string, error) {
 		claims["roles"] = []string{strings.Repeat("r", missing)}
 		token = issuer.Mint(claims)
 	}
-
 	return issuer, token, nil
 }
