@@ -61,11 +61,12 @@ type holdingContext struct {
 
 // Value implements [context.Context].
 func (c *holdingContext) Value(key any) any {
-	if key == transportKey {
+	switch key {
+	case transportKey, compressorKey{}:
 		return &c.held
+	default:
+		return c.callContext.Value(key)
 	}
-
-	return c.callContext.Value(key)
 }
 
 // sessionOver is in the place of the session once the call is over, if no session
@@ -138,6 +139,8 @@ func (c *streamContext) Value(key any) any {
 		return c.stream.session()
 	case transportKey:
 		return streamTransport{c.stream}
+	case compressorKey{}:
+		return c.stream
 	default:
 		return c.callContext.Value(key)
 	}
@@ -172,7 +175,7 @@ type engineContext struct {
 // Value implements [context.Context].
 func (c engineContext) Value(key any) any {
 	switch key {
-	case incomingKey, transportKey, peerKey, beneathKey{}:
+	case incomingKey, transportKey, peerKey, beneathKey{}, compressorKey{}:
 		return nil
 	default:
 		return c.Context.Value(key)
