@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+
+	"github.com/usher-auth/usher/credentials/verify"
 )
 
 const (
@@ -111,13 +113,20 @@ func (s *guardedStream) reverify(ctx context.Context, v *verdict) error {
 	if err != nil {
 		return err
 	}
-	if now, then := principal, v.principal; now.Issuer() != then.Issuer() || now.Subject() != then.Subject() || now.ClientID() != then.ClientID() {
+	if !same(principal, v.principal) {
 		return s.owner.refusals.make(ReasonTokenInvalid, errOtherPrincipal, extras{challenge: &challenge{err: errorInvalidToken}})
 	}
 	v.principal = principal
 	s.renew(principal)
 
 	return nil
+}
+
+// same reports whether two principals are one caller: by all that says who it is to
+// rules, subjects and handlers.
+func same(a, b *verify.Principal) bool {
+	return a.Issuer() == b.Issuer() && a.IssuerName() == b.IssuerName() &&
+		a.Subject() == b.Subject() && a.ClientID() == b.ClientID() && a.Kind() == b.Kind()
 }
 
 func (s *guardedStream) reauthorize(ctx context.Context, v *verdict) error {
