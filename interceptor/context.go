@@ -32,6 +32,7 @@ var (
 	sessionKey   = authz.SessionKey()
 	transportKey = keyOf(func(ctx context.Context) { grpc.ServerTransportStreamFromContext(ctx) })
 	incomingKey  = keyOf(func(ctx context.Context) { metadata.ValueFromIncomingContext(ctx, authorizationKey) })
+	outgoingKey  = keyOf(func(ctx context.Context) { metadata.FromOutgoingContext(ctx) })
 	peerKey      = keyOf(func(ctx context.Context) { peer.FromContext(ctx) })
 )
 
@@ -165,9 +166,10 @@ func (c publicContext) Value(key any) any {
 }
 
 // engineContext is the context of a request to the engine. An engine in this
-// process could take the caller's token from the call's metadata, its certificate
-// from the peer, and write to the caller through the transport stream: it gets none
-// of them. What else the call's context has, such as a trace's span, stays.
+// process could take the caller's token from the call's metadata, or send it on
+// where the handler has put it for further services, take its certificate from the
+// peer, write to the caller through the transport stream, and grant in the handler's
+// session: it gets none of them. What else the call's context has, such as a trace's span, stays.
 type engineContext struct {
 	context.Context //nolint:containedctx // it is a context
 }
@@ -175,7 +177,7 @@ type engineContext struct {
 // Value implements [context.Context].
 func (c engineContext) Value(key any) any {
 	switch key {
-	case incomingKey, transportKey, peerKey, beneathKey{}, compressorKey{}:
+	case incomingKey, outgoingKey, transportKey, peerKey, principalKey, sessionKey, beneathKey{}, compressorKey{}:
 		return nil
 	default:
 		return c.Context.Value(key)

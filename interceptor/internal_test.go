@@ -17,7 +17,7 @@ import (
 // its transport would let output pass.
 func TestContextKeysAreLearned(t *testing.T) {
 	for name, key := range map[string]any{
-		"principal": principalKey, "session": sessionKey, "transport": transportKey, "incoming metadata": incomingKey, "peer": peerKey,
+		"principal": principalKey, "session": sessionKey, "transport": transportKey, "incoming metadata": incomingKey, "outgoing metadata": outgoingKey, "peer": peerKey,
 	} {
 		if key == nil {
 			t.Errorf("the key of the %s is not known", name)
