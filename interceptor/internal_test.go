@@ -67,13 +67,14 @@ func FuzzWithoutChallenge(f *testing.F) {
 	f.Add("www-authenticate", `Bearer error="invalid_token"`, "other")
 	f.Add("WWW-Authenticate", `bearer ERROR=Invalid_Token`, `Basic`)
 	f.Add("Www-authenticate", `Basic realm="x", Bearer error="invalid\_token"`, `Negotiate YWJj==`)
+	f.Add("www-authent\u0130cate", `Bearer error="invalid_token"`, "other") // gRPC makes an i of it
 	f.Fuzz(func(t *testing.T, key, first, second string) {
 		before := metadata.MD{key: {first, second}, "www-authenticate": {second, first}, "other": {first}}
 		original := before.Copy()
 		md := withoutChallenge(before)
 		for name, values := range md {
 			for _, value := range values {
-				if strings.EqualFold(name, challengeKey) && strings.Contains(strings.ToLower(value), "bearer") {
+				if strings.ToLower(name) == challengeKey && strings.Contains(strings.ToLower(value), "bearer") {
 					t.Errorf("%s: %q is left", name, value)
 				}
 			}
@@ -83,7 +84,7 @@ func FuzzWithoutChallenge(f *testing.F) {
 		}
 		for name, values := range original {
 			for _, value := range values {
-				if strings.EqualFold(name, challengeKey) && strings.Contains(strings.ToLower(value), "bearer") {
+				if strings.ToLower(name) == challengeKey && strings.Contains(strings.ToLower(value), "bearer") {
 					continue
 				}
 				if !slices.Contains(md[name], value) {
