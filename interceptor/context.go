@@ -47,6 +47,8 @@ func (c *callContext) Value(key any) any {
 		return unaryTransport{c.Context}
 	case beneathKey{}:
 		return c.Context
+	case compressorKey{}:
+		return nil // not that of a call around this one
 	default:
 		return c.Context.Value(key)
 	}
@@ -159,6 +161,8 @@ func (c publicContext) Value(key any) any {
 		return unaryTransport{c.Context}
 	case beneathKey{}:
 		return c.Context
+	case compressorKey{}:
+		return nil // not that of a call around this one
 	default:
 	}
 

@@ -36,6 +36,23 @@ func TestContextKeysAreLearned(t *testing.T) {
 	}
 }
 
+// A call whose context comes from another call's, in one process, has its own
+// compressor, or none.
+func TestContextHidesTheCompressorOfAnotherCall(t *testing.T) {
+	around := &holdingContext{}
+	around.Context = context.Background()
+	for name, ctx := range map[string]context.Context{
+		"unary": &callContext{Context: around}, "public": publicContext{around}, "engine": engineContext{around},
+	} {
+		if _, ok := ctx.Value(compressorKey{}).(compressorHolder); ok {
+			t.Errorf("%s: a choice is held by another call", name)
+		}
+	}
+	if _, ok := around.Value(compressorKey{}).(compressorHolder); !ok {
+		t.Error("a held call doesn't hold the choice")
+	}
+}
+
 // Keys that a transport didn't write in lower case are still one credential.
 func TestAuthorizationInAnyCase(t *testing.T) {
 	ctx := metadata.NewIncomingContext(t.Context(), metadata.MD{"Authorization": {"Bearer x"}})
