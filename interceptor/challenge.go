@@ -78,10 +78,12 @@ func writeQuoted(b *strings.Builder, value string) {
 // otherwise make its own caller throw away a good token, and call again. The name
 // of a scheme can't be escaped (RFC 9110 §11.1), so a value without it holds no
 // such challenge; one that has it anywhere is dropped, rather than parsed as a
-// client may or may not do. It copies only when something is dropped.
+// client may or may not do. Keys become lower case as gRPC makes them so, which has
+// more of them for one than a comparison without case. It copies only when something
+// is dropped.
 func withoutChallenge(md metadata.MD) metadata.MD {
 	for key, values := range md {
-		if !strings.EqualFold(key, challengeKey) || !slices.ContainsFunc(values, namesBearer) {
+		if strings.ToLower(key) != challengeKey || !slices.ContainsFunc(values, namesBearer) {
 			continue
 		}
 		kept := slices.DeleteFunc(slices.Clone(values), namesBearer)

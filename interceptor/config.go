@@ -19,7 +19,9 @@ type Config struct {
 	// constructed it closes it, after the server has stopped. A panic in it, or
 	// an answer that is neither principal nor error, refuses the call with
 	// MISCONFIGURED; one of your own runs in a goroutine of its own, is left when
-	// the call's context ends, and one that calls runtime.Goexit is UNAVAILABLE.
+	// the call's context ends, and one that calls runtime.Goexit is UNAVAILABLE. It
+	// must heed that context: each call that it outlasts leaves a goroutine behind.
+	// A principal of it that is no longer valid is TOKEN_EXPIRED.
 	Verifier verify.Verifier
 	// Engine decides the checks of the rules. Required if any rule has one.
 	Engine authz.Engine

@@ -32,6 +32,7 @@ var (
 	sessionKey   = authz.SessionKey()
 	transportKey = keyOf(func(ctx context.Context) { grpc.ServerTransportStreamFromContext(ctx) })
 	incomingKey  = keyOf(func(ctx context.Context) { metadata.ValueFromIncomingContext(ctx, authorizationKey) })
+	outgoingKey  = keyOf(func(ctx context.Context) { metadata.FromOutgoingContext(ctx) })
 	peerKey      = keyOf(func(ctx context.Context) { peer.FromContext(ctx) })
 )
 
@@ -46,6 +47,8 @@ func (c *callContext) Value(key any) any {
 		return unaryTransport{c.Context}
 	case beneathKey{}:
 		return c.Context
+	case compressorKey{}:
+		return nil // not that of a call around this one
 	default:
 		return c.Context.Value(key)
 	}
@@ -61,11 +64,12 @@ type holdingContext struct {
 
 // Value implements [context.Context].
 func (c *holdingContext) Value(key any) any {
-	if key == transportKey {
+	switch key {
+	case transportKey, compressorKey{}:
 		return &c.held
+	default:
+		return c.callContext.Value(key)
 	}
-
-	return c.callContext.Value(key)
 }
 
 // sessionOver is in the place of the session once the call is over, if no session
@@ -138,6 +142,8 @@ func (c *streamContext) Value(key any) any {
 		return c.stream.session()
 	case transportKey:
 		return streamTransport{c.stream}
+	case compressorKey{}:
+		return c.stream
 	default:
 		return c.callContext.Value(key)
 	}
@@ -155,6 +161,8 @@ func (c publicContext) Value(key any) any {
 		return unaryTransport{c.Context}
 	case beneathKey{}:
 		return c.Context
+	case compressorKey{}:
+		return nil // not that of a call around this one
 	default:
 	}
 
@@ -162,9 +170,10 @@ func (c publicContext) Value(key any) any {
 }
 
 // engineContext is the context of a request to the engine. An engine in this
-// process could take the caller's token from the call's metadata, its certificate
-// from the peer, and write to the caller through the transport stream: it gets none
-// of them. What else the call's context has, such as a trace's span, stays.
+// process could take the caller's token from the call's metadata, or send it on
+// where the handler has put it for further services, take its certificate from the
+// peer, write to the caller through the transport stream, and grant in the handler's
+// session: it gets none of them. What else the call's context has, such as a trace's span, stays.
 type engineContext struct {
 	context.Context //nolint:containedctx // it is a context
 }
@@ -172,7 +181,7 @@ type engineContext struct {
 // Value implements [context.Context].
 func (c engineContext) Value(key any) any {
 	switch key {
-	case incomingKey, transportKey, peerKey, beneathKey{}:
+	case incomingKey, outgoingKey, transportKey, peerKey, principalKey, sessionKey, beneathKey{}, compressorKey{}:
 		return nil
 	default:
 		return c.Context.Value(key)

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/peer"
 
 	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/credentials/verify"
 	"github.com/usher-auth/usher/interceptor"
 )
 
@@ -52,6 +53,18 @@ func (e *nosy) Check(ctx context.Context, batch authz.Batch) (authz.Result, erro
 	if grpc.SetHeader(ctx, metadata.Pairs("engine", "was here")) == nil || grpc.SetTrailer(ctx, metadata.Pairs("engine", "was here")) == nil {
 		e.found = append(e.found, "a way to write to the caller")
 	}
+	if md, ok := metadata.FromOutgoingContext(ctx); ok && md.Len() > 0 {
+		e.found = append(e.found, "what the handler sends to others")
+	}
+	if _, ok := verify.FromContext(ctx); ok {
+		e.found = append(e.found, "the principal")
+	}
+	if _, ok := authz.FromContext(ctx); ok || authz.EmptyFromContext(ctx) == nil {
+		e.found = append(e.found, "the session")
+	}
+	if interceptor.SetSendCompressor(ctx, "gzip") == nil {
+		e.found = append(e.found, "the choice of a compressor")
+	}
 	if ctx.Value(traced{}) != "span" {
 		e.found = append(e.found, "no span")
 	}
@@ -70,7 +83,9 @@ type checking struct {
 }
 
 func (c *checking) Ping(ctx context.Context, r *testpb.PingRequest) (*testpb.PingResponse, error) {
-	if err := authz.CheckFromContext(ctx, "document:1", "viewer"); err != nil {
+	// A handler that calls further services has the caller's token in its context.
+	onward := metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+aliceToken)
+	if err := authz.CheckFromContext(onward, "document:1", "viewer"); err != nil {
 		return nil, err
 	}
 	if _, ok := metadata.FromIncomingContext(ctx); !ok {

@@ -1,8 +1,10 @@
 package interceptor_test
 
 import (
+	"context"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/testing/testpb"
 	"google.golang.org/grpc/codes"
 
+	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/interceptor"
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
@@ -82,6 +85,67 @@ func TestRow65AStreamOfTooManyObjectsIsRefused(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Row 65: a caller can't put a recheck off by naming many objects: they are asked
+// about several at a time, and a denial of one is what the refusal tells.
+func TestRow65ManyObjectsDoNotDelayTheRecheck(t *testing.T) {
+	const (
+		interval = 10 * time.Second
+		latency  = 100 * time.Millisecond
+		objects  = 400
+	)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		engine := &delayed{world: w}
+		set := byValue()
+		set["PingStream"] = rechecked(check("document:{value}"), interval)
+		s := start(t, w, setupConfig{rules: set, inMemory: true, config: func(c *interceptor.Config) { c.Engine = engine }})
+		stream, err := s.PingStream(patient(t, aliceToken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range objects {
+			id := strconv.Itoa(i)
+			w.allow("document:" + id + "#viewer@user:alice")
+			if err := name(stream, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		engine.by.Store(int64(latency))
+		before := len(w.decided())
+		time.Sleep(2*interval - time.Second)
+		rechecks := w.decided()[before:]
+		if len(rechecks) != 1 || !rechecks[0].Allowed() || rechecks[0].Duration > interval {
+			t.Errorf("rechecked: %+v", rechecks)
+		}
+		w.revoke("document:7#viewer@user:alice")
+		began := time.Now()
+		_, err = stream.Recv()
+		wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+		if took := time.Since(began); took > interval {
+			t.Errorf("noticed after %v", took)
+		}
+		if events := w.decided(); events[len(events)-1].Decision.Allowed() {
+			t.Error("the refusal has the decision of another object")
+		}
+	})
+}
+
+// delayed is an engine that takes its time.
+type delayed struct {
+	*world
+
+	by atomic.Int64
+}
+
+func (d *delayed) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
+	select {
+	case <-time.After(time.Duration(d.by.Load())):
+		return d.world.Check(ctx, batch)
+	case <-ctx.Done():
+		return authz.Result{}, ctx.Err()
 	}
 }
 

@@ -1,12 +1,16 @@
 package interceptor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
+
+	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/credentials/verify"
 )
 
 const (
@@ -14,6 +18,8 @@ const (
 	// of them is asked about again at every interval; one that was forgotten could
 	// be revoked without anybody noticing, so a further one is refused.
 	maxLive = 1024
+	// maxAsking is how many of them a recheck asks about at once.
+	maxAsking = 8
 	// maxLiveBytes bounds the memory of the same.
 	maxLiveBytes = 1 << 20
 )
@@ -21,6 +27,8 @@ const (
 var (
 	// errOtherPrincipal is a token that stands for somebody else than it did.
 	errOtherPrincipal = errors.New("interceptor: the token stands for another principal than when the stream began")
+	// errUnasked is an object without a verdict.
+	errUnasked = errors.New("interceptor: a recheck has not asked about every object")
 	// errTooManyLive is a stream that would have to forget an object.
 	errTooManyLive = errors.New("interceptor: the stream names more objects than its rechecks can ask about")
 )
@@ -111,13 +119,20 @@ func (s *guardedStream) reverify(ctx context.Context, v *verdict) error {
 	if err != nil {
 		return err
 	}
-	if now, then := principal, v.principal; now.Issuer() != then.Issuer() || now.Subject() != then.Subject() || now.ClientID() != then.ClientID() {
+	if !same(principal, v.principal) {
 		return s.owner.refusals.make(ReasonTokenInvalid, errOtherPrincipal, extras{challenge: &challenge{err: errorInvalidToken}})
 	}
 	v.principal = principal
 	s.renew(principal)
 
 	return nil
+}
+
+// same reports whether two principals are one caller: by all that says who it is to
+// rules, subjects and handlers.
+func same(a, b *verify.Principal) bool {
+	return a.Issuer() == b.Issuer() && a.IssuerName() == b.IssuerName() &&
+		a.Subject() == b.Subject() && a.ClientID() == b.ClientID() && a.Kind() == b.Kind()
 }
 
 func (s *guardedStream) reauthorize(ctx context.Context, v *verdict) error {
@@ -129,18 +144,66 @@ func (s *guardedStream) reauthorize(ctx context.Context, v *verdict) error {
 
 		return err
 	}
-	for key, message := range s.live.all() {
-		call.Message = message
-		at := time.Now()
-		if v.decision, err = s.method.Authorize(ctx, &call); err != nil {
-			return err
+	return s.reauthorizeLive(ctx, v, call)
+}
+
+// reauthorizeLive asks about the live messages, several at a time: a caller that has
+// named many objects must not put off when its stream ends.
+func (s *guardedStream) reauthorizeLive(ctx context.Context, v *verdict, call authz.Call) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var (
+		asking  sync.WaitGroup
+		mu      sync.Mutex
+		granted int
+		failed  error
+		caught  any
+	)
+	messages, places := s.live.all(), make(chan struct{}, maxAsking)
+	for key, message := range messages {
+		places <- struct{}{}
+		if ctx.Err() != nil {
+			break
 		}
-		if err = s.live.grant(key, message, at); err != nil {
-			return err
-		}
+		asking.Go(func() {
+			defer func() { <-places }()
+			about, at := call, time.Now()
+			about.Message = message
+			decision, value, err := s.authorizeContained(ctx, &about)
+			if err == nil && value == nil {
+				err = s.live.grant(key, message, at)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if failed != nil || caught != nil {
+				return // the others fail because the first did
+			}
+			if v.decision, failed, caught = decision, err, value; err != nil || value != nil {
+				cancel()
+
+				return
+			}
+			granted++
+		})
+	}
+	asking.Wait()
+	if caught != nil {
+		panic(caught)
+	}
+	if failed == nil && granted < len(messages) {
+		return cmp.Or(ctx.Err(), errUnasked)
 	}
 
-	return nil
+	return failed
+}
+
+// authorizeContained decides a call, and returns what a panic has, to be raised again
+// in the call's own goroutine.
+func (s *guardedStream) authorizeContained(ctx context.Context, call *authz.Call) (decision *authz.Decision, value any, err error) {
+	defer func() { value = recover() }()
+	decision, err = s.method.Authorize(ctx, call)
+
+	return decision, nil, err
 }
 
 // authorizeMessage decides about one message of a stream.

@@ -80,6 +80,7 @@ type guardedStream struct {
 	header     metadata.MD // held until spoken
 	trailer    metadata.MD // held until spoken, or to the end
 	sendHeader bool        // the handler has asked for its header to be sent
+	compressor string      // held until spoken; "": the handler has chosen none
 }
 
 // Context returns the handler's context: canceled when the call ends, for
@@ -229,6 +230,29 @@ func (s *guardedStream) setTrailer(md metadata.MD) error {
 	return nil
 }
 
+// setSendCompressor chooses the compressor of messages, or holds the choice as long
+// as the header, which tells it.
+func (s *guardedStream) setSendCompressor(name string) error {
+	beneath := s.ctx.Context
+	if held, err := s.hold(func() error { return s.holdCompressor(beneath, name) }); held {
+		return err
+	}
+
+	return grpc.SetSendCompressor(beneath, name)
+}
+
+func (s *guardedStream) holdCompressor(beneath context.Context, name string) error {
+	if s.sendHeader {
+		return errHeaderSent
+	}
+	if err := usable(beneath, name); err != nil {
+		return err
+	}
+	s.compressor = name
+
+	return nil
+}
+
 // hold runs keep, which stores metadata, if the handler's output is still held.
 // It reports whether the metadata needs no further step.
 func (s *guardedStream) hold(keep func() error) (bool, error) {
@@ -294,7 +318,11 @@ func (s *guardedStream) speakLocked() error {
 		return nil
 	}
 	var err error
+	if s.compressor != "" {
+		err = grpc.SetSendCompressor(s.ctx.Context, s.compressor)
+	}
 	switch {
+	case err != nil:
 	case s.sendHeader:
 		err = s.ServerStream.SendHeader(s.header)
 	case len(s.header) > 0:

@@ -271,6 +271,14 @@ func TestRow65Recheck(t *testing.T) {
 			t.Helper()
 			w.setToken(aliceToken, principal(t, "mallory", time.Hour))
 		}, codes.Unauthenticated, interceptor.ReasonTokenInvalid},
+		{"a user's token that is a service's now is UNAUTHENTICATED", authenticated(), func(t *testing.T, w *world) {
+			t.Helper()
+			w.setToken(aliceToken, alike(t, verify.WithKind(verify.KindService)))
+		}, codes.Unauthenticated, interceptor.ReasonTokenInvalid},
+		{"a token whose issuer has another name now is UNAUTHENTICATED", authenticated(), func(t *testing.T, w *world) {
+			t.Helper()
+			w.setToken(aliceToken, alike(t, verify.WithIssuerName("other")))
+		}, codes.Unauthenticated, interceptor.ReasonTokenInvalid},
 		{"an engine without an answer is UNAVAILABLE, not a grant", check("document:{value}"), func(_ *testing.T, w *world) { w.failEngine(errors.New("down")) }, codes.Unavailable, interceptor.ReasonEngineUnavailable},
 		{"a verifier without an answer is UNAVAILABLE", authenticated(), func(_ *testing.T, w *world) {
 			w.failVerifier(&verify.Error{Kind: verify.DependencyFault, Reason: verify.ReasonVerifierUnavailable})
@@ -303,6 +311,17 @@ func TestRow65Recheck(t *testing.T) {
 			})
 		})
 	}
+}
+
+// alike is a principal with alice's issuer, subject and client, but for the option.
+func alike(t *testing.T, option verify.PrincipalOption) *verify.Principal {
+	t.Helper()
+	p, err := verify.NewPrincipal(map[string]any{"iss": issuer, "sub": "alice", "client_id": "app"}, option)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return p
 }
 
 // A stream whose token says no end lives from recheck to recheck.

@@ -2,10 +2,13 @@ package interceptor
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
@@ -16,6 +19,9 @@ var errNoTransport = status.Error(codes.Internal, "interceptor: the context has 
 
 // errHeaderSent is what gRPC says of a header after the header.
 var errHeaderSent = status.Error(codes.Internal, "interceptor: the header was sent already")
+
+// errCompressor is a compressor that answers can't have.
+var errCompressor = errors.New("interceptor: the compressor isn't registered, or the caller doesn't support it")
 
 // unaryTransport is what grpc.SetHeader, SendHeader, SetTrailer and Method find
 // in the context of a unary handler: the call's own transport, less what a
@@ -65,11 +71,12 @@ func (t unaryTransport) SetTrailer(md metadata.MD) error {
 type heldMetadata struct {
 	unaryTransport
 
-	mu      sync.Mutex
-	header  metadata.MD
-	trailer metadata.MD
-	sent    bool
-	over    bool
+	mu         sync.Mutex
+	header     metadata.MD
+	trailer    metadata.MD
+	compressor string
+	sent       bool
+	over       bool
 }
 
 func (h *heldMetadata) SetHeader(md metadata.MD) error { return h.holdHeader(md, false) }
@@ -98,6 +105,21 @@ func (h *heldMetadata) SetTrailer(md metadata.MD) error {
 	return nil
 }
 
+// setSendCompressor holds the choice of a compressor, which a header tells.
+func (h *heldMetadata) setSendCompressor(name string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.over || h.sent {
+		return errHeaderSent
+	}
+	if err := usable(h.ctx, name); err != nil {
+		return err
+	}
+	h.compressor = name
+
+	return nil
+}
+
 // finish sends what was held, or drops it.
 func (h *heldMetadata) finish(drop bool) error {
 	h.mu.Lock()
@@ -105,6 +127,11 @@ func (h *heldMetadata) finish(drop bool) error {
 	h.over = true
 	if drop {
 		return nil
+	}
+	if h.compressor != "" {
+		if err := grpc.SetSendCompressor(h.ctx, h.compressor); err != nil {
+			return err
+		}
 	}
 	if len(h.header) > 0 {
 		if err := h.unaryTransport.SetHeader(h.header); err != nil {
@@ -146,8 +173,13 @@ func (s publicStream) SendHeader(md metadata.MD) error {
 func (s publicStream) SetTrailer(md metadata.MD) { s.ServerStream.SetTrailer(withoutChallenge(md)) }
 
 // SetSendCompressor is grpc.SetSendCompressor for a handler's context: that one
-// wants gRPC's own transport stream, and a guarded call's is wrapped.
+// wants gRPC's own transport stream, and a guarded call's is wrapped. The choice is
+// held for as long as the handler's header is, which tells it.
 func SetSendCompressor(ctx context.Context, name string) error {
+	if holder, ok := ctx.Value(compressorKey{}).(compressorHolder); ok {
+		return holder.setSendCompressor(name)
+	}
+
 	return grpc.SetSendCompressor(beneath(ctx), name)
 }
 
@@ -166,4 +198,24 @@ func beneath(ctx context.Context) context.Context {
 	}
 
 	return ctx
+}
+
+// compressorHolder holds a handler's choice of a compressor.
+type compressorHolder interface{ setSendCompressor(name string) error }
+
+// compressorKey asks a handler's context for its compressorHolder.
+type compressorKey struct{}
+
+// usable returns why grpc.SetSendCompressor would refuse the compressor, which it
+// can be asked only once.
+func usable(ctx context.Context, name string) error {
+	names, err := grpc.ClientSupportedCompressors(ctx)
+	switch {
+	case err != nil:
+		return err
+	case name == encoding.Identity, encoding.GetCompressor(name) != nil && slices.Contains(names, name):
+		return nil
+	default:
+		return errCompressor
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/credentials/verify"
@@ -23,6 +24,13 @@ var (
 var errVerifierGone = &verify.Error{
 	Kind: verify.DependencyFault, Reason: verify.ReasonVerifierUnavailable,
 	Err: errors.New("interceptor: the verifier called runtime.Goexit"),
+}
+
+// errPrincipalOver is a principal of a verifier that remembers its principals, and
+// this one too long.
+var errPrincipalOver = &verify.Error{
+	Kind: verify.CredentialFault, Reason: verify.ReasonTokenExpired,
+	Err: errors.New("interceptor: the verifier returned a principal whose time is over: exp, or what verify.WithValidUntil says"),
 }
 
 // isOurs reports whether the verifier is one of this module's: they check a
@@ -123,7 +131,34 @@ func (i *Interceptor) callVerifier(ctx context.Context, token string, req verify
 		}
 	}()
 
-	return i.verifier.Verify(ctx, token, req)
+	principal, err = i.verifier.Verify(ctx, token, req)
+	if i.verifierIsOurs {
+		return principal, err
+	}
+
+	return principal, judged(principal, err)
+}
+
+// judged returns what is wrong with the answer of a verifier of which nothing is
+// known. It reads the error as those do who get it, so that one that panics at it
+// does so where that is contained.
+func judged(principal *verify.Principal, err error) error {
+	switch {
+	case err != nil && holdsNil(err):
+		return errNoPrincipal
+	case err != nil:
+		_ = err.Error()
+		_ = errors.Is(err, errNoPrincipal)
+		_ = errors.As(err, new(*verify.Error))
+
+		return err
+	case principal == nil, *principal == verify.Principal{}:
+		return errNoPrincipal
+	case !time.Now().Before(principal.ValidUntil()):
+		return errPrincipalOver
+	default:
+		return nil
+	}
 }
 
 // callForeignVerifier asks a verifier of which nothing is known, in a goroutine of

@@ -106,6 +106,22 @@ type oddError struct{ text string }
 
 func (e *oddError) Error() string { return e.text }
 
+// unreadable is an error of which one method panics.
+type unreadable struct{ text, unwrap, is, as string }
+
+func (u unreadable) Error() string { return panicIf(u.text, "unreadable") }
+func (u unreadable) Unwrap() error { panicIf(u.unwrap, ""); return nil }
+func (u unreadable) Is(error) bool { panicIf(u.is, ""); return false }
+func (u unreadable) As(any) bool   { panicIf(u.as, ""); return false }
+
+func panicIf(value, otherwise string) string {
+	if value != "" {
+		panic(value)
+	}
+
+	return otherwise
+}
+
 func textOf(e *oddError) string { return e.text }
 
 func panicWith(value any) { panic(value) }
@@ -139,7 +155,16 @@ func TestVerifierThatMisbehavesRefusesOneCall(t *testing.T) {
 		"another nil error":              {func() (*verify.Principal, error) { return nil, (*oddError)(nil) }, codes.Internal, interceptor.ReasonMisconfigured, false},
 		"a refusal that is empty":        {func() (*verify.Principal, error) { return nil, &interceptor.Error{} }, codes.Internal, interceptor.ReasonMisconfigured, false},
 		"a wrapped nil refusal":          {func() (*verify.Principal, error) { return nil, fmt.Errorf("x: %w", (*interceptor.Error)(nil)) }, codes.Internal, interceptor.ReasonMisconfigured, false},
-		"an error and a principal":       {func() (*verify.Principal, error) { return good, errors.New(secret) }, codes.Internal, interceptor.ReasonMisconfigured, false},
+		"a principal that is empty":      {func() (*verify.Principal, error) { return &verify.Principal{}, nil }, codes.Internal, interceptor.ReasonMisconfigured, false},
+		"an error that can't be read":    {func() (*verify.Principal, error) { return nil, unreadable{text: secret} }, codes.Internal, interceptor.ReasonMisconfigured, true},
+		"an error that can't be opened":  {func() (*verify.Principal, error) { return nil, unreadable{unwrap: secret} }, codes.Internal, interceptor.ReasonMisconfigured, true},
+		"an error that can't be compared": {func() (*verify.Principal, error) {
+			return nil, fmt.Errorf("x: %w", unreadable{is: secret})
+		}, codes.Internal, interceptor.ReasonMisconfigured, true},
+		"an error that can't be taken for another": {func() (*verify.Principal, error) {
+			return nil, errors.Join(unreadable{as: secret})
+		}, codes.Internal, interceptor.ReasonMisconfigured, true},
+		"an error and a principal": {func() (*verify.Principal, error) { return good, errors.New(secret) }, codes.Internal, interceptor.ReasonMisconfigured, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -185,6 +210,35 @@ func TestVerifierThatMisbehavesRefusesOneCall(t *testing.T) {
 			}
 			if _, err := s.Ping(as(t, aliceToken), &testpb.PingRequest{Value: "1"}); err != nil {
 				t.Errorf("another caller: %v", err)
+			}
+		})
+	}
+}
+
+// A verifier of one's own that remembers its principals beyond their end lets
+// nobody in by them: unary calls end there as streams do.
+func TestRow64PrincipalThatIsOverIsRefused(t *testing.T) {
+	for name, until := range map[string]time.Duration{"just over": 0, "long over": -time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			over, err := verify.NewPrincipal(
+				map[string]any{"iss": issuer, "sub": "alice", "client_id": "app"}, verify.WithValidUntil(time.Now().Add(until)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.setToken(aliceToken, over)
+			s := start(t, w, setupConfig{rules: byValue()})
+			_, err = s.Ping(as(t, aliceToken), &testpb.PingRequest{Value: "1"})
+			wantStatus(t, err, codes.Unauthenticated, interceptor.ReasonTokenExpired)
+			_, err = s.PingEmpty(as(t, aliceToken), &testpb.PingEmptyRequest{})
+			wantStatus(t, err, codes.Unauthenticated, interceptor.ReasonTokenExpired)
+			list, err := s.PingList(as(t, aliceToken), &testpb.PingListRequest{Value: "1"})
+			if err == nil {
+				_, err = list.Recv()
+			}
+			wantStatus(t, err, codes.Unauthenticated, interceptor.ReasonTokenExpired)
+			if events := w.decided(); events[0].Err == nil || !strings.Contains(errors.Unwrap(events[0].Err).Error(), "WithValidUntil") {
+				t.Errorf("cause %v", events[0].Err)
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -32,7 +33,7 @@ import (
 func serveWire(t *testing.T, w *world, cfg setupConfig) string {
 	t.Helper()
 	auth := newInterceptor(t, w, cfg)
-	server := grpc.NewServer(auth.ServerOptions()...)
+	server := grpc.NewServer(append(slices.Clone(cfg.before), auth.ServerOptions()...)...)
 	testpb.RegisterTestServiceServer(server, cfg.impl)
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -222,7 +223,8 @@ func TestRow63DenialAndNotFoundAreTheSameBytes(t *testing.T) {
 	decides.OnDeny = authzv1.OnDeny_ON_DENY_NOT_FOUND
 	for policy, rule := range map[string]*authzv1.Rule{"check": hidden, "handler": decides} {
 		for style, say := range styles {
-			t.Run("row 63 "+policy+", "+style, func(t *testing.T) {
+			test := func(t *testing.T, around []grpc.ServerOption) {
+				t.Helper()
 				w := newWorld(t)
 				w.allow("document:missing#viewer@user:alice")
 				answerTo := func(ctx context.Context, stream grpc.ServerStream, value string) error {
@@ -235,6 +237,7 @@ func TestRow63DenialAndNotFoundAreTheSameBytes(t *testing.T) {
 					return say(ctx, stream)
 				}
 				address := serveWire(t, w, setupConfig{
+					before: around,
 					rules: rules{
 						"Ping": rule, "PingList": rule, "PingStream": rule, "PingClientStream": rule,
 						"PingEmpty": authenticated(), "PingError": authenticated(),
@@ -281,8 +284,33 @@ func TestRow63DenialAndNotFoundAreTheSameBytes(t *testing.T) {
 						}
 					}
 				}
-			})
+			}
+			t.Run("row 63 "+policy+", "+style, func(t *testing.T) { test(t, nil) })
+			t.Run("row 63 "+policy+", "+style+", behind a header of another interceptor", func(t *testing.T) { test(t, headed()) })
 		}
+	}
+}
+
+// headed are the options of a server on which another interceptor, around usher's,
+// sets a header of every answer, so that none is trailers alone.
+func headed() []grpc.ServerOption {
+	header := metadata.Pairs("request-id", "1")
+
+	return []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(func(ctx context.Context, r any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+			if err := grpc.SetHeader(ctx, header); err != nil {
+				return nil, err
+			}
+
+			return next(ctx, r)
+		}),
+		grpc.ChainStreamInterceptor(func(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+			if err := stream.SetHeader(header); err != nil {
+				return err
+			}
+
+			return next(srv, stream)
+		}),
 	}
 }
 
@@ -318,5 +346,56 @@ func TestRow63LaterDenialAndNotFoundAreTheSameBytes(t *testing.T) {
 	theirs := callWire(t, address, "PingStream", aliceToken, false, first, &testpb.PingStreamRequest{Value: "missing"})
 	if ours.data == 0 || !bytes.Equal(ours.raw, theirs.raw) {
 		t.Errorf("\nours    %v\ntheirs  %v", ours, theirs)
+	}
+}
+
+// A choice of a compressor that is held is a choice all the same: it holds for the
+// answer, and is refused when gRPC would refuse it.
+func TestHeldCompressorHoldsForTheAnswer(t *testing.T) {
+	hidden := &authzv1.Rule{Policy: check("document:{value}").GetPolicy(), OnDeny: authzv1.OnDeny_ON_DENY_NOT_FOUND}
+	set := byValue()
+	set["Ping"], set["PingStream"] = hidden, hidden
+	choose := func(ctx context.Context) error {
+		if err := interceptor.SetSendCompressor(ctx, "no-such-compressor"); err == nil {
+			return status.Error(codes.Aborted, "a compressor that isn't registered is taken")
+		}
+		if err := interceptor.SetSendCompressor(ctx, "gzip"); err != nil {
+			return err
+		}
+		if err := grpc.SendHeader(ctx, metadata.Pairs("said", "by the handler")); err != nil {
+			return err
+		}
+		if err := interceptor.SetSendCompressor(ctx, "identity"); err == nil {
+			return status.Error(codes.Aborted, "a compressor is taken after the header")
+		}
+
+		return nil
+	}
+	address := serveWire(t, newWorld(t), setupConfig{rules: set, impl: &scripted{
+		unary: func(ctx context.Context, _ *testpb.PingRequest) (*testpb.PingResponse, error) {
+			return &testpb.PingResponse{Value: "1"}, choose(ctx)
+		},
+		bidi: func(stream testpb.TestService_PingStreamServer) error {
+			if _, err := stream.Recv(); err != nil {
+				return err
+			}
+			if err := choose(stream.Context()); err != nil {
+				return err
+			}
+
+			return stream.Send(&testpb.PingStreamResponse{Value: "1"})
+		},
+	}})
+	for method, message := range map[string]proto.Message{
+		"Ping": &testpb.PingRequest{Value: "1"}, "PingStream": &testpb.PingStreamRequest{Value: "1"},
+	} {
+		got := callWire(t, address, method, aliceToken, true, message)
+		for _, want := range []hpack.HeaderField{
+			{Name: "grpc-encoding", Value: "gzip"}, {Name: "said", Value: "by the handler"}, {Name: "grpc-status", Value: "0"},
+		} {
+			if !slices.Contains(got.fields, want) {
+				t.Errorf("%s: no %v in %v", method, want, got)
+			}
+		}
 	}
 }
