@@ -219,6 +219,7 @@ func TestRow21aIssuerNamesThatCantBe(t *testing.T) {
 		"an address that no template has": {authz.Config{Subjects: sub, Issuers: []string{"https://issuer.example"}}, match("{text}", "{$sub}"), ""},
 		"a doubled name":                  {authz.Config{Subjects: both, Issuers: []string{"a", "b", "a"}}, nil, `Issuers: "a" stands twice`},
 		"an empty name":                   {authz.Config{Subjects: sub, Issuers: []string{""}}, nil, "Issuers: a name is empty"},
+		"subjects of no issuer":           {authz.Config{Subjects: both, IssuerSubjects: map[string]authz.Subjects{"": {User: "guest:{$sub}"}}}, nil, `IssuerSubjects[""]: the name is empty`},
 		"subjects of an unknown issuer":   {authz.Config{Subjects: sub, Issuers: []string{"a"}, IssuerSubjects: map[string]authz.Subjects{"b": {User: "guest:{$sub}"}}}, nil, `IssuerSubjects["b"]: no such issuer is in Issuers, which has "a"`},
 		"a rule for an unknown issuer":    {authz.Config{Subjects: sub, Issuers: []string{"a"}}, admitting(check("d:{text}", "viewer"), "b"), `rule.access_token.issuers[0]: there is no issuer "b"; write the short name of one that is configured: "a"`},
 		"a rule for an issuer twice":      {authz.Config{Subjects: sub, Issuers: []string{"a"}}, admitting(check("d:{text}", "viewer"), "a", "a"), `rule.access_token.issuers[1]: the name "a" stands twice`},
