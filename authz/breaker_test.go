@@ -410,3 +410,32 @@ func TestRow61RefusedRequestsDoNotHideAnOutage(t *testing.T) {
 		})
 	}
 }
+
+// A client that is registered with a user's name doesn't take the engine from the
+// user, nor a user from a client.
+func TestRow61ACircuitIsOfOneKind(t *testing.T) {
+	for name, c := range map[string]struct{ mallory, victim *caller }{
+		"row 61: a client with a user's name": {backend("alice"), user("alice")},
+		"row 61: a user with a client's name": {user("billing"), backend("billing")},
+		"row 61: the sub of another issuer":   {of("partner", "alice"), user("alice")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				authorizer := newAuthorizer(t, authz.Config{
+					Engine: &moody{slow: slowObjects}, Timeout: time.Second, Issuers: []string{"main", "partner"},
+					Subjects: authz.Subjects{User: "user:{$issuer}/{$sub}", Service: "service:{$issuer}/{$client_id}"},
+				})
+				for i := range 20 {
+					go authorizer.Authorize(t.Context(), service+"GetDocument", c.mallory, get(fmt.Sprint("slow", i)))
+				}
+				time.Sleep(1100 * time.Millisecond)
+				if _, err := authorizer.Authorize(t.Context(), service+"GetDocument", c.mallory, get("1")); reasonOf(err) != authz.ReasonEngineUnavailable {
+					t.Errorf("the caller itself got %v", err)
+				}
+				if _, err := authorizer.Authorize(t.Context(), service+"GetDocument", c.victim, get("1")); err != nil {
+					t.Errorf("the victim got %v", err)
+				}
+			})
+		})
+	}
+}
