@@ -71,6 +71,10 @@ func (a *Authorizer) compileMethod(md protoreflect.MethodDescriptor, at *site, o
 	}
 	m.compileConsistency(whole, cs)
 	m.hides = whole.rule.GetOnDeny() == authzv1.OnDeny_ON_DENY_NOT_FOUND
+	for _, own := range cs.ruled {
+		own.method = m
+		a.ruled = append(a.ruled, own)
+	}
 	m.leaves, m.reads, m.connection, m.pins = cs.leaves, cs.reads, cs.connection, cs.pins
 	if len(cs.checks) > 0 || m.policy == policyHandler {
 		a.demandEngine(m, cs, at)

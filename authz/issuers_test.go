@@ -186,6 +186,58 @@ func TestRow21aARulesSubjectIsNobodyElses(t *testing.T) {
 	}
 }
 
+// Row 21a: two methods of a service don't make one subject of two issuers' callers,
+// as by a default's check under issuers that a method has of its own.
+func TestRow21aRulesOfAServiceTellIssuersApart(t *testing.T) {
+	viewer := func(subject string) *authzv1.Rule { return about(check("d:{text}", "viewer"), subject) }
+	group := &authzv1.Rule{Policy: &authzv1.Rule_AnyOf{AnyOf: &authzv1.AnyOf{Conditions: []*authzv1.Condition{
+		{Condition: &authzv1.Condition_Check{Check: viewer("user:{$issuer}/{$sub}").GetCheck()}},
+		{Condition: &authzv1.Condition_Check{Check: viewer("user:{$sub}/{$issuer}").GetCheck()}},
+	}}}}
+	two := []string{"main", "partner"}
+	for name, c := range map[string]struct {
+		issuers  []string
+		defaults *authzv1.Rule
+		rules    map[string]*authzv1.Rule
+		faults   []string
+	}{
+		"a default's check under another issuer": {two, admitting(viewer("user:{$sub}"), "main"), map[string]*authzv1.Rule{"A": {}, "B": admitting(&authzv1.Rule{}, "partner"), "C": authenticated()}, []string{"A: service_rule.default.check.subject", "B: service_rule.default.check.subject"}},
+		"one's own checks":                       {two, nil, map[string]*authzv1.Rule{"A": admitting(viewer("user:{$sub}"), "main"), "B": admitting(viewer("user:{$claim.mail}"), "partner")}, []string{"A: rule.check.subject", "B: rule.check.subject"}},
+		"of unknown issuers":                     {nil, nil, map[string]*authzv1.Rule{"A": admitting(viewer("user:{$sub}"), "main"), "B": viewer("user:{$issuer}/{$sub}")}, []string{"A: rule.check.subject", "B: rule.check.subject"}},
+		"one rule's conditions":                  {two, nil, map[string]*authzv1.Rule{"A": group}, []string{"A: rule.any_of.conditions[0].check.subject", "A: rule.any_of.conditions[1].check.subject"}},
+		"the same issuer":                        {two, admitting(viewer("user:{$sub}"), "main"), map[string]*authzv1.Rule{"A": {}, "B": viewer("user:{$claim.mail}")}, nil},
+		"the only issuer":                        {two[:1], nil, map[string]*authzv1.Rule{"A": viewer("user:{$sub}"), "B": viewer("user:{$claim.mail}")}, nil},
+		"two types":                              {two, nil, map[string]*authzv1.Rule{"A": admitting(viewer("user:{$sub}"), "main"), "B": admitting(viewer("guest:{$sub}"), "partner")}, nil},
+		"the issuer in both":                     {two, viewer("user:{$issuer}/{$sub}"), map[string]*authzv1.Rule{"A": {}, "B": admitting(&authzv1.Rule{}, "partner")}, nil},
+		"a subject of the request":               {two, viewer("user:{optional_text}"), map[string]*authzv1.Rule{"A": {}, "B": admitting(&authzv1.Rule{}, "partner")}, nil},
+	} {
+		t.Run("row 21a: "+name, func(t *testing.T) {
+			account := authz.Subjects{User: "account:{$issuer}/{$sub}"}
+			authorizer, err := authz.New(authz.Config{
+				Engine: newTuples("d:alice#viewer@user:alice"), Subjects: account, Issuers: c.issuers,
+				Resolver: ruled(t, &authzv1.ServiceRule{Default: c.defaults}, c.rules),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			if err := authorizer.ValidateMethods("/t.S/A", "/t.S/B"); err != nil {
+				for line := range strings.Lines(err.Error()) {
+					if at, _, found := strings.Cut(line, ": a token of one issuer can name the subject of another's, by "); found {
+						got = append(got, strings.TrimPrefix(at, "authz: t.proto: t.S/"))
+					}
+				}
+			}
+			if !slices.Equal(got, c.faults) {
+				t.Errorf("got %q, want %q: %v", got, c.faults, authorizer.Faults())
+			}
+			if _, err := authorizer.Authorize(t.Context(), "/t.S/A", of("main", "alice"), &docsv1.Kinds{Text: "alice"}); (reasonOf(err) == authz.ReasonMisconfigured) != (len(c.faults) > 0) {
+				t.Errorf("in a call: %v", err)
+			}
+		})
+	}
+}
+
 func TestRow21aUnknownIssuersNeedTheIssuerInSubjects(t *testing.T) {
 	for name, c := range map[string]struct {
 		config authz.Config

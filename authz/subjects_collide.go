@@ -67,10 +67,7 @@ func (s *compiledSubjects) taken(t *template, admitted issuerNames) *namedTempla
 	if t.readsPrincipal() == nil {
 		return nil
 	}
-	if len(admitted) == 0 {
-		admitted = issuerNames{""}
-	}
-	for _, issuer := range admitted {
+	for _, issuer := range admitted.orUnknown() {
 		for i := range s.named {
 			of := &s.named[i]
 			apart := t.text == of.template.text && t.uses(sourceIssuer)
