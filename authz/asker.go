@@ -46,6 +46,8 @@ type asker struct {
 
 	mu       sync.Mutex
 	inFlight map[flightKey]*pending
+	// left counts, for each caller, the requests under way whose call has ended.
+	left map[uint64]int
 }
 
 // flightKey is a caller's query: callers don't wait for each other's requests,
@@ -55,12 +57,19 @@ type flightKey struct {
 	query  string
 }
 
+// maxLeft bounds the requests under way for one caller's calls that have ended. They
+// go on, since others may wait for them; but a call that ends at once costs the
+// caller nothing, and no limit of streams counts it.
+const maxLeft = 1000
+
+var errLeft = errors.New("too many requests are under way for calls that the caller has left")
+
 var errOverdue = errors.New("the engine doesn't end its requests at their timeout")
 
 func newAsker(config *Config) *asker {
 	a := &asker{
 		engine: config.Engine, timeout: config.Timeout, observer: config.Observer, base: time.Now(),
-		cache: newDecisionCache(config.Cache), inFlight: map[flightKey]*pending{}, seed: maphash.MakeSeed(), context: config.EngineContext,
+		cache: newDecisionCache(config.Cache), inFlight: map[flightKey]*pending{}, left: map[uint64]int{}, seed: maphash.MakeSeed(), context: config.EngineContext,
 	}
 	a.breaker = newBreaker(config.Breaker, a.clock, &a.observer)
 	if a.timeout == 0 {
@@ -118,6 +127,8 @@ func (a *asker) ask(ctx context.Context, caller uint64, questions []question, co
 	batch := a.join(caller, questions, consistency, shared)
 	switch {
 	case len(batch.own) == 0:
+	case batch.refused:
+		batch.fail(&EngineError{Kind: EngineUnavailable, RetryAfter: retryNow, Err: errLeft})
 	case !a.overdue.admits(caller):
 		batch.fail(&EngineError{Kind: EngineUnavailable, Err: errOverdue})
 	default:
@@ -132,6 +143,8 @@ func (a *asker) ask(ctx context.Context, caller uint64, questions []question, co
 		case <-q.pending.done:
 			q.answer = q.pending.answer
 		case <-ctx.Done():
+			batch.leave()
+
 			return ctx.Err()
 		}
 		if err := ctx.Err(); err != nil && q.answer.Err != nil {
@@ -155,6 +168,7 @@ func (a *asker) join(caller uint64, questions []question, consistency Consistenc
 	now := a.clock()
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	f.refused = a.left[caller] >= maxLeft
 	for i := range questions {
 		q := &questions[i]
 		if q.answer.Err != nil {

@@ -439,3 +439,47 @@ func TestRow61ACircuitIsOfOneKind(t *testing.T) {
 		})
 	}
 }
+
+// Row 61: a caller that leaves its calls at once, as by resetting its streams, has no
+// more requests under way for it than a bound, and the others are asked for as before.
+func TestRow61CallsThatAreLeftAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var running, most atomic.Int64
+		engine := authz.EngineFunc(func(_ context.Context, batch authz.Batch) (authz.Result, error) {
+			most.Store(max(most.Load(), running.Add(1)))
+			defer running.Add(-1)
+			if batch.Queries[0].Subject.ID == "mallory" {
+				time.Sleep(2 * time.Second)
+			}
+
+			return authz.Result{Answers: []authz.Answer{{Effect: authz.EffectAllowed}}}, nil
+		})
+		authorizer := newAuthorizer(t, authz.Config{Engine: engine})
+		left, cancel := context.WithCancel(t.Context())
+		var group sync.WaitGroup
+		for i := range 5000 {
+			ctx, leave := context.WithCancel(left)
+			group.Go(func() { ask(ctx, authorizer, "mallory", fmt.Sprint(i)) })
+			synctest.Wait()
+			leave()
+			synctest.Wait()
+		}
+		cancel()
+		group.Wait()
+		if n := most.Load(); n > 1000 {
+			t.Errorf("row 61: %d requests under way for one who has left", n)
+		}
+		if got := ask(t.Context(), authorizer, "mallory", "more"); got != authz.ReasonEngineUnavailable {
+			t.Errorf("row 61: one who has left a thousand got %q", got)
+		}
+		if got := ask(t.Context(), authorizer, "alice", "1"); got != "" {
+			t.Errorf("row 61: another caller got %q", got)
+		}
+		time.Sleep(3 * time.Second)
+		for range 3 {
+			if got := ask(t.Context(), authorizer, "mallory", "1"); got != "" {
+				t.Errorf("row 61: once they have ended: %q", got)
+			}
+		}
+	})
+}

@@ -33,8 +33,12 @@ type flight struct {
 	consistency Consistency
 	// shared says that others may be waiting for it.
 	shared bool
-	done   chan struct{}
-	once   sync.Once
+	// refused says that the caller has left too many; left, that this one is counted
+	// among them, and over that it has its answers.
+	refused, left, over bool
+
+	done chan struct{}
+	once sync.Once
 }
 
 // run asks the engine on a context of its own, so that a caller who leaves takes
@@ -118,6 +122,17 @@ func fill(answers []Answer, err error) {
 	}
 }
 
+// leave counts the flight among those whose call has ended. One that isn't shared
+// ends with its call.
+func (f *flight) leave() {
+	f.asker.mu.Lock()
+	defer f.asker.mu.Unlock()
+	if f.shared && !f.left && !f.over {
+		f.left = true
+		f.asker.left[f.caller]++
+	}
+}
+
 // finish hands out the answers, once.
 func (f *flight) finish(answers []Answer) {
 	f.once.Do(func() {
@@ -133,6 +148,12 @@ func (f *flight) finish(answers []Answer) {
 			}
 			if q.shared {
 				delete(a.inFlight, flightKey{f.caller, q.key})
+			}
+		}
+		f.over = true
+		if f.left {
+			if a.left[f.caller]--; a.left[f.caller] == 0 {
+				delete(a.left, f.caller)
 			}
 		}
 		close(f.done)
