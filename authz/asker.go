@@ -212,8 +212,16 @@ func (a *asker) valid(query Query) (err error) {
 		}
 	}()
 
-	return a.validate(query)
+	if err = a.validate(query); err != nil {
+		read(err)
+	}
+
+	return err
 }
+
+// read reads an error of an engine where its panic is contained: a nil pointer that
+// can't be read would end the program in whatever reads it later.
+func read(err error) { _ = asEngineError(err).Error() }
 
 // call asks the engine once, unless the breaker is open. An engine that ends its
 // goroutine leaves errGone to those who are told of the request.
@@ -234,7 +242,7 @@ func (a *asker) call(ctx context.Context, caller uint64, batch Batch, asked time
 	return result, err
 }
 
-// check asks the engine, and makes a panic of it an error.
+// check asks the engine, and makes a panic of it, or of its errors, an error.
 func (a *asker) check(ctx context.Context, batch Batch) (result Result, err error) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
@@ -247,11 +255,18 @@ func (a *asker) check(ctx context.Context, batch Batch) (result Result, err erro
 			// nothing about the engine.
 			err = ctx.Err()
 		}
+		read(err)
 
 		return Result{}, err
 	}
 	if got, want := len(result.Answers), len(batch.Queries); got != want {
 		return Result{}, &EngineError{Kind: EngineUnavailable, Err: fmt.Errorf("%d answers to %d queries", got, want)}
+	}
+
+	for i := range result.Answers {
+		if err := result.Answers[i].Err; err != nil {
+			read(err)
+		}
 	}
 
 	return result, allUnavailable(result.Answers)
