@@ -46,6 +46,8 @@ type asker struct {
 
 	mu       sync.Mutex
 	inFlight map[flightKey]*pending
+	// left counts, for each caller, the requests under way whose call has ended.
+	left map[uint64]int
 }
 
 // flightKey is a caller's query: callers don't wait for each other's requests,
@@ -55,12 +57,19 @@ type flightKey struct {
 	query  string
 }
 
+// maxLeft bounds the requests under way for one caller's calls that have ended. They
+// go on, since others may wait for them; but a call that ends at once costs the
+// caller nothing, and no limit of streams counts it.
+const maxLeft = 1000
+
+var errLeft = errors.New("too many requests are under way for calls that the caller has left")
+
 var errOverdue = errors.New("the engine doesn't end its requests at their timeout")
 
 func newAsker(config *Config) *asker {
 	a := &asker{
 		engine: config.Engine, timeout: config.Timeout, observer: config.Observer, base: time.Now(),
-		cache: newDecisionCache(config.Cache), inFlight: map[flightKey]*pending{}, seed: maphash.MakeSeed(), context: config.EngineContext,
+		cache: newDecisionCache(config.Cache), inFlight: map[flightKey]*pending{}, left: map[uint64]int{}, seed: maphash.MakeSeed(), context: config.EngineContext,
 	}
 	a.breaker = newBreaker(config.Breaker, a.clock, &a.observer)
 	if a.timeout == 0 {
@@ -88,10 +97,11 @@ func (a *asker) supports(mode Mode) bool {
 func (a *asker) clock() time.Duration { return time.Since(a.base) }
 
 // callerID is who asks, whatever the subject of its queries is: a rule's own
-// subject may come from the request.
+// subject may come from the request. A service and a user are two callers, even
+// with one sub: a client that is registered with a user's name isn't the user.
 type callerID struct {
-	issuer, id string
-	client     bool
+	issuer, id      string
+	service, client bool
 }
 
 // callerOf identifies who asks, for what is bounded for each caller.
@@ -99,7 +109,7 @@ func (a *asker) callerOf(p Principal) uint64 {
 	if p == nil {
 		return 0
 	}
-	id := callerID{issuer: p.Issuer(), id: p.Subject()}
+	id := callerID{issuer: p.Issuer(), id: p.Subject(), service: p.IsService()}
 	if id.id == "" {
 		id.id, id.client = p.ClientID(), true
 	}
@@ -117,6 +127,8 @@ func (a *asker) ask(ctx context.Context, caller uint64, questions []question, co
 	batch := a.join(caller, questions, consistency, shared)
 	switch {
 	case len(batch.own) == 0:
+	case batch.refused:
+		batch.fail(&EngineError{Kind: EngineUnavailable, RetryAfter: retryNow, Err: errLeft})
 	case !a.overdue.admits(caller):
 		batch.fail(&EngineError{Kind: EngineUnavailable, Err: errOverdue})
 	default:
@@ -131,6 +143,8 @@ func (a *asker) ask(ctx context.Context, caller uint64, questions []question, co
 		case <-q.pending.done:
 			q.answer = q.pending.answer
 		case <-ctx.Done():
+			batch.leave()
+
 			return ctx.Err()
 		}
 		if err := ctx.Err(); err != nil && q.answer.Err != nil {
@@ -154,6 +168,7 @@ func (a *asker) join(caller uint64, questions []question, consistency Consistenc
 	now := a.clock()
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	f.refused = a.left[caller] >= maxLeft
 	for i := range questions {
 		q := &questions[i]
 		if q.answer.Err != nil {
@@ -197,8 +212,16 @@ func (a *asker) valid(query Query) (err error) {
 		}
 	}()
 
-	return a.validate(query)
+	if err = a.validate(query); err != nil {
+		read(err)
+	}
+
+	return err
 }
+
+// read reads an error of an engine where its panic is contained: a nil pointer that
+// can't be read would end the program in whatever reads it later.
+func read(err error) { _ = asEngineError(err).Error() }
 
 // call asks the engine once, unless the breaker is open. An engine that ends its
 // goroutine leaves errGone to those who are told of the request.
@@ -219,7 +242,7 @@ func (a *asker) call(ctx context.Context, caller uint64, batch Batch, asked time
 	return result, err
 }
 
-// check asks the engine, and makes a panic of it an error.
+// check asks the engine, and makes a panic of it, or of its errors, an error.
 func (a *asker) check(ctx context.Context, batch Batch) (result Result, err error) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
@@ -232,11 +255,18 @@ func (a *asker) check(ctx context.Context, batch Batch) (result Result, err erro
 			// nothing about the engine.
 			err = ctx.Err()
 		}
+		read(err)
 
 		return Result{}, err
 	}
 	if got, want := len(result.Answers), len(batch.Queries); got != want {
 		return Result{}, &EngineError{Kind: EngineUnavailable, Err: fmt.Errorf("%d answers to %d queries", got, want)}
+	}
+
+	for i := range result.Answers {
+		if err := result.Answers[i].Err; err != nil {
+			read(err)
+		}
 	}
 
 	return result, allUnavailable(result.Answers)

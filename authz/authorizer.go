@@ -22,6 +22,7 @@ type Authorizer struct {
 	ruleless   map[string]*site // where the methods without a rule are declared
 	faults     []*RuleError
 	subjects   compiledSubjects
+	ruled      []*ruledSubject // of the service that is being compiled
 	issuers    issuerNames
 	asker      *asker
 	maxObjects int
@@ -201,6 +202,7 @@ func (a *Authorizer) compileService(sd protoreflect.ServiceDescriptor, code *cod
 		a.faults = append(a.faults, serviceFault)
 	}
 	var codeFaults []*RuleError
+	a.ruled = nil
 	methods := sd.Methods()
 	for i := range methods.Len() {
 		md := methods.Get(i)
@@ -215,7 +217,7 @@ func (a *Authorizer) compileService(sd protoreflect.ServiceDescriptor, code *cod
 		case inCode != nil && inProto:
 			at.fail("", -1, "the method has a rule in its .proto and one in code", "leave the one in code out")
 		case inCode != nil:
-			at.file, at.line = "code", 0
+			at.file, at.line = codeFile, 0
 			own = proto.CloneOf(inCode)
 		case !inProto:
 			a.ruleless[fullMethod(md)] = at
@@ -232,6 +234,14 @@ func (a *Authorizer) compileService(sd protoreflect.ServiceDescriptor, code *cod
 					a.faults = append(a.faults, fault)
 				}
 			}
+		}
+	}
+	for _, r := range tellApart(a.ruled) {
+		r.method.faults = append(r.method.faults, r.fault)
+		if r.site.file == codeFile {
+			codeFaults = append(codeFaults, r.fault)
+		} else {
+			a.faults = append(a.faults, r.fault)
 		}
 	}
 

@@ -56,7 +56,7 @@ func (a *Authorizer) compileMethod(md protoreflect.MethodDescriptor, at *site, o
 		m.granted = &Decision{allowed: true, method: m.name, rule: m.rule}
 	}()
 	whole := inherit(own, def)
-	cs := &conditions{site: at, input: md.Input(), issuers: a.issuers.narrowed(whole.rule.GetAccessToken().GetIssuers())}
+	cs := &conditions{site: at, input: md.Input(), issuers: a.issuers.narrowed(whole.rule.GetAccessToken().GetIssuers()), subjects: &a.subjects}
 	cs.servicesOnly = servicesOnly(whole.rule.GetAccessToken().GetKinds())
 	m.compilePolicy(whole, own, cs)
 	if m.policy == policyPublic || own.GetDeny() != nil {
@@ -71,6 +71,10 @@ func (a *Authorizer) compileMethod(md protoreflect.MethodDescriptor, at *site, o
 	}
 	m.compileConsistency(whole, cs)
 	m.hides = whole.rule.GetOnDeny() == authzv1.OnDeny_ON_DENY_NOT_FOUND
+	for _, own := range cs.ruled {
+		own.method = m
+		a.ruled = append(a.ruled, own)
+	}
 	m.leaves, m.reads, m.connection, m.pins = cs.leaves, cs.reads, cs.connection, cs.pins
 	if len(cs.checks) > 0 || m.policy == policyHandler {
 		a.demandEngine(m, cs, at)

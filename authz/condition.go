@@ -69,6 +69,10 @@ type conditions struct {
 	pins            []*part
 	// issuers are those whose tokens the rule admits.
 	issuers issuerNames
+	// subjects are the configured ones.
+	subjects *compiledSubjects
+	// ruled are the rule's own subjects that read the token.
+	ruled []*ruledSubject
 	// servicesOnly says that the rule admits no user.
 	servicesOnly bool
 }
@@ -122,6 +126,13 @@ func (c *conditions) check(rule *authzv1.Check, path string) *node {
 		if p := subject.readsClient(); p != nil && !c.servicesOnly {
 			c.site.fail(path+".subject", p.column, "{"+p.name+"} would give a user's token the rights of the client that it was minted through",
 				"use {$client_id}, which only a service's token has, or admit KIND_SERVICE alone")
+		}
+		if of := c.subjects.taken(subject, c.issuers); of != nil && c.issuers.apart(subject) == nil {
+			c.site.fail(path+".subject", -1, "a token that the rule admits can name the subject of another issuer's, by "+of.where+" "+strconv.Quote(of.template.text),
+				"leave subject out, or give it a type, a prefix or a suffix of its own")
+		}
+		if subject.readsPrincipal() != nil {
+			c.ruled = append(c.ruled, &ruledSubject{site: c.site, path: path + ".subject", template: subject, issuers: c.issuers})
 		}
 		compiled.subject = newSubjectTemplate(subject)
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/usher-auth/usher/authz/internal/caller"
 )
 
 var (
@@ -31,15 +33,19 @@ type flight struct {
 	consistency Consistency
 	// shared says that others may be waiting for it.
 	shared bool
-	done   chan struct{}
-	once   sync.Once
+	// refused says that the caller has left too many; left, that this one is counted
+	// among them, and over that it has its answers.
+	refused, left, over bool
+
+	done chan struct{}
+	once sync.Once
 }
 
 // run asks the engine on a context of its own, so that a caller who leaves takes
 // the answer from nobody, and always ends within the timeout, whether the engine
 // heeds its context or not.
-func (f *flight) run(caller context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), f.asker.timeout)
+func (f *flight) run(call context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(call), f.asker.timeout)
 	defer cancel()
 	answers := make([]Answer, len(f.own))
 	stop := context.AfterFunc(ctx, func() {
@@ -52,7 +58,7 @@ func (f *flight) run(caller context.Context) {
 		}
 	}()
 	if !f.shared {
-		defer context.AfterFunc(caller, cancel)()
+		defer context.AfterFunc(call, cancel)()
 	}
 	returned := false
 	defer func() {
@@ -68,7 +74,7 @@ func (f *flight) run(caller context.Context) {
 	if f.asker.context != nil {
 		engines = f.asker.context(ctx)
 	}
-	f.send(engines, answers)
+	f.send(caller.NewContext(engines, f.caller), answers)
 	returned = true
 }
 
@@ -116,6 +122,17 @@ func fill(answers []Answer, err error) {
 	}
 }
 
+// leave counts the flight among those whose call has ended. One that isn't shared
+// ends with its call.
+func (f *flight) leave() {
+	f.asker.mu.Lock()
+	defer f.asker.mu.Unlock()
+	if f.shared && !f.left && !f.over {
+		f.left = true
+		f.asker.left[f.caller]++
+	}
+}
+
 // finish hands out the answers, once.
 func (f *flight) finish(answers []Answer) {
 	f.once.Do(func() {
@@ -131,6 +148,12 @@ func (f *flight) finish(answers []Answer) {
 			}
 			if q.shared {
 				delete(a.inFlight, flightKey{f.caller, q.key})
+			}
+		}
+		f.over = true
+		if f.left {
+			if a.left[f.caller]--; a.left[f.caller] == 0 {
+				delete(a.left, f.caller)
 			}
 		}
 		close(f.done)

@@ -101,3 +101,53 @@ func TestObserverThatPanicsChangesNothing(t *testing.T) {
 		}
 	}
 }
+
+// sick is an error whose nil pointer can't be read.
+type sick struct{ cause error }
+
+func (s *sick) Error() string { return s.cause.Error() }
+func (s *sick) Unwrap() error { return s.cause }
+
+// validating is an engine that refuses every query.
+type validating struct {
+	authz.EngineFunc
+
+	err error
+}
+
+func (v validating) ValidateQuery(authz.Query) error { return v.err }
+
+// Row 61: an engine's error that panics when it is read is contained as an engine
+// that panics is, wherever it stands.
+func TestRow61ErrorsThatCannotBeRead(t *testing.T) {
+	var none *sick
+	answering := func(errs ...error) authz.EngineFunc {
+		return func(context.Context, authz.Batch) (authz.Result, error) {
+			result := authz.Result{}
+			for _, err := range errs {
+				result.Answers = append(result.Answers, authz.Answer{Effect: authz.EffectAllowed, Err: err})
+			}
+
+			return result, nil
+		}
+	}
+	for name, engine := range map[string]authz.Engine{
+		"row 61: of the batch": authz.EngineFunc(func(context.Context, authz.Batch) (authz.Result, error) { return authz.Result{}, none }),
+		"row 61: of a batch, wrapped": authz.EngineFunc(func(context.Context, authz.Batch) (authz.Result, error) {
+			return authz.Result{}, &authz.EngineError{Kind: authz.EngineUnavailable, Err: none}
+		}),
+		"row 61: of the first query":     answering(none, nil),
+		"row 61: of a query":             answering(nil, none),
+		"row 61: of a query, wrapped":    answering(nil, &authz.EngineError{Kind: authz.EngineBadRequest, Err: none}),
+		"row 61: of a query's validator": validating{answering(nil, nil), none},
+	} {
+		t.Run(name, func(t *testing.T) {
+			authorizer := newAuthorizer(t, authz.Config{Engine: engine})
+			decision, err := authorizer.Authorize(t.Context(), service+"BatchGetDocuments", user("alice"), &docsv1.BatchGetDocumentsRequest{DocumentIds: []string{"1", "2"}})
+			if reasonOf(err) != authz.ReasonMisconfigured {
+				t.Fatalf("row 61: got %q", reasonOf(err))
+			}
+			_, _ = decision.String(), err.Error()
+		})
+	}
+}

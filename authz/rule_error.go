@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// codeFile is the file of a rule in code.
+const codeFile = "code"
+
 // RuleError is one fault of one rule, found when rules are compiled.
 type RuleError struct {
 	// File is the .proto that declares the method, or "code" for a rule in code.

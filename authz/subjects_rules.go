@@ -1,0 +1,66 @@
+package authz
+
+import "strconv"
+
+// ruledSubject is a rule's own subject, where it reads the token.
+type ruledSubject struct {
+	method   *Method
+	site     *site
+	path     string
+	template *template
+	// issuers are those whose tokens the rule admits.
+	issuers issuerNames
+	// fault is what tellApart finds.
+	fault *RuleError
+}
+
+// meets reports whether two rules may give one subject to callers of two issuers.
+func (r *ruledSubject) meets(other *ruledSubject) bool {
+	if r.template.text == other.template.text && r.template.uses(sourceIssuer) {
+		return false // no value holds what follows the issuer
+	}
+	for _, issuer := range r.issuers.orUnknown() {
+		for _, others := range other.issuers.orUnknown() {
+			a, b := namedTemplate{issuer: issuer, template: r.template}, namedTemplate{kind: "other", issuer: others, template: other.template}
+			if (issuer == "" || issuer != others) && a.collides(b) {
+				return true
+			}
+		}
+	}
+
+	return false
+}
+
+// orUnknown is the names, or one that is no issuer's.
+func (n issuerNames) orUnknown() issuerNames {
+	if len(n) == 0 {
+		return issuerNames{""}
+	}
+
+	return n
+}
+
+// tellApart finds the fault of, and returns, the subjects of one service's rules by
+// which a token of one issuer could name the subject of another's. Rules of
+// other services aren't looked at: one that is merely linked must not stop a server.
+func tellApart(subjects []*ruledSubject) []*ruledSubject {
+	var faulty []*ruledSubject
+	for i, r := range subjects {
+		for j, other := range subjects {
+			if i == j || !r.meets(other) {
+				continue
+			}
+			r.fault = &RuleError{
+				File: r.site.file, Line: r.site.line, Method: r.site.method, Path: r.path, Column: -1,
+				Problem: "a token of one issuer can name the subject of another's, by " + strconv.Quote(r.template.text) + " here and " +
+					strconv.Quote(other.template.text) + " in " + other.site.method,
+				Fix: "give each a type, a prefix or a suffix of its own, or put {$issuer} into both in the same way",
+			}
+			faulty = append(faulty, r)
+
+			break
+		}
+	}
+
+	return faulty
+}
