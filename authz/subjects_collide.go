@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/usher-auth/usher/authz/internal/template"
 )
 
 // namedTemplate is a subject's template with the issuer and the kind whose tokens
 // fill it in; the issuer is empty where it isn't known.
 type namedTemplate struct {
 	where, kind, issuer string
-	template            *template
+	template            *template.Template
 }
 
 // collisions are the pairs of templates by which one token could name the subject
@@ -44,7 +46,7 @@ func (s *compiledSubjects) collisions(config *Config) []error {
 				told[a.where+b.where] = true
 				errs = append(errs, fmt.Errorf(
 					"authz: %s %q and %s %q: %s; give each a type, a prefix or a suffix of its own",
-					a.where, a.template.text, b.where, b.template.text, a.danger(b)))
+					a.where, a.template.String(), b.where, b.template.String(), a.danger(b)))
 			}
 		}
 	}
@@ -65,48 +67,18 @@ func (n namedTemplate) danger(other namedTemplate) string {
 // follows it.
 func (n namedTemplate) collides(other namedTemplate) bool {
 	a, b := n.template, other.template
-	if a.objectType != b.objectType || a.relation != b.relation {
+	if a.Type() != b.Type() || a.Relation() != b.Relation() {
 		return false
 	}
 	if n.issuer == other.issuer && n.kind == other.kind {
 		return false
 	}
-	if n.issuer != other.issuer && a.text == b.text && a.uses(sourceIssuer) {
+	if n.issuer != other.issuer && a.String() == b.String() && readsIssuer(a) {
 		return false
 	}
-	aStart, aEnd := a.fixed(n.issuer)
-	bStart, bEnd := b.fixed(other.issuer)
+	aStart, aEnd := a.Fixed(n.issuer)
+	bStart, bEnd := b.Fixed(other.issuer)
 
 	return (strings.HasPrefix(aStart, bStart) || strings.HasPrefix(bStart, aStart)) &&
 		(strings.HasSuffix(aEnd, bEnd) || strings.HasSuffix(bEnd, aEnd))
-}
-
-// fixed is the text that every value of the template starts and ends with, for
-// tokens of the issuer.
-func (t *template) fixed(issuer string) (start, end string) {
-	text := func(p *part) (string, bool) {
-		if p.source == sourceIssuer {
-			return issuer, issuer != ""
-		}
-
-		return p.literal, p.source == sourceLiteral
-	}
-	var first, last []string
-	for i := range t.parts {
-		piece, known := text(&t.parts[i])
-		if !known {
-			break
-		}
-		first = append(first, piece)
-	}
-	for _, p := range slices.Backward(t.parts) {
-		piece, known := text(&p)
-		if !known {
-			break
-		}
-		last = append(last, piece)
-	}
-	slices.Reverse(last)
-
-	return strings.Join(first, ""), strings.Join(last, "")
 }

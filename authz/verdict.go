@@ -248,7 +248,9 @@ func (e *evaluation) cause(n *node, v verdict) *Error {
 		}
 		failed := engineFailure(asEngineError(q.answer.Err))
 		if failed.Reason == ReasonObjectMissing {
-			failed.Field = q.check.object.field(q.element)
+			if fields := q.check.object.Fields(); len(fields) > 0 {
+				failed.Field = fields[0].Path(q.element)
+			}
 		}
 
 		return failed
