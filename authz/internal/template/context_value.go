@@ -10,7 +10,7 @@ func (t *Template) Value(in *Input) (any, Status, *Part) {
 	if len(t.parts) == 1 && t.parts[0].format.kind == formatNone {
 		p := &t.parts[0]
 		switch p.source {
-		case SourceField:
+		case sourceField:
 			value, st := p.field.typed(in.Message)
 
 			return value, st, p
@@ -21,7 +21,7 @@ func (t *Template) Value(in *Input) (any, Status, *Part) {
 			}
 
 			return claim, StatusOK, p
-		case SourceLiteral, SourceSubject, SourceClientID, SourceIssuer, SourcePeerIP, SourceNow, SourceMetadata:
+		case sourceLiteral, SourceSubject, SourceClientID, SourceIssuer, SourcePeerIP, SourceNow, SourceMetadata:
 		}
 	}
 	text, st, bad := t.Append(nil, in, 0)

@@ -25,8 +25,8 @@ func (p *Part) parse(text string, in Role, input protoreflect.MessageDescriptor)
 	if strings.HasPrefix(name, "$") {
 		return p.parseSource(name, in)
 	}
-	p.source = SourceField
-	if !slices.Contains(in.sources, SourceField) {
+	p.source = sourceField
+	if !slices.Contains(in.sources, sourceField) {
 		return &Fault{0, in.what + " can't read the request", "use $sub, $client_id, $issuer or $claim.name"}
 	}
 	field, bad := resolveField(name, input)

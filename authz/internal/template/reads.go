@@ -16,7 +16,7 @@ func (t *Template) Type() string { return t.objectType }
 func (t *Template) Relation() string { return t.relation }
 
 // IsLiteral reports whether the template has no placeholder.
-func (t *Template) IsLiteral() bool { return len(t.parts) == 1 && t.parts[0].source == SourceLiteral }
+func (t *Template) IsLiteral() bool { return len(t.parts) == 1 && t.parts[0].source == sourceLiteral }
 
 // Fields are the placeholders that read the request's message, in order. The
 // caller must not change them.
@@ -31,8 +31,8 @@ func (t *Template) Fan() *Part {
 	return &t.parts[t.fan]
 }
 
-// Reads returns the first part that takes its text from one of the sources, nil if
-// none does.
+// Reads returns the first placeholder that takes its text from one of the sources,
+// nil if none does.
 func (t *Template) Reads(sources ...Source) *Part {
 	for i := range t.parts {
 		if p := &t.parts[i]; slices.Contains(sources, p.source) {
@@ -82,7 +82,7 @@ func (t *Template) Fixed(issuer string) (start, end string) {
 			return issuer, issuer != ""
 		}
 
-		return p.literal, p.source == SourceLiteral
+		return p.literal, p.source == sourceLiteral
 	}
 	var first, last []string
 	for i := range t.parts {

@@ -64,7 +64,7 @@ func (t *Template) Count(in *Input) int {
 func (t *Template) Append(buf []byte, in *Input, i int) ([]byte, Status, *Part) {
 	for n := range t.parts {
 		p := &t.parts[n]
-		if p.source == SourceLiteral {
+		if p.source == sourceLiteral {
 			buf = append(buf, p.literal...)
 
 			continue
@@ -75,7 +75,7 @@ func (t *Template) Append(buf []byte, in *Input, i int) ([]byte, Status, *Part) 
 			st = p.screen(buf[start:], t.as)
 		}
 		if st != StatusOK {
-			if p.source != SourceField && p.source != SourceMetadata {
+			if p.source != sourceField && p.source != SourceMetadata {
 				st = StatusForeign
 			}
 
@@ -111,7 +111,7 @@ func (p *Part) screen(value []byte, as screen) Status {
 func (p *Part) render(buf []byte, in *Input, i int) ([]byte, Status) {
 	start := len(buf)
 	switch p.source {
-	case SourceField:
+	case sourceField:
 		value, st := p.field.get(in, i)
 		if st != StatusOK {
 			return buf, st
@@ -150,7 +150,7 @@ func (p *Part) render(buf []byte, in *Input, i int) ([]byte, Status) {
 		buf = in.PeerIP.Unmap().WithZone("").AppendTo(buf)
 	case SourceNow:
 		buf = in.Now().UTC().AppendFormat(buf, time.RFC3339)
-	case SourceLiteral:
+	case sourceLiteral:
 		buf = append(buf, p.literal...)
 	default:
 		return buf, StatusInvalid

@@ -28,10 +28,10 @@ type Template struct {
 // Source is where a part takes its text.
 type Source uint8
 
-// The sources. All but the literal are placeholders'.
+// The sources.
 const (
-	SourceLiteral Source = iota
-	SourceField
+	sourceLiteral Source = iota
+	sourceField
 	SourceSubject
 	SourceClientID
 	SourceIssuer
@@ -75,11 +75,11 @@ var claimSources = []Source{SourceSubject, SourceClientID, SourceIssuer, SourceC
 var (
 	RoleObject = Role{
 		what: "an object", as: screenAsID, typed: true, fanOut: true,
-		sources: append([]Source{SourceField}, claimSources...),
+		sources: append([]Source{sourceField}, claimSources...),
 	}
 	RoleSubject = Role{
 		what: "a subject", as: screenAsID, typed: true, userset: true,
-		sources: append([]Source{SourceField}, claimSources...),
+		sources: append([]Source{sourceField}, claimSources...),
 	}
 	// RoleConfiguredSubject is a subject of the configuration, which has no message
 	// at hand.
@@ -89,15 +89,15 @@ var (
 	}
 	RoleMatch = Role{
 		what: "a side of a match", as: screenAsText, fanOut: true,
-		sources: append([]Source{SourceField}, claimSources...),
+		sources: append([]Source{sourceField}, claimSources...),
 	}
 	RoleContext = Role{
 		what: "a context value", as: screenAsText, alone: true,
-		sources: append([]Source{SourceField, SourcePeerIP, SourceNow}, claimSources...),
+		sources: append([]Source{sourceField, SourcePeerIP, SourceNow}, claimSources...),
 	}
 	RoleRevision = Role{
 		what: "a revision", as: screenAsRevision,
-		sources: []Source{SourceField, SourceMetadata},
+		sources: []Source{sourceField, SourceMetadata},
 	}
 )
 
@@ -185,7 +185,7 @@ func (t *Template) parseParts(rest string, offset int, in Role, input protorefle
 			if bad := checkLiteral(rest[at:end], offset+at, in); bad != nil {
 				return bad
 			}
-			t.parts = append(t.parts, Part{source: SourceLiteral, literal: rest[at:end], column: offset + at})
+			t.parts = append(t.parts, Part{source: sourceLiteral, literal: rest[at:end], column: offset + at})
 			at = end
 
 			continue
@@ -194,7 +194,7 @@ func (t *Template) parseParts(rest string, offset int, in Role, input protorefle
 		if length < 0 {
 			return &Fault{offset + at, "the placeholder isn't closed", "close it with '}'"}
 		}
-		if n := len(t.parts); n > 0 && t.parts[n-1].source != SourceLiteral {
+		if n := len(t.parts); n > 0 && t.parts[n-1].source != sourceLiteral {
 			return &Fault{offset + at, "two placeholders are adjacent, so their values can't be told apart", "put a literal between them"}
 		}
 		p := Part{column: offset + at}
@@ -215,7 +215,7 @@ func (t *Template) parseParts(rest string, offset int, in Role, input protorefle
 	if in.alone && len(t.parts) > 1 {
 		return t.checkTexts(in)
 	}
-	if in.typed && len(t.parts) == 1 && t.parts[0].source == SourceLiteral && t.parts[0].literal == "*" {
+	if in.typed && len(t.parts) == 1 && t.parts[0].source == sourceLiteral && t.parts[0].literal == "*" {
 		return &Fault{offset, in.what + " can't be a wildcard", "name one id"}
 	}
 
@@ -256,13 +256,13 @@ func (t *Template) checkTexts(in Role) *Fault {
 func (t *Template) link() {
 	for i := range t.parts {
 		p := &t.parts[i]
-		if p.source == SourceLiteral {
+		if p.source == sourceLiteral {
 			continue
 		}
 		if i+1 < len(t.parts) {
 			p.literal = t.parts[i+1].literal
 		}
-		if p.source == SourceField {
+		if p.source == sourceField {
 			t.fields = append(t.fields, p)
 		}
 	}
