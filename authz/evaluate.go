@@ -37,7 +37,7 @@ type leaf struct {
 	// reason is why it is denied, where that isn't the relation.
 	reason Reason
 	scope  string
-	// err is why it has no verdict, where the request is at fault.
+	// err is the error to tell, where the request is at fault.
 	err *Error
 }
 
@@ -297,7 +297,7 @@ func (e *evaluation) deny(at *leaf, reason Reason) {
 	at.verdict, at.reason, at.to = verdictDenied, reason, at.from
 }
 
-// fault leaves a check without a verdict, since the request is at fault.
+// fault fails a check that needn't be asked, since the request is at fault.
 func (e *evaluation) fault(at *leaf, err *Error) {
 	e.asks = e.asks[:at.from]
 	at.verdict, at.err, at.to = verdictRequest, err, at.from

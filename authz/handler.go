@@ -35,7 +35,7 @@ func CheckFromContext(ctx context.Context, object, relation string) error {
 // FilterFromContext asks, in a handler, to which of the objects, each "type:id",
 // the caller has the relation. The result has the objects' order and length. What
 // can't be an object, here or by the engine's grammar, is denied, and the others
-// are not affected. An object without a verdict makes the whole an error: a list
+// are not affected. An object without an answer makes the whole an error: a list
 // that lacks what the caller may see isn't an answer. At most 10,000 objects.
 func FilterFromContext(ctx context.Context, objects []string, relation string) ([]bool, error) {
 	decision, err := decideFromContext(ctx, objects, relation, true)

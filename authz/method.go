@@ -103,7 +103,7 @@ func (m *Method) HidesExistence() bool { return m.hides }
 // stream; later ones are held to it by [Method.Pin].
 func (m *Method) FirstMessageOnly() bool { return m.first }
 
-// RecheckInterval is how long a stream may reuse a verdict; zero: not at all.
+// RecheckInterval is how long a stream may reuse a decision; zero: not at all.
 func (m *Method) RecheckInterval() time.Duration { return m.recheck }
 
 // Validation is how the rule wants the token validated.

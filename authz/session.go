@@ -63,11 +63,11 @@ func (s *Session) Decision() *Decision {
 // Checked reports whether a check that the handler made itself was granted: by
 // [CheckFromContext], by [FilterFromContext] for at least one object, or said not
 // to be needed by [EmptyFromContext]. It is what the policy "handler" demands
-// before anything is sent. A denied check, a check without a verdict and a filter
+// before anything is sent. A denied check, a check without an answer and a filter
 // over nothing don't count.
 func (s *Session) Checked() bool { return s.granted.Load() }
 
-// Filtered reports whether [FilterFromContext] has had the verdicts of at least one
+// Filtered reports whether [FilterFromContext] has had the answers about at least one
 // object, whatever they were. A handler whose filter leaves nothing may answer with
 // an empty message, and with nothing else.
 func (s *Session) Filtered() bool { return s.filtered.Load() }
