@@ -16,9 +16,9 @@ const (
 // scratch is the size of a text that is compared without the heap.
 const scratch = 192
 
-// Same says, without the heap, that a message leaves the field unset or has in it
-// the one value that is pinned. Whatever else is the case, it says no and Pinned
-// finds out.
+// Same reports, without the heap, whether a message leaves the field unset or has in
+// it the one value that is pinned. It is false too where it can't tell, as for a list:
+// then Pinned can.
 func (p *Part) Same(message protoreflect.Message, pinned []string) bool {
 	if p.field.fan >= 0 {
 		return false
@@ -52,7 +52,7 @@ func (p *Part) isPlain() bool {
 	return len(p.field.steps) == 1 && at.kind == protoreflect.StringKind && !at.presence && p.format.kind == formatNone
 }
 
-// Pinned is every value that a message has in the field, in a form of its own;
+// Pinned returns every value that a message has in the field, in a form of its own;
 // missing if the message leaves it unset. What is set and names nothing isn't left
 // unset, and neither is a list whose elements name nothing.
 func (p *Part) Pinned(message protoreflect.Message) ([]string, Status) {

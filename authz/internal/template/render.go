@@ -18,8 +18,8 @@ type Principal interface {
 	Claim(path ...string) (any, bool)
 }
 
-// Input is what templates read in one call. What a template has no placeholder for
-// may be left out.
+// Input is what templates read in one call. A field may be left out if no placeholder
+// reads it. It isn't safe for concurrent use.
 type Input struct {
 	Principal Principal
 	// Message is the request, of the type that the template was parsed for.
@@ -31,7 +31,8 @@ type Input struct {
 	Metadata func(key string) string
 	// PeerIP is the address of the peer. Invalid: not known.
 	PeerIP netip.Addr
-	Now    func() time.Time
+	// Now returns the time, the value of {$now}.
+	Now func() time.Time
 }
 
 // screen is how values are screened. The zero value refuses all of them.
