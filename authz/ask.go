@@ -3,8 +3,9 @@ package authz
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
+
+	"github.com/usher-auth/usher/authz/internal/template"
 )
 
 var (
@@ -36,10 +37,10 @@ type ask struct {
 // query builds the query that an ask stands for.
 func (e *evaluation) query(q *ask) Query {
 	return Query{
-		Object:   Object{Type: q.check.object.objectType, ID: string(e.buf[q.object.from:q.object.to])},
+		Object:   Object{Type: q.check.object.Type(), ID: string(e.buf[q.object.from:q.object.to])},
 		Relation: q.check.relation,
 		Subject: Subject{
-			Type: q.subject.template.objectType, ID: string(e.buf[q.id.from:q.id.to]), Relation: q.subject.template.relation,
+			Type: q.subject.template.Type(), ID: string(e.buf[q.id.from:q.id.to]), Relation: q.subject.template.Relation(),
 		},
 		Context: q.context,
 	}
@@ -123,15 +124,15 @@ func (e *evaluation) contextOf(c *check) (map[string]any, *Error) {
 	}
 	context := make(map[string]any, len(c.context))
 	for _, entry := range c.context {
-		value, st, bad := entry.value.value(&e.in)
+		value, st, bad := entry.value.Value(&e.in)
 		switch st {
-		case statusOK:
+		case template.StatusOK:
 			context[entry.name] = value
-		case statusMissing:
-		case statusInvalid, statusForeign:
+		case template.StatusMissing:
+		case template.StatusInvalid, template.StatusForeign:
 			fallthrough
 		default:
-			return nil, &Error{Reason: ReasonObjectMissing, Field: bad.path(0), Err: errUnusable}
+			return nil, &Error{Reason: ReasonObjectMissing, Field: bad.Path(0), Err: errUnusable}
 		}
 	}
 	return context, nil
@@ -139,8 +140,8 @@ func (e *evaluation) contextOf(c *check) (map[string]any, *Error) {
 
 // parseObject splits "type:id" and refuses what can't be one.
 func parseObject(text string) (Object, bool) {
-	objectType, id, ok := strings.Cut(text, ":")
-	if !ok || badName(objectType) >= 0 || screenID([]byte(id)) != statusOK {
+	objectType, id, ok := template.CutObject(text)
+	if !ok {
 		return Object{}, false
 	}
 

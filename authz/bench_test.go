@@ -15,7 +15,7 @@ import (
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
 
-// BenchmarkWarm is a decision of which every verdict is in the cache (goals 3 and
+// BenchmarkWarm is a decision of which every answer is in the cache (goals 3 and
 // 7), beside the generated getter that reads the same field.
 func BenchmarkWarm(b *testing.B) {
 	engine := newTuples("document:1#viewer@user:alice", "document:2#viewer@user:alice", "document:3#viewer@user:alice")

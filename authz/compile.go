@@ -9,13 +9,14 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/usher-auth/usher/authz/internal/template"
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
 
 // consistencyRule is a compiled Consistency.
 type consistencyRule struct {
 	mode     Mode
-	revision *template
+	revision *template.Template
 	absent   Mode
 }
 
@@ -31,6 +32,13 @@ func (s *site) fail(path string, column int, problem, fix string) {
 	s.faults = append(s.faults, &RuleError{
 		File: s.file, Line: s.line, Method: s.method, Path: path, Column: column, Problem: problem, Fix: fix,
 	})
+}
+
+// fault reports a template's fault, nil for none.
+func (s *site) fault(path string, bad *template.Fault) {
+	if bad != nil {
+		s.fail(path, bad.Column, bad.Problem, bad.Fix)
+	}
 }
 
 // checkScope demands a scope token (RFC 6749 §3.3).
@@ -231,7 +239,7 @@ func (m *Method) compileConsistency(whole *merged, cs *conditions) {
 		cs.site.fail(whole.at("consistency.if_absent"), -1, "without a revision this mode has no meaning", "write MODE_FULLY_CONSISTENT or MODE_MINIMIZE_LATENCY")
 	case fresh:
 		pins := cs.pins // a revision isn't an object: later messages may have another
-		m.consistency.revision = cs.template(rule.GetRevision(), whole.at("consistency.revision"), roleRevision)
+		m.consistency.revision = cs.template(rule.GetRevision(), whole.at("consistency.revision"), template.RoleRevision)
 		cs.pins = pins
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/usher-auth/usher/authz/internal/template"
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
 
@@ -37,7 +38,7 @@ type node struct {
 
 // check is a compiled Check.
 type check struct {
-	object   *template
+	object   *template.Template
 	relation string
 	// subject is nil where the configured subject of the token's kind stands.
 	subject *subjectTemplate
@@ -51,10 +52,10 @@ type check struct {
 
 type contextValue struct {
 	name  string
-	value *template
+	value *template.Template
 }
 
-type match struct{ left, right *template }
+type match struct{ left, right *template.Template }
 
 // conditions compiles the conditions of one method.
 type conditions struct {
@@ -66,7 +67,7 @@ type conditions struct {
 	asksAboutCaller bool
 	reads           bool
 	connection      bool
-	pins            []*part
+	pins            []*template.Part
 	// issuers are those whose tokens the rule admits.
 	issuers issuerNames
 	// subjects are the configured ones.
@@ -84,36 +85,37 @@ func (c *conditions) leafNode(n *node) *node {
 	return n
 }
 
-// template parses one template and reports its fault.
-func (c *conditions) template(text, path string, in role) *template {
-	t, bad := parseTemplate(text, in, c.input)
+// template parses a template that by itself must tell issuers apart, and reports
+// its fault.
+func (c *conditions) template(text, path string, in template.Role) *template.Template {
+	t := c.parse(text, path, in)
+	if t != nil {
+		c.site.fault(path, c.issuers.apart(t))
+	}
+
+	return t
+}
+
+// parse parses one template and reports its fault.
+func (c *conditions) parse(text, path string, in template.Role) *template.Template {
+	t, bad := template.Parse(text, in, c.input)
 	if bad != nil {
-		c.site.fail(path, bad.column, bad.problem, bad.fix)
+		c.site.fault(path, bad)
 
 		return nil
 	}
-	if bad := c.issuers.unusable(t, in.screen()); bad != nil {
-		c.site.fail(path, bad.column, bad.problem, bad.fix)
-	}
-	if bad := c.issuers.apart(t); bad != nil && !in.paired {
-		c.site.fail(path, bad.column, bad.problem, bad.fix)
-	}
-	c.reads = c.reads || t.reads
-	for i := range t.parts {
-		from := t.parts[i].source
-		if from == sourceField {
-			c.pins = append(c.pins, &t.parts[i])
-		}
-		c.connection = c.connection || from == sourceMetadata || from == sourcePeerIP
-	}
+	c.site.fault(path, c.issuers.unusable(t))
+	c.pins = append(c.pins, t.Fields()...)
+	c.reads = c.reads || len(t.Fields()) > 0
+	c.connection = c.connection || t.Reads(template.SourceMetadata, template.SourcePeerIP) != nil
 
 	return t
 }
 
 func (c *conditions) check(rule *authzv1.Check, path string) *node {
 	compiled := &check{relation: rule.GetRelation(), deny: rule.GetOnMissing() == authzv1.OnMissing_ON_MISSING_DENY, cacheable: true}
-	compiled.object = c.template(rule.GetObject(), path+".object", roleObject)
-	if at := badName(rule.GetRelation()); at >= 0 {
+	compiled.object = c.template(rule.GetObject(), path+".object", template.RoleObject)
+	if at := template.BadName(rule.GetRelation()); at >= 0 {
 		problem := "the relation isn't a name of letters, digits and _-./"
 		if rule.GetRelation() == "" {
 			problem, at = "the relation is empty", -1
@@ -122,26 +124,26 @@ func (c *conditions) check(rule *authzv1.Check, path string) *node {
 	}
 	if rule.GetSubject() == "" {
 		c.asksAboutCaller = true
-	} else if subject := c.template(rule.GetSubject(), path+".subject", roleSubject); subject != nil {
-		if p := subject.readsClient(); p != nil && !c.servicesOnly {
-			c.site.fail(path+".subject", p.column, "{"+p.name+"} would give a user's token the rights of the client that it was minted through",
-				"use {$client_id}, which only a service's token has, or admit KIND_SERVICE alone")
+	} else if subject := c.template(rule.GetSubject(), path+".subject", template.RoleSubject); subject != nil {
+		if p := readsClient(subject); p != nil && !c.servicesOnly {
+			c.site.fault(path+".subject", p.Fault("{"+p.Name()+"} would give a user's token the rights of the client that it was minted through",
+				"use {$client_id}, which only a service's token has, or admit KIND_SERVICE alone"))
 		}
 		if of := c.subjects.taken(subject, c.issuers); of != nil && c.issuers.apart(subject) == nil {
-			c.site.fail(path+".subject", -1, "a token that the rule admits can name the subject of another issuer's, by "+of.where+" "+strconv.Quote(of.template.text),
+			c.site.fail(path+".subject", -1, "a token that the rule admits can name the subject of another issuer's, by "+of.where+" "+strconv.Quote(of.template.String()),
 				"leave subject out, or give it a type, a prefix or a suffix of its own")
 		}
-		if subject.readsPrincipal() != nil {
+		if readsPrincipal(subject) != nil {
 			c.ruled = append(c.ruled, &ruledSubject{site: c.site, path: path + ".subject", template: subject, issuers: c.issuers})
 		}
 		compiled.subject = newSubjectTemplate(subject)
 	}
 	compiled.context = c.context(rule.GetContext(), path+".context")
 	for _, value := range compiled.context {
-		compiled.cacheable = compiled.cacheable && (value.value == nil || !value.value.volatile)
+		compiled.cacheable = compiled.cacheable && (value.value == nil || value.value.Reads(template.SourceNow) == nil)
 	}
 	if compiled.object != nil {
-		compiled.prefix = keyPrefix(compiled.relation, compiled.object.objectType)
+		compiled.prefix = keyPrefix(compiled.relation, compiled.object.Type())
 	}
 	c.checks = append(c.checks, compiled)
 
@@ -160,7 +162,7 @@ func (c *conditions) context(values []*authzv1.ContextValue, path string) []cont
 			c.site.fail(at+".name", -1, "the name "+strconv.Quote(name)+" stands twice", "leave one")
 		}
 		names[value.GetName()] = true
-		compiled = append(compiled, contextValue{value.GetName(), c.template(value.GetValue(), at+".value", roleContext)})
+		compiled = append(compiled, contextValue{value.GetName(), c.template(value.GetValue(), at+".value", template.RoleContext)})
 	}
 	// In one order, so that equal contexts have equal keys.
 	slices.SortFunc(compiled, func(a, b contextValue) int { return cmp.Compare(a.name, b.name) })
@@ -170,17 +172,16 @@ func (c *conditions) context(values []*authzv1.ContextValue, path string) []cont
 
 func (c *conditions) match(rule *authzv1.Match, path string) *node {
 	compiled := &match{
-		left:  c.template(rule.GetLeft(), path+".left", roleMatch),
-		right: c.template(rule.GetRight(), path+".right", roleMatch),
+		left:  c.parse(rule.GetLeft(), path+".left", template.RoleMatch),
+		right: c.parse(rule.GetRight(), path+".right", template.RoleMatch),
 	}
 	if compiled.left != nil && compiled.right != nil {
-		literal := func(t *template) bool { return len(t.parts) == 1 && t.parts[0].source == sourceLiteral }
 		switch {
-		case compiled.left.fan >= 0 && compiled.right.fan >= 0:
+		case compiled.left.Fan() != nil && compiled.right.Fan() != nil:
 			c.site.fail(path+".right", -1, "both sides fan out", "leave [] on one side")
-		case literal(compiled.left) && literal(compiled.right):
+		case compiled.left.IsLiteral() && compiled.right.IsLiteral():
 			c.site.fail(path, -1, "both sides are literals", "compare a field with the caller")
-		case compiled.left.text == compiled.right.text:
+		case compiled.left.String() == compiled.right.String():
 			c.site.fail(path, -1, "both sides are the same", "compare a field with the caller")
 		default:
 			if side, bad := c.issuers.matched(compiled.left, compiled.right); bad != nil {
@@ -188,7 +189,7 @@ func (c *conditions) match(rule *authzv1.Match, path string) *node {
 				if side == compiled.right {
 					at = path + ".right"
 				}
-				c.site.fail(at, bad.column, bad.problem, bad.fix)
+				c.site.fault(at, bad)
 			}
 		}
 	}
@@ -243,14 +244,14 @@ func (c *conditions) condition(condition *authzv1.Condition, path string, depth 
 func (n *node) text() string {
 	switch n.kind {
 	case nodeCheck:
-		text := "check " + n.check.object.text + "#" + n.check.relation
+		text := "check " + n.check.object.String() + "#" + n.check.relation
 		if n.check.subject != nil {
-			text += "@" + n.check.subject.template.text
+			text += "@" + n.check.subject.template.String()
 		}
 
 		return text
 	case nodeMatch:
-		return "match " + n.match.left.text + " = " + n.match.right.text
+		return "match " + n.match.left.String() + " = " + n.match.right.String()
 	case nodeScope:
 		return "has_scope " + n.scope
 	case nodeAll, nodeAny:

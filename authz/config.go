@@ -72,11 +72,11 @@ type Config struct {
 	Observer Observer
 }
 
-// CacheConfig configures the decision cache. A cached verdict may be stale for
-// its lifetime: a relation that was taken away still grants until then. Verdicts
+// CacheConfig configures the decision cache. A cached answer may be stale for
+// its lifetime: a relation that was taken away still grants until then. Answers
 // under ModeFullyConsistent are never cached.
 type CacheConfig struct {
-	// Size is the number of verdicts kept. Zero: no cache.
+	// Size is the number of answers kept. Zero: no cache.
 	Size int
 	// TTL is how long a grant is kept. Required with Size.
 	TTL time.Duration

@@ -52,18 +52,18 @@ func (q Query) String() string {
 	return q.Object.String() + "#" + q.Relation + "@" + q.Subject.String()
 }
 
-// Effect is an engine's verdict on one query. The zero value never allows.
+// Effect is what an engine answers to one query. The zero value never allows.
 type Effect uint8
 
 // The effects.
 const (
-	// EffectUnknown is no verdict: denied.
+	// EffectUnknown is no answer: denied.
 	EffectUnknown Effect = iota
 	// EffectDenied says that the subject doesn't have the relation.
 	EffectDenied
 	// EffectAllowed says that the subject has the relation.
 	EffectAllowed
-	// EffectConditional says that the verdict depends on context values that the
+	// EffectConditional says that the answer depends on context values that the
 	// query didn't have: denied.
 	EffectConditional
 )
@@ -90,7 +90,7 @@ type Answer struct {
 	Effect Effect
 	// Missing names the context values that a conditional answer lacked.
 	Missing []string
-	// Err says why this query has no verdict, best as an [*EngineError].
+	// Err says why this query has no answer, best as an [*EngineError].
 	Err error
 }
 

@@ -51,7 +51,7 @@ func (k EngineErrorKind) String() string {
 	}
 }
 
-// EngineError is how an [Engine] says why it has no verdict. Its text goes to
+// EngineError is how an [Engine] says why it has no answer. Its text goes to
 // logs, so Err must hold no secret and no body of an answer.
 type EngineError struct {
 	Kind EngineErrorKind
@@ -84,7 +84,7 @@ func (e *EngineError) Unwrap() error {
 }
 
 // asEngineError classifies any error of an engine; one that isn't an
-// *EngineError is the engine being unavailable, never a verdict.
+// *EngineError is the engine being unavailable, never an answer.
 func asEngineError(err error) *EngineError {
 	var engineErr *EngineError
 	if errors.As(err, &engineErr) && engineErr != nil {

@@ -34,7 +34,7 @@ const (
 	ReasonSubjectInvalid Reason = "SUBJECT_INVALID"
 	// ReasonRuleMissing is a method without a rule: PERMISSION_DENIED.
 	ReasonRuleMissing Reason = "RULE_MISSING"
-	// ReasonEngineUnavailable is an engine without a verdict: UNAVAILABLE.
+	// ReasonEngineUnavailable is an engine without an answer: UNAVAILABLE.
 	ReasonEngineUnavailable Reason = "ENGINE_UNAVAILABLE"
 	// ReasonMisconfigured is a fault of the operator: INTERNAL.
 	ReasonMisconfigured Reason = "MISCONFIGURED"

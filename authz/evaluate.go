@@ -4,19 +4,19 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/dynamicpb"
+
+	"github.com/usher-auth/usher/authz/internal/template"
 )
 
 // evaluation is the work on one call. It is pooled: nothing of it is kept.
 type evaluation struct {
 	method      *Method
-	in          input
+	in          template.Input
 	call        *Call
 	kept        Call
 	consistency Consistency
@@ -37,7 +37,7 @@ type leaf struct {
 	// reason is why it is denied, where that isn't the relation.
 	reason Reason
 	scope  string
-	// err is why it has no verdict, where the request is at fault.
+	// err is the error to tell, where the request is at fault.
 	err *Error
 }
 
@@ -64,7 +64,7 @@ func (m *Method) evaluate(ctx context.Context, call *Call, caller *subjectTempla
 	// A copy, so that the caller's own needs no heap.
 	e.kept = *call
 	e.method, e.call, e.caller = m, &e.kept, caller
-	e.in = input{principal: call.Principal, call: e.call, now: m.owner.now}
+	m.owner.fill(&e.in, call)
 	explain := call.Explain || m.owner.observer.Decided != nil
 	if explain {
 		e.begun = time.Now()
@@ -118,6 +118,12 @@ func (m *Method) conclude(ctx context.Context, e *evaluation, verdict verdict) (
 	return decision, err
 }
 
+// fill sets what templates read of a call, except its message. It sets fields of
+// what is there already, since a warm decision would pay for the copy.
+func (a *Authorizer) fill(in *template.Input, call *Call) {
+	in.Principal, in.Metadata, in.PeerIP, in.Now = call.Principal, call.Metadata, call.PeerIP, a.now
+}
+
 // prepare renders every query of the rule and decides the leaves that need none. An
 // error is the whole call's: there is no message, or it names too much.
 func (e *evaluation) prepare() *Error {
@@ -153,25 +159,25 @@ func (e *evaluation) setMessage() *Error {
 		}
 		message = copied
 	}
-	e.in.message = message
+	e.in.Message = message
 
 	return nil
 }
 
-func (c *consistencyRule) resolve(in *input) (Consistency, *Error) {
+func (c *consistencyRule) resolve(in *template.Input) (Consistency, *Error) {
 	if c.mode != ModeAtLeastAsFresh {
 		return Consistency{Mode: c.mode}, nil
 	}
-	text, st, at := c.revision.render(nil, in, 0, screenAsRevision)
+	text, st, at := c.revision.Append(nil, in, 0)
 	switch st {
-	case statusOK:
+	case template.StatusOK:
 		return Consistency{Mode: ModeAtLeastAsFresh, Revision: Revision(text)}, nil
-	case statusMissing:
+	case template.StatusMissing:
 		return Consistency{Mode: c.absent}, nil
-	case statusInvalid, statusForeign:
+	case template.StatusInvalid, template.StatusForeign:
 		fallthrough
 	default:
-		return Consistency{}, refusal(ReasonRevisionInvalid, "the revision in %s can't be one", at.name)
+		return Consistency{}, refusal(ReasonRevisionInvalid, "the revision in %s can't be one", at.Name())
 	}
 }
 
@@ -202,9 +208,9 @@ func (e *evaluation) gather(n *node) *Error {
 func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 	at.from, at.to = len(e.asks), len(e.asks)
 	at.verdict = verdictPending
-	count := c.object.fanOut(&e.in)
+	count := c.object.Count(&e.in)
 	if count == 0 {
-		e.missing(c, at, &c.object.parts[c.object.fan], -1)
+		e.missing(c, at, c.object.Fan(), -1)
 
 		return nil
 	}
@@ -230,18 +236,18 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 		q := ask{verdict: verdictPending, check: c, subject: subject, context: context, key: span{from: len(e.buf)}, element: i}
 		e.buf = append(e.buf, c.prefix...)
 		q.object.from = len(e.buf)
-		var st status
-		var bad *part
-		if e.buf, st, bad = c.object.render(e.buf, &e.in, i, screenAsID); st != statusOK {
+		var st template.Status
+		var bad *template.Part
+		if e.buf, st, bad = c.object.Append(e.buf, &e.in, i); st != template.StatusOK {
 			switch st {
-			case statusMissing:
+			case template.StatusMissing:
 				e.missing(c, at, bad, i)
-			case statusForeign:
+			case template.StatusForeign:
 				e.deny(at, ReasonSubjectInvalid)
-			case statusInvalid, statusOK:
+			case template.StatusInvalid, template.StatusOK:
 				fallthrough
 			default:
-				e.fault(at, &Error{Reason: ReasonObjectMissing, Field: bad.path(i), Err: errUnusable})
+				e.fault(at, &Error{Reason: ReasonObjectMissing, Field: bad.Path(i), Err: errUnusable})
 			}
 
 			return nil
@@ -253,7 +259,7 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 		e.buf = append(e.buf, subject.prefix...)
 		q.id.from = len(e.buf)
 		if i == 0 {
-			if e.buf, st, _ = subject.template.render(e.buf, &e.in, 0, screenAsID); st != statusOK {
+			if e.buf, st, _ = subject.template.Append(e.buf, &e.in, 0); st != template.StatusOK {
 				subjectReason = ReasonSubjectInvalid
 
 				continue
@@ -291,74 +297,51 @@ func (e *evaluation) deny(at *leaf, reason Reason) {
 	at.verdict, at.reason, at.to = verdictDenied, reason, at.from
 }
 
-// fault leaves a check without a verdict, since the request is at fault.
+// fault fails a check that needn't be asked, since the request is at fault.
 func (e *evaluation) fault(at *leaf, err *Error) {
 	e.asks = e.asks[:at.from]
 	at.verdict, at.err, at.to = verdictRequest, err, at.from
 }
 
 // missing is a request that doesn't name the object.
-func (e *evaluation) missing(c *check, at *leaf, p *part, i int) {
+func (e *evaluation) missing(c *check, at *leaf, p *template.Part, i int) {
 	if c.deny {
 		e.deny(at, ReasonRelationDenied)
 
 		return
 	}
-	e.fault(at, &Error{Reason: ReasonObjectMissing, Field: p.path(i), Err: errMissing})
+	e.fault(at, &Error{Reason: ReasonObjectMissing, Field: p.Path(i), Err: errMissing})
 }
 
-func (e *evaluation) tooMany(t *template, count int) *Error {
+func (e *evaluation) tooMany(t *template.Template, count int) *Error {
 	err := refusal(ReasonObjectMissing, "the request names %d objects more than the %d that one may",
 		len(e.asks)+count-e.method.owner.maxObjects, e.method.owner.maxObjects)
-	if t.fan >= 0 {
-		err.Field = t.parts[t.fan].path(-1)
+	if fan := t.Fan(); fan != nil {
+		err.Field = fan.Path(-1)
 	}
 
 	return err
 }
 
-// field is the first field that the template reads, with its element's index.
-func (t *template) field(i int) string {
-	for n := range t.parts {
-		if t.parts[n].field != nil {
-			return t.parts[n].path(i)
-		}
-	}
-
-	return ""
-}
-
-// path is the field of a part, with the element's index where it fans out.
-func (p *part) path(i int) string {
-	if p.field == nil {
-		return ""
-	}
-	if i < 0 {
-		return strings.ReplaceAll(p.field.text, "[]", "")
-	}
-
-	return strings.ReplaceAll(p.field.text, "[]", "["+strconv.Itoa(i)+"]")
-}
-
 func (e *evaluation) gatherMatch(m *match, at *leaf) *Error {
 	at.verdict, at.reason = verdictDenied, ReasonRelationDenied
 	many, one := m.left, m.right
-	if m.right.fan >= 0 {
+	if m.right.Fan() != nil {
 		many, one = m.right, m.left
 	}
-	count := many.fanOut(&e.in)
+	count := many.Count(&e.in)
 	if count > e.method.owner.maxObjects {
 		return e.tooMany(many, count)
 	}
 	mark := len(e.buf)
 	defer func() { e.buf = e.buf[:mark] }()
-	var st status
-	if e.buf, st, _ = one.render(e.buf, &e.in, 0, screenAsText); st != statusOK {
+	var st template.Status
+	if e.buf, st, _ = one.Append(e.buf, &e.in, 0); st != template.StatusOK {
 		return nil
 	}
 	split := len(e.buf)
 	for i := range count {
-		if e.buf, st, _ = many.render(e.buf[:split], &e.in, i, screenAsText); st != statusOK {
+		if e.buf, st, _ = many.Append(e.buf[:split], &e.in, i); st != template.StatusOK {
 			return nil
 		}
 		if string(e.buf[mark:split]) != string(e.buf[split:]) {

@@ -1,8 +1,6 @@
 package authz
 
 import (
-	"bytes"
-
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -41,55 +39,15 @@ func (m *Method) excerpt(message proto.Message, revision bool) (protoreflect.Mes
 	if err := e.setMessage(); err != nil {
 		return nil, err
 	}
-	into := e.in.message.New()
+	into := e.in.Message.New()
 	for _, p := range m.pins {
-		p.field.copyInto(into, e.in.message, 0)
+		p.Copy(into, e.in.Message)
 	}
 	if at := m.consistency.revision; at != nil && revision {
-		for i := range at.parts {
-			if p := &at.parts[i]; p.field != nil {
-				p.field.copyInto(into, e.in.message, 0)
-			}
+		for _, p := range at.Fields() {
+			p.Copy(into, e.in.Message)
 		}
 	}
 
 	return into, nil
-}
-
-// copyInto copies the field and the messages it stands in, from step n on.
-func (f *fieldPath) copyInto(into, from protoreflect.Message, n int) {
-	fd := f.steps[n].fd
-	if !from.Has(fd) {
-		return
-	}
-	leaf := n == len(f.steps)-1
-	switch {
-	case n == f.fan:
-		list, copied := from.Get(fd).List(), into.Mutable(fd).List()
-		for i := range list.Len() {
-			switch {
-			case leaf && i >= copied.Len():
-				copied.Append(cloneScalar(fd, list.Get(i)))
-			case leaf:
-				// Another template has copied the same list.
-			case i >= copied.Len():
-				f.copyInto(copied.AppendMutable().Message(), list.Get(i).Message(), n+1)
-			default:
-				f.copyInto(copied.Get(i).Message(), list.Get(i).Message(), n+1)
-			}
-		}
-	case leaf:
-		into.Set(fd, cloneScalar(fd, from.Get(fd)))
-	default:
-		f.copyInto(into.Mutable(fd).Message(), from.Get(fd).Message(), n+1)
-	}
-}
-
-// cloneScalar copies the one kind of value that can be written to.
-func cloneScalar(fd protoreflect.FieldDescriptor, value protoreflect.Value) protoreflect.Value {
-	if fd.Kind() == protoreflect.BytesKind {
-		return protoreflect.ValueOfBytes(bytes.Clone(value.Bytes()))
-	}
-
-	return value
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/usher-auth/usher/authz/internal/template"
 )
 
 var errNoSession = errors.New("the context has no session: the call didn't pass a guard")
@@ -33,7 +35,7 @@ func CheckFromContext(ctx context.Context, object, relation string) error {
 // FilterFromContext asks, in a handler, to which of the objects, each "type:id",
 // the caller has the relation. The result has the objects' order and length. What
 // can't be an object, here or by the engine's grammar, is denied, and the others
-// are not affected. An object without a verdict makes the whole an error: a list
+// are not affected. An object without an answer makes the whole an error: a list
 // that lacks what the caller may see isn't an answer. At most 10,000 objects.
 func FilterFromContext(ctx context.Context, objects []string, relation string) ([]bool, error) {
 	decision, err := decideFromContext(ctx, objects, relation, true)
@@ -136,7 +138,7 @@ func (s *Session) decide(ctx context.Context, objects []string, relation string,
 		return nil, refusal(ReasonMisconfigured, "no engine is configured")
 	case m.policy == policyPublic || call.Principal == nil:
 		return nil, refusal(ReasonSubjectUnmapped, "the call has no principal")
-	case badName(relation) >= 0:
+	case template.BadName(relation) >= 0:
 		return nil, refusal(ReasonMisconfigured, "the relation %q isn't a name", relation)
 	case len(objects) > maxFilter:
 		return nil, refusal(ReasonMisconfigured, "%d objects are more than the %d that one filter may have", len(objects), maxFilter)
@@ -146,7 +148,7 @@ func (s *Session) decide(ctx context.Context, objects []string, relation string,
 	if refused := m.owner.stranger(call.Principal); refused != nil {
 		return nil, refused
 	}
-	subject, refused := s.subject(&input{principal: call.Principal, call: &call, now: m.owner.now})
+	subject, refused := s.subject(&call)
 	if refused != nil {
 		return nil, refused
 	}
@@ -161,17 +163,19 @@ func (s *Session) decide(ctx context.Context, objects []string, relation string,
 // maxFilter bounds the objects of one filter: what a handler lists is a page.
 const maxFilter = 10_000
 
-func (s *Session) subject(in *input) (Subject, *Error) {
-	t := s.method.owner.subjects.of(in.principal)
+func (s *Session) subject(call *Call) (Subject, *Error) {
+	t := s.method.owner.subjects.of(call.Principal)
 	if t == nil {
 		return Subject{}, refusal(ReasonSubjectUnmapped, "no subject is configured for this kind of token")
 	}
-	id, st, _ := t.template.render(nil, in, 0, screenAsID)
-	if st != statusOK {
+	var in template.Input
+	s.method.owner.fill(&in, call)
+	id, st, _ := t.template.Append(nil, &in, 0)
+	if st != template.StatusOK {
 		return Subject{}, refusal(ReasonSubjectInvalid, "the token's subject can't be used")
 	}
 
-	return Subject{Type: t.template.objectType, ID: string(id), Relation: t.template.relation}, nil
+	return Subject{Type: t.template.Type(), ID: string(id), Relation: t.template.Relation()}, nil
 }
 
 func (s *Session) ask(

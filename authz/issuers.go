@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/usher-auth/usher/authz/internal/template"
 )
 
 // issuerNames are the short names of the issuers whose tokens may fill in a
@@ -55,37 +57,32 @@ func (c *Config) validateIssuers() []error {
 
 // readsPrincipal returns the first placeholder whose value an issuer chooses: nil
 // if the template is the same for every token.
-func (t *template) readsPrincipal() *part {
-	for i := range t.parts {
-		switch t.parts[i].source {
-		case sourceSubject, sourceClientID, sourceClaim:
-			return &t.parts[i]
-		case sourceLiteral, sourceField, sourceIssuer, sourcePeerIP, sourceNow, sourceMetadata:
-		}
-	}
-
-	return nil
+func readsPrincipal(t *template.Template) *template.Part {
+	return t.Reads(template.SourceSubject, template.SourceClientID, template.SourceClaim)
 }
+
+// readsIssuer reports whether the template holds {$issuer}.
+func readsIssuer(t *template.Template) bool { return t.Reads(template.SourceIssuer) != nil }
 
 // apart returns why a template could give the callers of two issuers one value, nil
 // if it can't: whoever registers with one issuer would choose a name to be somebody
 // of another's.
-func (n issuerNames) apart(t *template) *fault {
-	p := t.readsPrincipal()
-	if p == nil || n.one() || t.uses(sourceIssuer) {
+func (n issuerNames) apart(t *template.Template) *template.Fault {
+	p := readsPrincipal(t)
+	if p == nil || n.one() || readsIssuer(t) {
 		return nil
 	}
 
-	return &fault{p.column, n.severally(p) + ", so the template must hold {$issuer}", n.fix("put it in")}
+	return p.Fault(n.severally(p)+", so the template must hold {$issuer}", n.fix("put it in"))
 }
 
 // matched is apart for the sides of a match. Only one may read the token, and the
 // issuer in it must be compared with what isn't of the token: a literal or a field.
-func (n issuerNames) matched(left, right *template) (*template, *fault) {
+func (n issuerNames) matched(left, right *template.Template) (*template.Template, *template.Fault) {
 	if n.one() {
 		return nil, nil
 	}
-	leftReads, rightReads := left.readsPrincipal(), right.readsPrincipal()
+	leftReads, rightReads := readsPrincipal(left), readsPrincipal(right)
 	side, other, p := left, right, leftReads
 	if leftReads == nil {
 		side, other, p = right, left, rightReads
@@ -94,26 +91,23 @@ func (n issuerNames) matched(left, right *template) (*template, *fault) {
 	case p == nil:
 		return nil, nil
 	case leftReads != nil && rightReads != nil:
-		return right, &fault{rightReads.column, n.severally(rightReads) + ", and both sides read the token", n.fix("compare with a field that names issuer and caller")}
-	case !side.uses(sourceIssuer):
-		return side, &fault{p.column, n.severally(p) + ", so this side must hold {$issuer}", n.fix("put it in, and the issuer's name into what is compared with it")}
-	case other.uses(sourceIssuer):
-		for i := range other.parts {
-			if o := &other.parts[i]; o.source == sourceIssuer {
-				return other, &fault{o.column, n.severally(p) + ", and {$issuer} on both sides is always equal", n.fix("leave it on the side that reads the caller, and compare it with a field or a literal")}
-			}
-		}
+		return right, rightReads.Fault(n.severally(rightReads)+", and both sides read the token", n.fix("compare with a field that names issuer and caller"))
+	case !readsIssuer(side):
+		return side, p.Fault(n.severally(p)+", so this side must hold {$issuer}", n.fix("put it in, and the issuer's name into what is compared with it"))
+	}
+	if o := other.Reads(template.SourceIssuer); o != nil {
+		return other, o.Fault(n.severally(p)+", and {$issuer} on both sides is always equal", n.fix("leave it on the side that reads the caller, and compare it with a field or a literal"))
 	}
 
 	return nil, nil
 }
 
-func (n issuerNames) severally(p *part) string {
+func (n issuerNames) severally(p *template.Part) string {
 	if len(n) == 0 {
-		return "{" + p.name + "} of two issuers may be equal, and the issuers aren't known"
+		return "{" + p.Name() + "} of two issuers may be equal, and the issuers aren't known"
 	}
 
-	return "{" + p.name + "} of two issuers may be equal, and several are admitted"
+	return "{" + p.Name() + "} of two issuers may be equal, and several are admitted"
 }
 
 func (n issuerNames) fix(first string) string {
@@ -127,23 +121,14 @@ func (n issuerNames) fix(first string) string {
 
 // unusable returns the issuer whose name can't be in the template where it has
 // {$issuer}, so that every caller of it would be refused.
-func (n issuerNames) unusable(t *template, as screen) *fault {
-	for i := range t.parts {
-		p := &t.parts[i]
-		if p.source != sourceIssuer {
-			continue
-		}
-		for _, name := range n {
-			if p.screen([]byte(name), as) != statusOK {
-				return &fault{
-					p.column, "the issuer's name " + quoted(name) + " can't stand here",
-					"give the issuer a short name, without ':', '#', white space and what follows the placeholder",
-				}
-			}
-		}
+func (n issuerNames) unusable(t *template.Template) *template.Fault {
+	p, name := t.RefusesIssuer(n)
+	if p == nil {
+		return nil
 	}
 
-	return nil
+	return p.Fault("the issuer's name "+quoted(name)+" can't stand here",
+		"give the issuer a short name, without ':', '#', white space and what follows the placeholder")
 }
 
 // clientClaims are claims in which issuers say through which client, or by which
@@ -153,16 +138,7 @@ var clientClaims = []string{"client_id", "clientId", "azp", "cid", "appid", "act
 
 // readsClient returns the placeholder that takes a user for the client that the
 // user's token was minted through.
-func (t *template) readsClient() *part {
-	for i := range t.parts {
-		p := &t.parts[i]
-		if p.source == sourceClaim && slices.ContainsFunc(p.claim, func(name string) bool { return slices.Contains(clientClaims, name) }) {
-			return p
-		}
-	}
-
-	return nil
-}
+func readsClient(t *template.Template) *template.Part { return t.ReadsClaim(clientClaims...) }
 
 // stranger returns the refusal of a principal about whom no rule but a public one
 // may decide: of an issuer that isn't configured, or neither a service nor a user.

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/usher-auth/usher/authz/internal/template"
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
 
@@ -33,7 +34,7 @@ type Method struct {
 	reads       bool
 	connection  bool
 	rule        string
-	pins        []*part
+	pins        []*template.Part
 	// simple is the rule's one check, where there is no more to it.
 	simple *check
 	// granted is the decision of a warm grant, shared by all.
@@ -86,7 +87,7 @@ func (m *Method) ReadsMessage() bool { return m.reads }
 // RevisionReadsMessage reports whether the rule's revision is a field of the
 // message, so that the handler's own checks need it too: see [Session.Receive].
 func (m *Method) RevisionReadsMessage() bool {
-	return m.consistency.revision != nil && m.consistency.revision.reads
+	return m.consistency.revision != nil && len(m.consistency.revision.Fields()) > 0
 }
 
 // ReadsConnection says that the rule reads what [Call] has in Metadata or PeerIP.
@@ -102,7 +103,7 @@ func (m *Method) HidesExistence() bool { return m.hides }
 // stream; later ones are held to it by [Method.Pin].
 func (m *Method) FirstMessageOnly() bool { return m.first }
 
-// RecheckInterval is how long a stream may reuse a verdict; zero: not at all.
+// RecheckInterval is how long a stream may reuse a decision; zero: not at all.
 func (m *Method) RecheckInterval() time.Duration { return m.recheck }
 
 // Validation is how the rule wants the token validated.

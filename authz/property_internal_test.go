@@ -39,10 +39,10 @@ func (t truth) String() string {
 
 // world is one random case: what the engine would say, and what the caller has.
 type world struct {
-	random   *rand.Rand
-	serial   int
-	verdicts map[string]Answer
-	scopes   map[string]bool
+	random  *rand.Rand
+	serial  int
+	answers map[string]Answer
+	scopes  map[string]bool
 }
 
 var (
@@ -53,8 +53,8 @@ var (
 
 func (w *world) check() *authzv1.Check {
 	id := fmt.Sprintf("%d-%d", w.serial, w.random.IntN(5))
-	if _, known := w.verdicts[id]; !known {
-		w.verdicts[id] = []Answer{
+	if _, known := w.answers[id]; !known {
+		w.answers[id] = []Answer{
 			{Effect: EffectAllowed},
 			{Effect: EffectAllowed},
 			{Effect: EffectDenied},
@@ -157,7 +157,7 @@ func (w *world) naiveCheck(check *authzv1.Check, asking bool) truth {
 
 		return refusedCall
 	}
-	answer := w.verdicts[check.GetObject()[len("document:"):]]
+	answer := w.answers[check.GetObject()[len("document:"):]]
 	switch {
 	case !asking:
 		return open
@@ -188,7 +188,7 @@ func (propertyCaller) IsUser() bool                 { return true }
 func (propertyCaller) Claim(...string) (any, bool)  { return nil, false }
 
 // TestRandomRulesDecideAsANaiveEvaluator runs 100,000 random trees, half of them
-// against a cache that already knows some of the verdicts.
+// against a cache that already knows some of the answers.
 func TestRandomRulesDecideAsANaiveEvaluator(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -199,7 +199,7 @@ func TestRandomRulesDecideAsANaiveEvaluator(t *testing.T) {
 		asked++
 		result := Result{Answers: make([]Answer, len(batch.Queries))}
 		for i, query := range batch.Queries {
-			result.Answers[i] = w.verdicts[query.Object.ID]
+			result.Answers[i] = w.answers[query.Object.ID]
 		}
 
 		return result, nil
@@ -214,7 +214,7 @@ func TestRandomRulesDecideAsANaiveEvaluator(t *testing.T) {
 	md := kindsMethod(t)
 	tally := map[truth]int{}
 	for serial := range propertyCases {
-		w = &world{random: random, serial: serial, verdicts: map[string]Answer{}, scopes: map[string]bool{"a": true}}
+		w = &world{random: random, serial: serial, answers: map[string]Answer{}, scopes: map[string]bool{"a": true}}
 		conditions, all := w.conditions(1), random.IntN(2) == 0
 		anyOf, allOf := &authzv1.AnyOf{Conditions: conditions}, &authzv1.AllOf{Conditions: conditions}
 		rule := &authzv1.Rule{Policy: &authzv1.Rule_AnyOf{AnyOf: anyOf}}

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"google.golang.org/protobuf/proto"
+
+	"github.com/usher-auth/usher/authz/internal/template"
 )
 
 var errSessionOver = errors.New("the call has ended, and its session with it")
@@ -61,11 +63,11 @@ func (s *Session) Decision() *Decision {
 // Checked reports whether a check that the handler made itself was granted: by
 // [CheckFromContext], by [FilterFromContext] for at least one object, or said not
 // to be needed by [EmptyFromContext]. It is what the policy "handler" demands
-// before anything is sent. A denied check, a check without a verdict and a filter
+// before anything is sent. A denied check, a check without an answer and a filter
 // over nothing don't count.
 func (s *Session) Checked() bool { return s.granted.Load() }
 
-// Filtered reports whether [FilterFromContext] has had the verdicts of at least one
+// Filtered reports whether [FilterFromContext] has had the answers about at least one
 // object, whatever they were. A handler whose filter leaves nothing may answer with
 // an empty message, and with nothing else.
 func (s *Session) Filtered() bool { return s.filtered.Load() }
@@ -84,10 +86,10 @@ func (s *Session) Receive(message proto.Message) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := evaluation{method: m, call: &Call{Principal: s.call.Principal, Message: message, Metadata: s.call.Metadata, PeerIP: s.call.PeerIP}}
+	m.owner.fill(&e.in, e.call)
 	refused := e.setMessage()
 	var consistency Consistency
 	if refused == nil {
-		e.in.principal, e.in.call, e.in.now = s.call.Principal, e.call, m.owner.now
 		consistency, refused = m.consistency.resolve(&e.in)
 	}
 	switch {
@@ -130,7 +132,9 @@ func (s *Session) current() (Call, Consistency, *Error) {
 		return s.call, s.consistency, s.unread
 	}
 	call := s.call
-	consistency, refused := s.method.consistency.resolve(&input{principal: call.Principal, call: &call, now: s.method.owner.now})
+	var in template.Input
+	s.method.owner.fill(&in, &call)
+	consistency, refused := s.method.consistency.resolve(&in)
 
 	return call, consistency, refused
 }

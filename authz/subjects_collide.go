@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/usher-auth/usher/authz/internal/template"
 )
 
 // namedTemplate is a subject's template with the issuer and the kind whose tokens
 // fill it in; the issuer is empty where it isn't known.
 type namedTemplate struct {
 	where, kind, issuer string
-	template            *template
+	template            *template.Template
 }
 
 // collisions are the pairs of templates by which one token could name the subject
@@ -26,7 +28,7 @@ func (s *compiledSubjects) collisions() []error {
 				told[a.where+b.where] = true
 				errs = append(errs, fmt.Errorf(
 					"authz: %s %q and %s %q: %s; give each a type, a prefix or a suffix of its own",
-					a.where, a.template.text, b.where, b.template.text, a.danger(b)))
+					a.where, a.template.String(), b.where, b.template.String(), a.danger(b)))
 			}
 		}
 	}
@@ -63,14 +65,14 @@ func (s *compiledSubjects) names(config *Config) []namedTemplate {
 // the subject that a rule's own template gives to those it admits; nil if there is
 // none. Of one issuer, a rule may give a caller another's subject: that is for the
 // rule to say.
-func (s *compiledSubjects) taken(t *template, admitted issuerNames) *namedTemplate {
-	if t.readsPrincipal() == nil {
+func (s *compiledSubjects) taken(t *template.Template, admitted issuerNames) *namedTemplate {
+	if readsPrincipal(t) == nil {
 		return nil
 	}
 	for _, issuer := range admitted.orUnknown() {
 		for i := range s.named {
 			of := &s.named[i]
-			apart := t.text == of.template.text && t.uses(sourceIssuer)
+			apart := t.String() == of.template.String() && readsIssuer(t)
 			if (issuer == "" || issuer != of.issuer) && !apart && (namedTemplate{issuer: issuer, template: t}).collides(*of) {
 				return of
 			}
@@ -93,48 +95,18 @@ func (n namedTemplate) danger(other namedTemplate) string {
 // follows it.
 func (n namedTemplate) collides(other namedTemplate) bool {
 	a, b := n.template, other.template
-	if a.objectType != b.objectType || a.relation != b.relation {
+	if a.Type() != b.Type() || a.Relation() != b.Relation() {
 		return false
 	}
 	if n.issuer == other.issuer && n.kind == other.kind {
 		return false
 	}
-	if n.issuer != other.issuer && a.text == b.text && a.uses(sourceIssuer) {
+	if n.issuer != other.issuer && a.String() == b.String() && readsIssuer(a) {
 		return false
 	}
-	aStart, aEnd := a.fixed(n.issuer)
-	bStart, bEnd := b.fixed(other.issuer)
+	aStart, aEnd := a.Fixed(n.issuer)
+	bStart, bEnd := b.Fixed(other.issuer)
 
 	return (strings.HasPrefix(aStart, bStart) || strings.HasPrefix(bStart, aStart)) &&
 		(strings.HasSuffix(aEnd, bEnd) || strings.HasSuffix(bEnd, aEnd))
-}
-
-// fixed is the text that every value of the template starts and ends with, for
-// tokens of the issuer.
-func (t *template) fixed(issuer string) (start, end string) {
-	text := func(p *part) (string, bool) {
-		if p.source == sourceIssuer {
-			return issuer, issuer != ""
-		}
-
-		return p.literal, p.source == sourceLiteral
-	}
-	var first, last []string
-	for i := range t.parts {
-		piece, known := text(&t.parts[i])
-		if !known {
-			break
-		}
-		first = append(first, piece)
-	}
-	for _, p := range slices.Backward(t.parts) {
-		piece, known := text(&p)
-		if !known {
-			break
-		}
-		last = append(last, piece)
-	}
-	slices.Reverse(last)
-
-	return strings.Join(first, ""), strings.Join(last, "")
 }

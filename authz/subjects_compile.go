@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/usher-auth/usher/authz/internal/template"
 )
 
 // subjectSet is the compiled Subjects of one issuer, or of all others.
@@ -12,12 +14,12 @@ type subjectSet struct{ service, user *subjectTemplate }
 
 // subjectTemplate is a subject with the part of the query's key that is fixed.
 type subjectTemplate struct {
-	template *template
+	template *template.Template
 	prefix   string
 }
 
-func newSubjectTemplate(t *template) *subjectTemplate {
-	return &subjectTemplate{template: t, prefix: keySubject(t.objectType, t.relation)}
+func newSubjectTemplate(t *template.Template) *subjectTemplate {
+	return &subjectTemplate{template: t, prefix: keySubject(t.Type(), t.Relation())}
 }
 
 // compiledSubjects are all configured subjects.
@@ -83,12 +85,12 @@ func compileSubjectSet(name string, subjects Subjects, issuers issuerNames, errs
 			return nil
 		}
 		where := "authz: " + name + "." + kind
-		t, bad := parseTemplate(text, roleConfiguredSubject, nil)
+		t, bad := template.Parse(text, template.RoleConfiguredSubject, nil)
 		if bad == nil {
-			bad = issuers.unusable(t, screenAsID)
+			bad = issuers.unusable(t)
 		}
 		if bad != nil {
-			*errs = append(*errs, fmt.Errorf("%s: column %d: %s; %s", where, bad.column, bad.problem, bad.fix))
+			*errs = append(*errs, fmt.Errorf("%s: column %d: %s; %s", where, bad.Column, bad.Problem, bad.Fix))
 
 			return nil
 		}
@@ -105,16 +107,16 @@ func compileSubjectSet(name string, subjects Subjects, issuers issuerNames, errs
 }
 
 // judgeSubject returns why a configured template can't say who a caller is.
-func judgeSubject(t *template, kind string, issuers issuerNames) error {
-	client := t.readsClient()
+func judgeSubject(t *template.Template, kind string, issuers issuerNames) error {
+	client := readsClient(t)
 	switch {
-	case kind == "User" && t.uses(sourceClientID):
+	case kind == "User" && t.Reads(template.SourceClientID) != nil:
 		return errors.New("{$client_id} would give a user's token the rights of the client that it was minted through; use {$sub}")
 	case kind == "User" && client != nil:
-		return fmt.Errorf("{%s} would give a user's token the rights of the client that it was minted through; use {$sub}", client.name)
-	case t.readsPrincipal() == nil:
-		return fmt.Errorf("%q makes every caller the same subject; use {$sub} or {$client_id}", t.text)
-	case issuers.one() || t.uses(sourceIssuer):
+		return fmt.Errorf("{%s} would give a user's token the rights of the client that it was minted through; use {$sub}", client.Name())
+	case readsPrincipal(t) == nil:
+		return fmt.Errorf("%q makes every caller the same subject; use {$sub} or {$client_id}", t.String())
+	case issuers.one() || readsIssuer(t):
 		return nil
 	case len(issuers) > 0:
 		return errors.New("with several issuers the template must hold {$issuer}, or each issuer its own IssuerSubjects: the same sub under two issuers is two subjects")

@@ -1,13 +1,17 @@
 package authz
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/usher-auth/usher/authz/internal/template"
+)
 
 // ruledSubject is a rule's own subject, where it reads the token.
 type ruledSubject struct {
 	method   *Method
 	site     *site
 	path     string
-	template *template
+	template *template.Template
 	// issuers are those whose tokens the rule admits.
 	issuers issuerNames
 	// fault is what tellApart finds.
@@ -16,7 +20,7 @@ type ruledSubject struct {
 
 // meets reports whether two rules may give one subject to callers of two issuers.
 func (r *ruledSubject) meets(other *ruledSubject) bool {
-	if r.template.text == other.template.text && r.template.uses(sourceIssuer) {
+	if r.template.String() == other.template.String() && readsIssuer(r.template) {
 		return false // no value holds what follows the issuer
 	}
 	for _, issuer := range r.issuers.orUnknown() {
@@ -52,8 +56,8 @@ func tellApart(subjects []*ruledSubject) []*ruledSubject {
 			}
 			r.fault = &RuleError{
 				File: r.site.file, Line: r.site.line, Method: r.site.method, Path: r.path, Column: -1,
-				Problem: "a token of one issuer can name the subject of another's, by " + strconv.Quote(r.template.text) + " here and " +
-					strconv.Quote(other.template.text) + " in " + other.site.method,
+				Problem: "a token of one issuer can name the subject of another's, by " + strconv.Quote(r.template.String()) + " here and " +
+					strconv.Quote(other.template.String()) + " in " + other.site.method,
 				Fix: "give each a type, a prefix or a suffix of its own, or put {$issuer} into both in the same way",
 			}
 			faulty = append(faulty, r)

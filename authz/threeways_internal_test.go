@@ -85,10 +85,10 @@ func held(files Resolver) string {
 func dump(m *Method) string {
 	text := fmt.Sprint(m.policy, m.rule, m.leaves, m.token, m.validation, m.first, m.recheck, m.consistency.mode, m.consistency.absent, m.hides, m.reads)
 	if m.consistency.revision != nil {
-		text += m.consistency.revision.text
+		text += m.consistency.revision.String()
 	}
 	for _, pin := range m.pins {
-		text += " " + pin.name + fmt.Sprint(pin.format, pin.column, len(pin.field.steps), pin.field.fan)
+		text += " " + pin.String()
 	}
 
 	return text

@@ -5,9 +5,10 @@ import (
 	"errors"
 )
 
-// verdict is a truth value. They are in order: a denial, then the errors, from what
-// asking again can't mend to what it can, then what hasn't been asked yet, then a
-// grant. all_of is the least of its parts, any_of the greatest, so that an error
+// verdict is what a condition or one of its queries comes to: a truth value. An
+// engine gives answers, a call gets a decision. Verdicts are in order: a denial, then
+// the errors, from what asking again can't mend to what it can, then what hasn't been
+// asked yet, then a grant. all_of is the least of its parts, any_of the greatest, so that an error
 // which doesn't decide doesn't choose the status: Kleene's logic, with an order
 // among its unknowns. The zero value is a denial.
 type verdict uint8
@@ -248,7 +249,9 @@ func (e *evaluation) cause(n *node, v verdict) *Error {
 		}
 		failed := engineFailure(asEngineError(q.answer.Err))
 		if failed.Reason == ReasonObjectMissing {
-			failed.Field = q.check.object.field(q.element)
+			if fields := q.check.object.Fields(); len(fields) > 0 {
+				failed.Field = fields[0].Path(q.element)
+			}
 		}
 
 		return failed
@@ -292,8 +295,8 @@ func engineFailure(err *EngineError) *Error {
 	return refused
 }
 
-// verdictOf judges one answer. An error is no verdict; anything but a plain
-// "allowed" is a denial.
+// verdictOf judges one answer. An error is a verdict of its own; anything else but a
+// plain "allowed" is a denial.
 func verdictOf(answer *Answer) verdict {
 	switch {
 	case answer.Err != nil:

@@ -1,5 +1,7 @@
 package authz
 
+import "github.com/usher-auth/usher/authz/internal/template"
+
 // warmKey is the size of a key that is built without the heap: two ids of a UUID
 // and their names fit.
 const warmKey = 192
@@ -16,12 +18,12 @@ func (m *Method) warm(call *Call, caller *subjectTemplate) bool {
 	}
 	// Objects and subjects read the message and the token; without the rest, the
 	// caller's Call needs no heap.
-	in := input{principal: call.Principal}
+	in := template.Input{Principal: call.Principal}
 	if m.reads {
 		if call.Message == nil {
 			return false
 		}
-		if in.message = call.Message.ProtoReflect(); in.message.Descriptor() != m.input {
+		if in.Message = call.Message.ProtoReflect(); in.Message.Descriptor() != m.input {
 			return false
 		}
 	}
@@ -33,12 +35,12 @@ func (m *Method) warm(call *Call, caller *subjectTemplate) bool {
 	}
 	var array [warmKey]byte
 	key := append(array[:0], c.prefix...)
-	key, st, _ := c.object.render(key, &in, 0, screenAsID)
-	if st != statusOK {
+	key, st, _ := c.object.Append(key, &in, 0)
+	if st != template.StatusOK {
 		return false
 	}
 	key = append(key, subject.prefix...)
-	if key, st, _ = subject.template.render(key, &in, 0, screenAsID); st != statusOK {
+	if key, st, _ = subject.template.Append(key, &in, 0); st != template.StatusOK {
 		return false
 	}
 	effect, hit := asker.cache.get(key, asker.clock())
@@ -51,7 +53,7 @@ func (m *Method) simpleCheck() *check {
 	if m.policy != policyCondition || m.root.kind != nodeCheck || m.consistency.mode != ModeMinimizeLatency {
 		return nil
 	}
-	if c := m.root.check; c.object.fan < 0 && len(c.context) == 0 && c.cacheable {
+	if c := m.root.check; c.object.Fan() == nil && len(c.context) == 0 && c.cacheable {
 		return c
 	}
 

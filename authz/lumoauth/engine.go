@@ -141,18 +141,18 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 		place[i] = at
 	}
 
-	verdicts := make([]authz.Answer, len(distinct))
+	unique := make([]authz.Answer, len(distinct))
 	err := adapter.Chunks(ctx, len(distinct), 1, e.http.Parallel(),
 		func(ctx context.Context, lo, _ int) error {
 			effect, err := e.ask(ctx, distinct[lo], subjects[lo])
-			verdicts[lo].Effect = effect
+			unique[lo].Effect = effect
 
 			return err
 		},
-		func(lo, hi int, err error) { adapter.Fail(verdicts[lo:hi], err) })
+		func(lo, hi int, err error) { adapter.Fail(unique[lo:hi], err) })
 	for i, at := range place {
 		if at >= 0 {
-			answers[i] = verdicts[at]
+			answers[i] = unique[at]
 		}
 	}
 	return authz.Result{Answers: answers}, err

@@ -1,4 +1,4 @@
-package authz
+package template
 
 import (
 	"slices"
@@ -8,26 +8,26 @@ import (
 )
 
 // parse reads the inside of a placeholder. Columns of faults are within it.
-func (p *part) parse(text string, in role, input protoreflect.MessageDescriptor) *fault {
+func (p *Part) parse(text string, in Role, input protoreflect.MessageDescriptor) *Fault {
 	name, format, formatted := strings.Cut(text, "|")
 	p.name = name
 	if formatted {
-		var bad *fault
+		var bad *Fault
 		if p.format, bad = parseFormatter(format); bad != nil {
-			bad.column += len(name) + 1
+			bad.Column += len(name) + 1
 
 			return bad
 		}
 	}
 	if name == "" {
-		return &fault{0, "the placeholder is empty", "name a field, or a source such as $sub"}
+		return &Fault{0, "the placeholder is empty", "name a field, or a source such as $sub"}
 	}
 	if strings.HasPrefix(name, "$") {
 		return p.parseSource(name, in)
 	}
 	p.source = sourceField
 	if !slices.Contains(in.sources, sourceField) {
-		return &fault{0, in.what + " can't read the request", "use $sub, $client_id, $issuer or $claim.name"}
+		return &Fault{0, in.what + " can't read the request", "use $sub, $client_id, $issuer or $claim.name"}
 	}
 	field, bad := resolveField(name, input)
 	if bad != nil {
@@ -38,39 +38,39 @@ func (p *part) parse(text string, in role, input protoreflect.MessageDescriptor)
 	return field.checkType(p.format, in)
 }
 
-func (p *part) parseSource(name string, in role) *fault {
+func (p *Part) parseSource(name string, in Role) *Fault {
 	head, rest, dotted := strings.Cut(name[1:], ".")
 	switch {
 	case name == "$sub":
-		p.source = sourceSubject
+		p.source = SourceSubject
 	case name == "$client_id":
-		p.source = sourceClientID
+		p.source = SourceClientID
 	case name == "$issuer":
-		p.source = sourceIssuer
+		p.source = SourceIssuer
 	case name == "$now":
-		p.source = sourceNow
+		p.source = SourceNow
 	case name == "$peer.ip":
-		p.source = sourcePeerIP
+		p.source = SourcePeerIP
 	case head == "claim" && dotted:
-		p.source = sourceClaim
+		p.source = SourceClaim
 		p.claim = strings.Split(rest, ".")
 		if slices.Contains(p.claim, "") {
-			return &fault{len("$claim."), "the claim's path has an empty member", "write it as $claim.name or $claim.name.member"}
+			return &Fault{len("$claim."), "the claim's path has an empty member", "write it as $claim.name or $claim.name.member"}
 		}
 	case head == "metadata" && dotted:
-		p.source = sourceMetadata
+		p.source = SourceMetadata
 		p.key = rest
 		if bad := badMetadataKey(rest); bad {
-			return &fault{len("$metadata."), "the metadata key isn't lower-case letters, digits and _-.", "write it as gRPC sends it, in lower case"}
+			return &Fault{len("$metadata."), "the metadata key isn't lower-case letters, digits and _-.", "write it as gRPC sends it, in lower case"}
 		}
 	default:
-		return &fault{0, "there is no source " + name, "use a field, $sub, $client_id, $issuer, $claim.name" + otherSources(in)}
+		return &Fault{0, "there is no source " + name, "use a field, $sub, $client_id, $issuer, $claim.name" + otherSources(in)}
 	}
 	if !slices.Contains(in.sources, p.source) {
-		return &fault{0, name + " can't stand in " + in.what, sourceFix(p.source)}
+		return &Fault{0, name + " can't stand in " + in.what, sourceFix(p.source)}
 	}
-	if p.format.kind != formatNone && p.source != sourceSubject && p.source != sourceClientID && p.source != sourceClaim {
-		return &fault{len(name), "the value of " + name + " has no formatter", "leave the formatter out"}
+	if p.format.kind != formatNone && p.source != SourceSubject && p.source != SourceClientID && p.source != SourceClaim {
+		return &Fault{len(name), "the value of " + name + " has no formatter", "leave the formatter out"}
 	}
 
 	return nil
@@ -82,22 +82,22 @@ func badMetadataKey(key string) bool {
 	})
 }
 
-func otherSources(in role) string {
-	if slices.Contains(in.sources, sourceNow) {
+func otherSources(in Role) string {
+	if slices.Contains(in.sources, SourceNow) {
 		return ", $peer.ip or $now"
 	}
-	if slices.Contains(in.sources, sourceMetadata) {
+	if slices.Contains(in.sources, SourceMetadata) {
 		return " or $metadata.key"
 	}
 
 	return ""
 }
 
-func sourceFix(refused source) string {
+func sourceFix(refused Source) string {
 	switch refused {
-	case sourceMetadata:
+	case SourceMetadata:
 		return "the caller writes the metadata, so it can only stand in consistency.revision"
-	case sourceNow, sourcePeerIP:
+	case SourceNow, SourcePeerIP:
 		return "it can only stand in a check's context"
 	default:
 		return "use a field of the request"

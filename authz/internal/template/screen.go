@@ -1,7 +1,8 @@
-package authz
+package template
 
 import (
 	"bytes"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -10,33 +11,35 @@ import (
 // longer than any engine's ids, short enough to compare and hash at once.
 const maxValue = 1024
 
-// status says what became of a value.
-type status uint8
+// Status says what became of a value.
+type Status uint8
 
+// The statuses.
 const (
-	statusOK status = iota
-	// statusMissing is a value that isn't there.
-	statusMissing
-	// statusInvalid is a value that can't be used.
-	statusInvalid
-	// statusForeign is a missing or unusable value of the caller's token.
-	statusForeign
+	// StatusOK is a value that can be used.
+	StatusOK Status = iota
+	// StatusMissing is a value that isn't there.
+	StatusMissing
+	// StatusInvalid is a value that can't be used.
+	StatusInvalid
+	// StatusForeign is a missing or unusable value of the caller's token.
+	StatusForeign
 )
 
 // screenID says whether a value may stand in an object's or a subject's id: not
 // empty, no wildcard, and nothing that an engine reads as syntax.
-func screenID(value []byte) status {
+func screenID(value []byte) Status {
 	if len(value) == 0 {
-		return statusMissing
+		return StatusMissing
 	}
 	if len(value) > maxValue || len(value) == 1 && value[0] == '*' {
-		return statusInvalid
+		return StatusInvalid
 	}
 	for i := 0; i < len(value); {
 		c := value[i]
 		if c < utf8.RuneSelf {
 			if c <= ' ' || c == ':' || c == '#' || c == 0x7f {
-				return statusInvalid
+				return StatusInvalid
 			}
 			i++
 
@@ -44,23 +47,33 @@ func screenID(value []byte) status {
 		}
 		r, size := utf8.DecodeRune(value[i:])
 		if r == utf8.RuneError && size == 1 || !printable(r) {
-			return statusInvalid
+			return StatusInvalid
 		}
 		i += size
 	}
 
-	return statusOK
+	return StatusOK
+}
+
+// CutObject cuts "type:id" in two and refuses what can't be an object.
+func CutObject(text string) (objectType, id string, ok bool) {
+	objectType, id, ok = strings.Cut(text, ":")
+	if !ok || BadName(objectType) >= 0 || screenID([]byte(id)) != StatusOK {
+		return "", "", false
+	}
+
+	return objectType, id, true
 }
 
 // screenText says whether a value may be compared or sent as text.
-func screenText(value []byte) status {
+func screenText(value []byte) Status {
 	switch {
 	case len(value) == 0:
-		return statusMissing
+		return StatusMissing
 	case len(value) > maxText || !utf8.Valid(value):
-		return statusInvalid
+		return StatusInvalid
 	default:
-		return statusOK
+		return StatusOK
 	}
 }
 
@@ -69,20 +82,20 @@ const maxText = 4096
 
 // screenRevision says whether a value may be sent as a revision: an opaque token
 // of visible ASCII.
-func screenRevision(value []byte) status {
+func screenRevision(value []byte) Status {
 	if len(value) == 0 {
-		return statusMissing
+		return StatusMissing
 	}
 	if len(value) > maxText {
-		return statusInvalid
+		return StatusInvalid
 	}
 	for _, c := range value {
 		if c <= ' ' || c >= 0x7f {
-			return statusInvalid
+			return StatusInvalid
 		}
 	}
 
-	return statusOK
+	return StatusOK
 }
 
 // printable says whether a rune may stand in an id: it is visible. Format
@@ -90,11 +103,9 @@ func screenRevision(value []byte) status {
 func printable(r rune) bool { return r != ' ' && unicode.IsPrint(r) }
 
 // holdsFollower says whether a value can't be told apart from the literal that
-// follows it: the literal would be found earlier than where it stands.
+// follows it, which isn't empty: the literal would be found earlier than where it
+// stands.
 func holdsFollower(value []byte, literal string) bool {
-	if literal == "" {
-		return false
-	}
 	if bytes.Contains(value, []byte(literal)) {
 		return true
 	}

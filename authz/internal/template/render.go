@@ -1,38 +1,57 @@
-package authz
+package template
 
 import (
 	"encoding/json"
+	"net/netip"
 	"strconv"
 	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// input is what templates read in one call.
-type input struct {
-	principal Principal
-	message   protoreflect.Message
-	// list is what the template that is being rendered fans out over.
-	list protoreflect.List
-	call *Call
-	now  func() time.Time
+// Principal is what templates read of a caller's verified access token.
+type Principal interface {
+	IssuerName() string
+	Subject() string
+	ClientID() string
+	IsService() bool
+	Claim(path ...string) (any, bool)
 }
 
+// Input is what templates read in one call. A field may be left out if no placeholder
+// reads it. It isn't safe for concurrent use.
+type Input struct {
+	Principal Principal
+	// Message is the request, of the type that the template was parsed for.
+	Message protoreflect.Message
+	// list is what the template that is being rendered fans out over.
+	list protoreflect.List
+	// Metadata returns the value of a metadata key, empty if there is none. Nil:
+	// there is no metadata.
+	Metadata func(key string) string
+	// PeerIP is the address of the peer. Invalid: not known.
+	PeerIP netip.Addr
+	// Now returns the time, the value of {$now}.
+	Now func() time.Time
+}
+
+// screen is how values are screened. The zero value refuses all of them.
 type screen uint8
 
 const (
-	screenAsID screen = iota
+	screenAsNothing screen = iota
+	screenAsID
 	screenAsText
 	screenAsRevision
 )
 
-// fanOut is how many values the template has: 1, or the length of its list. It must
-// be called before render.
-func (t *template) fanOut(in *input) int {
+// Count is how many values the template has: 1, or the length of its list. It must
+// be called before Append.
+func (t *Template) Count(in *Input) int {
 	if t.fan < 0 {
 		return 1
 	}
-	list, ok := t.parts[t.fan].field.list(in.message)
+	list, ok := t.parts[t.fan].field.list(in.Message)
 	if !ok {
 		return 0
 	}
@@ -41,9 +60,9 @@ func (t *template) fanOut(in *input) int {
 	return list.Len()
 }
 
-// render appends the template's text for element i of its list. It doesn't add
-// the type. The part is the one at fault where the status isn't statusOK.
-func (t *template) render(buf []byte, in *input, i int, as screen) ([]byte, status, *part) {
+// Append appends the template's text for element i of its list. It doesn't add
+// the type. The part is the one at fault where the status isn't StatusOK.
+func (t *Template) Append(buf []byte, in *Input, i int) ([]byte, Status, *Part) {
 	for n := range t.parts {
 		p := &t.parts[n]
 		if p.source == sourceLiteral {
@@ -52,24 +71,24 @@ func (t *template) render(buf []byte, in *input, i int, as screen) ([]byte, stat
 			continue
 		}
 		start := len(buf)
-		var st status
-		if buf, st = p.render(buf, in, i); st == statusOK {
-			st = p.screen(buf[start:], as)
+		var st Status
+		if buf, st = p.render(buf, in, i); st == StatusOK {
+			st = p.screen(buf[start:], t.as)
 		}
-		if st != statusOK {
-			if p.source != sourceField && p.source != sourceMetadata {
-				st = statusForeign
+		if st != StatusOK {
+			if p.source != sourceField && p.source != SourceMetadata {
+				st = StatusForeign
 			}
 
 			return buf, st, p
 		}
 	}
 
-	return buf, statusOK, nil
+	return buf, StatusOK, nil
 }
 
-func (p *part) screen(value []byte, as screen) status {
-	var st status
+func (p *Part) screen(value []byte, as screen) Status {
+	var st Status
 	switch as {
 	case screenAsID:
 		st = screenID(value)
@@ -77,66 +96,72 @@ func (p *part) screen(value []byte, as screen) status {
 		st = screenText(value)
 	case screenAsRevision:
 		st = screenRevision(value)
+	case screenAsNothing:
+		fallthrough
 	default:
-		st = statusInvalid
+		st = StatusInvalid
 	}
-	if st == statusOK && holdsFollower(value, p.literal) {
-		return statusInvalid
+	if st == StatusOK && p.literal != "" && holdsFollower(value, p.literal) {
+		return StatusInvalid
 	}
 
 	return st
 }
 
 // render appends the placeholder's text, formatted but not screened.
-func (p *part) render(buf []byte, in *input, i int) ([]byte, status) {
+func (p *Part) render(buf []byte, in *Input, i int) ([]byte, Status) {
 	start := len(buf)
 	switch p.source {
 	case sourceField:
 		value, st := p.field.get(in, i)
-		if st != statusOK {
+		if st != StatusOK {
 			return buf, st
 		}
-		if buf, st = p.field.appendValue(buf, value, p.format.kind); st != statusOK {
+		if buf, st = p.field.appendValue(buf, value, p.format.kind); st != StatusOK {
 			return buf, st
 		}
 		if p.field.leaf().kind == protoreflect.BytesKind {
-			return buf, statusOK
+			return buf, StatusOK
 		}
-	case sourceSubject:
-		buf = append(buf, in.principal.Subject()...)
-	case sourceClientID:
+	case SourceSubject:
+		buf = append(buf, in.Principal.Subject()...)
+	case SourceClientID:
 		// A user's token minted through a client never gets the client's rights.
-		if !in.principal.IsService() {
-			return buf, statusMissing
+		if !in.Principal.IsService() {
+			return buf, StatusMissing
 		}
-		buf = append(buf, in.principal.ClientID()...)
-	case sourceIssuer:
-		buf = append(buf, in.principal.IssuerName()...)
-	case sourceClaim:
-		text, ok := claimText(in.principal, p.claim)
+		buf = append(buf, in.Principal.ClientID()...)
+	case SourceIssuer:
+		buf = append(buf, in.Principal.IssuerName()...)
+	case SourceClaim:
+		text, ok := claimText(in.Principal, p.claim)
 		if !ok {
-			return buf, statusMissing
+			return buf, StatusMissing
 		}
 		buf = append(buf, text...)
-	case sourceMetadata:
-		if in.call.Metadata == nil {
-			return buf, statusMissing
+	case SourceMetadata:
+		if in.Metadata == nil {
+			return buf, StatusMissing
 		}
-		buf = append(buf, in.call.Metadata(p.key)...)
-	case sourcePeerIP:
-		if !in.call.PeerIP.IsValid() {
-			return buf, statusMissing
+		buf = append(buf, in.Metadata(p.key)...)
+	case SourcePeerIP:
+		if !in.PeerIP.IsValid() {
+			return buf, StatusMissing
 		}
-		buf = in.call.PeerIP.Unmap().WithZone("").AppendTo(buf)
-	case sourceNow:
-		buf = in.now().UTC().AppendFormat(buf, time.RFC3339)
+		buf = in.PeerIP.Unmap().WithZone("").AppendTo(buf)
+	case SourceNow:
+		buf = in.Now().UTC().AppendFormat(buf, time.RFC3339)
 	case sourceLiteral:
 		buf = append(buf, p.literal...)
 	default:
-		return buf, statusInvalid
+		return buf, StatusInvalid
 	}
 	if len(buf) == start {
-		return buf, statusMissing
+		return buf, StatusMissing
+	}
+
+	if p.format.kind == formatNone {
+		return buf, StatusOK
 	}
 
 	return p.format.apply(buf, start)
@@ -176,22 +201,22 @@ func (f *fieldPath) list(message protoreflect.Message) (protoreflect.List, bool)
 }
 
 // get returns the value at the path, of element i where the path fans out.
-func (f *fieldPath) get(in *input, i int) (protoreflect.Value, status) {
-	message, last := in.message, len(f.steps)-1
+func (f *fieldPath) get(in *Input, i int) (protoreflect.Value, Status) {
+	message, last := in.Message, len(f.steps)-1
 	for n := max(f.fan, 0); n <= last; n++ {
 		if message == nil {
-			return protoreflect.Value{}, statusMissing
+			return protoreflect.Value{}, StatusMissing
 		}
 		at := &f.steps[n]
 		var value protoreflect.Value
 		switch {
 		case n == f.fan:
 			if in.list == nil || i >= in.list.Len() {
-				return protoreflect.Value{}, statusMissing
+				return protoreflect.Value{}, StatusMissing
 			}
 			value = in.list.Get(i)
 		case at.presence && !message.Has(at.fd):
-			return protoreflect.Value{}, statusMissing
+			return protoreflect.Value{}, StatusMissing
 		default:
 			value = message.Get(at.fd)
 		}
@@ -201,7 +226,7 @@ func (f *fieldPath) get(in *input, i int) (protoreflect.Value, status) {
 		message = value.Message()
 	}
 
-	return protoreflect.Value{}, statusMissing
+	return protoreflect.Value{}, StatusMissing
 }
 
 // set says whether the field, of element i where the path fans out, is on the
@@ -234,59 +259,59 @@ func (f *fieldPath) set(message protoreflect.Message, i int) bool {
 
 // zero says that a value without presence is its type's zero, which can't be told
 // from one that was never set.
-func (f *fieldPath) zero(value protoreflect.Value, at *step) status {
+func (f *fieldPath) zero(value protoreflect.Value, at *step) Status {
 	var zero bool
 	switch at.kind {
 	case protoreflect.EnumKind:
 		if value.Enum() == 0 {
-			return statusMissing
+			return StatusMissing
 		}
 
-		return statusOK
+		return StatusOK
 	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind,
 		protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind:
 		zero = value.Int() == 0
 	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind, protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
 		zero = value.Uint() == 0
 	default:
-		return statusOK
+		return StatusOK
 	}
 	if zero && !at.presence && !f.wrapped {
-		return statusMissing
+		return StatusMissing
 	}
 
-	return statusOK
+	return StatusOK
 }
 
 // appendValue appends a value's text.
-func (f *fieldPath) appendValue(buf []byte, value protoreflect.Value, format formatKind) ([]byte, status) {
+func (f *fieldPath) appendValue(buf []byte, value protoreflect.Value, format formatKind) ([]byte, Status) {
 	switch f.leaf().kind {
 	case protoreflect.StringKind:
 		text := value.String()
 		if len(text) > maxText {
-			return buf, statusInvalid
+			return buf, StatusInvalid
 		}
 
-		return append(buf, text...), statusOK
+		return append(buf, text...), StatusOK
 	case protoreflect.BytesKind:
 		if format != formatUUID {
-			return buf, statusInvalid
+			return buf, StatusInvalid
 		}
 
 		return appendUUID(buf, value.Bytes())
 	case protoreflect.EnumKind:
 		name, known := f.enums[value.Enum()]
 		if !known {
-			return buf, statusInvalid
+			return buf, StatusInvalid
 		}
 
-		return append(buf, name...), statusOK
+		return append(buf, name...), StatusOK
 	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind,
 		protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind:
-		return strconv.AppendInt(buf, value.Int(), 10), statusOK
+		return strconv.AppendInt(buf, value.Int(), 10), StatusOK
 	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind, protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
-		return strconv.AppendUint(buf, value.Uint(), 10), statusOK
+		return strconv.AppendUint(buf, value.Uint(), 10), StatusOK
 	default:
-		return buf, statusInvalid
+		return buf, StatusInvalid
 	}
 }

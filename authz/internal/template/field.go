@@ -1,4 +1,4 @@
-package authz
+package template
 
 import (
 	"slices"
@@ -31,20 +31,20 @@ func newStep(fd protoreflect.FieldDescriptor) step {
 }
 
 // resolveField walks a path such as "a.b.c", "ids[]" or "items[].id".
-func resolveField(text string, input protoreflect.MessageDescriptor) (*fieldPath, *fault) {
+func resolveField(text string, input protoreflect.MessageDescriptor) (*fieldPath, *Fault) {
 	if input == nil {
-		return nil, &fault{0, "there is no request message here", "use $sub, $client_id, $issuer or $claim.name"}
+		return nil, &Fault{0, "there is no request message here", "use $sub, $client_id, $issuer or $claim.name"}
 	}
 	path := &fieldPath{text: text, fan: -1}
 	message, column := input, 0
 	for name := range strings.SplitSeq(text, ".") {
 		bare, fans := strings.CutSuffix(name, "[]")
 		if message == nil {
-			return nil, &fault{column, strconv.Quote(name) + " follows a field that isn't a message", "end the path before it"}
+			return nil, &Fault{column, strconv.Quote(name) + " follows a field that isn't a message", "end the path before it"}
 		}
 		fd := message.Fields().ByName(protoreflect.Name(bare))
 		if fd == nil {
-			return nil, &fault{column, noField(message, bare), fieldsOf(message)}
+			return nil, &Fault{column, noField(message, bare), fieldsOf(message)}
 		}
 		if bad := path.add(fd, fans, column); bad != nil {
 			return nil, bad
@@ -57,16 +57,16 @@ func resolveField(text string, input protoreflect.MessageDescriptor) (*fieldPath
 	return path, nil
 }
 
-func (f *fieldPath) add(fd protoreflect.FieldDescriptor, fans bool, column int) *fault {
+func (f *fieldPath) add(fd protoreflect.FieldDescriptor, fans bool, column int) *Fault {
 	switch {
 	case fd.IsMap():
-		return &fault{column, "field " + string(fd.Name()) + " is a map, which can't name an object", "use a field of one value"}
+		return &Fault{column, "field " + string(fd.Name()) + " is a map, which can't name an object", "use a field of one value"}
 	case fans && !fd.IsList():
-		return &fault{column, "field " + string(fd.Name()) + " isn't repeated", "leave out []"}
+		return &Fault{column, "field " + string(fd.Name()) + " isn't repeated", "leave out []"}
 	case !fans && fd.IsList():
-		return &fault{column, "field " + string(fd.Name()) + " is repeated", "write " + string(fd.Name()) + "[] to check each value"}
+		return &Fault{column, "field " + string(fd.Name()) + " is repeated", "write " + string(fd.Name()) + "[] to check each value"}
 	case fans && f.fan >= 0:
-		return &fault{column, "a template can fan out once only", "leave one [] in it"}
+		return &Fault{column, "a template can fan out once only", "leave one [] in it"}
 	case fans:
 		f.fan = len(f.steps)
 	}
@@ -108,7 +108,7 @@ func (f *fieldPath) finish() {
 func (f *fieldPath) leaf() step { return f.steps[len(f.steps)-1] }
 
 // checkType refuses a type that can't give the text that the role needs.
-func (f *fieldPath) checkType(format formatter, in role) *fault {
+func (f *fieldPath) checkType(format formatter, in Role) *Fault {
 	leaf := f.leaf()
 	kind := leaf.kind
 	switch format.kind {
@@ -146,14 +146,14 @@ func (f *fieldPath) checkType(format formatter, in role) *fault {
 	}
 }
 
-func (f *fieldPath) typeFault(problem, fix string) *fault {
+func (f *fieldPath) typeFault(problem, fix string) *Fault {
 	leaf := f.leaf()
 	kind := leaf.kind.String()
 	if leaf.fd.Message() != nil {
 		kind = string(leaf.fd.Message().FullName())
 	}
 
-	return &fault{0, "field " + f.text + " of type " + kind + " " + problem, fix}
+	return &Fault{0, "field " + f.text + " of type " + kind + " " + problem, fix}
 }
 
 // maxListed bounds the fields that a fault lists.

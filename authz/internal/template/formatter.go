@@ -1,4 +1,4 @@
-package authz
+package template
 
 import (
 	"bytes"
@@ -22,17 +22,17 @@ type formatter struct {
 	text     string
 }
 
-func parseFormatter(text string) (formatter, *fault) {
+func parseFormatter(text string) (formatter, *Fault) {
 	if text == "uuid" {
 		return formatter{kind: formatUUID, text: text}, nil
 	}
 	pattern, isName := strings.CutPrefix(text, "name(")
 	if !isName {
-		return formatter{}, &fault{0, "there is no formatter " + text, "use uuid or name(pattern/{})"}
+		return formatter{}, &Fault{0, "there is no formatter " + text, "use uuid or name(pattern/{})"}
 	}
 	pattern, closed := strings.CutSuffix(pattern, ")")
 	if !closed {
-		return formatter{}, &fault{len(text), "the name pattern isn't closed", "close it with ')'"}
+		return formatter{}, &Fault{len(text), "the name pattern isn't closed", "close it with ')'"}
 	}
 	format := formatter{kind: formatName, text: text, segments: strings.Split(pattern, "/")}
 	captured, column := 0, len("name(")
@@ -42,14 +42,14 @@ func parseFormatter(text string) (formatter, *fault) {
 			captured++
 			format.segments[i] = ""
 		case segment == "":
-			return formatter{}, &fault{column, "the name pattern has an empty segment", "write it as organizations/*/folders/{}"}
+			return formatter{}, &Fault{column, "the name pattern has an empty segment", "write it as organizations/*/folders/{}"}
 		case segment != "*" && strings.ContainsAny(segment, "{}*()|"):
-			return formatter{}, &fault{column, "a segment of a name pattern is a literal, * or {}", "write it as organizations/*/folders/{}"}
+			return formatter{}, &Fault{column, "a segment of a name pattern is a literal, * or {}", "write it as organizations/*/folders/{}"}
 		}
 		column += len(segment) + 1
 	}
 	if captured != 1 {
-		return formatter{}, &fault{0, "a name pattern captures exactly one segment", "write {} for the segment that names the object"}
+		return formatter{}, &Fault{0, "a name pattern captures exactly one segment", "write {} for the segment that names the object"}
 	}
 
 	return format, nil
@@ -57,16 +57,16 @@ func parseFormatter(text string) (formatter, *fault) {
 
 // apply replaces the raw value at the end of buf, from start, by its formatted
 // text.
-func (f *formatter) apply(buf []byte, start int) ([]byte, status) {
+func (f *formatter) apply(buf []byte, start int) ([]byte, Status) {
 	switch f.kind {
 	case formatNone:
-		return buf, statusOK
+		return buf, StatusOK
 	case formatUUID:
 		return applyUUID(buf, start)
 	case formatName:
 		return f.applyName(buf, start)
 	default:
-		return buf[:start], statusInvalid
+		return buf[:start], StatusInvalid
 	}
 }
 
@@ -78,10 +78,10 @@ const (
 // uuidGroups are where the groups of a UUID's text end, in bytes.
 var uuidGroups = [...]int{4, 6, 8, 10, uuidBytes}
 
-func applyUUID(buf []byte, start int) ([]byte, status) {
+func applyUUID(buf []byte, start int) ([]byte, Status) {
 	value := buf[start:]
 	if len(value) != uuidText || value[8] != '-' || value[13] != '-' || value[18] != '-' || value[23] != '-' {
-		return buf[:start], statusInvalid
+		return buf[:start], StatusInvalid
 	}
 	zero := true
 	for i, c := range value {
@@ -93,23 +93,23 @@ func applyUUID(buf []byte, start int) ([]byte, status) {
 		case c >= '0' && c <= '9' || c >= 'a' && c <= 'f':
 			zero = zero && c == '0'
 		default:
-			return buf[:start], statusInvalid
+			return buf[:start], StatusInvalid
 		}
 	}
 	if zero {
-		return buf[:start], statusMissing
+		return buf[:start], StatusMissing
 	}
 
-	return buf, statusOK
+	return buf, StatusOK
 }
 
 // appendUUID appends the canonical text of 16 bytes; all zero is missing.
-func appendUUID(buf, raw []byte) ([]byte, status) {
+func appendUUID(buf, raw []byte) ([]byte, Status) {
 	if len(raw) == 0 || bytes.Equal(raw, make([]byte, uuidBytes)) {
-		return buf, statusMissing
+		return buf, StatusMissing
 	}
 	if len(raw) != uuidBytes {
-		return buf, statusInvalid
+		return buf, StatusInvalid
 	}
 	from := 0
 	for _, to := range uuidGroups {
@@ -120,29 +120,29 @@ func appendUUID(buf, raw []byte) ([]byte, status) {
 		from = to
 	}
 
-	return buf, statusOK
+	return buf, StatusOK
 }
 
 // applyName keeps the captured segment of a resource name that matches as a
 // whole. A name that doesn't match is missing: another kind of name stands there.
-func (f *formatter) applyName(buf []byte, start int) ([]byte, status) {
+func (f *formatter) applyName(buf []byte, start int) ([]byte, Status) {
 	rest := buf[start:]
 	var captured []byte
 	for i, want := range f.segments {
 		segment, after, more := bytes.Cut(rest, []byte{'/'})
 		if more != (i < len(f.segments)-1) {
-			return buf[:start], statusMissing
+			return buf[:start], StatusMissing
 		}
 		rest = after
 		switch {
 		case len(segment) == 0 || len(segment) == 1 && segment[0] == '-':
-			return buf[:start], statusMissing
+			return buf[:start], StatusMissing
 		case want == "":
 			captured = segment
 		case want != "*" && string(segment) != want:
-			return buf[:start], statusMissing
+			return buf[:start], StatusMissing
 		}
 	}
 
-	return buf[:start+copy(buf[start:], captured)], statusOK
+	return buf[:start+copy(buf[start:], captured)], StatusOK
 }

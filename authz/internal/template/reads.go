@@ -1,0 +1,150 @@
+package template
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// String returns the template as written.
+func (t *Template) String() string { return t.text }
+
+// Type is the literal type that a template of an object or a subject begins with.
+func (t *Template) Type() string { return t.objectType }
+
+// Relation is the literal relation of a userset, empty if the template isn't one.
+func (t *Template) Relation() string { return t.relation }
+
+// IsLiteral reports whether the template has no placeholder.
+func (t *Template) IsLiteral() bool { return len(t.parts) == 1 && t.parts[0].source == sourceLiteral }
+
+// Fields are the placeholders that read the request's message, in order. The
+// caller must not change them.
+func (t *Template) Fields() []*Part { return t.fields }
+
+// Fan is the placeholder that fans out, nil if none does.
+func (t *Template) Fan() *Part {
+	if t.fan < 0 {
+		return nil
+	}
+
+	return &t.parts[t.fan]
+}
+
+// Reads returns the first placeholder that takes its text from one of the sources,
+// nil if none does.
+func (t *Template) Reads(sources ...Source) *Part {
+	for i := range t.parts {
+		if p := &t.parts[i]; slices.Contains(sources, p.source) {
+			return p
+		}
+	}
+
+	return nil
+}
+
+// ReadsClaim returns the first placeholder of a claim whose path has one of the
+// names, nil if there is none.
+func (t *Template) ReadsClaim(names ...string) *Part {
+	for i := range t.parts {
+		p := &t.parts[i]
+		if slices.ContainsFunc(p.claim, func(name string) bool { return slices.Contains(names, name) }) {
+			return p
+		}
+	}
+
+	return nil
+}
+
+// RefusesIssuer returns the first {$issuer} that can't hold one of the issuers'
+// short names, and the first name that it can't; nil if it can hold all of them.
+func (t *Template) RefusesIssuer(names []string) (*Part, string) {
+	for i := range t.parts {
+		p := &t.parts[i]
+		if p.source != SourceIssuer {
+			continue
+		}
+		for _, name := range names {
+			if p.screen([]byte(name), t.as) != StatusOK {
+				return p, name
+			}
+		}
+	}
+
+	return nil, ""
+}
+
+// Fixed is the text that every value of the template starts and ends with, for
+// tokens of the issuer. The issuer is empty where it isn't known.
+func (t *Template) Fixed(issuer string) (start, end string) {
+	text := func(p *Part) (string, bool) {
+		if p.source == SourceIssuer {
+			return issuer, issuer != ""
+		}
+
+		return p.literal, p.source == sourceLiteral
+	}
+	var first, last []string
+	for i := range t.parts {
+		piece, known := text(&t.parts[i])
+		if !known {
+			break
+		}
+		first = append(first, piece)
+	}
+	for _, p := range slices.Backward(t.parts) {
+		piece, known := text(&p)
+		if !known {
+			break
+		}
+		last = append(last, piece)
+	}
+	slices.Reverse(last)
+
+	return strings.Join(first, ""), strings.Join(last, "")
+}
+
+// Name is the placeholder as written, without braces and formatter.
+func (p *Part) Name() string { return p.name }
+
+// String describes the placeholder and what it was resolved to, as in
+// "{items[].id|uuid}@9 repeated message, optional string".
+func (p *Part) String() string {
+	text := "{" + p.name
+	if p.format.kind != formatNone {
+		text += "|" + p.format.text
+	}
+	text += "}@" + strconv.Itoa(p.column)
+	if p.field == nil {
+		return text
+	}
+	steps := make([]string, len(p.field.steps))
+	for i, at := range p.field.steps {
+		switch {
+		case i == p.field.fan:
+			steps[i] = "repeated "
+		case at.presence:
+			steps[i] = "optional "
+		}
+		steps[i] += at.kind.String()
+	}
+
+	return text + " " + strings.Join(steps, ", ")
+}
+
+// Path is the path of the field that the placeholder reads, with the element's
+// index where it fans out; without one for an element below zero. It is empty if
+// the placeholder reads no field.
+func (p *Part) Path(i int) string {
+	if p.field == nil {
+		return ""
+	}
+	if i < 0 {
+		return strings.ReplaceAll(p.field.text, "[]", "")
+	}
+
+	return strings.ReplaceAll(p.field.text, "[]", "["+strconv.Itoa(i)+"]")
+}
+
+// Fault is a problem with the placeholder, at its column.
+func (p *Part) Fault(problem, fix string) *Fault { return &Fault{p.column, problem, fix} }
