@@ -190,6 +190,50 @@ func TestVerifierThatMisbehavesRefusesOneCall(t *testing.T) {
 	}
 }
 
+// What a verifier of one's own says wrongly names in the cause what it should say;
+// what it says rightly is left as it is.
+func TestVerifierWithAPlainErrorIsToldWhatToReturn(t *testing.T) {
+	noKey := errors.New("no such key")
+	const wanted = `for a bad credential return &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: …}`
+	for name, test := range map[string]struct {
+		err    error
+		reason interceptor.Reason
+		told   bool
+	}{
+		"a plain error":              {noKey, interceptor.ReasonMisconfigured, true},
+		"a context error of its own": {fmt.Errorf("%w: %w", noKey, context.DeadlineExceeded), interceptor.ReasonMisconfigured, true},
+		"an Error without a kind":    {&verify.Error{Reason: verify.ReasonTokenInvalid, Err: noKey}, interceptor.ReasonMisconfigured, true},
+		"an Error without a cause":   {fmt.Errorf("%w: %w", noKey, &verify.Error{}), interceptor.ReasonMisconfigured, true},
+		"a credential fault":         {&verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: noKey}, interceptor.ReasonTokenInvalid, false},
+		"a wrapped credential fault": {fmt.Errorf("keys: %w", &verify.Error{Kind: verify.CredentialFault, Err: noKey}), interceptor.ReasonTokenInvalid, false},
+		"a dependency fault":         {&verify.Error{Kind: verify.DependencyFault, Err: noKey}, interceptor.ReasonVerifierUnavailable, false},
+		"a configuration fault":      {&verify.Error{Kind: verify.ConfigurationFault, Err: noKey}, interceptor.ReasonMisconfigured, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			s := start(t, w, setupConfig{rules: byValue(), config: func(c *interceptor.Config) {
+				c.Verifier = verify.VerifierFunc(func(context.Context, string, verify.Requirements) (*verify.Principal, error) { return nil, test.err })
+			}})
+			_, err := s.Ping(as(t, "odd"), &testpb.PingRequest{Value: "1"})
+			if st := wantStatus(t, err, test.reason.Code(), test.reason); strings.Contains(st.String(), "no such key") || strings.Contains(st.String(), "verify.") {
+				t.Errorf("the caller reads %v", st)
+			}
+			events := w.decided()
+			if len(events) != 1 {
+				t.Fatalf("%d verdicts", len(events))
+			}
+			cause := events[0].Err
+			var fault *verify.Error
+			if errors.As(cause, &fault) && fault.Err != nil {
+				cause = fault.Err
+			}
+			if !errors.Is(cause, noKey) || !strings.Contains(cause.Error(), "no such key") || strings.Contains(cause.Error(), wanted) != test.told {
+				t.Errorf("cause %v", cause)
+			}
+		})
+	}
+}
+
 // A verifier that heeds no context holds its own caller no longer than that has
 // time, and no other caller at all.
 func TestVerifierThatHangsHoldsNobodyElse(t *testing.T) {
