@@ -75,6 +75,7 @@ func (k *signingKey) same(other *signingKey) bool {
 
 // keySnapshot is one loaded key set. It is immutable.
 type keySnapshot struct {
+	from  string // the address that they come from
 	fetch uint64 // which fetch brought it
 	all   []*signingKey
 	byKid map[string][]*signingKey
