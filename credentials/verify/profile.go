@@ -10,7 +10,7 @@ package verify
 // that it is an ID, refresh or logout token.
 type Profile struct {
 	// Name is a short name for the profile, for the causes of errors.
-	// Optional. Default: RFC 9068.
+	// Optional. Default: "RFC 9068" for the zero profile, or else "of your own".
 	Name string
 
 	// Types are the accepted values of the header's typ, compared without
@@ -92,8 +92,10 @@ type Profile struct {
 	// public. A service must have a client id.
 	// Optional, but Service is required with SubjectPrefix and TrustDomain.
 	// Default, if both are nil: a service's if sub and the client id are equal,
-	// a user's if both are present and differ (RFC 9068 §2.2). A list that is
-	// empty and not nil proves nothing.
+	// a user's if both are present and differ (RFC 9068 §2.2), unless it looks like
+	// a service's of another issuer: a sub of the client id and "@clients", or a
+	// preferred_username that begins with "service-account-". A list that is empty
+	// and not nil proves nothing.
 	Service, User []Evidence
 
 	// Kind decides in place of Service and User, whose verdict is the
@@ -123,7 +125,7 @@ type Condition struct {
 
 	// Values are what the tests below compare with, but for Present and Absent.
 	// In them {$client_id} stands for the token's client id: a value with it
-	// fits no token without one.
+	// fits no token without one. There is no other placeholder.
 	// Required for those tests.
 	Values []string
 }
