@@ -11,6 +11,7 @@ import (
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/testing/testpb"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/credentials/verify"
@@ -231,6 +232,36 @@ func TestVerifierWithAPlainErrorIsToldWhatToReturn(t *testing.T) {
 				t.Errorf("cause %v", cause)
 			}
 		})
+	}
+}
+
+// The page's verifier of API keys, and what it says about them.
+func TestVerifierOfKeysAsThePageHasIt(t *testing.T) {
+	errNoKey := errors.New("no such key")
+	w := newWorld(t)
+	w.allow("document:1#viewer@service:indexer")
+	s := start(t, w, setupConfig{rules: byValue(), config: func(c *interceptor.Config) {
+		c.Issuers = []string{"keys"}
+		c.Verifier = verify.VerifierFunc(func(_ context.Context, key string, _ verify.Requirements) (*verify.Principal, error) {
+			id, ok := map[string]string{"abc-1": "indexer"}[key]
+			if !ok {
+				return nil, &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: errNoKey}
+			}
+
+			return verify.NewPrincipal(map[string]any{"iss": "https://keys.corp", "sub": id, "client_id": id}, verify.WithIssuerName("keys"))
+		})
+	}})
+	if _, err := s.Ping(as(t, "abc-1"), &testpb.PingRequest{Value: "1"}); err != nil {
+		t.Errorf("a key: %v", err)
+	}
+	_, err := s.Ping(as(t, "made-up"), &testpb.PingRequest{Value: "1"})
+	wantStatus(t, err, codes.Unauthenticated, interceptor.ReasonTokenInvalid)
+	_, err = s.Ping(as(t, "key:1"), &testpb.PingRequest{Value: "1"})
+	wantStatus(t, err, codes.Unauthenticated, interceptor.ReasonTokenInvalid)
+	_, err = s.Ping(metadata.AppendToOutgoingContext(t.Context(), "x-api-key", "abc-1"), &testpb.PingRequest{Value: "1"})
+	wantStatus(t, err, codes.Unauthenticated, interceptor.ReasonTokenMissing)
+	if events := w.decided(); len(events) != 4 || !errors.Is(events[1].Err, errNoKey) || errors.Is(events[2].Err, errNoKey) {
+		t.Errorf("causes %v", events)
 	}
 }
 
