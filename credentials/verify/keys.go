@@ -75,7 +75,6 @@ func (k *signingKey) same(other *signingKey) bool {
 
 // keySnapshot is one loaded key set. It is immutable.
 type keySnapshot struct {
-	from  string // the address that they come from
 	fetch uint64 // which fetch brought it
 	all   []*signingKey
 	byKid map[string][]*signingKey
@@ -85,6 +84,9 @@ type keySnapshot struct {
 	// maxWithdrawn. They verify nothing: a token that one of them has signed is
 	// known to be void, where a token under an unknown key may be good.
 	leaving, withdrawn []*signingKey
+
+	// from is the address that the keys come from, for causes.
+	from string
 }
 
 // candidates are the keys to try: those with the token's kid, or all if it has

@@ -89,13 +89,14 @@ type Profile struct {
 	// Service and User are what proves that a token is a service's own, or that
 	// it stands for a user: one of each list suffices. A token for which neither
 	// or both hold is of no clear kind, and is refused by every rule that isn't
-	// public. A service must have a client id.
+	// public. A service must have a client id. If both lists are nil, a token with
+	// the name of another issuer's service is of no clear kind either: a sub that is
+	// the client id and "@clients" (Auth0), or a preferred_username that begins with
+	// "service-account-" (Keycloak).
 	// Optional, but Service is required with SubjectPrefix and TrustDomain.
 	// Default, if both are nil: a service's if sub and the client id are equal,
-	// a user's if both are present and differ (RFC 9068 §2.2), unless it looks like
-	// a service's of another issuer: a sub of the client id and "@clients", or a
-	// preferred_username that begins with "service-account-". A list that is empty
-	// and not nil proves nothing.
+	// a user's if both are present and differ (RFC 9068 §2.2). A list that is
+	// empty and not nil proves nothing.
 	Service, User []Evidence
 
 	// Kind decides in place of Service and User, whose verdict is the
