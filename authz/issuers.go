@@ -128,7 +128,7 @@ func (n issuerNames) unusable(t *template.Template) *template.Fault {
 	}
 
 	return p.Fault("the issuer's name "+quoted(name)+" can't stand here",
-		"give the issuer a short name, without ':', '#', white space and what follows the placeholder")
+		"give the issuer a short name (verify.JWTConfig.IssuerName), without ':', '#', white space and what follows the placeholder")
 }
 
 // clientClaims are claims in which issuers say through which client, or by which
@@ -149,11 +149,28 @@ func (a *Authorizer) stranger(principal Principal) *Error {
 	}
 	if principal.IsService() == principal.IsUser() {
 		return refusal(ReasonSubjectUnmapped,
-			"the token doesn't say whether it is a service's or a user's: issuer %s, sub %s, client id %s; set the issuer's verify.Profile",
-			quoted(principal.IssuerName()), quoted(principal.Subject()), quoted(principal.ClientID()))
+			"the token doesn't say whether it is a service's or a user's: issuer %s, sub %s, client id %s; %s",
+			quoted(principal.IssuerName()), quoted(principal.Subject()), quoted(principal.ClientID()), kindCause(principal))
 	}
 
 	return nil
+}
+
+// maxCause bounds what a principal says of its kind, in bytes.
+const maxCause = 1024
+
+// kindCause says why a principal's kind is unclear, as the principal knows it, or
+// what to set.
+func kindCause(principal Principal) string {
+	if known, ok := principal.(interface{ KindCause() string }); ok {
+		if cause := known.KindCause(); len(cause) > maxCause {
+			return cause[:maxCause] + "..."
+		} else if cause != "" {
+			return cause
+		}
+	}
+
+	return "set the issuer's verify.Profile"
 }
 
 // maxQuoted bounds a value of a token in an error, in bytes.

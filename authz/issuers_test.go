@@ -264,7 +264,7 @@ func TestRow21aIssuerNamesThatCantBe(t *testing.T) {
 		rule   *authzv1.Rule
 		want   string
 	}{
-		"an address in a subject":         {authz.Config{Subjects: both, Issuers: []string{"https://issuer.example"}}, nil, `the issuer's name "https://issuer.example" can't stand here; give the issuer a short name`},
+		"an address in a subject":         {authz.Config{Subjects: both, Issuers: []string{"https://issuer.example"}}, nil, `the issuer's name "https://issuer.example" can't stand here; give the issuer a short name (verify.JWTConfig.IssuerName)`},
 		"what follows in a subject":       {authz.Config{Subjects: both, Issuers: []string{"a/b"}}, nil, `"a/b" can't stand here`},
 		"an address in a rule's object":   {authz.Config{Subjects: sub, Issuers: []string{"https://issuer.example"}}, check("d:{$issuer}", "viewer"), `rule.check.object: column 2: the issuer's name "https://issuer.example" can't stand here`},
 		"what follows, in a rule's match": {authz.Config{Subjects: sub, Issuers: []string{"a/b"}}, match("{text}", "{$issuer}/{$sub}"), `rule.match.right: column 0: the issuer's name "a/b" can't stand here`},
@@ -399,6 +399,34 @@ func TestRow21aUnclearKindsAreRefused(t *testing.T) {
 	})
 	if engine.requests() > 0 {
 		t.Error("the engine was asked")
+	}
+}
+
+// explained is a principal of no clear kind that knows why.
+type explained struct {
+	*caller
+
+	cause string
+}
+
+func (e explained) KindCause() string { return e.cause }
+
+func TestUnclearKindSaysItsCause(t *testing.T) {
+	authorizer := newAuthorizer(t, authz.Config{Engine: newTuples(), Resolver: ruled(t, nil, map[string]*authzv1.Rule{"M": authenticated()})})
+	unclear := &caller{issuer: "main", subject: "alice", client: "web", unclear: true}
+	for name, c := range map[string]struct {
+		cause, want, not string
+	}{
+		"known":    {`profile x found neither: User wants scp (absent)`, `client id "web"; profile x found neither: User wants scp (absent)`, "set the issuer's"},
+		"unknown":  {"", "set the issuer's verify.Profile", "; ;"},
+		"too long": {strings.Repeat("x", 5000), strings.Repeat("x", 1024) + "...", strings.Repeat("x", 1025)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := authorizer.Authorize(t.Context(), "/t.S/M", explained{unclear, c.cause}, &docsv1.Kinds{})
+			if reasonOf(err) != authz.ReasonSubjectUnmapped || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), c.not) {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
 

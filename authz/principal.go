@@ -25,7 +25,8 @@ type Principal interface {
 	IsService() bool
 	// IsUser reports whether it is evident that the token stands for a user. Where
 	// neither is, or both are, the kind is unclear, and every rule but a public one
-	// refuses the caller with SUBJECT_UNMAPPED.
+	// refuses the caller with SUBJECT_UNMAPPED. A principal may have a method
+	// KindCause() string, which says why: it becomes a part of the cause.
 	IsUser() bool
 	// Claim returns a copy of the claim at a path of member names. Numbers are
 	// json.Number.

@@ -3,13 +3,39 @@ package credentials_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net"
 	"strings"
 	"testing"
 
+	"google.golang.org/grpc/status"
+
 	"github.com/usher-auth/usher/credentials"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
+
+// The path of a file that can't be read is in the cause, and never in the text,
+// which may become a remote caller's status.
+func TestCauseOfAFileHasItsPath(t *testing.T) {
+	for name, auth := range map[string]credentials.Auth{
+		"a secret":     credentials.SecretBasic(credentials.File("/nowhere/a\nsecret")),
+		"an assertion": credentials.AssertionFile("/nowhere/a\nsecret"),
+	} {
+		creds, err := credentials.New(credentials.Config{TokenURL: "https://issuer.test/token", ClientID: "docs", Auth: auth})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer creds.Close()
+		err = creds.Ready(t.Context())
+		cause := errors.Unwrap(err)
+		if cause == nil || !strings.Contains(cause.Error(), `a configured file does not exist: "/nowhere/a\nsecret"`) || !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: cause %v", name, cause)
+		}
+		if strings.Contains(err.Error(), "nowhere") || strings.Contains(status.Convert(err).Message(), "nowhere") {
+			t.Errorf("%s: the text is %v", name, err)
+		}
+	}
+}
 
 // What an operator needs is in the cause of an error, what a caller may read in
 // its text.

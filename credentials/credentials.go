@@ -162,7 +162,8 @@ type tokenSource func() (*oauth2.Token, error)
 func (f tokenSource) Token() (*oauth2.Token, error) { return f() }
 
 // Ready waits until there is a token, for warming up before the first call and
-// for health checks. While one is in use it returns nil at once, whatever the
+// for health checks. It is about one target: call it on what [Credentials.For]
+// returned, or it fetches a token for no target at all. While one is in use it returns nil at once, whatever the
 // state of the token endpoint. For an endpoint that was never reached it waits
 // as long as ctx allows; without a deadline it returns the first failure.
 func (c *Credentials) Ready(ctx context.Context) error {

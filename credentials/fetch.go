@@ -3,6 +3,8 @@ package credentials
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"maps"
 	"net"
 	"net/http"
@@ -99,6 +101,9 @@ func failureOfAuth(err error) *failure {
 	text := "client authentication failed locally"
 	if known := (*clientauth.Error)(nil); errors.As(err, &known) {
 		text = known.Text
+	}
+	if file := (*fs.PathError)(nil); errors.As(err, &file) {
+		err = fmt.Errorf("%w: %s", err, quoted(file.Path)) // for the operator alone
 	}
 	return &failure{wide: true, err: &Error{Kind: KindMisconfigured, text: text, err: err}}
 }

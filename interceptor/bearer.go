@@ -3,6 +3,7 @@ package interceptor
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"google.golang.org/grpc/metadata"
 
@@ -26,6 +27,17 @@ var (
 	errTokenTooLong     = errors.New("interceptor: the token is longer than the limit")
 	errTokenNotB64Token = errors.New("interceptor: the token has characters outside b64token (RFC 6750 §2.1)")
 )
+
+// tokenLengthError is errTokenTooLong with the sizes, in bytes.
+type tokenLengthError struct{ size, limit int }
+
+func (e *tokenLengthError) Error() string {
+	return fmt.Sprintf("%v: %d bytes; interceptor.WithMaxTokenBytes is %d, and verify.JWTConfig.MaxTokenBytes bounds it as well",
+		errTokenTooLong, e.size, e.limit)
+}
+
+// Unwrap returns the constant cause.
+func (e *tokenLengthError) Unwrap() error { return errTokenTooLong }
 
 // bearerToken takes the one bearer token out of the incoming metadata. Two
 // values are refused: whoever put a proxy's credential before the caller's must
@@ -76,7 +88,7 @@ func parseBearer(value string, maxBytes int, formChecked bool) (string, error) {
 	}
 	token := value[len(scheme):]
 	if len(token) > maxBytes {
-		return "", errTokenTooLong
+		return "", &tokenLengthError{size: len(token), limit: maxBytes}
 	}
 	if !formChecked {
 		if _, err := verify.ParseBearer(value); err != nil {

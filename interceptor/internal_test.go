@@ -2,6 +2,7 @@ package interceptor
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -110,4 +111,22 @@ func FuzzWithoutChallenge(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A token above the limit names the sizes and the settings, and costs next to
+// nothing before somebody reads it.
+func TestTokenTooLongSaysTheLimits(t *testing.T) {
+	value := "Bearer " + strings.Repeat("a", 27<<10)
+	_, err := parseBearer(value, DefaultMaxTokenBytes, true)
+	if !errors.Is(err, errTokenTooLong) {
+		t.Fatalf("got %v", err)
+	}
+	for _, want := range []string{"27648 bytes", "16384", "interceptor.WithMaxTokenBytes", "JWTConfig.MaxTokenBytes"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q doesn't say %q", err, want)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { _, _ = parseBearer(value, DefaultMaxTokenBytes, true) }); n > 1 {
+		t.Errorf("%v allocations", n)
+	}
 }

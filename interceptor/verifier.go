@@ -114,11 +114,38 @@ func (i *Interceptor) verify(ctx context.Context, method *authz.Method, token st
 	switch {
 	case err == nil && principal == nil, err != nil && holdsNil(err):
 		return nil, errNoPrincipal
+	case err != nil && !i.verifierIsOurs:
+		return nil, instructive(ctx, err)
 	case err != nil:
 		return nil, err
 	default:
 		return principal, nil
 	}
+}
+
+// instructive returns the error of a verifier of one's own. One that doesn't say
+// whose fault it is refuses the call as a fault of ours, which anybody with a
+// made-up token can bring about: its cause says what to return instead.
+func instructive(ctx context.Context, err error) error {
+	var said *verify.Error
+	isSaid := errors.As(err, &said)
+	var refused *Error
+	var denied *authz.Error
+	switch {
+	case isSaid && verify.CredentialFault <= said.Kind && said.Kind <= verify.ConfigurationFault,
+		errors.Is(err, errNoPrincipal), errors.Is(err, errVerifierPanicked), errors.As(err, &refused), errors.As(err, &denied),
+		ctx.Err() != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)):
+		return err
+	}
+	cause := err
+	if isSaid && said.Err != nil {
+		cause = fmt.Errorf("%w: %w", err, said.Err)
+	}
+
+	return &verify.Error{Kind: verify.ConfigurationFault, Reason: verify.ReasonMisconfigured, Err: fmt.Errorf(
+		"interceptor: Verifier returned an error that is no *verify.Error, or has no Kind; for a bad credential return "+
+			"&verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: …}, "+
+			"for what can't be asked at present Kind verify.DependencyFault: %w", cause)}
 }
 
 // callVerifier asks the verifier and contains its panic. What it panicked with is

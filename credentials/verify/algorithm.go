@@ -75,6 +75,42 @@ func setOf(alg Algorithm) algSet {
 	}
 }
 
+// names returns the algorithms of the set.
+func (s algSet) names() []string {
+	var names []string
+	for _, alg := range []Algorithm{RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA} {
+		if setOf(alg)&s != 0 {
+			names = append(names, string(alg))
+		}
+	}
+	return names
+}
+
+// algError refuses a header for its alg, and says so where somebody reads it.
+type algError struct {
+	err     Error
+	said    string
+	allowed algSet
+}
+
+func refuseAlg(said string, allowed algSet) *Error {
+	r := &algError{err: *errHeaderAlg, said: cut(said), allowed: allowed}
+	r.err.constant, r.err.Err = errHeaderAlg, r
+	return &r.err
+}
+
+// Error says which algorithms are allowed, where that is known, and which came.
+func (r *algError) Error() string {
+	text := errHeaderAlg.Err.Error() + ": "
+	if r.allowed == setAll {
+		return text + fmt.Sprintf("unverified alg %q is none that can be allowed", r.said)
+	}
+	return text + fmt.Sprintf("JWTConfig.Algorithms is %s, unverified alg %q", listed(r.allowed.names()), r.said)
+}
+
+// Unwrap returns the constant cause.
+func (r *algError) Unwrap() error { return errHeaderAlg.Err }
+
 // defaultAlgorithms are accepted when none are configured.
 const defaultAlgorithms = setRS256 | setES256 | setPS256 | setEdDSA
 

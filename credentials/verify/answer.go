@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"strings"
@@ -42,7 +43,7 @@ func (in *Introspection) post(ctx context.Context, token string) (string, error)
 	}
 	body, err := readBounded(res.Body, maxAnswer)
 	if errors.Is(err, errBodySize) {
-		return "", errAnswer
+		return "", in.noVerdict("longer than 64 KiB")
 	}
 	if err != nil {
 		return "", bodyError(what, err)
@@ -59,6 +60,9 @@ func (e *authError) Error() string {
 	if known := (*clientauth.Error)(nil); errors.As(e.err, &known) {
 		text += ": " + known.Text // constant
 	}
+	if file := (*fs.PathError)(nil); errors.As(e.err, &file) {
+		text += ": " + quoted(file.Path)
+	}
 	return text
 }
 
@@ -67,6 +71,18 @@ func (e *authError) Unwrap() error { return e.err }
 // errAnswer is an answer that is no verdict. It is the endpoint's fault, never
 // the token's.
 const errAnswer = fault("introspection: the answer is malformed or too large")
+
+// answerError says what is wrong with an answer, in words of ours.
+type answerError struct{ text string }
+
+func (in *Introspection) noVerdict(what string) error {
+	return &answerError{in.asked + ": the answer is " + what}
+}
+
+func (e *answerError) Error() string { return e.text }
+
+// Unwrap returns the constant cause.
+func (e *answerError) Unwrap() error { return errAnswer }
 
 // verdict reads an answer (RFC 7662 §2.2) that was asked for at that time. For a
 // token that was verified locally, local are its claims, otherwise nil.
@@ -82,19 +98,40 @@ func (in *Introspection) verdict(token, text string, local *claims, asked time.T
 	switch active {
 	case "true":
 	case "false":
-		return in.refuse(token, local, errInactive), nil
+		return in.refuse(token, local, in.notGood), nil
+	case "":
+		return nil, in.noVerdict("not one well-formed JSON object with one member active, none of them repeated")
 	default:
-		return nil, errAnswer
+		return nil, in.noVerdict("malformed: the member active is " + jsonType(active) + ", not true or false")
 	}
 	c, refused := decodeClaims(text)
-	switch refused {
-	case nil:
+	if refused == nil {
 		c.nulls = nulls
 		return in.judge(token, c, local, asked)
+	}
+	switch refused.base() {
 	case errClaimsJSON, errClaimsMember, errClaimsType:
-		return nil, errAnswer
+		return nil, in.noVerdict("malformed: " + refused.Err.Error())
 	default: // a binding that can't be verified, an actor chain without end
 		return in.refuse(token, local, refused), nil
+	}
+}
+
+// jsonType names the type of a JSON text.
+func jsonType(raw string) string {
+	switch raw[0] {
+	case '"':
+		return "a string"
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case 't', 'f':
+		return raw
+	case 'n':
+		return "null"
+	default:
+		return "a number"
 	}
 }
 

@@ -190,7 +190,7 @@ func (c *claims) take(m *member) *Error {
 		return c.takeOther(m)
 	}
 	if !ok {
-		return errClaimsType
+		return wrongType(m.name)
 	}
 	return nil
 }
@@ -233,7 +233,7 @@ func (c *claims) takeOther(m *member) *Error {
 		}
 	}
 	if !ok {
-		return errClaimsType
+		return wrongType(m.name)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"crypto/x509"
 	"encoding/base64"
+	"slices"
 )
 
 // confirmation is the binding of a token to its sender (RFC 7800, cnf).
@@ -18,6 +19,9 @@ type confirmation struct {
 // a stolen one good.
 func confirmationValue(raw string) (confirmation, *Error) {
 	members, err := decodeObject(raw, make([]member, 0, 2))
+	if err == nil && slices.ContainsFunc(members, func(m member) bool { return m.name == "jkt" }) {
+		return confirmation{}, errDPoP
+	}
 	if err != nil || len(members) != 1 || members[0].name != "x5t#S256" {
 		return confirmation{}, errConfirmation
 	}

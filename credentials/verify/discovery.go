@@ -25,20 +25,37 @@ func wellKnown(issuer string) []string {
 // must name the issuer exactly (RFC 8414 §3.3), or one issuer could publish
 // keys for another.
 func discover(ctx context.Context, client *http.Client, issuer string, addresses []string) (string, error) {
-	var first error
+	var failed []error
 	for _, address := range addresses {
 		text, _, err := get(ctx, client, "metadata", address, false)
 		if err == nil {
 			return jwksURI(text, issuer, address)
 		}
-		if first == nil {
-			first = err
-		}
+		failed = append(failed, err)
 		if !notThere(err) {
 			break
 		}
 	}
-	return "", first
+	if len(failed) == 1 && !notThere(failed[0]) {
+		return "", failed[0]
+	}
+	return "", nowhere(failed)
+}
+
+// nowhere is the failure to find metadata at any of their places.
+func nowhere(failed []error) error {
+	e := &fetchError{}
+	for i, err := range failed {
+		if i > 0 {
+			e.what += "; "
+		}
+		e.what += err.Error()
+		if f := (*fetchError)(nil); errors.As(err, &f) {
+			e.retryAfter, e.config = max(e.retryAfter, f.retryAfter), e.config || f.config
+		}
+	}
+	e.what += "; if they are elsewhere, set JWTConfig.MetadataURL or JWKSURL"
+	return e
 }
 
 // notThere reports whether the server said that it has no such document: only

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -124,6 +125,14 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// base returns the constant refusal that this one was made of, or itself.
+func (e *Error) base() *Error {
+	if e.constant != nil {
+		return e.constant
+	}
+	return e
+}
+
 // fault is a cause whose text is constant: it can hold nothing of the token.
 type fault string
 
@@ -133,6 +142,39 @@ func (f fault) Error() string { return string(f) }
 // so that a flood of bad tokens costs no allocation.
 func refusal(cause fault) *Error {
 	return &Error{Kind: CredentialFault, Reason: ReasonTokenInvalid, Err: cause}
+}
+
+// because makes a refusal that says more about the same.
+func (e *Error) because(cause fault) *Error {
+	return &Error{Kind: e.Kind, Reason: e.Reason, Err: &closer{cause, e}, constant: e}
+}
+
+// closer is a constant cause that says more than the one it unwraps to.
+type closer struct {
+	fault
+
+	of *Error
+}
+
+// Unwrap returns the more general cause.
+func (c *closer) Unwrap() error { return c.of.Err }
+
+// claimsOfType are the refusals for claims of the wrong type, by the claims' names:
+// made once, as all constant refusals are.
+var claimsOfType = func() map[string]*Error {
+	refusals := make(map[string]*Error, len(registeredClaims))
+	for _, name := range registeredClaims {
+		refusals[name] = errClaimsType.because(fault(errClaimsType.Err.Error() + ": " + name))
+	}
+	return refusals
+}()
+
+// wrongType is the refusal for a claim that this package or a profile names.
+func wrongType(path ...string) *Error {
+	if refused := claimsOfType[path[0]]; refused != nil && len(path) == 1 {
+		return refused
+	}
+	return errClaimsType.because(fault("claims: one that the profile names is of the wrong type: " + quoted(strings.Join(path, "."))))
 }
 
 func unavailable(cause error, retryAfter time.Duration) *Error {
@@ -147,9 +189,9 @@ func misconfigured(cause error) *Error {
 const errClosed = fault("the verifier is closed")
 
 var (
-	errTokenSize      = refusal("token: above the size limit")
+	errTokenSize      = refusal("token: above the size limit: MaxTokenBytes of JWTConfig and IntrospectionConfig, 16 KiB by default")
 	errTokenCharset   = refusal("token: character outside the allowed set")
-	errTokenForm      = refusal("token: not a compact JWS of three parts")
+	errTokenForm      = refusal("token: not a compact JWS of three parts; opaque tokens need verify.NewIntrospection, or verify.NewHybrid")
 	errTokenEncoding  = refusal("token: not canonical base64url")
 	errHeaderJSON     = refusal("header: not one well-formed JSON object")
 	errHeaderMember   = refusal("header: member repeated, or spelled like a registered one")
@@ -170,6 +212,7 @@ var (
 	errClaimsIdentity = refusal("claims: neither sub nor client_id")
 	errClaimsActor    = refusal("claims: act is malformed or too deep")
 	errConfirmation   = refusal("claims: cnf is malformed, or of a kind that is not verified")
+	errDPoP           = errConfirmation.because("claims: cnf.jkt, a binding by DPoP (RFC 9449), is not supported; x5t#S256 (RFC 8705) is")
 	errClaimsClient   = refusal("claims: they name more than one client")
 	errBinding        = refusal("binding: the token is bound to another client certificate than the connection's")
 	errNoCertificate  = refusal("binding: the token is bound to a client certificate (cnf x5t#S256), and the connection has none: " +

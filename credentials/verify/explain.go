@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -21,6 +22,8 @@ type expectation struct {
 	audiences []string
 	leeway    time.Duration
 	profile   *profile
+	algs      algSet  // of a JWT verifier
+	keys      *keySet // the same
 }
 
 // refusedToken is a refusal with all that it says, in one allocation: a flood of
@@ -35,7 +38,7 @@ type refusedToken struct {
 // explain makes a refusal say what it saw. Other errors stay as they are.
 func (x *expectation) explain(err error, h *header, c *claims, now instant) error {
 	refused, ok := err.(*Error) //nolint:errorlint // made here, never wrapped
-	if !ok || refused.Kind != CredentialFault || refused.Unverified != nil {
+	if !ok || refused.Unverified != nil || refused.Kind != CredentialFault && !errors.Is(refused, errBudget) {
 		return err
 	}
 	return x.refuse(refused, h, c, now)
@@ -58,13 +61,23 @@ func (x *expectation) refuse(constant *Error, h *header, c *claims, now instant)
 	} else {
 		r.said.clone()
 	}
-	r.err.Unverified, r.err.constant = &r.said, constant
+	r.err.Unverified, r.err.constant = &r.said, constant.base()
+	if constant.Kind == DependencyFault { // the budget for fetches is spent
+		r.cause = detail{constant: constant, expected: x, said: &r.said, header: h, keys: x.keys.snapshot.Load()}
+		r.err.Err = &r.cause
+	}
 	switch constant {
+	case errKeyUnknown, errSignature, errKeyWithdrawn, errHeaderAlg:
+		r.cause = detail{constant: constant, expected: x, said: &r.said, header: h, keys: x.keys.snapshot.Load()}
+		r.err.Err = &r.cause
 	case errClaimsIssuer, errClaimsAudience, errHeaderTyp, errClaimsUse, errClaimsClient, errClaimsIdentity, errClaimsNotYet, errExpired:
 		r.cause = detail{
 			constant: constant, expected: x, said: &r.said, now: now,
 			expires: c.expires, notBefore: c.notBefore, issued: c.issued,
 			tokenUse: cut(c.tokenUse), tokenType: cut(c.tokenType), typ: cut(c.typ), marks: c.marks,
+		}
+		if constant == errClaimsUse {
+			r.cause.claims = c
 		}
 		if h == nil {
 			r.cause.clone()
@@ -95,9 +108,16 @@ type detail struct {
 	expires, notBefore, issued instant
 	tokenUse, tokenType, typ   string
 	marks                      tokenMark
+	claims                     *claims      // of a JWT that shows no evidence
+	shown                      string       // instead, of an answer
+	header                     *header      // of a JWT whose header or signature is refused
+	keys                       *keySnapshot // those that it was tried with
 }
 
 func (d *detail) clone() {
+	if d.claims != nil {
+		d.shown, d.claims = d.expected.profile.useText(d.claims), nil
+	}
 	d.tokenUse, d.tokenType, d.typ = strings.Clone(d.tokenUse), strings.Clone(d.tokenType), strings.Clone(d.typ)
 }
 
@@ -116,7 +136,15 @@ func (d *detail) Error() string {
 			return text + fmt.Sprintf("%s.Audiences is %s, unverified client id %q; the profile %s takes the client for the audience",
 				x.config, listed(x.audiences), d.said.ClientID, x.profile.title())
 		}
-		return text + fmt.Sprintf("%s.Audiences is %s, unverified aud %s", x.config, listed(x.audiences), listed(d.said.Audiences))
+		text += fmt.Sprintf("%s.Audiences is %s, unverified aud %s", x.config, listed(x.audiences), listed(d.said.Audiences))
+		if len(d.said.Audiences) == 0 && x.keys == nil {
+			text += "; for an issuer that never writes it there is IntrospectionConfig.InsecureAnyAudience"
+		}
+		return text
+	case errHeaderAlg:
+		return text + fmt.Sprintf("JWTConfig.Algorithms is %s, unverified alg %q", listed(x.algs.names()), cut(d.header.named))
+	case errKeyUnknown, errSignature, errKeyWithdrawn:
+		return text + d.keyText()
 	case errHeaderTyp:
 		return text + fmt.Sprintf("%s.Profile %s takes %s, unverified typ %q; an issuer that writes another needs its own profile",
 			x.config, x.profile.title(), listed(x.profile.typesText()), d.said.Type)
@@ -129,6 +157,9 @@ func (d *detail) Error() string {
 		return text + fmt.Sprintf("unverified nbf %s, iat %s; now %s, %s.Leeway %v: are the clocks apart?",
 			timeText(d.notBefore, d.now), timeText(d.issued, d.now), timeText(d.now, d.now), x.config, x.leeway)
 	default:
+		if d.constant.Kind == DependencyFault {
+			return text + d.keyText()
+		}
 		return text + fmt.Sprintf("unverified exp %s; now %s, %s.Leeway %v", timeText(d.expires, d.now), timeText(d.now, d.now), x.config, x.leeway)
 	}
 }
@@ -165,7 +196,33 @@ func (d *detail) useText() string {
 	if marks := d.marks &^ x.profile.tolerated; marks != 0 {
 		return prefix + "the unverified claims have " + marks.String() + ", which an ID or logout token has (Profile.Tolerated)"
 	}
-	return prefix + fmt.Sprintf("with typ %q, OtherToken holds or no AccessToken does", d.said.Type)
+	if d.claims != nil {
+		return prefix + fmt.Sprintf("unverified typ %q, ", d.said.Type) + x.profile.useText(d.claims)
+	}
+	return prefix + d.shown
+}
+
+// keyText says which key the token names, and where such a key was looked for.
+func (d *detail) keyText() string {
+	text := "unverified kid absent"
+	if d.header.hasKid {
+		text = "unverified kid " + quoted(d.header.kid)
+	}
+	text += ", alg " + quoted(d.header.named)
+	if d.keys == nil {
+		return text
+	}
+	text += "; the keys at " + place(d.keys.from)
+	var kids []string
+	for _, key := range d.keys.all {
+		if key.kid != "" {
+			kids = append(kids, key.kid)
+		}
+	}
+	if len(kids) == 0 {
+		return text + " have no kid"
+	}
+	return text + " have the kids " + listed(kids)
 }
 
 // String names the claims.

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
+	"net/http"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -11,6 +13,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/internal/clientauth"
 )
 
 // causeOf refuses a token and returns the cause's text and what it said.
@@ -93,6 +98,148 @@ func TestCausesSayTheSettingAndTheValues(t *testing.T) {
 				t.Error("the constant cause is not in the chain")
 			}
 		})
+	}
+}
+
+// Causes of tokens that are refused before their claims are read, or after them.
+func TestCausesSayWhatTheHeaderAndTheKeysAre(t *testing.T) {
+	t.Parallel()
+	key := newKey("k1", ES256)
+	srv := newKeyServer(key)
+	cfg := srv.config()
+	cfg.Algorithms = []Algorithm{RS256, ES256}
+	v := newJWT(t, cfg)
+	both := must(Issuers(newJWT(t, srv.config())))
+	own := newKeyServer(key).config()
+	own.Profile = Profile{Types: []string{"JWT"}, AccessToken: []Evidence{
+		{{Claim: Path{"scopes"}, Test: Present}}, {{Claim: Path{"kind"}, Test: Equals, Values: []string{"access"}}},
+	}, OtherToken: []Evidence{{{Claim: Path{"aud"}, Test: Contains, Values: []string{clientPlaceholder}}}}}
+	mine := newJWT(t, own)
+	withAlg := func(alg string) string {
+		return key.tokenOf(jsonOf(key.header().with(object{"alg": alg})), jsonOf(goodClaims()))
+	}
+	asJWT := func(claims object) string {
+		return key.tokenOf(jsonOf(key.header().with(object{"typ": "JWT"})), jsonOf(claims))
+	}
+	const url = `"https://issuer.test/jwks"`
+	for name, c := range map[string]struct {
+		v     Verifier
+		token string
+		want  []string
+	}{
+		"alg":                     {v, withAlg("RS512"), []string{"JWTConfig.Algorithms is ", `"RS256"`, `"ES256"`, `unverified alg "RS512"`}},
+		"alg with a secret":       {v, withAlg("HS256"), []string{`unverified alg "HS256"`}},
+		"alg of many issuers":     {both, withAlg("RS512"), []string{`JWTConfig.Algorithms is "RS256", "PS256", "ES256", "EdDSA"`, `unverified alg "RS512"`}},
+		"alg too long":            {v, withAlg(strings.Repeat("é\n", 100)), []string{`unverified alg "`}},
+		"opaque":                  {v, "opaque", []string{"verify.NewIntrospection", "verify.NewHybrid"}},
+		"above the limit":         {v, strings.Repeat("a", 27<<10), []string{"MaxTokenBytes", "16 KiB"}},
+		"another issuer's key":    {v, newKey("k9\n", ES256).token(goodClaims()), []string{`unverified kid "k9\n"`, `alg "ES256"`, url, `"k1"`}},
+		"another key of the name": {v, newKey("k1", ES256).token(goodClaims()), []string{`unverified kid "k1"`, url}},
+		"DPoP":                    {v, key.token(goodClaims().with(object{"cnf": object{"jkt": "x"}})), []string{"cnf.jkt", "DPoP"}},
+		"scope":                   {v, key.token(goodClaims().with(object{"scope": 1})), []string{"scope"}},
+		"exp":                     {v, key.token(goodClaims().with(object{"exp": "soon"})), []string{"exp"}},
+		"no evidence":             {mine, asJWT(goodClaims().with(object{"kind": "i\nd"})), []string{"JWTConfig.Profile of your own", "AccessToken", "scopes (absent)", `kind "access" (unverified "i\nd")`}},
+		"evidence of another":     {mine, asJWT(goodClaims().with(object{"scopes": "x", "aud": []string{testAudience, "web"}})), []string{"OtherToken", `aud`, `"web"`}},
+		"typ":                     {mine, key.token(goodClaims()), []string{"JWTConfig.Profile of your own"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			allowFetch(v)
+			text, e := causeOf(t, c.v, c.token, Requirements{})
+			for _, want := range c.want {
+				if !strings.Contains(text, want) {
+					t.Errorf("%q doesn't say %q", text, want)
+				}
+			}
+			if strings.Contains(text, c.token) && len(c.token) > 10 || len(text) > 1500 || strings.ContainsAny(text, "\n\r\x00") {
+				t.Errorf("says too much: %q", text)
+			}
+			if e.Error() != "verify: the token is not valid" {
+				t.Errorf("the caller's text is %q", e)
+			}
+		})
+	}
+	// The budget is spent: nobody can say that the key is unknown, but which it is.
+	spent := newJWT(t, srv.config())
+	spent.Verify(testContext(t), key.token(goodClaims()), Requirements{})
+	spent.Verify(testContext(t), newKey("k8", ES256).token(goodClaims()), Requirements{})
+	_, err := spent.Verify(testContext(t), newKey("k9", ES256).token(goodClaims()), Requirements{})
+	e := wantError(t, err, ReasonVerifierUnavailable)
+	if !errors.Is(e, errBudget) || e.RetryAfter <= 0 || e.Unverified == nil || e.Unverified.Subject != "alice" {
+		t.Errorf("got %+v", e)
+	}
+	for _, want := range []string{"UnknownKeyInterval", `unverified kid "k9"`, url} {
+		if !strings.Contains(e.Err.Error(), want) {
+			t.Errorf("%q doesn't say %q", e.Err, want)
+		}
+	}
+}
+
+func TestKeySetOfOtherAlgorithmsSaysWhich(t *testing.T) {
+	t.Parallel()
+	other := newKey("k1", RS512).jwk()
+	unnamed := newKey("k2", ES384).jwk().without("alg")
+	private := newKey("k3", ES256).jwk().with(object{"d": "AQAB"})
+	srv := newKeyServer()
+	srv.publishRaw(other, unnamed, private)
+	text := newJWT(t, srv.config()).Ready(testContext(t)).Error()
+	if !strings.Contains(text, "no key that could be used, of 3") || !strings.Contains(text, `"RS512", "ES384", not in JWTConfig.Algorithms`) {
+		t.Errorf("got %q", text)
+	}
+}
+
+func TestMetadataThatIsNowhereNamesBothPlaces(t *testing.T) {
+	t.Parallel()
+	srv := newKeyServer()
+	srv.setAnswer(func(*http.Request) *http.Response { return answer(404, "") })
+	cfg := srv.config()
+	cfg.JWKSURL = ""
+	text := newJWT(t, cfg).Ready(testContext(t)).Error()
+	for _, want := range []string{
+		`metadata at "https://issuer.test/.well-known/openid-configuration": HTTP status 404`,
+		`metadata at "https://issuer.test/.well-known/oauth-authorization-server": HTTP status 404`,
+		"set JWTConfig.MetadataURL or JWKSURL",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q doesn't say %q", text, want)
+		}
+	}
+}
+
+func TestCausesOfAnswersSayWhat(t *testing.T) {
+	t.Parallel()
+	in := introspectionWith(t, Profile{})
+	for text, want := range map[string][]string{
+		`{"active":"true"}`:            {`the member active is a string`},
+		`{"active":1}`:                 {`the member active is a number`},
+		`{}`:                           {"one member active"},
+		`{"active":true,"exp":"soon"}`: {"exp"},
+		`<html>`:                       {"not one well-formed JSON object"},
+		`{"active":true,"a":1,"a":2}`:  {"not one well-formed JSON object", "repeated"},
+	} {
+		_, err := in.verdict("opaque", text, nil, time.Now())
+		if err == nil || !errors.Is(err, errAnswer) {
+			t.Fatalf("%s: got %v", text, err)
+		}
+		for _, want := range append(want, "introspection at IntrospectionConfig.URL https://") {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %q doesn't say %q", text, err, want)
+			}
+		}
+	}
+	verdict := must(in.verdict("opaque", `{"active":false}`, nil, time.Now()))
+	for _, want := range []string{"IntrospectionConfig.URL https://", "unknown there, expired or revoked", "may not introspect"} {
+		if text := verdict.refused.Err.Error(); !strings.Contains(text, want) {
+			t.Errorf("%q doesn't say %q", text, want)
+		}
+	}
+	verdict = must(in.verdict("opaque", jsonOf(object{"active": true, "sub": "alice", "client_id": "web"}), nil, time.Now()))
+	if text := verdict.refused.Err.Error(); !strings.Contains(text, "unverified aud absent") || !strings.Contains(text, "IntrospectionConfig.InsecureAnyAudience") {
+		t.Errorf("got %q", text)
+	}
+	missing := &authError{os.ErrNotExist}
+	_, missing.err = clientauth.Read(t.Context(), credentials.File("/run/secrets/mis\nsing"), "the client's secret")
+	if text := missing.Error(); !strings.Contains(text, `does not exist: "/run/secrets/mis\nsing"`) {
+		t.Errorf("got %q", text)
 	}
 }
 
@@ -197,6 +344,12 @@ func TestRefusalsAllocateOnce(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() { v.expected.refuse(errClaimsIssuer, d.header, d.claims, 0) }); n != 1 {
 		t.Errorf("%v allocations", n)
+	}
+	if n := testing.AllocsPerRun(100, func() { refuseAlg("HS256", v.algs) }); n != 1 {
+		t.Errorf("%v allocations for an algorithm", n)
+	}
+	if n := testing.AllocsPerRun(100, func() { wrongType("scope") }); n != 0 {
+		t.Errorf("%v allocations for a claim of the wrong type", n)
 	}
 	if n := testing.AllocsPerRun(100, func() { v.Verify(t.Context(), "not-a-token", Requirements{}) }); n != 0 {
 		t.Errorf("%v allocations for a malformed token", n)

@@ -26,6 +26,15 @@ func quoted(value string) string {
 	return strconv.QuoteToASCII(value)
 }
 
+// quotedAll quotes each of some values.
+func quotedAll(values []string) []string {
+	all := make([]string, len(values))
+	for i, value := range values {
+		all[i] = quoted(value)
+	}
+	return all
+}
+
 // place names an address for the text of a cause: without user information,
 // query and fragment, which can hold secrets.
 func place(address string) string {

@@ -45,6 +45,7 @@ type Introspection struct {
 
 	endpoint clientauth.Endpoint
 	asked    string // what is asked, for causes
+	notGood  *Error // the refusal of a token that isn't active
 	clientID string
 	auth     credentials.Auth
 	client   *http.Client
@@ -134,6 +135,8 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 	in.slots = make(chan struct{}, concurrent)
 	in.strangers = make(chan struct{}, max(concurrent-concurrent/knownShare, 1))
 	in.asked = "introspection at IntrospectionConfig.URL " + withoutQuery(cfg.URL)
+	in.notGood = errInactive.because(fault(errInactive.Err.Error() + " at IntrospectionConfig.URL " + withoutQuery(cfg.URL) +
+		": unknown there, expired or revoked, or the client of IntrospectionConfig.ClientID may not introspect it"))
 	in.health = newHealth()
 	if base := cfg.HTTPClient; base == nil || base.Transport == nil || clientauth.UsesTLS(cfg.Auth) {
 		in.own, _ = client.Transport.(*http.Transport)

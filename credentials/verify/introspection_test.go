@@ -135,7 +135,7 @@ func TestRow36NeverActive(t *testing.T) {
 	t.Run("row 36: false", func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.Body(200, "application/json", `{"active": false}`))
-		if e := refuse(t, in, "opaque", "inactive", ReasonTokenInvalid); e != errInactive {
+		if e := refuse(t, in, "opaque", "inactive", ReasonTokenInvalid); asCause(e) != errInactive {
 			t.Fatal(e.Err)
 		}
 	})

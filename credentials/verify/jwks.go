@@ -1,5 +1,7 @@
 package verify
 
+import "strings"
+
 // The causes when an answer is no key set that can be used.
 const (
 	errKeySet      = fault("not a JSON object with an array of keys")
@@ -36,6 +38,23 @@ func parseKeySet(text string, allowed algSet) (keys []*signingKey, dropped int, 
 	default:
 		return keys, dropped, nil
 	}
+}
+
+// notAllowed says which algorithms the keys of a set have that are good for
+// nothing but these, for the cause of a set without a key that could be used.
+func notAllowed(text string, allowed algSet) string {
+	keys, _, err := parseKeySet(text, setAll|allowed)
+	if err != nil {
+		return ""
+	}
+	var others algSet
+	for _, key := range keys {
+		others |= key.algs &^ allowed
+	}
+	if others == 0 {
+		return ""
+	}
+	return ": their algorithms are " + strings.Join(quotedAll(others.names()), ", ") + ", not in JWTConfig.Algorithms"
 }
 
 // keyList returns the array of keys in a key set, false if there isn't exactly

@@ -92,7 +92,7 @@ func NewJWT(cfg JWTConfig) (*JWT, error) {
 		id:        identity{issuer: cfg.Issuer, name: orDefault(cfg.IssuerName, cfg.Issuer), profile: profile},
 		audiences: audiences,
 		algs:      algs, leeway: leeway, limit: limit,
-		expected: &expectation{config: "JWTConfig", issuers: []string{cfg.Issuer}, audiences: audiences, leeway: leeway, profile: profile},
+		expected: &expectation{config: "JWTConfig", issuers: []string{cfg.Issuer}, audiences: audiences, leeway: leeway, profile: profile, algs: algs, keys: keys},
 		keys:     keys, cache: newSignedCache(orDefault(cfg.CacheSize, DefaultCacheSize)),
 		observer: cfg.Observer, checked: func() {}, headers: &headerCache{}, clock: newClock(),
 	}, nil

@@ -120,7 +120,7 @@ func (k *keySet) fetch(number uint64, asked bool) (event KeysFetched, next time.
 		keys, event.Dropped, err = parseKeySet(text, k.allowed)
 		if err == nil && len(keys) == 0 {
 			// Good keys are never replaced by nothing.
-			err = fault(fmt.Sprintf("%v, of %d", errKeySetEmpty, event.Dropped))
+			err = fault(fmt.Sprintf("%v, of %d%s", errKeySetEmpty, event.Dropped, notAllowed(text, k.allowed)))
 		}
 		if err != nil {
 			err = &fetchError{what: "key set at " + place(address) + ": " + err.Error()}
@@ -196,6 +196,7 @@ func (k *keySet) replace(loaded []*signingKey, number uint64) (withdrawn int) {
 			s.leaving = append(s.leaving, old)
 		}
 	}
+	s.from = k.jwksURL
 	k.snapshot.Store(s)
 	k.staleAt.Store(int64(instantOf(time.Now().Add(k.maxStale))))
 	for _, old := range s.leaving {

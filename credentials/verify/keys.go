@@ -84,6 +84,9 @@ type keySnapshot struct {
 	// maxWithdrawn. They verify nothing: a token that one of them has signed is
 	// known to be void, where a token under an unknown key may be good.
 	leaving, withdrawn []*signingKey
+
+	// from is the address that the keys come from, for causes.
+	from string
 }
 
 // candidates are the keys to try: those with the token's kid, or all if it has

@@ -16,6 +16,8 @@ type Principal struct {
 	issuer     string
 	issuerName string
 	kind       Kind
+	profile    *profile // that decided the kind
+	made       bool     // by NewPrincipal
 	validUntil time.Time
 }
 
@@ -127,6 +129,25 @@ func (p *Principal) IsService() bool { return p.kind == KindService }
 // sub and client_id are both present and differ.
 func (p *Principal) IsUser() bool { return p.kind == KindUser }
 
+// KindCause says, where the kind is unclear, what would have proved it and what
+// the token has instead, for an operator. It quotes verified claims, each cut to
+// 128 bytes. It is empty if the kind is clear.
+func (p *Principal) KindCause() string {
+	switch {
+	case p.kind == KindService || p.kind == KindUser:
+		return ""
+	case p.profile == nil:
+		return "no profile has judged it"
+	case p.made:
+		return fmt.Sprintf("verify.NewPrincipal was given sub (%s) and client_id (%s), which prove no kind: say it by verify.WithKind",
+			orAbsent(p.c.subject), orAbsent(p.c.clientID))
+	case p.profile.Kind != nil:
+		return "Profile.Kind of profile " + cut(p.profile.title()) + " doesn't say"
+	default:
+		return p.profile.kindText(p.c)
+	}
+}
+
 // String names the principal for a log: no claim but issuer, subject, client.
 func (p *Principal) String() string {
 	return fmt.Sprintf("%s sub=%q client=%q issuer=%q", p.kind, p.c.subject, p.c.clientID, p.issuerName)
@@ -143,7 +164,7 @@ type identity struct {
 // user's code: if it panics there is no saying whose token it is.
 func (id *identity) principal(c *claims, validUntil time.Time) (p *Principal, err error) {
 	id.profile.lists(c)
-	p = &Principal{c: c, issuer: id.issuer, issuerName: id.name, validUntil: validUntil, kind: id.profile.kind(c)}
+	p = &Principal{c: c, issuer: id.issuer, issuerName: id.name, validUntil: validUntil, kind: id.profile.kind(c), profile: id.profile}
 	if id.profile.Kind == nil {
 		return p, nil
 	}
@@ -200,6 +221,7 @@ func NewPrincipal(fields map[string]any, opts ...PrincipalOption) (*Principal, e
 	if err != nil {
 		return nil, err
 	}
+	p.made = true
 	for _, opt := range opts {
 		opt(p)
 	}

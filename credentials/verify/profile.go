@@ -10,7 +10,7 @@ package verify
 // that it is an ID, refresh or logout token.
 type Profile struct {
 	// Name is a short name for the profile, for the causes of errors.
-	// Optional. Default: RFC 9068.
+	// Optional. Default: "RFC 9068" for the zero profile, or else "of your own".
 	Name string
 
 	// Types are the accepted values of the header's typ, compared without
@@ -89,7 +89,10 @@ type Profile struct {
 	// Service and User are what proves that a token is a service's own, or that
 	// it stands for a user: one of each list suffices. A token for which neither
 	// or both hold is of no clear kind, and is refused by every rule that isn't
-	// public. A service must have a client id.
+	// public. A service must have a client id. If both lists are nil, a token with
+	// the name of another issuer's service is of no clear kind either: a sub that is
+	// the client id and "@clients" (Auth0), or a preferred_username that begins with
+	// "service-account-" (Keycloak).
 	// Optional, but Service is required with SubjectPrefix and TrustDomain.
 	// Default, if both are nil: a service's if sub and the client id are equal,
 	// a user's if both are present and differ (RFC 9068 §2.2). It is for issuers
@@ -124,7 +127,7 @@ type Condition struct {
 
 	// Values are what the tests below compare with, but for Present and Absent.
 	// In them {$client_id} stands for the token's client id: a value with it
-	// fits no token without one.
+	// fits no token without one. There is no other placeholder.
 	// Required for those tests.
 	Values []string
 }

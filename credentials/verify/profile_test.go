@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -22,6 +23,7 @@ func TestProfileFaultsAreFoundAtOnce(t *testing.T) {
 		"condition without a claim":        {Profile{User: []Evidence{{{Test: Present}}}}, "Claim: empty"},
 		"condition without values":         {Profile{OtherToken: []Evidence{{{Claim: Path{"a"}, Test: Equals}}}}, "Values"},
 		"condition with an empty value":    {Profile{OtherToken: []Evidence{{{Claim: Path{"a"}, Test: Differs, Values: []string{""}}}}}, "Values"},
+		"a placeholder that isn't":         {Profile{User: []Evidence{{{Claim: Path{"a"}, Test: Equals, Values: []string{"{$clientid}@clients"}}}}}, `"{$clientid}@clients": the only placeholder is {$client_id}`},
 		"values of no use":                 {Profile{User: []Evidence{{{Claim: Path{"a"}, Test: Present, Values: []string{"b"}}}}}, "of no use"},
 		"empty path":                       {Profile{ClientID: []Path{{}}}, "ClientID: a path"},
 		"empty name":                       {Profile{Roles: []Path{{"a", ""}}}, "Roles: a path"},
@@ -50,6 +52,61 @@ func TestProfileFaultsAreFoundAtOnce(t *testing.T) {
 	svid := IntrospectionConfig{Profile: SPIFFE(), Issuer: "spiffe://example.org", URL: "https://issuer.test/introspect", Audiences: []string{"a"}}
 	if _, err := NewIntrospection(svid); err == nil || !strings.Contains(err.Error(), "JWT-SVID") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The cause of an unclear kind says what was looked for, and what was there.
+func TestKindCauseSaysWhatWasLookedFor(t *testing.T) {
+	t.Parallel()
+	kind := func(*Principal) Kind { return KindUnclear }
+	own := Profile{Service: []Evidence{}, User: []Evidence{{{Claim: Path{"realm", "kind"}, Test: HasPrefix, Values: []string{"h"}}}}}
+	for name, c := range map[string]struct {
+		profile Profile
+		claims  object
+		want    []string
+	}{
+		"Entra without idtyp": {Entra(), object{"sub": "a", "azp": "web", "azpacr": "1"}, []string{
+			`profile Microsoft Entra ID found neither`, `Service wants idtyp "app" (absent)`, `User wants scp (absent)`, "issuers.md", "verify.Profile",
+		}},
+		"Auth0's service": {Auth0(), object{"azp": "web", "scope": "a", "sub": "web@clients"}, []string{`gty "client-credentials" (absent)`, `sub other than "web@clients" ("web@clients")`}},
+		"both":            {Profile{Name: "x", Service: []Evidence{{present("sub")}}, User: []Evidence{{present("sub")}}}, object{"sub": "a", "client_id": "b"}, []string{"profile x found both"}},
+		"no client":       {Profile{Name: "x", Service: []Evidence{{present("sub")}}, User: []Evidence{}}, object{"sub": "a"}, []string{"no client id in client_id"}},
+		"your own":        {own, object{"sub": "a", "client_id": "b", "realm": object{"kind": "m\n" + strings.Repeat("x", 1000)}}, []string{"profile of your own", `realm.kind beginning with "h" ("m\nx`, "Service wants nothing, for there is none"}},
+		"RFC 9068":        {Profile{}, object{"sub": "a"}, []string{"profile RFC 9068", `sub ("a")`, "client id in client_id (absent)"}},
+		"as Auth0 writes": {Profile{}, object{"sub": "web@clients", "client_id": "web"}, []string{`sub "web@clients"`, "verify.Auth0RFC9068()"}},
+		"as Keycloak":     {Profile{}, object{"sub": "a", "client_id": "web", "preferred_username": "service-account-web"}, []string{"verify.Keycloak()"}},
+		"a function":      {Profile{Kind: kind}, object{"sub": "a", "client_id": "b"}, []string{"Profile.Kind"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := introspectionWith(t, c.profile)
+			verdict, err := in.verdict("opaque", jsonOf(c.claims.with(object{"active": true, "aud": testAudience})), nil, time.Now())
+			if err != nil || verdict.principal == nil {
+				t.Fatalf("got %v, %v", verdict, err)
+			}
+			text := verdict.principal.KindCause()
+			for _, want := range c.want {
+				if !strings.Contains(text, want) {
+					t.Errorf("%q doesn't say %q", text, want)
+				}
+			}
+			if len(text) > 1000 || strings.Contains(text, "\n") {
+				t.Errorf("not bounded and quoted: %q", text)
+			}
+		})
+	}
+	for name, c := range map[string]struct {
+		principal *Principal
+		want      string
+	}{
+		"unclear": {must(NewPrincipal(object{"sub": "alice"})), "verify.WithKind"},
+		"clear":   {must(NewPrincipal(object{"sub": "alice", "client_id": "web"})), ""},
+		"given":   {must(NewPrincipal(object{"sub": "alice"}, WithKind(KindUser))), ""},
+		"taken":   {must(NewPrincipal(object{"sub": "alice", "client_id": "web"}, WithKind(KindUnclear))), "verify.WithKind"},
+		"zero":    {&Principal{}, "no profile"},
+	} {
+		if text := c.principal.KindCause(); !strings.Contains(text, c.want) || (text == "") != (c.want == "") {
+			t.Errorf("%s: got %q", name, text)
+		}
 	}
 }
 
@@ -258,7 +315,7 @@ func TestRow22ScopeAndScpInEitherOrder(t *testing.T) {
 		}
 	}
 	for _, text := range []string{`{"scope":"a","scp":7}`, `{"scp":7,"scope":"a"}`, `{"scope":7,"scp":"a"}`, `{"scp":"a","scope":7}`} {
-		if _, refused := decodeClaims(text); refused != errClaimsType {
+		if _, refused := decodeClaims(text); refused == nil || refused.base() != errClaimsType {
 			t.Errorf("row 22: %s: got %v", text, refused)
 		}
 	}

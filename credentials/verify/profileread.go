@@ -181,6 +181,11 @@ func (c *Condition) check() error {
 		if len(c.Values) == 0 || slices.Contains(c.Values, "") {
 			return fmt.Errorf("%q: Values: none, or one is empty", c.Claim)
 		}
+		for _, value := range c.Values {
+			if strings.Contains(strings.ReplaceAll(value, clientPlaceholder, ""), "{$") {
+				return fmt.Errorf("%q: Values: %q: the only placeholder is %s", c.Claim, value, clientPlaceholder)
+			}
+		}
 	default:
 		return fmt.Errorf("%q: Test is none of Present, Absent, Equals, EqualsFold, Differs, HasPrefix and Contains", c.Claim)
 	}
@@ -197,7 +202,16 @@ func (p *profile) same(other *profile) bool {
 }
 
 // title names the profile in a cause.
-func (p *profile) title() string { return orDefault(p.Name, "RFC 9068") }
+func (p *profile) title() string {
+	switch {
+	case p.Name != "":
+		return p.Name
+	case reflect.DeepEqual(p.Profile, Profile{}):
+		return "RFC 9068"
+	default:
+		return "of your own"
+	}
+}
 
 // bareType is a media type without "application/" (RFC 7515 §4.1.9).
 func bareType(typ string) string {
@@ -241,7 +255,7 @@ func (p *profile) read(c *claims) *Error {
 	if c.authTimeText != "" {
 		t, err := time.Parse(time.RFC3339, c.authTimeText)
 		if !p.AuthTimeText || err != nil || t.Unix() < 0 {
-			return errClaimsType
+			return wrongType("auth_time")
 		}
 		c.authTime = instantOf(t)
 	}
@@ -270,7 +284,7 @@ func (p *profile) read(c *claims) *Error {
 		}
 		scopes, ok := scopeValue(raw)
 		if !ok {
-			return errClaimsType
+			return wrongType(path...)
 		}
 		if !c.hasScope {
 			c.scopes, c.hasScope = scopes, true
@@ -303,7 +317,7 @@ func (p *profile) readClient(c *claims) *Error {
 		}
 		text, ok := stringValue(raw)
 		if !ok {
-			return errClaimsType
+			return wrongType(path...)
 		}
 		if !take(text) {
 			return errClaimsClient
@@ -364,7 +378,7 @@ func (c *claims) find(path Path) (string, *Error) {
 		}
 		nested, err := decodeObject(raw, nil)
 		if err != nil {
-			return "", errClaimsType
+			return "", wrongType(path[:i+1]...)
 		}
 		members = nested
 	}
@@ -486,6 +500,8 @@ func (p *profile) kind(c *claims) Kind {
 			return KindUnclear
 		case c.subject == c.clientID:
 			return KindService
+		case c.serviceElsewhere() != "":
+			return KindUnclear
 		default:
 			return KindUser
 		}

@@ -86,13 +86,14 @@ func KeycloakBefore24() Profile {
 //
 // The client is azp. A service's token has gty "client-credentials" and the sub
 // of the client followed by "@clients". An ID token is one whose audience is the
-// client.
+// client. Auth0 writes no claim typ and lets nobody add one: a token that has it is
+// of another issuer, such as Keycloak, whose services would be taken for users.
 func Auth0() Profile {
 	return Profile{
 		Name:        "Auth0",
 		Types:       anyTyp(),
 		AccessToken: []Evidence{{present("azp"), present("scope")}, {present("azp"), present("gty")}, {present("azp"), present("permissions")}},
-		OtherToken:  []Evidence{{forClient()}},
+		OtherToken:  []Evidence{{forClient()}, {present("typ")}},
 		ClientID:    []Path{{"azp"}, {"client_id"}},
 		Service:     []Evidence{{equals("sub", clientPlaceholder+"@clients"), equals("gty", "client-credentials")}},
 		User:        []Evidence{{subjectDiffers(clientPlaceholder + "@clients"), subjectDiffers(clientPlaceholder)}},
@@ -100,12 +101,14 @@ func Auth0() Profile {
 }
 
 // Auth0RFC9068 is the profile of Auth0's RFC 9068 dialect (Auth0: Access Token
-// Profiles). The sub of a service is its client's id followed by "@clients".
+// Profiles). The sub of a service is its client's id followed by "@clients". A token
+// with a claim typ is another issuer's.
 func Auth0RFC9068() Profile {
 	return Profile{
-		Name:    "Auth0 RFC 9068",
-		Service: []Evidence{{equals("sub", clientPlaceholder+"@clients")}},
-		User:    []Evidence{{subjectDiffers(clientPlaceholder + "@clients"), subjectDiffers(clientPlaceholder)}},
+		Name:       "Auth0 RFC 9068",
+		OtherToken: []Evidence{{present("typ")}},
+		Service:    []Evidence{{equals("sub", clientPlaceholder+"@clients")}},
+		User:       []Evidence{{subjectDiffers(clientPlaceholder + "@clients"), subjectDiffers(clientPlaceholder)}},
 	}
 }
 

@@ -35,6 +35,11 @@ var profileTable = []struct {
 		{"no sub", "at+jwt", object{"client_id": "web"}, KindUnclear, "web", nil, nil},
 		{"username and no sub", "at+jwt", object{"client_id": "web", "username": "alice"}, KindUnclear, "web", nil, nil},
 		{"no client", "at+jwt", object{"sub": "alice"}, KindUnclear, "", nil, nil},
+		{"a service of Auth0's", "at+jwt", object{"sub": "web@clients", "client_id": "web"}, KindUnclear, "web", nil, nil},
+		{"a user with another's name", "at+jwt", object{"sub": "jobs@clients", "client_id": "web"}, KindUser, "web", nil, nil},
+		{"a service account of Keycloak's", "at+jwt", object{"sub": "9c7d", "client_id": "jobs", "preferred_username": "Service-account-jobs"}, KindUnclear, "jobs", nil, nil},
+		{"a user's name", "at+jwt", object{"sub": "9c7d", "client_id": "jobs", "preferred_username": "alice"}, KindUser, "jobs", nil, nil},
+		{"a name that is no text", "at+jwt", object{"sub": "9c7d", "client_id": "jobs", "preferred_username": 1}, KindUser, "jobs", nil, nil},
 		{"ID token", "JWT", object{"sub": "alice", "nonce": "n"}, 0, "", nil, errHeaderTyp},
 		{"ID token under at+jwt", "at+jwt", object{"sub": "alice", "client_id": "web", "at_hash": "h"}, 0, "", nil, errClaimsUse},
 		{"refresh token by token_use", "at+jwt", object{"sub": "alice", "client_id": "web", "token_use": "refresh"}, 0, "", nil, errClaimsUse},
@@ -84,6 +89,7 @@ var profileTable = []struct {
 		{"access token of a user", "JWT", object{"sub": "auth0|123456", "azp": "web1", "scope": "openid read:docs", "permissions": []string{"read:docs"}}, KindUser, "web1", []string{"openid", "read:docs"}, nil},
 		{"access token of a service", "JWT", object{"sub": "m2m1@clients", "azp": "m2m1", "gty": "client-credentials"}, KindService, "m2m1", nil, nil},
 		{"another client's sub", "JWT", object{"sub": "m2m2@clients", "azp": "m2m1", "gty": "client-credentials"}, KindUser, "m2m1", nil, nil},
+		{"a service of Keycloak's", "JWT", object{"sub": "9c7d", "typ": "Bearer", "azp": "jobs", "scope": "email", "preferred_username": "service-account-jobs"}, 0, "", nil, errClaimsUse},
 		{"service without gty", "JWT", object{"sub": "m2m1@clients", "azp": "m2m1", "scope": "a"}, KindUnclear, "m2m1", []string{"a"}, nil},
 		{"ID token", "JWT", object{"sub": "auth0|123456", "nonce": "n"}, 0, "", nil, errClaimsUse},
 		{"ID token for a client that is an audience", "JWT", object{"sub": "auth0|123456", "azp": "https://docs.example.com", "scope": "openid"}, 0, "", nil, errClaimsUse},
@@ -91,6 +97,7 @@ var profileTable = []struct {
 	{"Auth0 RFC 9068", Auth0RFC9068(), "https://acme.eu.auth0.com/", "https://docs.example.com", []profileCase{
 		{"access token of a user", "at+jwt", object{"sub": "auth0|123456", "client_id": "web1", "jti": "j", "scope": "openid"}, KindUser, "web1", []string{"openid"}, nil},
 		{"access token of a service", "at+jwt", object{"sub": "m2m1@clients", "client_id": "m2m1", "jti": "j"}, KindService, "m2m1", nil, nil},
+		{"a service of Keycloak's", "at+jwt", object{"sub": "9c7d", "typ": "Bearer", "client_id": "jobs", "preferred_username": "service-account-jobs"}, 0, "", nil, errClaimsUse},
 		{"ID token", "JWT", object{"sub": "auth0|123456", "nonce": "n"}, 0, "", nil, errHeaderTyp},
 	}},
 	{"Okta", Okta(), "https://acme.okta.com/oauth2/default", "api://default", []profileCase{

@@ -14,6 +14,7 @@ var registeredHeaders = []string{
 // of keys in it (jwk, jku, x5u, x5c) are attacker's input and are not read.
 type header struct {
 	alg    algSet
+	named  string // alg as the header has it
 	kid    string
 	hasKid bool
 	typ    string
@@ -93,11 +94,14 @@ func decodeHeader(part string, allowed algSet) (*header, *Error) {
 			return nil, errHeaderMember
 		}
 		if refused := h.take(m); refused != nil {
+			if refused == errHeaderAlg {
+				refused = refuseAlg(h.named, allowed)
+			}
 			return nil, refused
 		}
 	}
 	if h.alg&allowed == 0 {
-		return nil, errHeaderAlg
+		return nil, refuseAlg(h.named, allowed)
 	}
 	return h, nil
 }
@@ -106,8 +110,8 @@ func (h *header) take(m *member) *Error {
 	var ok bool
 	switch m.name {
 	case "alg":
-		alg, isString := stringValue(m.value)
-		if h.alg = setOf(Algorithm(alg)); !isString || h.alg == 0 {
+		h.named, ok = stringValue(m.value)
+		if h.alg = setOf(Algorithm(h.named)); !ok || h.alg == 0 {
 			return errHeaderAlg
 		}
 	case "kid":
