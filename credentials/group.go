@@ -130,6 +130,19 @@ func (g *group) reset() {
 	g.failures, g.failure = 0, nil
 }
 
+// ailing counts the targets that have passing faults of their own at present,
+// with one that has just got one: together they probe as often as one alone. The
+// lock is held.
+func (g *group) ailing(s *source, now time.Time) int {
+	n := 1
+	for _, other := range g.sources {
+		if other != s && other.failure.backsOff(now) && !other.failure.slow {
+			n++
+		}
+	}
+	return n
+}
+
 // wakeAll lets every target look again. The lock is held.
 func (g *group) wakeAll(now time.Time) {
 	for _, s := range g.sources {

@@ -115,6 +115,7 @@ func (s *source) fail(a attempt, f *failure, now time.Time) {
 		s.failures++
 	}
 	f.pauseFor(s.failures)
+	f.probe *= time.Duration(g.ailing(s, now))
 	s.failure = f
 }
 

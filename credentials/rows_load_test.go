@@ -2,6 +2,7 @@ package credentials_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -262,5 +263,32 @@ func TestTargetsShareBackoff(t *testing.T) {
 		if n := i.Requests(token); n != 2 {
 			t.Fatal(n)
 		}
+	})
+	bubble(t, "targets whose tokens are all faulty make one probe in two seconds, not one each", func(t *testing.T) {
+		i := newIssuer(t)
+		creds := newCreds(t, i, nil)
+		i.Script(token, credentialstest.Always(credentialstest.Alter(map[string]any{"access_token": ""})))
+		var wg sync.WaitGroup
+		end := time.Now().Add(4 * time.Minute)
+		for n := range 20 {
+			target := creds.For(credentials.Audience(fmt.Sprint("target-", n)))
+			wg.Go(func() {
+				for target.Ready(within(t, time.Second)) != nil {
+					if time.Now().After(end) {
+						t.Error("no token a minute after there are good ones")
+						return
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+			})
+		}
+		time.Sleep(time.Minute)
+		before := i.Requests(token)
+		time.Sleep(2 * time.Minute)
+		if n := i.Requests(token) - before; n > 2*40 {
+			t.Errorf("%d requests in two minutes", n)
+		}
+		i.Heal(token)
+		wg.Wait()
 	})
 }
