@@ -124,9 +124,12 @@ func (g *group) fail(f *failure, a attempt) {
 	g.failure = f
 }
 
-// reset forgets failures after a success and lets every target go on. The
-// lock is held.
-func (g *group) reset() {
+// reset forgets failures after a success and lets every target go on, unless the
+// server has asked for a pause since that attempt began. The lock is held.
+func (g *group) reset(a attempt, now time.Time) {
+	if g.failure != nil && g.outage != a.outage && g.failure.notBefore.After(now) {
+		return
+	}
 	g.failures, g.failure = 0, nil
 }
 

@@ -66,6 +66,7 @@ func (s *source) finish(a attempt, granted *grant, failed *failure) {
 		if a.forced {
 			tok.forced = a.started
 		}
+		g.reset(a, now)
 		replaced = s.install(tok)
 	} else {
 		s.fail(a, failed, now)
@@ -110,7 +111,7 @@ func (s *source) fail(a attempt, f *failure, now time.Time) {
 		return
 	}
 	// The endpoint works; only this target has a fault.
-	g.reset()
+	g.reset(a, now)
 	if !a.early || s.failures == 0 {
 		s.failures++
 	}

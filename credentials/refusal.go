@@ -39,7 +39,6 @@ func (s *source) expire(now time.Time) {
 func (s *source) install(tok *token) *token {
 	g := s.g
 	g.reached = true
-	g.reset()
 	s.failures, s.failure = 0, nil
 	s.lifetime = tok.lifetime
 	s.renewAt = time.Time{}

@@ -264,6 +264,26 @@ func TestTargetsShareBackoff(t *testing.T) {
 			t.Fatal(n)
 		}
 	})
+	bubble(t, "row 42: a success that was in flight doesn't end the pause that the server asked for", func(t *testing.T) {
+		i := newIssuer(t)
+		creds := newCreds(t, i, nil)
+		i.Script(token, credentialstest.Delay(time.Second), credentialstest.Status(429, "60"))
+		var wg sync.WaitGroup
+		wg.Go(func() { value(t, creds) })
+		synctest.Wait()
+		late := creds.For(credentials.Audience("late"))
+		start := time.Now()
+		for late.Ready(within(t, 10*time.Second)) != nil {
+			time.Sleep(100 * time.Millisecond)
+		}
+		if took := time.Since(start); took < time.Minute || took > time.Minute+time.Second {
+			t.Errorf("the next request came after %v", took)
+		}
+		wg.Wait()
+		if n := i.Requests(token); n != 3 {
+			t.Errorf("%d requests", n)
+		}
+	})
 	bubble(t, "targets whose tokens are all faulty make one probe in two seconds, not one each", func(t *testing.T) {
 		i := newIssuer(t)
 		creds := newCreds(t, i, nil)
