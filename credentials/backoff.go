@@ -26,8 +26,11 @@ const (
 	// maxRetryAfter bounds what a Retry-After is believed.
 	maxRetryAfter = 5 * time.Minute
 	// forcedInterval is the least time between refreshes that servers' refusals
-	// force.
-	forcedInterval = 30 * time.Second
+	// force. It doubles, up to maxForcedInterval, while the tokens that these bring
+	// are refused before it is over: a server that is wrong all day must not make
+	// all its clients fetch all day.
+	forcedInterval    = 30 * time.Second
+	maxForcedInterval = 2 * time.Minute
 	// urgencyDivisor is how many attempts fit at least into what is left of a
 	// token's life.
 	urgencyDivisor = 3

@@ -177,8 +177,9 @@ func (c *Credentials) Ready(ctx context.Context) error {
 
 // Invalidate says that a token is known to be bad, if it is the one in use; for
 // another one it does nothing. The next one is fetched at once, but at most once
-// in 30 s. Calls go on with the old token until there is a newer one; Token
-// waits for the newer one, for at most 2 s.
+// in 30 s, and in 2 min while the tokens that this brings are bad, too. Calls go
+// on with the old token until there is a newer one; Token waits for the newer one,
+// for at most 2 s.
 func (c *Credentials) Invalidate(token string) {
 	c.s.refused(token, ReasonCaller)
 }

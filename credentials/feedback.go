@@ -17,11 +17,12 @@ import (
 // DialOptions attaches the credentials to a client and lets servers' verdicts
 // reach them: when a call ends with UNAUTHENTICATED and the challenge
 // error="invalid_token" (RFC 6750 §3.1) in its www-authenticate trailer, the
-// token that it carried is replaced, at most once in 30 s, and a unary call is
-// replayed once if there is another token by then: it waits for the one refresh
-// within its own deadline. Streams aren't replayed: messages may be lost or
-// doubled. An UNAUTHENTICATED without that challenge changes nothing, and
-// neither does a call that carried a second authorization value.
+// token that it carried is replaced, at most once in 30 s (in 2 min, while the
+// next ones are refused, too), and a unary call is replayed once if there is
+// another token by then: it waits for the one refresh within its own deadline.
+// Streams aren't replayed: messages may be lost or doubled. An UNAUTHENTICATED
+// without that challenge changes nothing, and neither does a call that carried a
+// second authorization value.
 //
 // Until a newer token is at hand the refused one goes on being sent, and each
 // call gets its own server's answer: one faulty replica of ten costs a tenth of

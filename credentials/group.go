@@ -124,10 +124,26 @@ func (g *group) fail(f *failure, a attempt) {
 	g.failure = f
 }
 
-// reset forgets failures after a success and lets every target go on. The
-// lock is held.
-func (g *group) reset() {
+// reset forgets failures after a success and lets every target go on, unless the
+// server has asked for a pause since that attempt began. The lock is held.
+func (g *group) reset(a attempt, now time.Time) {
+	if g.failure != nil && g.outage != a.outage && g.failure.notBefore.After(now) {
+		return
+	}
 	g.failures, g.failure = 0, nil
+}
+
+// ailing counts the targets that have passing faults of their own at present,
+// with one that has just got one: together they probe as often as one alone. The
+// lock is held.
+func (g *group) ailing(s *source, now time.Time) int {
+	n := 1
+	for _, other := range g.sources {
+		if other != s && other.failure.backsOff(now) && !other.failure.slow {
+			n++
+		}
+	}
+	return n
 }
 
 // wakeAll lets every target look again. The lock is held.

@@ -14,6 +14,8 @@ type attempt struct {
 	// early says that it began before the backoff alone would have let it, for
 	// want of a token. It doesn't count for the backoff.
 	early bool
+	// forced says that a refusal asked for it.
+	forced bool
 }
 
 // start begins a fetch on the group's own context. The lock is held.
@@ -21,9 +23,10 @@ func (s *source) start(now time.Time) {
 	g := s.g
 	a := attempt{
 		started: now, wallStarted: g.wall(), outage: g.outage, probe: g.failures > 0,
-		early: g.failure.backsOff(now) || s.failure.backsOff(now),
+		early:  g.failure.backsOff(now) || s.failure.backsOff(now),
+		forced: s.renewalDue(now),
 	}
-	if s.renewalDue(now) {
+	if a.forced {
 		s.forced = now
 	}
 	g.probing = g.probing || a.probe
@@ -60,6 +63,10 @@ func (s *source) finish(a attempt, granted *grant, failed *failure) {
 	var tok *token
 	if failed == nil {
 		tok = newToken(granted.accessToken, granted.lifetime, a.started, a.wallStarted)
+		if a.forced {
+			tok.forced = a.started
+		}
+		g.reset(a, now)
 		replaced = s.install(tok)
 	} else {
 		s.fail(a, failed, now)
@@ -104,11 +111,12 @@ func (s *source) fail(a attempt, f *failure, now time.Time) {
 		return
 	}
 	// The endpoint works; only this target has a fault.
-	g.reset()
+	g.reset(a, now)
 	if !a.early || s.failures == 0 {
 		s.failures++
 	}
 	f.pauseFor(s.failures)
+	f.probe *= time.Duration(g.ailing(s, now))
 	s.failure = f
 }
 

@@ -39,14 +39,21 @@ func (s *source) expire(now time.Time) {
 func (s *source) install(tok *token) *token {
 	g := s.g
 	g.reached = true
-	g.reset()
 	s.failures, s.failure = 0, nil
 	s.lifetime = tok.lifetime
 	s.renewAt = time.Time{}
 	if g.closed {
 		return nil
 	}
-	switch had := s.find(tok.value); {
+	had := s.find(tok.value)
+	switch {
+	case had != nil || tok.forced.IsZero():
+	case s.newest != nil && s.newest.vain:
+		s.vain++
+	default:
+		s.vain = 0
+	}
+	switch {
 	case had != nil:
 		tok.inherit(had)
 		if had == s.older {
@@ -100,7 +107,7 @@ func (s *source) accepted(tok *token) {
 
 // refused takes in that a token is said to be bad: by a server, or by the caller
 // of Invalidate. If no better one is at hand, a refresh is wanted: at once, or
-// 30 s after the last that was forced.
+// 30 s after the last that was forced, and later while these are in vain.
 func (s *source) refused(value string, reason InvalidationReason) {
 	g := s.g
 	now := time.Now()
@@ -111,6 +118,7 @@ func (s *source) refused(value string, reason InvalidationReason) {
 		return // there is a newer one already
 	}
 	s.lastUsed = now
+	tok.vain = tok.vain || now.Sub(tok.forced) < forcedInterval
 	switch {
 	case reason == ReasonCaller && tok == s.older:
 		s.older = nil
@@ -133,7 +141,11 @@ func (s *source) refused(value string, reason InvalidationReason) {
 		s.renewAt = now
 		if !s.forced.IsZero() {
 			// A crowd of clients that met one fault doesn't come back as one.
-			s.renewAt = later(now, s.forced.Add(forcedInterval+jitter(forcedInterval)))
+			pause := forcedInterval
+			if s.newest.vain {
+				pause = min(pause<<min(s.vain, maxBackoffShift), maxForcedInterval)
+			}
+			s.renewAt = later(now, s.forced.Add(pause+jitter(pause)))
 		}
 	}
 	s.advance(now)

@@ -2,6 +2,7 @@ package credentials_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -262,5 +263,52 @@ func TestTargetsShareBackoff(t *testing.T) {
 		if n := i.Requests(token); n != 2 {
 			t.Fatal(n)
 		}
+	})
+	bubble(t, "row 42: a success that was in flight doesn't end the pause that the server asked for", func(t *testing.T) {
+		i := newIssuer(t)
+		creds := newCreds(t, i, nil)
+		i.Script(token, credentialstest.Delay(time.Second), credentialstest.Status(429, "60"))
+		var wg sync.WaitGroup
+		wg.Go(func() { value(t, creds) })
+		synctest.Wait()
+		late := creds.For(credentials.Audience("late"))
+		start := time.Now()
+		for late.Ready(within(t, 10*time.Second)) != nil {
+			time.Sleep(100 * time.Millisecond)
+		}
+		if took := time.Since(start); took < time.Minute || took > time.Minute+time.Second {
+			t.Errorf("the next request came after %v", took)
+		}
+		wg.Wait()
+		if n := i.Requests(token); n != 3 {
+			t.Errorf("%d requests", n)
+		}
+	})
+	bubble(t, "targets whose tokens are all faulty make one probe in two seconds, not one each", func(t *testing.T) {
+		i := newIssuer(t)
+		creds := newCreds(t, i, nil)
+		i.Script(token, credentialstest.Always(credentialstest.Alter(map[string]any{"access_token": ""})))
+		var wg sync.WaitGroup
+		end := time.Now().Add(4 * time.Minute)
+		for n := range 20 {
+			target := creds.For(credentials.Audience(fmt.Sprint("target-", n)))
+			wg.Go(func() {
+				for target.Ready(within(t, time.Second)) != nil {
+					if time.Now().After(end) {
+						t.Error("no token a minute after there are good ones")
+						return
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+			})
+		}
+		time.Sleep(time.Minute)
+		before := i.Requests(token)
+		time.Sleep(2 * time.Minute)
+		if n := i.Requests(token) - before; n > 2*40 {
+			t.Errorf("%d requests in two minutes", n)
+		}
+		i.Heal(token)
+		wg.Wait()
 	})
 }

@@ -52,6 +52,8 @@ type source struct {
 	// renewAt is when the refresh that a refusal asks for may begin, zero when
 	// none does, and forced is when the last such refresh began.
 	renewAt, forced time.Time
+	// vain counts the forced refreshes in a row whose token was refused soon.
+	vain int
 }
 
 // get is the slow path of a call: there is no token to take at once. It starts

@@ -53,6 +53,12 @@ type token struct {
 	// proven says that a server accepted the token, and that it wasn't refused
 	// when it was tried once more instead of a newer one. Under the group's lock.
 	proven bool
+	// forced is when the refresh began that brought the token, if a refusal had
+	// forced it. It is set before the token is in use.
+	forced time.Time
+	// vain says that such a token was refused within forcedInterval. Under the
+	// group's lock.
+	vain bool
 }
 
 // newToken counts the lifetime from the start of the request: the server
@@ -94,5 +100,5 @@ func (t *token) judged() bool {
 // same one again until it expires.
 func (t *token) inherit(from *token) {
 	t.verdict.Store(from.verdict.Load())
-	t.proven = from.proven
+	t.proven, t.forced, t.vain = from.proven, from.forced, from.vain
 }

@@ -105,6 +105,85 @@ func TestRow52VerdictsInAnyOrder(t *testing.T) {
 	}
 }
 
+// A server that is wrong all day doesn't make its clients fetch all day, whether
+// others accept the tokens or not: the token endpoint limits all processes of one
+// client together. What was right all the while is replaced at once again.
+func TestRow52WrongAllDay(t *testing.T) {
+	for name, others := range map[string]bool{"the only one": false, "one of ten": true} {
+		t.Run("row 52: a server that refuses everything for hours, "+name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				i := credentialstest.NewIssuer(t, credentialstest.InMemory(), credentialstest.Lifetime(24*time.Hour))
+				creds := verdictCreds(t, i, nil)
+				requests := func() int { return i.Requests(credentialstest.TokenEndpoint) }
+				for n := range 3 * 3600 {
+					tok, err := creds.token(t.Context())
+					if err != nil {
+						t.Fatal(err)
+					}
+					if others && n%10 > 0 {
+						creds.s.accepted(tok)
+					} else {
+						creds.s.refused(tok.value, ReasonChallenge)
+					}
+					time.Sleep(time.Second)
+					if n == 60 && requests() > 3 {
+						t.Errorf("%d token requests in the first minute", requests())
+					}
+				}
+				if n := requests(); n > 3*30+6 || n < 3*20 {
+					t.Errorf("%d token requests in 3 h", n)
+				}
+				time.Sleep(24 * time.Hour) // a token that no refusal asked for
+				for range 2 {
+					tok, err := creds.token(t.Context())
+					if err != nil || !tok.forced.IsZero() {
+						t.Fatal(err, "no refusal asked for this token")
+					}
+					before := requests()
+					creds.s.accepted(tok)
+					creds.s.refused(tok.value, ReasonChallenge)
+					synctest.Wait()
+					next := creds.s.current.Load()
+					if next.value == tok.value {
+						t.Error("not replaced at once")
+					}
+					creds.s.accepted(next)
+					creds.s.refused(next.value, ReasonChallenge)
+					time.Sleep(37 * time.Second)
+					synctest.Wait()
+					if n := requests() - before; n != 2 {
+						t.Errorf("%d token requests, want one, and one 30 s to 36 s after it", n)
+					}
+					time.Sleep(24 * time.Hour)
+				}
+			})
+		})
+	}
+}
+
+// Tokens that were good for a while are replaced at once, however often: an
+// issuer that is restarted each minute isn't a server that is wrong.
+func TestRow52RevokedEachMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := credentialstest.NewIssuer(t, credentialstest.InMemory())
+		creds := verdictCreds(t, i, nil)
+		for n := range 20 {
+			tok, err := creds.token(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			creds.s.accepted(tok)
+			time.Sleep(40 * time.Second)
+			creds.s.refused(tok.value, ReasonChallenge)
+			creds.s.refused(tok.value, ReasonChallenge) // of a call beside it
+			synctest.Wait()
+			if creds.s.current.Load().value == tok.value {
+				t.Fatalf("token %d wasn't replaced at once", n)
+			}
+		}
+	})
+}
+
 // A refusal that arrives when the token's time is over, before its timer ran,
 // finds no token.
 func TestRow52RefusedAfterItsTime(t *testing.T) {

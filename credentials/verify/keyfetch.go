@@ -100,7 +100,8 @@ func probePause(err error) time.Duration {
 }
 
 // fetch loads the keys once and puts them in place. With asked, a token waits for
-// a key that may just have been published.
+// a key that may just have been published: caches on the way are passed by, and
+// so they are to confirm that a key is gone.
 func (k *keySet) fetch(number uint64, asked bool) (event KeysFetched, next time.Duration, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -114,6 +115,7 @@ func (k *keySet) fetch(number uint64, asked bool) (event KeysFetched, next time.
 	if err != nil {
 		return event, 0, err
 	}
+	asked = asked || k.confirming
 	text, headers, err := get(ctx, k.client, "key set", address, asked)
 	if err == nil {
 		var keys []*signingKey
@@ -126,7 +128,7 @@ func (k *keySet) fetch(number uint64, asked bool) (event KeysFetched, next time.
 			err = &fetchError{what: "key set at " + place(address) + ": " + err.Error()}
 		} else {
 			event.Keys = len(keys)
-			event.Withdrawn = k.replace(keys, number)
+			event.Withdrawn = k.replace(keys, number, asked)
 			next = k.nextRefresh(headers)
 			if k.confirming = event.Withdrawn > 0 && !k.confirming; k.confirming {
 				next = min(next, confirmPause)
@@ -166,8 +168,9 @@ func (k *keySet) address(ctx context.Context, event *KeysFetched) (string, error
 
 // replace puts newly loaded keys in place. A key that was there before stays
 // the same value, so that tokens verified by it stay cached; one that has left
-// takes its cached tokens with it.
-func (k *keySet) replace(loaded []*signingKey, number uint64) (withdrawn int) {
+// takes its cached tokens with it. Without asked the keys may come from a cache,
+// and prove nothing about the tokens that came before the fetch.
+func (k *keySet) replace(loaded []*signingKey, number uint64, asked bool) (withdrawn int) {
 	last := k.snapshot.Load()
 	if last == nil {
 		last = &keySnapshot{}
@@ -182,6 +185,9 @@ func (k *keySet) replace(loaded []*signingKey, number uint64) (withdrawn int) {
 				break
 			}
 		}
+	}
+	if !asked {
+		number = last.fetch
 	}
 	s := &keySnapshot{fetch: number, all: loaded, byKid: make(map[string][]*signingKey, len(loaded))}
 	s.withdrawn = without(slices.Concat(last.leaving, last.withdrawn), loaded)

@@ -75,7 +75,7 @@ func (k *signingKey) same(other *signingKey) bool {
 
 // keySnapshot is one loaded key set. It is immutable.
 type keySnapshot struct {
-	fetch uint64 // which fetch brought it
+	fetch uint64 // which fetch that passed by caches brought it, or else the last such one
 	all   []*signingKey
 	byKid map[string][]*signingKey
 

@@ -48,7 +48,8 @@ const (
 //
 // Only a key set whose fetch began after a token came proves that the token's
 // key is not the issuer's: the issuer may have published it since any other. So
-// fetches are numbered, and a call notes how many had begun when it came.
+// fetches are numbered, and a call notes how many had begun when it came. What a
+// cache on the way may have answered proves nothing.
 type keySet struct {
 	issuer      string
 	name        string // the issuer's short name, for events
