@@ -88,10 +88,11 @@ func (a *asker) supports(mode Mode) bool {
 func (a *asker) clock() time.Duration { return time.Since(a.base) }
 
 // callerID is who asks, whatever the subject of its queries is: a rule's own
-// subject may come from the request.
+// subject may come from the request. A service and a user are two callers, even
+// with one sub: a client that is registered with a user's name isn't the user.
 type callerID struct {
-	issuer, id string
-	client     bool
+	issuer, id      string
+	service, client bool
 }
 
 // callerOf identifies who asks, for what is bounded for each caller.
@@ -99,7 +100,7 @@ func (a *asker) callerOf(p Principal) uint64 {
 	if p == nil {
 		return 0
 	}
-	id := callerID{issuer: p.Issuer(), id: p.Subject()}
+	id := callerID{issuer: p.Issuer(), id: p.Subject(), service: p.IsService()}
 	if id.id == "" {
 		id.id, id.client = p.ClientID(), true
 	}

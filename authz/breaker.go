@@ -265,12 +265,19 @@ func (b *breaker) tellOnce() (told bool) {
 // nothing that a caller writes into a request is one.
 func outcomeOf(result *Result, err error) outcome {
 	if err != nil {
-		switch {
-		case errors.Is(err, context.Canceled):
+		if errors.Is(err, context.Canceled) {
 			// A caller that left says nothing about the engine.
 			return outcomeNone
-		case asEngineError(err).Kind == EngineUnavailable:
+		}
+		switch asEngineError(err).Kind {
+		case EngineUnavailable:
 			return outcomeFailed
+		case EngineBadRevision, EngineBadRequest, EngineBadSubject:
+			// A client may refuse before it sends anything what the caller wrote,
+			// who must not pass that off as an answer while there are none.
+			return outcomeNone
+		case EngineRefused, EngineMisconfigured:
+			return outcomeAnswered
 		default:
 			return outcomeAnswered
 		}

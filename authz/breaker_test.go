@@ -358,3 +358,84 @@ func TestRow61BatchOfAnotherCallerIsNotWaitedFor(t *testing.T) {
 		time.Sleep(4 * time.Second)
 	})
 }
+
+// What an engine's client refuses before it is sent, for what the caller wrote, is
+// no answer of the engine: with it one caller would keep the breaker shut in an
+// outage, or shut it again, and everybody would wait for the timeout.
+func TestRow61RefusedRequestsDoNotHideAnOutage(t *testing.T) {
+	for _, kind := range []authz.EngineErrorKind{authz.EngineBadRevision, authz.EngineBadRequest, authz.EngineBadSubject} {
+		t.Run("row 61: "+kind.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var down atomic.Bool
+				down.Store(true)
+				engine := authz.EngineFunc(func(_ context.Context, batch authz.Batch) (authz.Result, error) {
+					switch {
+					case strings.HasPrefix(batch.Queries[0].Object.ID, "bad"):
+						return authz.Result{}, &authz.EngineError{Kind: kind}
+					case down.Load():
+						return authz.Result{}, &authz.EngineError{Kind: authz.EngineUnavailable}
+					default:
+						return authz.Result{Answers: []authz.Answer{{Effect: authz.EffectAllowed}}}, nil
+					}
+				})
+				var changes []bool
+				authorizer := newAuthorizer(t, authz.Config{Engine: engine, Observer: authz.Observer{
+					BreakerChanged: func(open bool) { changes = append(changes, open) },
+				}})
+				refused := func() {
+					for i := range 100 {
+						ask(t.Context(), authorizer, "mallory", fmt.Sprint("bad", i))
+					}
+				}
+				for i := range 10 {
+					refused()
+					ask(t.Context(), authorizer, fmt.Sprint("u", i), fmt.Sprint("d", i))
+				}
+				if got := fmt.Sprint(changes); got != "[true]" {
+					t.Errorf("row 61: in an outage: changes %s", got)
+				}
+				for range 5 {
+					time.Sleep(1100 * time.Millisecond)
+					refused()
+				}
+				if got := fmt.Sprint(changes); got != "[true]" {
+					t.Errorf("row 61: beside one who is refused: changes %s", got)
+				}
+				down.Store(false)
+				time.Sleep(2 * time.Second)
+				if got := ask(t.Context(), authorizer, "alice", "1"); got != "" {
+					t.Errorf("row 61: after the outage: %q", got)
+				}
+			})
+		})
+	}
+}
+
+// A client that is registered with a user's name doesn't take the engine from the
+// user, nor a user from a client.
+func TestRow61ACircuitIsOfOneKind(t *testing.T) {
+	for name, c := range map[string]struct{ mallory, victim *caller }{
+		"row 61: a client with a user's name": {backend("alice"), user("alice")},
+		"row 61: a user with a client's name": {user("billing"), backend("billing")},
+		"row 61: the sub of another issuer":   {of("partner", "alice"), user("alice")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				authorizer := newAuthorizer(t, authz.Config{
+					Engine: &moody{slow: slowObjects}, Timeout: time.Second, Issuers: []string{"main", "partner"},
+					Subjects: authz.Subjects{User: "user:{$issuer}/{$sub}", Service: "service:{$issuer}/{$client_id}"},
+				})
+				for i := range 20 {
+					go authorizer.Authorize(t.Context(), service+"GetDocument", c.mallory, get(fmt.Sprint("slow", i)))
+				}
+				time.Sleep(1100 * time.Millisecond)
+				if _, err := authorizer.Authorize(t.Context(), service+"GetDocument", c.mallory, get("1")); reasonOf(err) != authz.ReasonEngineUnavailable {
+					t.Errorf("the caller itself got %v", err)
+				}
+				if _, err := authorizer.Authorize(t.Context(), service+"GetDocument", c.victim, get("1")); err != nil {
+					t.Errorf("the victim got %v", err)
+				}
+			})
+		})
+	}
+}

@@ -56,7 +56,7 @@ func (a *Authorizer) compileMethod(md protoreflect.MethodDescriptor, at *site, o
 		m.granted = &Decision{allowed: true, method: m.name, rule: m.rule}
 	}()
 	whole := inherit(own, def)
-	cs := &conditions{site: at, input: md.Input(), issuers: a.issuers.narrowed(whole.rule.GetAccessToken().GetIssuers())}
+	cs := &conditions{site: at, input: md.Input(), issuers: a.issuers.narrowed(whole.rule.GetAccessToken().GetIssuers()), subjects: &a.subjects}
 	cs.servicesOnly = servicesOnly(whole.rule.GetAccessToken().GetKinds())
 	m.compilePolicy(whole, own, cs)
 	if m.policy == policyPublic || own.GetDeny() != nil {

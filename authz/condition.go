@@ -69,6 +69,8 @@ type conditions struct {
 	pins            []*part
 	// issuers are those whose tokens the rule admits.
 	issuers issuerNames
+	// subjects are the configured ones.
+	subjects *compiledSubjects
 	// servicesOnly says that the rule admits no user.
 	servicesOnly bool
 }
@@ -122,6 +124,10 @@ func (c *conditions) check(rule *authzv1.Check, path string) *node {
 		if p := subject.readsClient(); p != nil && !c.servicesOnly {
 			c.site.fail(path+".subject", p.column, "{"+p.name+"} would give a user's token the rights of the client that it was minted through",
 				"use {$client_id}, which only a service's token has, or admit KIND_SERVICE alone")
+		}
+		if of := c.subjects.taken(subject, c.issuers); of != nil && c.issuers.apart(subject) == nil {
+			c.site.fail(path+".subject", -1, "a token that the rule admits can name the subject of another issuer's, by "+of.where+" "+strconv.Quote(of.template.text),
+				"leave subject out, or give it a type, a prefix or a suffix of its own")
 		}
 		compiled.subject = newSubjectTemplate(subject)
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/usher-auth/usher/authz/internal/caller"
 )
 
 var (
@@ -38,8 +40,8 @@ type flight struct {
 // run asks the engine on a context of its own, so that a caller who leaves takes
 // the answer from nobody, and always ends within the timeout, whether the engine
 // heeds its context or not.
-func (f *flight) run(caller context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), f.asker.timeout)
+func (f *flight) run(call context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(call), f.asker.timeout)
 	defer cancel()
 	answers := make([]Answer, len(f.own))
 	stop := context.AfterFunc(ctx, func() {
@@ -52,7 +54,7 @@ func (f *flight) run(caller context.Context) {
 		}
 	}()
 	if !f.shared {
-		defer context.AfterFunc(caller, cancel)()
+		defer context.AfterFunc(call, cancel)()
 	}
 	returned := false
 	defer func() {
@@ -68,7 +70,7 @@ func (f *flight) run(caller context.Context) {
 	if f.asker.context != nil {
 		engines = f.asker.context(ctx)
 	}
-	f.send(engines, answers)
+	f.send(caller.NewContext(engines, f.caller), answers)
 	returned = true
 }
 

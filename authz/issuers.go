@@ -41,7 +41,11 @@ func (c *Config) validateIssuers() []error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.IssuerSubjects)) {
-		if len(c.Issuers) > 0 && !slices.Contains(c.Issuers, name) {
+		switch {
+		case name == "":
+			// It would be one issuer to the templates, and may be all that have no name.
+			errs = append(errs, errors.New(`authz: IssuerSubjects[""]: the name is empty; give the issuer a short name`))
+		case len(c.Issuers) > 0 && !slices.Contains(c.Issuers, name):
 			errs = append(errs, fmt.Errorf("authz: IssuerSubjects[%s]: no such issuer is in Issuers, which has %s", quoted(name), quotedAll(c.Issuers)))
 		}
 	}

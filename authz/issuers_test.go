@@ -125,6 +125,67 @@ func TestRow21aRulesTellIssuersApart(t *testing.T) {
 	})
 }
 
+// Row 21a: a rule's own subject isn't that of another issuer's caller elsewhere,
+// whichever issuer the rule names or inherits.
+func TestRow21aARulesSubjectIsNobodyElses(t *testing.T) {
+	users := func(template string) authz.Subjects { return authz.Subjects{User: template} }
+	viewer := func(subject string) *authzv1.Rule { return about(check("d:{text}", "viewer"), subject) }
+	two := []string{"main", "partner"}
+	own := map[string]authz.Subjects{"main": users("user:{$sub}"), "partner": users("guest:{$sub}")}
+	whole := users("user:{$issuer}/{$sub}")
+	for name, c := range map[string]struct {
+		config   authz.Config
+		defaults *authzv1.Rule
+		rule     *authzv1.Rule
+		fault    bool
+	}{
+		"the other's template":                         {authz.Config{Issuers: two, IssuerSubjects: own}, nil, admitting(viewer("user:{$sub}"), "partner"), true},
+		"the other's template, of unknown issuers":     {authz.Config{IssuerSubjects: own}, nil, admitting(viewer("user:{$sub}"), "partner"), true},
+		"the default's, under an issuer of one's own":  {authz.Config{Issuers: two, IssuerSubjects: own}, admitting(viewer("user:{$sub}"), "main"), admitting(&authzv1.Rule{}, "partner"), true},
+		"one's own, under the default's issuer":        {authz.Config{Issuers: two, IssuerSubjects: own}, admitting(authenticated(), "partner"), viewer("user:{$sub}"), true},
+		"what the other's sub may be":                  {authz.Config{Issuers: two, IssuerSubjects: own}, nil, viewer("user:{$issuer}/{$sub}"), true},
+		"a sub with the other's name":                  {authz.Config{Issuers: two, Subjects: whole}, nil, admitting(viewer("user:{$sub}"), "partner"), true},
+		"a sub with the other's name, unknown issuers": {authz.Config{Subjects: whole}, nil, admitting(viewer("user:{$sub}"), "partner"), true},
+		"the issuer in another place, unknown issuers": {authz.Config{Subjects: whole}, nil, viewer("user:{$sub}/{$issuer}"), true},
+		"a claim in the other's place":                 {authz.Config{Issuers: two, IssuerSubjects: own}, nil, admitting(viewer("user:{$claim.mail}"), "partner"), true},
+		"the issuer's own template":                    {authz.Config{Issuers: two, IssuerSubjects: own}, nil, admitting(viewer("user:{$sub}"), "main"), false},
+		"the configured template":                      {authz.Config{Issuers: two, Subjects: whole}, nil, viewer("user:{$issuer}/{$sub}"), false},
+		"the configured template, of unknown issuers":  {authz.Config{Subjects: whole}, nil, viewer("user:{$issuer}/{$sub}"), false},
+		"the issuer's own prefix":                      {authz.Config{Issuers: two, Subjects: whole}, nil, admitting(viewer("user:partner/{$sub}"), "partner"), false},
+		"a type of its own":                            {authz.Config{Issuers: two, IssuerSubjects: own}, nil, admitting(viewer("partner:{$sub}"), "partner"), false},
+		"a userset":                                    {authz.Config{Issuers: two, IssuerSubjects: own}, nil, admitting(viewer("user:{$claim.team}#member"), "partner"), false},
+		"a subject of the request":                     {authz.Config{Issuers: two, IssuerSubjects: own}, nil, viewer("user:{optional_text}"), false},
+		"the only issuer":                              {authz.Config{Issuers: two[:1], Subjects: users("user:{$sub}")}, nil, viewer("user:{$claim.mail}"), false},
+	} {
+		t.Run("row 21a: "+name, func(t *testing.T) {
+			c.config.Engine = newTuples("d:alice#viewer@user:alice", "d:alice#viewer@user:main/alice")
+			c.config.Resolver = ruled(t, &authzv1.ServiceRule{Default: c.defaults}, map[string]*authzv1.Rule{"M": c.rule})
+			authorizer, err := authz.New(c.config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = authorizer.ValidateMethods("/t.S/M")
+			if !c.fault {
+				if err != nil {
+					t.Error(err)
+				}
+
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), "check.subject: a token that the rule admits can name the subject of another issuer's, by ") || strings.Count(err.Error(), "\n") > 0 {
+				t.Errorf("got %v", err)
+			}
+			for _, sub := range []string{"alice", "main/alice"} {
+				mallory := of("partner", sub)
+				mallory.claims = map[string]any{"mail": "alice"}
+				if _, err := authorizer.Authorize(t.Context(), "/t.S/M", mallory, &docsv1.Kinds{Text: "alice"}); reasonOf(err) != authz.ReasonMisconfigured {
+					t.Errorf("a partner's %s: %v", sub, err)
+				}
+			}
+		})
+	}
+}
+
 func TestRow21aUnknownIssuersNeedTheIssuerInSubjects(t *testing.T) {
 	for name, c := range map[string]struct {
 		config authz.Config
@@ -158,6 +219,7 @@ func TestRow21aIssuerNamesThatCantBe(t *testing.T) {
 		"an address that no template has": {authz.Config{Subjects: sub, Issuers: []string{"https://issuer.example"}}, match("{text}", "{$sub}"), ""},
 		"a doubled name":                  {authz.Config{Subjects: both, Issuers: []string{"a", "b", "a"}}, nil, `Issuers: "a" stands twice`},
 		"an empty name":                   {authz.Config{Subjects: sub, Issuers: []string{""}}, nil, "Issuers: a name is empty"},
+		"subjects of no issuer":           {authz.Config{Subjects: both, IssuerSubjects: map[string]authz.Subjects{"": {User: "guest:{$sub}"}}}, nil, `IssuerSubjects[""]: the name is empty`},
 		"subjects of an unknown issuer":   {authz.Config{Subjects: sub, Issuers: []string{"a"}, IssuerSubjects: map[string]authz.Subjects{"b": {User: "guest:{$sub}"}}}, nil, `IssuerSubjects["b"]: no such issuer is in Issuers, which has "a"`},
 		"a rule for an unknown issuer":    {authz.Config{Subjects: sub, Issuers: []string{"a"}}, admitting(check("d:{text}", "viewer"), "b"), `rule.access_token.issuers[0]: there is no issuer "b"; write the short name of one that is configured: "a"`},
 		"a rule for an issuer twice":      {authz.Config{Subjects: sub, Issuers: []string{"a"}}, admitting(check("d:{text}", "viewer"), "a", "a"), `rule.access_token.issuers[1]: the name "a" stands twice`},

@@ -16,7 +16,26 @@ type namedTemplate struct {
 // collisions are the pairs of templates by which one token could name the subject
 // of another: of another issuer's, or a service that of a user. Whoever registers a
 // client or a user would choose a name to be somebody else.
-func (s *compiledSubjects) collisions(config *Config) []error {
+func (s *compiledSubjects) collisions() []error {
+	all := s.named
+	var errs []error
+	told := map[string]bool{}
+	for i := range all {
+		for _, b := range all[i+1:] {
+			if a := all[i]; a.collides(b) && !told[a.where+b.where] {
+				told[a.where+b.where] = true
+				errs = append(errs, fmt.Errorf(
+					"authz: %s %q and %s %q: %s; give each a type, a prefix or a suffix of its own",
+					a.where, a.template.text, b.where, b.template.text, a.danger(b)))
+			}
+		}
+	}
+
+	return errs
+}
+
+// names lists the templates, each with every issuer whose tokens fill it in.
+func (s *compiledSubjects) names(config *Config) []namedTemplate {
 	var all []namedTemplate
 	add := func(where, issuer string, set subjectSet) {
 		for kind, t := range map[string]*subjectTemplate{"Service": set.service, "User": set.user} {
@@ -36,20 +55,32 @@ func (s *compiledSubjects) collisions(config *Config) []error {
 		add("Subjects", issuer, s.rest)
 	}
 	slices.SortFunc(all, func(a, b namedTemplate) int { return strings.Compare(a.where+a.issuer, b.where+b.issuer) })
-	var errs []error
-	told := map[string]bool{}
-	for i := range all {
-		for _, b := range all[i+1:] {
-			if a := all[i]; a.collides(b) && !told[a.where+b.where] {
-				told[a.where+b.where] = true
-				errs = append(errs, fmt.Errorf(
-					"authz: %s %q and %s %q: %s; give each a type, a prefix or a suffix of its own",
-					a.where, a.template.text, b.where, b.template.text, a.danger(b)))
+
+	return all
+}
+
+// taken returns the configured template by which a caller of another issuer may be
+// the subject that a rule's own template gives to those it admits; nil if there is
+// none. Of one issuer, a rule may give a caller another's subject: that is for the
+// rule to say.
+func (s *compiledSubjects) taken(t *template, admitted issuerNames) *namedTemplate {
+	if t.readsPrincipal() == nil {
+		return nil
+	}
+	if len(admitted) == 0 {
+		admitted = issuerNames{""}
+	}
+	for _, issuer := range admitted {
+		for i := range s.named {
+			of := &s.named[i]
+			apart := t.text == of.template.text && t.uses(sourceIssuer)
+			if (issuer == "" || issuer != of.issuer) && !apart && (namedTemplate{issuer: issuer, template: t}).collides(*of) {
+				return of
 			}
 		}
 	}
 
-	return errs
+	return nil
 }
 
 func (n namedTemplate) danger(other namedTemplate) string {

@@ -24,6 +24,8 @@ func newSubjectTemplate(t *template) *subjectTemplate {
 type compiledSubjects struct {
 	rest    subjectSet
 	issuers map[string]subjectSet
+	// named are all of them by where they stand.
+	named []namedTemplate
 	// none says that no subject is configured at all.
 	none bool
 }
@@ -58,7 +60,8 @@ func compileSubjects(config *Config) (compiledSubjects, error) {
 		name := fmt.Sprintf("IssuerSubjects[%q]", issuer)
 		subjects.issuers[issuer] = compileSubjectSet(name, config.IssuerSubjects[issuer], issuerNames{issuer}, &errs)
 	}
-	errs = append(errs, subjects.collisions(config)...)
+	subjects.named = subjects.names(config)
+	errs = append(errs, subjects.collisions()...)
 	subjects.none = subjects.rest == subjectSet{} && len(subjects.issuers) == 0
 
 	return subjects, errors.Join(errs...)

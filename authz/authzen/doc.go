@@ -21,7 +21,7 @@
 // ([Config] BatchSize) with execute_all semantics, or parallel single
 // evaluations where the server has no such endpoint. An empty batch asks
 // nothing: AuthZEN would read it as a single evaluation. At most Parallel (32)
-// requests are under way at once, over all callers, half of them for one subject.
+// requests are under way at once, over all callers, half of them for one caller.
 //
 // # Consistency
 //

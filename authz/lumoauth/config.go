@@ -66,8 +66,8 @@ type Config struct {
 	BatchSize int
 
 	// Parallel is how many requests are under way at once, over all callers. One
-	// subject has at most half of them, and at least one; more wait. Optional.
-	// Default 32.
+	// of them, as authz tells them apart, has at most half, and at least one; more
+	// wait. Without authz a caller is the subject asked about. Optional. Default 32.
 	Parallel int
 	// Timeout bounds each request, waiting for a free place included. Optional.
 	// Default 3 s.

@@ -2,6 +2,7 @@ package openfga_test
 
 import (
 	"context"
+	"runtime"
 	"testing"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
@@ -27,5 +28,26 @@ func TestPanicWhileTheModelIsRead(t *testing.T) {
 	for range 2 {
 		_, err := e.Check(deadline(t), queries(1))
 		wantFault(t, err, authz.EngineMisconfigured)
+	}
+}
+
+type leaving struct{ openfga.Client }
+
+func (leaving) ReadAuthorizationModels(context.Context, *openfgav1.ReadAuthorizationModelsRequest, ...grpc.CallOption) (*openfgav1.ReadAuthorizationModelsResponse, error) {
+	runtime.Goexit()
+
+	return nil, nil
+}
+
+// Row 61: a client that ends the goroutine in which the model is read is
+// unavailable at once: nobody waits for an answer that will never be.
+func TestRow61GoexitWhileTheModelIsRead(t *testing.T) {
+	e, err := openfga.New(leaving{}, storeID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		_, err := e.Check(deadline(t), queries(1))
+		wantFault(t, err, authz.EngineUnavailable)
 	}
 }

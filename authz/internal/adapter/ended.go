@@ -15,17 +15,28 @@ const deadlineSkew = 50 * time.Millisecond
 // ErrPanicked is what [Contained] makes of a panic.
 var ErrPanicked = errors.New("adapter: a client or a source of credentials panicked")
 
-// Contained calls read and makes a panic of it an error. A shared read needs it:
-// golang.org/x/sync/singleflight raises a panic again where nothing can stop it
-// from ending the program.
-func Contained[T any](read func() (T, error)) (value T, err error) {
-	defer func() {
-		if recovered := recover(); recovered != nil {
-			err = &authz.EngineError{Kind: authz.EngineMisconfigured, Err: ErrPanicked}
-		}
-	}()
+// errGone is what [Contained] makes of a read that never returns.
+var errGone = errors.New("adapter: a client or a source of credentials ended its goroutine")
 
-	return read()
+// Contained calls read in a goroutine of its own, and makes an error of a panic and
+// of a goroutine that ends. A shared read needs it: golang.org/x/sync/singleflight
+// raises a panic again where nothing can stop it from ending the program, and leaves
+// everybody waiting for a goroutine that has ended.
+func Contained[T any](read func() (T, error)) (value T, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err = &authz.EngineError{Kind: authz.EngineUnavailable, Err: errGone}
+		defer func() {
+			if recovered := recover(); recovered != nil {
+				err = &authz.EngineError{Kind: authz.EngineMisconfigured, Err: ErrPanicked}
+			}
+		}()
+		value, err = read()
+	}()
+	<-done
+
+	return value, err
 }
 
 // Ended is why ctx has ended, nil if it hasn't. With timedOut the engine says

@@ -9,11 +9,13 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"strconv"
 	"time"
 
 	"golang.org/x/oauth2"
 
 	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/authz/internal/caller"
 )
 
 // TokenSource gives the bearer token of each request. usher's
@@ -30,7 +32,7 @@ const (
 	// DefaultTimeout bounds a request, its wait for a free place included.
 	DefaultTimeout = 3 * time.Second
 	// DefaultParallel is how many requests an engine has under way at once, of which
-	// one subject has at most half.
+	// one caller has at most half.
 	DefaultParallel = 32
 	// maxAnswer bounds an answer's body: 50 evaluations with reasons are 20 KiB.
 	maxAnswer = 1 << 20
@@ -127,15 +129,24 @@ func (c *Client) Close() {
 
 // Post sends body as JSON and decodes the answer to it, which must be a 200
 // with one JSON object. Errors are the caller's own context's, or an
-// *authz.EngineError. The subject is the one asked about: places are shared
-// out among subjects, and a 429 is a subject's until several are told the same.
+// *authz.EngineError. Places are shared out among callers, and a 429 is a caller's
+// until several are told the same: the one that authz asks for, else the subject.
 func (c *Client) Post(ctx context.Context, url string, subject authz.Subject, body any) (map[string]any, error) {
 	encoded, err := json.Marshal(body)
 	if err != nil {
 		return nil, &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("%s: context that JSON does not have", c.name)}
 	}
 
-	return c.do(ctx, http.MethodPost, url, subject.String(), encoded)
+	return c.do(ctx, http.MethodPost, url, who(ctx, subject), encoded)
+}
+
+// who is what places and waits are counted by. No subject starts as a caller does.
+func who(ctx context.Context, subject authz.Subject) string {
+	if id, ok := caller.FromContext(ctx); ok {
+		return "#" + strconv.FormatUint(id, 36)
+	}
+
+	return subject.String()
 }
 
 // Get fetches one JSON object without a body.
@@ -143,18 +154,18 @@ func (c *Client) Get(ctx context.Context, url string) (map[string]any, error) {
 	return c.do(ctx, http.MethodGet, url, "", nil)
 }
 
-func (c *Client) do(ctx context.Context, method, url, subject string, body []byte) (map[string]any, error) {
+func (c *Client) do(ctx context.Context, method, url, by string, body []byte) (map[string]any, error) {
 	request, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	if err := c.paused(subject); err != nil {
+	if err := c.paused(by); err != nil {
 		return nil, err
 	}
-	if err := c.slots.acquire(request, subject); err != nil {
+	if err := c.slots.acquire(request, by); err != nil {
 		return nil, c.failure(ctx, "no free place for a request")
 	}
-	defer c.slots.release(subject)
+	defer c.slots.release(by)
 	// Looked at again: what was answered meanwhile holds for those who waited.
-	if err := c.paused(subject); err != nil {
+	if err := c.paused(by); err != nil {
 		return nil, err
 	}
 
@@ -173,13 +184,13 @@ func (c *Client) do(ctx context.Context, method, url, subject string, body []byt
 	}
 	defer discard(response)
 
-	return c.read(ctx, subject, response)
+	return c.read(ctx, by, response)
 }
 
-// paused is the fault of a subject, or of everybody, that was told to come back
+// paused is the fault of a caller, or of everybody, that was told to come back
 // later.
-func (c *Client) paused(subject string) error {
-	wait := c.pause.remaining(subject)
+func (c *Client) paused(by string) error {
+	wait := c.pause.remaining(by)
 	if wait <= 0 {
 		return nil
 	}
@@ -211,7 +222,7 @@ func (c *Client) send(ctx context.Context, method, url string, body []byte) (*ht
 
 // read turns an answer into an object or a fault. Nothing of a body that isn't
 // a 200's is read.
-func (c *Client) read(ctx context.Context, subject string, response *http.Response) (map[string]any, error) {
+func (c *Client) read(ctx context.Context, by string, response *http.Response) (map[string]any, error) {
 	if !pauses(response.StatusCode) {
 		c.pause.answered()
 	}
@@ -219,7 +230,7 @@ func (c *Client) read(ctx context.Context, subject string, response *http.Respon
 		fault := &authz.EngineError{Kind: KindOf(response.StatusCode), Err: &StatusError{Engine: c.name, Status: response.StatusCode}}
 		if pauses(response.StatusCode) {
 			fault.RetryAfter = retryAfter(response.Header.Get("Retry-After"), time.Now())
-			c.pause.until(subject, fault.RetryAfter)
+			c.pause.until(by, fault.RetryAfter)
 		}
 
 		return nil, fault

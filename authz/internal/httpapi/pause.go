@@ -10,10 +10,10 @@ import (
 const (
 	// maxRetryAfter caps how long an answer can keep us from asking.
 	maxRetryAfter = 30 * time.Second
-	// toldByAll is how many subjects in a row must be told to come back later for
+	// toldByAll is how many callers in a row must be told to come back later for
 	// the server to have told everybody.
 	toldByAll = 3
-	// maxPaused bounds the subjects that are kept back at once.
+	// maxPaused bounds the callers that are kept back at once.
 	maxPaused = 1024
 )
 
@@ -40,8 +40,8 @@ func retryAfter(value string, now time.Time) time.Duration {
 }
 
 // pause keeps requests back until the time that an answer named: those of the
-// subject that it was about, and everybody's once several subjects were told so
-// with no other answer between them. One subject's queries can't stop the others'.
+// caller that it was about, and everybody's once several callers were told so
+// with no other answer between them. One caller's queries can't stop the others'.
 // Times are counted from base on the monotonic clock: a wall clock that jumps
 // changes nothing.
 type pause struct {
@@ -50,13 +50,13 @@ type pause struct {
 	mu  sync.Mutex
 	all time.Duration
 	of  map[string]time.Duration
-	// told are the last subjects that were told to come back later, until anything
+	// told are the last callers that were told to come back later, until anything
 	// else is answered.
 	told map[string]struct{}
 }
 
-// until keeps the subject back. A shorter wait never replaces a longer one.
-func (p *pause) until(subject string, wait time.Duration) {
+// until keeps the caller back. A shorter wait never replaces a longer one.
+func (p *pause) until(caller string, wait time.Duration) {
 	if wait <= 0 {
 		return
 	}
@@ -73,10 +73,10 @@ func (p *pause) until(subject string, wait time.Duration) {
 			}
 		}
 	}
-	if _, known := p.of[subject]; known || len(p.of) < maxPaused {
-		p.of[subject] = max(p.of[subject], now+wait)
+	if _, known := p.of[caller]; known || len(p.of) < maxPaused {
+		p.of[caller] = max(p.of[caller], now+wait)
 	}
-	if p.told[subject] = struct{}{}; len(p.told) >= toldByAll {
+	if p.told[caller] = struct{}{}; len(p.told) >= toldByAll {
 		p.all = max(p.all, now+wait)
 		clear(p.told)
 	}
@@ -89,10 +89,10 @@ func (p *pause) answered() {
 	clear(p.told)
 }
 
-func (p *pause) remaining(subject string) time.Duration {
+func (p *pause) remaining(caller string) time.Duration {
 	now := time.Since(p.base)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	return max(p.all-now, p.of[subject]-now, 0)
+	return max(p.all-now, p.of[caller]-now, 0)
 }

@@ -6,15 +6,15 @@ import (
 	"sync"
 )
 
-// slots bounds the requests under way. A subject may have as many as are still
+// slots bounds the requests under way. A caller may have as many as are still
 // free, so that one gets half of them, two get a third each, and the slow queries
-// of one subject always leave a place for another. Subjects that wait take turns.
+// of one caller always leave a place for another. Callers that wait take turns.
 type slots struct {
 	mu   sync.Mutex
 	free int
 	held map[string]int
-	// turns are the subjects that wait, each once, and waiting their requests in
-	// order of arrival. A subject that holds nothing is never passed over, so no
+	// turns are the callers that wait, each once, and waiting their requests in
+	// order of arrival. A caller that holds nothing is never passed over, so no
 	// more of them are than there are places.
 	turns   []string
 	waiting map[string][]chan struct{}
@@ -25,16 +25,16 @@ func newSlots(n int) *slots {
 }
 
 // acquire waits for a place. The error is the context's.
-func (s *slots) acquire(ctx context.Context, subject string) error {
+func (s *slots) acquire(ctx context.Context, caller string) error {
 	s.mu.Lock()
-	if len(s.waiting[subject]) == 0 && s.take(subject) {
+	if len(s.waiting[caller]) == 0 && s.take(caller) {
 		s.mu.Unlock()
 
 		return nil
 	}
 	ready := make(chan struct{})
-	if s.waiting[subject] = append(s.waiting[subject], ready); len(s.waiting[subject]) == 1 {
-		s.turns = append(s.turns, subject)
+	if s.waiting[caller] = append(s.waiting[caller], ready); len(s.waiting[caller]) == 1 {
+		s.turns = append(s.turns, caller)
 	}
 	s.mu.Unlock()
 	select {
@@ -42,42 +42,42 @@ func (s *slots) acquire(ctx context.Context, subject string) error {
 		return nil
 	case <-ctx.Done():
 	}
-	if !s.leave(subject, ready) {
+	if !s.leave(caller, ready) {
 		// Its turn came at the same moment: the next one gets the place.
-		s.release(subject)
+		s.release(caller)
 	}
 
 	return ctx.Err()
 }
 
 // leave takes a request out of its queue and reports whether it was there.
-func (s *slots) leave(subject string, ready chan struct{}) bool {
+func (s *slots) leave(caller string, ready chan struct{}) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at := slices.Index(s.waiting[subject], ready)
+	at := slices.Index(s.waiting[caller], ready)
 	if at < 0 {
 		return false
 	}
-	s.drop(subject, at)
+	s.drop(caller, at)
 
 	return true
 }
 
-// drop takes out a subject's request, and with its last one its turn.
-func (s *slots) drop(subject string, at int) {
-	if s.waiting[subject] = slices.Delete(s.waiting[subject], at, at+1); len(s.waiting[subject]) == 0 {
-		delete(s.waiting, subject)
-		s.turns = slices.DeleteFunc(s.turns, func(other string) bool { return other == subject })
+// drop takes out a caller's request, and with its last one its turn.
+func (s *slots) drop(caller string, at int) {
+	if s.waiting[caller] = slices.Delete(s.waiting[caller], at, at+1); len(s.waiting[caller]) == 0 {
+		delete(s.waiting, caller)
+		s.turns = slices.DeleteFunc(s.turns, func(other string) bool { return other == caller })
 	}
 }
 
-// release gives a place back, to the next subject that may have it.
-func (s *slots) release(subject string) {
+// release gives a place back, to the next caller that may have it.
+func (s *slots) release(caller string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.free++
-	if s.held[subject]--; s.held[subject] == 0 {
-		delete(s.held, subject)
+	if s.held[caller]--; s.held[caller] == 0 {
+		delete(s.held, caller)
 	}
 	for i, next := range s.turns {
 		if !s.take(next) {
@@ -91,13 +91,13 @@ func (s *slots) release(subject string) {
 	}
 }
 
-// take takes a place if the subject may have one more.
-func (s *slots) take(subject string) bool {
-	if s.held[subject] >= s.free {
+// take takes a place if the caller may have one more.
+func (s *slots) take(caller string) bool {
+	if s.held[caller] >= s.free {
 		return false
 	}
 	s.free--
-	s.held[subject]++
+	s.held[caller]++
 
 	return true
 }
