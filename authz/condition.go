@@ -129,7 +129,7 @@ func (c *conditions) check(rule *authzv1.Check, path string) *node {
 			c.site.fail(path+".subject", -1, "a token that the rule admits can name the subject of another issuer's, by "+of.where+" "+strconv.Quote(of.template.text),
 				"leave subject out, or give it a type, a prefix or a suffix of its own")
 		}
-		compiled.subject = newSubjectTemplate(subject)
+		compiled.subject = newSubjectTemplate(subject, "the check's subject")
 	}
 	compiled.context = c.context(rule.GetContext(), path+".context")
 	for _, value := range compiled.context {

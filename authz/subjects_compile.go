@@ -14,10 +14,12 @@ type subjectSet struct{ service, user *subjectTemplate }
 type subjectTemplate struct {
 	template *template
 	prefix   string
+	// where it stands, as in "Subjects.User".
+	where string
 }
 
-func newSubjectTemplate(t *template) *subjectTemplate {
-	return &subjectTemplate{template: t, prefix: keySubject(t.objectType, t.relation)}
+func newSubjectTemplate(t *template, where string) *subjectTemplate {
+	return &subjectTemplate{template: t, prefix: keySubject(t.objectType, t.relation), where: where}
 }
 
 // compiledSubjects are all configured subjects.
@@ -82,23 +84,23 @@ func compileSubjectSet(name string, subjects Subjects, issuers issuerNames, errs
 		if text == "" {
 			return nil
 		}
-		where := "authz: " + name + "." + kind
+		where := name + "." + kind
 		t, bad := parseTemplate(text, roleConfiguredSubject, nil)
 		if bad == nil {
 			bad = issuers.unusable(t, screenAsID)
 		}
 		if bad != nil {
-			*errs = append(*errs, fmt.Errorf("%s: column %d: %s; %s", where, bad.column, bad.problem, bad.fix))
+			*errs = append(*errs, fmt.Errorf("authz: %s: column %d: %s; %s", where, bad.column, bad.problem, bad.fix))
 
 			return nil
 		}
 		if err := judgeSubject(t, kind, issuers); err != nil {
-			*errs = append(*errs, fmt.Errorf("%s: %w", where, err))
+			*errs = append(*errs, fmt.Errorf("authz: %s: %w", where, err))
 
 			return nil
 		}
 
-		return newSubjectTemplate(t)
+		return newSubjectTemplate(t, where)
 	}
 
 	return subjectSet{service: compile("Service", subjects.Service), user: compile("User", subjects.User)}

@@ -1,0 +1,262 @@
+package authz
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// unusable says which template has no use for which value of the caller's token.
+// Its text is made when it is read.
+type unusable struct {
+	// where and text are the template's place and the template.
+	where, text string
+	// name is the placeholder at fault, as in "$sub".
+	name      string
+	principal Principal
+}
+
+// Error returns the template, the value and what is wrong with it.
+func (u *unusable) Error() string {
+	what, value, problem := u.read()
+	if problem == "" {
+		problem = what + " " + quoted(value) + " " + oddity(value)
+	}
+
+	return u.where + " " + quoted(u.text) + ": " + problem
+}
+
+// read returns the placeholder's value and what it is, or why there is none.
+func (u *unusable) read() (what, value, problem string) {
+	what = u.name
+	switch path, claim := strings.CutPrefix(u.name, "$claim."); {
+	case claim:
+		what = "claim " + quoted(path)
+		found, ok := u.principal.Claim(strings.Split(path, ".")...)
+		if !ok {
+			return what, "", "the token has no " + what
+		}
+		switch found := found.(type) {
+		case string:
+			value = found
+		case json.Number:
+			value = found.String()
+		default:
+			return what, "", what + " is neither text nor an integer"
+		}
+	case u.name == "$sub":
+		what, value = "sub", u.principal.Subject()
+	case u.name == "$client_id" && !u.principal.IsService():
+		return what, "", "the token is a user's, and {$client_id} is a service's alone"
+	case u.name == "$client_id":
+		what, value = "client id", u.principal.ClientID()
+	case u.name == "$issuer":
+		what, value = "issuer name", u.principal.IssuerName()
+	}
+	if value == "" {
+		problem = "the token has no " + what
+	}
+
+	return what, value, problem
+}
+
+// oddity says why a value can't stand in an id.
+func oddity(value string) string {
+	switch {
+	case len(value) > maxValue:
+		return "is longer than " + strconv.Itoa(maxValue) + " bytes"
+	case value == "*":
+		return "is a wildcard"
+	case !utf8.ValidString(value):
+		return "isn't valid UTF-8"
+	}
+	for _, r := range value {
+		switch {
+		case r == ':' || r == '#':
+			return "has '" + string(r) + "'"
+		case unicode.IsSpace(r):
+			return "has white space"
+		case !unicode.IsPrint(r):
+			return "has a character that isn't printable"
+		}
+	}
+
+	return "doesn't fit the template"
+}
+
+// unmapped refuses a principal whose kind has no subject.
+func (s *compiledSubjects) unmapped(principal Principal) *Error {
+	set := "Subjects"
+	if _, own := s.issuers[principal.IssuerName()]; own {
+		set = "IssuerSubjects[" + quoted(principal.IssuerName()) + "]"
+	}
+	kind, of := "User", "a user's token"
+	if principal.IsService() {
+		kind, of = "Service", "a service's token"
+	}
+
+	return refusal(ReasonSubjectUnmapped, "%s, and %s.%s is empty", of, set, kind)
+}
+
+// maxCauses bounds the parts of a rule that a denial's cause tells about.
+const maxCauses = 8
+
+// causes are several causes of one denial.
+type causes struct {
+	all  []error
+	more int
+}
+
+// Error returns the causes, one after the other.
+func (c *causes) Error() string {
+	texts := make([]string, len(c.all), len(c.all)+1)
+	for i, err := range c.all {
+		texts[i] = err.Error()
+	}
+	if c.more > 0 {
+		texts = append(texts, "and "+strconv.Itoa(c.more)+" more")
+	}
+
+	return strings.Join(texts, "; ")
+}
+
+// Unwrap returns the causes.
+func (c *causes) Unwrap() []error { return c.all }
+
+// why is what made the parts of the rule denied that didn't ask the engine; what
+// the engine said is in the decision's checks.
+func (e *evaluation) why() error {
+	var found causes
+	e.collect(e.method.root, &found)
+	switch len(found.all) {
+	case 0:
+		return errDenied
+	case 1:
+		return found.all[0]
+	default:
+		return &found
+	}
+}
+
+func (e *evaluation) collect(n *node, into *causes) {
+	if e.fold(n) != verdictDenied {
+		return
+	}
+	for _, child := range n.children {
+		e.collect(child, into)
+	}
+	if n.kind != nodeCheck && n.kind != nodeMatch && n.kind != nodeScope {
+		return
+	}
+	at := &e.leaves[n.leaf]
+	if at.from != at.to {
+		return
+	}
+	if len(into.all) == maxCauses {
+		into.more++
+
+		return
+	}
+	switch n.kind {
+	case nodeMatch:
+		into.all = append(into.all, e.mismatch(n.match))
+	case nodeScope:
+		into.all = append(into.all, denial("has_scope "+quoted(n.scope)+": the token lacks it"))
+	case nodeCheck:
+		if err := e.unasked(n.check, at); err != nil {
+			into.all = append(into.all, err)
+		}
+	case nodeNever, nodeAll, nodeAny:
+	}
+}
+
+// denial is a cause as text.
+type denial string
+
+// Error returns the text.
+func (d denial) Error() string { return string(d) }
+
+// unasked is why a check was denied that the engine wasn't asked; nil if its object
+// and its subject are good.
+func (e *evaluation) unasked(c *check, at *leaf) error {
+	switch at.reason {
+	case ReasonSubjectUnmapped:
+		return e.method.owner.subjects.unmapped(e.call.Principal).Err
+	case ReasonSubjectInvalid:
+		if at.bad == nil {
+			return denial("check " + quoted(c.object.text) + ": a claim in its context can't be written as JSON")
+		}
+		where := "the check's object"
+		if at.of != c.object {
+			if where = "the check's subject"; c.subject == nil {
+				where = e.caller.where
+			}
+		}
+
+		return &unusable{where: where, text: at.of.text, name: at.bad.name, principal: e.call.Principal}
+	case ReasonRelationDenied:
+		if at.bad != nil {
+			return denial("check " + quoted(c.object.text) + ": " + at.bad.path(-1) + " is absent, or doesn't fit")
+		}
+	default:
+	}
+
+	return nil
+}
+
+// mismatch says what the two sides of a match are that isn't granted.
+func (e *evaluation) mismatch(m *match) error {
+	mark := len(e.buf)
+	defer func() { e.buf = e.buf[:mark] }()
+	many, one := m.left, m.right
+	if m.right.fan >= 0 {
+		many, one = m.right, m.left
+	}
+	oneText, is := e.side(one, 0)
+	count, manyText := many.fanOut(&e.in), quoted(many.text)+" is absent"
+	for i := range count {
+		text, value := e.side(many, i)
+		if value == is && i < count-1 {
+			continue
+		}
+		if manyText = text; many.fan >= 0 && value != "" {
+			manyText = quoted(many.text) + " has " + value + " at " + strconv.Itoa(i)
+		}
+
+		break
+	}
+	if many == m.left {
+		return denial("match: " + manyText + ", " + oneText)
+	}
+
+	return denial("match: " + oneText + ", " + manyText)
+}
+
+// side is one side of a match as a cause shows it, and its value as that has it.
+func (e *evaluation) side(t *template, i int) (text, value string) {
+	mark := len(e.buf)
+	buf, st, bad := t.render(e.buf, &e.in, i, screenAsText)
+	e.buf = buf[:mark]
+	template := quoted(t.text)
+	switch shown := buf[mark:]; {
+	case st == statusOK && string(shown) == t.text:
+		return template, template
+	case st == statusOK:
+		value = quoted(string(shown[:min(len(shown), maxQuoted+1)]))
+
+		return template + " is " + value, value
+	case st == statusMissing:
+		return template + " is absent", ""
+	case st == statusForeign:
+		_, _, problem := (&unusable{name: bad.name, principal: e.call.Principal}).read()
+		if problem == "" {
+			problem = "the token's value doesn't fit"
+		}
+
+		return template + ": " + problem, ""
+	default:
+		return template + " can't be compared", ""
+	}
+}
