@@ -69,6 +69,9 @@ type conditions struct {
 	pins            []*part
 	// issuers are those whose tokens the rule admits.
 	issuers issuerNames
+	// unlisted says that the rule's list of them is at fault: what rests on it isn't
+	// judged, since the list is the fault to tell.
+	unlisted bool
 	// subjects are the configured ones.
 	subjects *compiledSubjects
 	// servicesOnly says that the rule admits no user.
@@ -93,7 +96,7 @@ func (c *conditions) template(text, path string, in role) *template {
 	if bad := c.issuers.unusable(t, in.screen()); bad != nil {
 		c.site.fail(path, bad.column, bad.problem, bad.fix)
 	}
-	if bad := c.issuers.apart(t); bad != nil && !in.paired {
+	if bad := c.issuers.apart(t); bad != nil && !in.paired && !c.unlisted {
 		c.site.fail(path, bad.column, bad.problem, bad.fix)
 	}
 	c.reads = c.reads || t.reads
@@ -125,7 +128,7 @@ func (c *conditions) check(rule *authzv1.Check, path string) *node {
 			c.site.fail(path+".subject", p.column, "{"+p.name+"} would give a user's token the rights of the client that it was minted through",
 				"use {$client_id}, which only a service's token has, or admit KIND_SERVICE alone")
 		}
-		if of := c.subjects.taken(subject, c.issuers); of != nil && c.issuers.apart(subject) == nil {
+		if of := c.subjects.taken(subject, c.issuers); of != nil && !c.unlisted && c.issuers.apart(subject) == nil {
 			c.site.fail(path+".subject", -1, "a token that the rule admits can name the subject of another issuer's, by "+of.where+" "+strconv.Quote(of.template.text),
 				"leave subject out, or give it a type, a prefix or a suffix of its own")
 		}
@@ -178,7 +181,7 @@ func (c *conditions) match(rule *authzv1.Match, path string) *node {
 		case compiled.left.text == compiled.right.text:
 			c.site.fail(path, -1, "both sides are the same", "compare a field with the caller")
 		default:
-			if side, bad := c.issuers.matched(compiled.left, compiled.right); bad != nil {
+			if side, bad := c.issuers.matched(compiled.left, compiled.right); bad != nil && !c.unlisted {
 				at := path + ".left"
 				if side == compiled.right {
 					at = path + ".right"
