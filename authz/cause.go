@@ -163,7 +163,7 @@ func (e *evaluation) collect(n *node, into *causes) {
 	case nodeMatch:
 		into.all = append(into.all, e.mismatch(n.match))
 	case nodeScope:
-		into.all = append(into.all, denial("has_scope "+quoted(n.scope)+": the token lacks it"))
+		into.all = append(into.all, lacking(n.scope))
 	case nodeCheck:
 		if err := e.unasked(n.check, at); err != nil {
 			into.all = append(into.all, err)
@@ -177,6 +177,12 @@ type denial string
 
 // Error returns the text.
 func (d denial) Error() string { return string(d) }
+
+// lacking is a scope that the token doesn't have.
+type lacking string
+
+// Error returns the scope.
+func (l lacking) Error() string { return "has_scope " + quoted(string(l)) + ": the token lacks it" }
 
 // unasked is why a check was denied that the engine wasn't asked; nil if its object
 // and its subject are good.
@@ -206,57 +212,82 @@ func (e *evaluation) unasked(c *check, at *leaf) error {
 	return nil
 }
 
-// mismatch says what the two sides of a match are that isn't granted.
-func (e *evaluation) mismatch(m *match) error {
-	mark := len(e.buf)
-	defer func() { e.buf = e.buf[:mark] }()
-	many, one := m.left, m.right
-	if m.right.fan >= 0 {
-		many, one = m.right, m.left
-	}
-	oneText, is := e.side(one, 0)
-	count, manyText := many.fanOut(&e.in), quoted(many.text)+" is absent"
-	for i := range count {
-		text, value := e.side(many, i)
-		if value == is && i < count-1 {
-			continue
-		}
-		if manyText = text; many.fan >= 0 && value != "" {
-			manyText = quoted(many.text) + " has " + value + " at " + strconv.Itoa(i)
-		}
-
-		break
-	}
-	if many == m.left {
-		return denial("match: " + manyText + ", " + oneText)
-	}
-
-	return denial("match: " + oneText + ", " + manyText)
+// mismatch is a match that isn't granted, with the values of both sides. Its text is
+// made when it is read.
+type mismatch struct {
+	left, right side
 }
 
-// side is one side of a match as a cause shows it, and its value as that has it.
-func (e *evaluation) side(t *template, i int) (text, value string) {
-	mark := len(e.buf)
-	buf, st, bad := t.render(e.buf, &e.in, i, screenAsText)
-	e.buf = buf[:mark]
-	template := quoted(t.text)
-	switch shown := buf[mark:]; {
-	case st == statusOK && string(shown) == t.text:
-		return template, template
-	case st == statusOK:
-		value = quoted(string(shown[:min(len(shown), maxQuoted+1)]))
+// Error returns the sides.
+func (m *mismatch) Error() string { return "match: " + m.left.text() + ", " + m.right.text() }
 
-		return template + " is " + value, value
-	case st == statusMissing:
-		return template + " is absent", ""
-	case st == statusForeign:
-		_, _, problem := (&unusable{name: bad.name, principal: e.call.Principal}).read()
+// side is one side of a match as a call had it.
+type side struct {
+	template  *template
+	principal Principal
+	// value is the start of what the template gave, of one element where it fans out.
+	value   string
+	element int
+	// st is why there is none, and bad the part at fault.
+	st  status
+	bad *part
+}
+
+func (s *side) text() string {
+	shown := quoted(s.template.text)
+	switch s.st {
+	case statusOK:
+		switch {
+		case s.template.fan >= 0:
+			return shown + " has " + quoted(s.value) + " at " + strconv.Itoa(s.element)
+		case s.value == s.template.text:
+			return shown
+		default:
+			return shown + " is " + quoted(s.value)
+		}
+	case statusMissing:
+		return shown + " is absent"
+	case statusForeign:
+		_, _, problem := (&unusable{name: s.bad.name, principal: s.principal}).read()
 		if problem == "" {
 			problem = "the token's value doesn't fit"
 		}
 
-		return template + ": " + problem, ""
+		return shown + ": " + problem
+	case statusInvalid:
+		fallthrough
 	default:
-		return template + " can't be compared", ""
+		return shown + " can't be compared"
 	}
 }
+
+// mismatch returns the sides of a match that isn't granted: of the one that fans
+// out, the first element that differs.
+func (e *evaluation) mismatch(m *match) error {
+	mark := len(e.buf)
+	defer func() { e.buf = e.buf[:mark] }()
+	many, one := side{template: m.left, st: statusMissing}, side{template: m.right}
+	if m.right.fan >= 0 {
+		many, one = side{template: m.right, st: statusMissing}, side{template: m.left}
+	}
+	many.principal, one.principal = e.call.Principal, e.call.Principal
+	e.buf, one.st, one.bad = one.template.render(e.buf, &e.in, 0, screenAsText)
+	split := len(e.buf)
+	one.value = bounded(e.buf[mark:split])
+	for i := range many.template.fanOut(&e.in) {
+		many.element = i
+		e.buf, many.st, many.bad = many.template.render(e.buf[:split], &e.in, i, screenAsText)
+		if one.st != statusOK || many.st != statusOK || string(e.buf[mark:split]) != string(e.buf[split:]) {
+			break
+		}
+	}
+	many.value = bounded(e.buf[split:])
+	if many.template == m.left {
+		return &mismatch{many, one}
+	}
+
+	return &mismatch{one, many}
+}
+
+// bounded copies as much of a value as is shown, and a byte more if there is more.
+func bounded(value []byte) string { return string(value[:min(len(value), maxQuoted+1)]) }

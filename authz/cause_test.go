@@ -63,7 +63,8 @@ func TestCausesOfDenials(t *testing.T) {
 			`authz: SUBJECT_INVALID: Subjects.Service "service:{$issuer}/{$client_id}": the token has no client id`,
 		},
 		"what follows the placeholder": {
-			authz.Subjects{User: "user:{$sub}@{$issuer}"}, check("d:{text}", "viewer"), user("a@b"), &docsv1.Kinds{Text: "1"},
+			authz.Subjects{User: "user:{$sub}@{$issuer}"},
+			check("d:{text}", "viewer"), user("a@b"), &docsv1.Kinds{Text: "1"},
 			`: sub "a@b" doesn't fit the template`,
 		},
 		"no claim":     {byClaim, check("d:{text}", "viewer"), user("alice"), &docsv1.Kinds{Text: "1"}, `Subjects.User "user:{$claim.email}": the token has no claim "email"`},
@@ -82,7 +83,8 @@ func TestCausesOfDenials(t *testing.T) {
 			`authz: SUBJECT_UNMAPPED: a service's token, and Subjects.Service is empty`,
 		},
 		"a user's, and none is set": {
-			authz.Subjects{Service: "service:{$client_id}"}, check("d:{text}", "viewer"), user("alice"), &docsv1.Kinds{Text: "1"},
+			authz.Subjects{Service: "service:{$client_id}"},
+			check("d:{text}", "viewer"), user("alice"), &docsv1.Kinds{Text: "1"},
 			`authz: SUBJECT_UNMAPPED: a user's token, and Subjects.User is empty`,
 		},
 		"a match": {

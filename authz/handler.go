@@ -127,18 +127,12 @@ func (d *handlerDecision) refusal(filter bool) *Error {
 		case verdict.failed():
 			return engineFailure(asEngineError(d.checks[i].Answer.Err))
 		case verdict != verdictAllowed && !filter:
-			return &Error{Reason: ReasonRelationDenied, Err: &deniedQuery{d.checks[i].Query}}
+			return &Error{Reason: ReasonRelationDenied, Err: denial("the policy denies " + d.checks[i].Query.String())}
 		}
 	}
 
 	return nil
 }
-
-// deniedQuery is a handler's own check that is denied.
-type deniedQuery struct{ query Query }
-
-// Error returns what was asked.
-func (d *deniedQuery) Error() string { return "the policy denies " + d.query.String() }
 
 // count takes note of answers that refuse nothing.
 func (s *Session) count(decision *Decision, decided *handlerDecision, filter bool) {
