@@ -65,6 +65,7 @@ func (a *Authorizer) compileMethod(md protoreflect.MethodDescriptor, at *site, o
 	}()
 	whole := inherit(own, def)
 	cs := &conditions{site: at, input: md.Input(), issuers: a.issuers.narrowed(whole.rule.GetAccessToken().GetIssuers()), subjects: &a.subjects}
+	cs.unlisted = a.issuers.unlisted(whole.rule.GetAccessToken().GetIssuers())
 	cs.servicesOnly = servicesOnly(whole.rule.GetAccessToken().GetKinds())
 	m.compilePolicy(whole, own, cs)
 	if m.policy == policyPublic || own.GetDeny() != nil {
@@ -165,16 +166,9 @@ func servicesOnly(kinds []authzv1.Kind) bool {
 
 func (m *Method) compileIssuers(whole *merged, at *site) {
 	names := whole.rule.GetAccessToken().GetIssuers()
-	known := m.owner.issuers
-	for i, name := range names {
-		path := whole.at("access_token.issuers") + index(i)
-		switch {
-		case name == "":
-			at.fail(path, -1, "the name is empty", "write an issuer's short name")
-		case slices.Contains(names[:i], name):
-			at.fail(path, -1, "the name "+quoted(name)+" stands twice", "leave one")
-		case len(known) > 0 && !slices.Contains(known, name):
-			at.fail(path, -1, "there is no issuer "+quoted(name), "write the short name of one that is configured: "+quotedAll(known))
+	for i := range names {
+		if bad := m.owner.issuers.listed(names, i); bad != nil {
+			at.fault(whole.at("access_token.issuers")+index(i), bad)
 		}
 	}
 	m.token.issuers = names

@@ -70,6 +70,9 @@ type conditions struct {
 	pins            []*template.Part
 	// issuers are those whose tokens the rule admits.
 	issuers issuerNames
+	// unlisted says that the rule's list of them is at fault: what rests on it isn't
+	// judged, since the list is the fault to tell.
+	unlisted bool
 	// subjects are the configured ones.
 	subjects *compiledSubjects
 	// ruled are the rule's own subjects that read the token.
@@ -89,7 +92,7 @@ func (c *conditions) leafNode(n *node) *node {
 // its fault.
 func (c *conditions) template(text, path string, in template.Role) *template.Template {
 	t := c.parse(text, path, in)
-	if t != nil {
+	if t != nil && !c.unlisted {
 		c.site.fault(path, c.issuers.apart(t))
 	}
 
@@ -129,14 +132,14 @@ func (c *conditions) check(rule *authzv1.Check, path string) *node {
 			c.site.fault(path+".subject", p.Fault("{"+p.Name()+"} would give a user's token the rights of the client that it was minted through",
 				"use {$client_id}, which only a service's token has, or admit KIND_SERVICE alone"))
 		}
-		if of := c.subjects.taken(subject, c.issuers); of != nil && c.issuers.apart(subject) == nil {
+		if of := c.subjects.taken(subject, c.issuers); of != nil && !c.unlisted && c.issuers.apart(subject) == nil {
 			c.site.fail(path+".subject", -1, "a token that the rule admits can name the subject of another issuer's, by "+of.where+" "+strconv.Quote(of.template.String()),
 				"leave subject out, or give it a type, a prefix or a suffix of its own")
 		}
 		if readsPrincipal(subject) != nil {
 			c.ruled = append(c.ruled, &ruledSubject{site: c.site, path: path + ".subject", template: subject, issuers: c.issuers})
 		}
-		compiled.subject = newSubjectTemplate(subject)
+		compiled.subject = newSubjectTemplate(subject, "the check's subject")
 	}
 	compiled.context = c.context(rule.GetContext(), path+".context")
 	for _, value := range compiled.context {
@@ -184,7 +187,7 @@ func (c *conditions) match(rule *authzv1.Match, path string) *node {
 		case compiled.left.String() == compiled.right.String():
 			c.site.fail(path, -1, "both sides are the same", "compare a field with the caller")
 		default:
-			if side, bad := c.issuers.matched(compiled.left, compiled.right); bad != nil {
+			if side, bad := c.issuers.matched(compiled.left, compiled.right); bad != nil && !c.unlisted {
 				at := path + ".left"
 				if side == compiled.right {
 					at = path + ".right"

@@ -16,6 +16,10 @@ type Decision struct {
 	rule     string
 	checks   []Checked
 	duration time.Duration
+	err      error
+	// filter says that a handler's filter was answered: granted of so many.
+	filter      bool
+	granted, of int
 }
 
 // Checked is one query of a decision.
@@ -26,17 +30,28 @@ type Checked struct {
 	Cached bool
 }
 
-// Allowed says whether the call may go on.
+// Allowed says whether the call may go on. A handler's filter that was answered
+// lets it, whatever it left: see Filter.
 func (d *Decision) Allowed() bool { return d.allowed }
 
 // Reason is why the call may not go on; empty when it may, and when the call ended
 // before that was known.
 func (d *Decision) Reason() Reason { return d.reason }
 
+// Err is why the call may not go on, for logs: the [*Error] that it was refused
+// with. It is nil where Reason is empty.
+func (d *Decision) Err() error { return d.err }
+
+// Filter returns how many objects a handler's filter was about, and how many of
+// them it left. It is false for every other decision, and for a filter without an
+// answer.
+func (d *Decision) Filter() (granted, of int, ok bool) { return d.granted, d.of, d.filter }
+
 // Method is the full method, as in "/pkg.Service/Method".
 func (d *Decision) Method() string { return d.method }
 
-// Rule is the rule that decided, as text; for a handler's own check, the check.
+// Rule is the rule that decided, as text; for a handler's own check or filter, what
+// it asked for.
 func (d *Decision) Rule() string { return d.rule }
 
 // Checks are the queries that were asked or found in the cache, in the rule's
@@ -64,6 +79,9 @@ func (d *Decision) String() string {
 	}
 	if d.rule != "" {
 		line.WriteString(" by " + d.rule)
+	}
+	if d.filter {
+		line.WriteString(" left " + strconv.Itoa(d.granted) + " of " + strconv.Itoa(d.of))
 	}
 	for i, checked := range d.checks {
 		if i == 0 {

@@ -37,6 +37,9 @@ type leaf struct {
 	// reason is why it is denied, where that isn't the relation.
 	reason Reason
 	scope  string
+	// bad is the part for which it wasn't asked, and of the template that it is in.
+	bad *template.Part
+	of  *template.Template
 	// err is the error to tell, where the request is at fault.
 	err *Error
 }
@@ -112,7 +115,7 @@ func (m *Method) conclude(ctx context.Context, e *evaluation, verdict verdict) (
 	} else {
 		err = e.denial()
 	}
-	decision.reason = err.Reason
+	decision.reason, decision.err = err.Reason, err
 	m.observe(ctx, decision)
 
 	return decision, err
@@ -244,6 +247,7 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 				e.missing(c, at, bad, i)
 			case template.StatusForeign:
 				e.deny(at, ReasonSubjectInvalid)
+				at.bad, at.of = bad, c.object
 			case template.StatusInvalid, template.StatusOK:
 				fallthrough
 			default:
@@ -259,8 +263,9 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 		e.buf = append(e.buf, subject.prefix...)
 		q.id.from = len(e.buf)
 		if i == 0 {
-			if e.buf, st, _ = subject.template.Append(e.buf, &e.in, 0); st != template.StatusOK {
+			if e.buf, st, bad = subject.template.Append(e.buf, &e.in, 0); st != template.StatusOK {
 				subjectReason = ReasonSubjectInvalid
+				at.bad, at.of = bad, subject.template
 
 				continue
 			}
@@ -307,6 +312,7 @@ func (e *evaluation) fault(at *leaf, err *Error) {
 func (e *evaluation) missing(c *check, at *leaf, p *template.Part, i int) {
 	if c.deny {
 		e.deny(at, ReasonRelationDenied)
+		at.bad = p
 
 		return
 	}

@@ -202,7 +202,7 @@ func ExampleCheckFromContext() {
 	fmt.Println(authz.CheckFromContext(ctx, "document:2", "viewer"))
 	// Output:
 	// <nil>
-	// authz: RELATION_DENIED: the policy denies it
+	// authz: RELATION_DENIED: the policy denies document:2#viewer@user:alice
 }
 
 // The errors of a refused call say what the caller may do about it.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/usher-auth/usher/authz/internal/template"
 )
@@ -15,38 +18,31 @@ var errNoSession = errors.New("the context has no session: the call didn't pass 
 // method's rule. A nil error means yes, and nothing else does; otherwise the error
 // is an [*Error], or wraps the context's own.
 func CheckFromContext(ctx context.Context, object, relation string) error {
-	decision, err := decideFromContext(ctx, []string{object}, relation, false)
+	decided, err := decideFromContext(ctx, []string{object}, relation, false)
 	if err != nil {
 		return err
 	}
-	if len(decision.verdicts) != 1 {
+	if len(decided.verdicts) != 1 || decided.verdicts[0] != verdictAllowed {
 		return &Error{Reason: ReasonRelationDenied, Err: errDenied}
 	}
-	switch verdict := decision.verdicts[0]; {
-	case verdict == verdictAllowed:
-		return nil
-	case verdict.failed():
-		return engineFailure(asEngineError(decision.checks[0].Answer.Err))
-	default:
-		return &Error{Reason: ReasonRelationDenied, Err: errDenied}
-	}
+
+	return nil
 }
 
 // FilterFromContext asks, in a handler, to which of the objects, each "type:id",
 // the caller has the relation. The result has the objects' order and length. What
 // can't be an object, here or by the engine's grammar, is denied, and the others
-// are not affected. An object without an answer makes the whole an error: a list
-// that lacks what the caller may see isn't an answer. At most 10,000 objects.
+// are not affected; but if none of them has a type, as "1" in the place of
+// "document:1", the handler names them wrongly, and it is an error. An object without
+// an answer makes the whole an error: a list that lacks what the caller may see isn't
+// an answer. At most 10,000 objects.
 func FilterFromContext(ctx context.Context, objects []string, relation string) ([]bool, error) {
-	decision, err := decideFromContext(ctx, objects, relation, true)
+	decided, err := decideFromContext(ctx, objects, relation, true)
 	if err != nil {
 		return nil, err
 	}
 	allowed := make([]bool, len(objects))
-	for i, verdict := range decision.verdicts {
-		if verdict.failed() {
-			return nil, engineFailure(asEngineError(decision.checks[i].Answer.Err))
-		}
+	for i, verdict := range decided.verdicts {
 		allowed[i] = verdict == verdictAllowed
 	}
 
@@ -87,45 +83,77 @@ func decideFromContext(ctx context.Context, objects []string, relation string, f
 	if !ok {
 		return nil, &Error{Reason: ReasonMisconfigured, Err: errNoSession}
 	}
+	m := session.method
+	decision := &Decision{method: m.name, rule: "handler's check of " + relation}
+	if filter {
+		decision.rule = "handler's filter by " + relation
+	}
+	var begun time.Time
+	if m.owner.observer.Decided != nil {
+		begun = time.Now()
+	}
 	decided, err := session.decide(ctx, objects, relation, filter)
-	if err != nil {
-		var refused *Error
-		if errors.As(err, &refused) {
-			session.observe(ctx, relation, nil, refused.Reason, false)
+	if !begun.IsZero() {
+		decision.duration = time.Since(begun)
+	}
+	if decided != nil {
+		decision.checks = decided.checks
+		if refused := decided.refusal(filter); refused != nil {
+			err = refused
 		}
-
+	}
+	var refused *Error
+	switch {
+	case errors.As(err, &refused):
+		decision.reason, decision.err = refused.Reason, refused
+	case err != nil:
+		return nil, err // the call ended
+	default:
+		decision.allowed = true
+		session.count(decision, decided, filter)
+	}
+	m.observe(ctx, decision)
+	if err != nil {
 		return nil, err
 	}
-	reason, allowed, granted, judged := Reason(""), true, false, false
-	for i, verdict := range decided.verdicts {
-		if verdict != verdictAllowed {
-			allowed, reason = false, ReasonRelationDenied
-		}
-		granted = granted || verdict == verdictAllowed
-		judged = judged || decided.checks[i].Answer.Err == nil
-		if verdict.failed() {
-			granted, judged = false, false
-
-			break
-		}
-	}
-	// A question that the engine didn't answer decides nothing, whether the
-	// handler heeds the error or not.
-	if granted {
-		session.granted.Store(true)
-	}
-	if filter && judged {
-		session.filtered.Store(true)
-	}
-	session.observe(ctx, relation, decided.checks, reason, allowed)
 
 	return decided, nil
 }
 
-func (s *Session) observe(ctx context.Context, relation string, checks []Checked, reason Reason, allowed bool) {
-	s.method.observe(ctx, &Decision{
-		allowed: allowed, reason: reason, method: s.method.name, rule: "handler's check of " + relation, checks: checks,
-	})
+// refusal is what the answers refuse: a check that is denied, and a check or a
+// filter that lacks an answer. A question that the engine didn't answer decides
+// nothing, whether the handler heeds the error or not.
+func (d *handlerDecision) refusal(filter bool) *Error {
+	for i, verdict := range d.verdicts {
+		switch {
+		case verdict.failed():
+			return engineFailure(asEngineError(d.checks[i].Answer.Err))
+		case verdict != verdictAllowed && !filter:
+			return &Error{Reason: ReasonRelationDenied, Err: denial("the policy denies " + d.checks[i].Query.String())}
+		}
+	}
+
+	return nil
+}
+
+// count takes note of answers that refuse nothing.
+func (s *Session) count(decision *Decision, decided *handlerDecision, filter bool) {
+	granted, judged := 0, false
+	for i, verdict := range decided.verdicts {
+		if verdict == verdictAllowed {
+			granted++
+		}
+		judged = judged || decided.checks[i].Answer.Err == nil
+	}
+	if granted > 0 {
+		s.granted.Store(true)
+	}
+	if filter {
+		decision.filter, decision.granted, decision.of = true, granted, len(decided.verdicts)
+		if judged {
+			s.filtered.Store(true)
+		}
+	}
 }
 
 func (s *Session) decide(ctx context.Context, objects []string, relation string, filter bool) (*handlerDecision, error) {
@@ -166,13 +194,15 @@ const maxFilter = 10_000
 func (s *Session) subject(call *Call) (Subject, *Error) {
 	t := s.method.owner.subjects.of(call.Principal)
 	if t == nil {
-		return Subject{}, refusal(ReasonSubjectUnmapped, "no subject is configured for this kind of token")
+		return Subject{}, s.method.owner.subjects.unmapped(call.Principal)
 	}
 	var in template.Input
 	s.method.owner.fill(&in, call)
-	id, st, _ := t.template.Append(nil, &in, 0)
+	id, st, bad := t.template.Append(nil, &in, 0)
 	if st != template.StatusOK {
-		return Subject{}, refusal(ReasonSubjectInvalid, "the token's subject can't be used")
+		return Subject{}, &Error{
+			Reason: ReasonSubjectInvalid, Err: &unusable{where: t.where, text: t.template.String(), name: bad.Name(), principal: call.Principal},
+		}
 	}
 
 	return Subject{Type: t.template.Type(), ID: string(id), Relation: t.template.Relation()}, nil
@@ -181,6 +211,9 @@ func (s *Session) subject(call *Call) (Subject, *Error) {
 func (s *Session) ask(
 	ctx context.Context, call *Call, objects []string, relation string, subject Subject, consistency Consistency, filter bool,
 ) (*handlerDecision, error) {
+	if filter && len(objects) > 0 && !slices.ContainsFunc(objects, hasType) {
+		return nil, refusal(ReasonObjectMissing, "none of the %d objects is type:id, as in \"document:1\": the first is %s", len(objects), quoted(objects[0]))
+	}
 	decided := &handlerDecision{verdicts: make([]verdict, len(objects)), checks: make([]Checked, len(objects))}
 	questions := make([]question, 0, len(objects))
 	at := make([]int, 0, len(objects))
@@ -188,7 +221,7 @@ func (s *Session) ask(
 		object, ok := parseObject(text)
 		query := Query{Object: object, Relation: relation, Subject: subject}
 		if !ok {
-			err := fmt.Errorf("object %d isn't type:id", i)
+			err := fmt.Errorf("object %d, %s, isn't type:id", i, quoted(text))
 			if !filter {
 				return nil, &Error{Reason: ReasonObjectMissing, Err: err}
 			}
@@ -213,6 +246,13 @@ func (s *Session) ask(
 	}
 
 	return decided, nil
+}
+
+// hasType reports whether a text starts with a type, as an object's does.
+func hasType(object string) bool {
+	objectType, _, ok := strings.Cut(object, ":")
+
+	return ok && template.BadName(objectType) < 0
 }
 
 // queryKey is the key of a query without context.

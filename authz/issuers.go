@@ -31,6 +31,37 @@ func (n issuerNames) narrowed(rule []string) issuerNames {
 	return slices.DeleteFunc(slices.Clone(rule), func(name string) bool { return !slices.Contains(n, name) })
 }
 
+// listed returns what is wrong with one of the names in a rule's
+// access_token.issuers.
+func (n issuerNames) listed(rule []string, i int) *template.Fault {
+	switch name := rule[i]; {
+	case name == "":
+		return &template.Fault{Column: -1, Problem: "the name is empty", Fix: "write an issuer's short name"}
+	case slices.Contains(rule[:i], name):
+		return &template.Fault{Column: -1, Problem: "the name " + quoted(name) + " stands twice", Fix: "leave one"}
+	case len(n) > 0 && !slices.Contains(n, name):
+		return &template.Fault{
+			Column: -1, Problem: "there is no issuer " + quoted(name),
+			Fix: "write the short name of one that is configured: " + quotedAll(n) +
+				"; or add it to the verifier, or to Config.Issuers of package interceptor, authz or interceptortest",
+		}
+	default:
+		return nil
+	}
+}
+
+// unlisted reports whether something is wrong with a rule's list, so that nobody
+// knows which issuers it admits.
+func (n issuerNames) unlisted(rule []string) bool {
+	for i := range rule {
+		if n.listed(rule, i) != nil {
+			return true
+		}
+	}
+
+	return false
+}
+
 // validateIssuers returns what is wrong with the names of a configuration.
 func (c *Config) validateIssuers() []error {
 	var errs []error

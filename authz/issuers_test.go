@@ -457,3 +457,37 @@ func TestMaxAgeForServicesAloneIsAFault(t *testing.T) {
 		})
 	}
 }
+
+// A fault in access_token.issuers is one fault: what the rule reads of the token is
+// judged by the list as it was meant, once that is right.
+func TestFaultyIssuersOfARuleAreOneFault(t *testing.T) {
+	two := []string{"main", "partner"}
+	both := authz.Subjects{User: "user:{$issuer}/{$sub}"}
+	for name, c := range map[string]struct {
+		issuers []string
+		rule    *authzv1.Rule
+		want    string
+	}{
+		"a typo beside a match": {two, admitting(match("{text}", "{$sub}"), "mian"), `rule.access_token.issuers[0]: there is no issuer "mian"`},
+		"an address":            {two, admitting(match("{text}", "{$issuer}/{$sub}"), "https://issuer.example"), `there is no issuer "https://issuer.example"`},
+		"beside an object":      {two, admitting(check("d:{$sub}", "viewer"), "mian"), `there is no issuer "mian"`},
+		"beside a subject":      {two, admitting(about(check("d:{text}", "viewer"), "user:{$sub}"), "mian"), `there is no issuer "mian"`},
+		"twice":                 {two, admitting(match("{text}", "{$sub}"), "main", "main"), `issuers[1]: the name "main" stands twice`},
+		"none is known":         {nil, admitting(match("{text}", "{$sub}"), ""), `issuers[0]: the name is empty`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			authorizer, err := authz.New(authz.Config{Engine: newTuples(), Subjects: both, Issuers: c.issuers, Resolver: ruled(t, nil, map[string]*authzv1.Rule{"M": c.rule})})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = authorizer.Faults()
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v, want %q alone", err, c.want)
+			}
+			if c.issuers != nil && strings.Contains(c.want, "there is no") &&
+				!strings.Contains(err.Error(), `"main", "partner"; or add it to the verifier, or to Config.Issuers of package interceptor, authz or interceptortest`) {
+				t.Errorf("the fix isn't named: %v", err)
+			}
+		})
+	}
+}

@@ -143,7 +143,7 @@ func (m *Method) Authorize(ctx context.Context, call *Call) (*Decision, error) {
 	}
 	caller := m.owner.subjects.of(call.Principal)
 	if caller == nil && !m.token.kinds && !m.owner.subjects.none {
-		return m.refuse(ctx, refusal(ReasonSubjectUnmapped, "no subject is configured for this kind of token"))
+		return m.refuse(ctx, m.owner.subjects.unmapped(call.Principal))
 	}
 	if err := m.token.check(call.Principal, m.owner.now); err != nil {
 		return m.refuse(ctx, err)
@@ -167,7 +167,7 @@ func (m *Method) grant(ctx context.Context) (*Decision, error) {
 }
 
 func (m *Method) refuse(ctx context.Context, err *Error) (*Decision, error) {
-	decision := &Decision{reason: err.Reason, method: m.name, rule: m.rule}
+	decision := &Decision{reason: err.Reason, method: m.name, rule: m.rule, err: err}
 	m.observe(ctx, decision)
 
 	return decision, err

@@ -164,7 +164,7 @@ func TestOnlyAGrantedCheckCountsAsTheHandlers(t *testing.T) {
 	}{
 		"nothing":              {[]string{}, false, false},
 		"one denied":           {[]string{"document:b"}, false, true},
-		"one that can't be":    {[]string{"nonsense"}, false, false},
+		"one that can't be":    {[]string{"document:*"}, false, false},
 		"one granted":          {[]string{"document:a"}, true, true},
 		"one of three granted": {[]string{"document:b", "nonsense", "document:a"}, true, true},
 	} {

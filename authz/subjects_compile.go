@@ -16,10 +16,12 @@ type subjectSet struct{ service, user *subjectTemplate }
 type subjectTemplate struct {
 	template *template.Template
 	prefix   string
+	// where it stands, as in "Subjects.User".
+	where string
 }
 
-func newSubjectTemplate(t *template.Template) *subjectTemplate {
-	return &subjectTemplate{template: t, prefix: keySubject(t.Type(), t.Relation())}
+func newSubjectTemplate(t *template.Template, where string) *subjectTemplate {
+	return &subjectTemplate{template: t, prefix: keySubject(t.Type(), t.Relation()), where: where}
 }
 
 // compiledSubjects are all configured subjects.
@@ -84,23 +86,23 @@ func compileSubjectSet(name string, subjects Subjects, issuers issuerNames, errs
 		if text == "" {
 			return nil
 		}
-		where := "authz: " + name + "." + kind
+		where := name + "." + kind
 		t, bad := template.Parse(text, template.RoleConfiguredSubject, nil)
 		if bad == nil {
 			bad = issuers.unusable(t)
 		}
 		if bad != nil {
-			*errs = append(*errs, fmt.Errorf("%s: column %d: %s; %s", where, bad.Column, bad.Problem, bad.Fix))
+			*errs = append(*errs, fmt.Errorf("authz: %s: column %d: %s; %s", where, bad.Column, bad.Problem, bad.Fix))
 
 			return nil
 		}
 		if err := judgeSubject(t, kind, issuers); err != nil {
-			*errs = append(*errs, fmt.Errorf("%s: %w", where, err))
+			*errs = append(*errs, fmt.Errorf("authz: %s: %w", where, err))
 
 			return nil
 		}
 
-		return newSubjectTemplate(t)
+		return newSubjectTemplate(t, where)
 	}
 
 	return subjectSet{service: compile("Service", subjects.Service), user: compile("User", subjects.User)}

@@ -166,7 +166,7 @@ func (e *evaluation) wanted(n *node) {
 // denial says why the policy denied: the relation, unless every leaf that decided
 // so did for the token's sake.
 func (e *evaluation) denial() *Error {
-	err := &Error{Err: errDenied}
+	err := &Error{Err: e.why()}
 	e.denied(e.method.root, err)
 	switch err.Reason {
 	case "":

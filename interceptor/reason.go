@@ -72,7 +72,7 @@ var publics = map[Reason]public{
 	ReasonIssuerDenied:        {codes.PermissionDenied, "callers of this issuer may not do this"},
 	ReasonMethodDenied:        {codes.PermissionDenied, "nobody may call this method"},
 	ReasonRuleMissing:         {codes.PermissionDenied, "the method has no rule"},
-	ReasonSubjectUnmapped:     {codes.PermissionDenied, "the access token's kind has no subject here"},
+	ReasonSubjectUnmapped:     {codes.PermissionDenied, "the access token stands for no subject here"},
 	ReasonSubjectInvalid:      {codes.PermissionDenied, "the access token's subject can't be used here"},
 	ReasonVerdictMissing:      {codes.PermissionDenied, "the call ended before a message could be authorized"},
 	ReasonObjectMissing:       {codes.InvalidArgument, "the request doesn't name its object"},

@@ -34,8 +34,11 @@ type Config struct {
 	// and every type and relation is known.
 	Model authztest.Model
 	// Subjects says who the callers are in tuples. Optional. Default:
-	// "user:{$sub}" and "service:{$client_id}".
+	// "user:{$sub}" and "service:{$client_id}", unless IssuerSubjects is set.
 	Subjects authz.Subjects
+	// IssuerSubjects are the subjects of the issuers that have their own, by short
+	// name. Optional.
+	IssuerSubjects map[string]authz.Subjects
 	// Issuers are the short names of the issuers whose principals call. Optional.
 	// Default: [IssuerName] alone. Name all that the server under test trusts, so
 	// that rules are held to what they are held to there.
@@ -76,7 +79,7 @@ func New(tb testing.TB, cfg Config) *Server {
 	if cfg.Register == nil {
 		tb.Fatal("interceptortest: Config.Register is required")
 	}
-	if cfg.Subjects == (authz.Subjects{}) {
+	if cfg.Subjects == (authz.Subjects{}) && cfg.IssuerSubjects == nil {
 		cfg.Subjects = authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"}
 	}
 	if len(cfg.Issuers) == 0 {
@@ -90,7 +93,7 @@ func New(tb testing.TB, cfg Config) *Server {
 	observer := cfg.Observer
 	observer.Decided = s.decided
 	auth, err := interceptor.New(interceptor.Config{
-		Verifier: verify.VerifierFunc(s.verify), Engine: s.engine, Subjects: cfg.Subjects, Issuers: cfg.Issuers,
+		Verifier: verify.VerifierFunc(s.verify), Engine: s.engine, Subjects: cfg.Subjects, IssuerSubjects: cfg.IssuerSubjects, Issuers: cfg.Issuers,
 		Rules: cfg.Rules, Resolver: cfg.Resolver, Observer: observer, AuthzObserver: cfg.AuthzObserver,
 	}, cfg.Options...)
 	if err != nil {

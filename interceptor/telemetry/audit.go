@@ -40,7 +40,8 @@ const (
 
 // check is one relation check in a record.
 type check struct {
-	Object   string `json:"object"`
+	// Object is empty for a text that is no object: Err quotes it.
+	Object   string `json:"object,omitempty"`
 	Relation string `json:"relation"`
 	Subject  string `json:"subject"`
 	Effect   string `json:"effect"`
@@ -92,7 +93,8 @@ func (a *audit) decided(ctx context.Context, e interceptor.Decided) {
 	a.log.LogAttrs(ctx, level, messageDecision, attributes...)
 }
 
-// handlerDecided records a check that a handler made itself.
+// handlerDecided records a check or a filter that a handler made itself. A filter
+// that was answered is a grant: the call goes on, whatever it left.
 func (a *audit) handlerDecided(ctx context.Context, decision *authz.Decision) {
 	level, recorded := a.level(ctx, decision.Allowed())
 	if !recorded {
@@ -107,6 +109,9 @@ func (a *audit) handlerDecided(ctx context.Context, decision *authz.Decision) {
 	attributes = appendDecision(attributes, decision)
 	if !decision.Allowed() {
 		attributes = append(attributes, slog.String("reason", string(decision.Reason())))
+	}
+	if err := decision.Err(); err != nil {
+		attributes = append(attributes, slog.String("cause", causeOf(err)))
 	}
 	attributes = append(attributes, slog.Duration("duration", decision.Duration()))
 	a.log.LogAttrs(ctx, level, messageDecision, attributes...)
@@ -172,6 +177,9 @@ func appendDecision(attributes []slog.Attr, decision *authz.Decision) []slog.Att
 		return attributes
 	}
 	attributes = append(attributes, slog.String("rule", decision.Rule()))
+	if granted, of, filter := decision.Filter(); filter {
+		attributes = append(attributes, slog.Group("filter", slog.Int("granted", granted), slog.Int("of", of)))
+	}
 	checked := decision.Checks()
 	if len(checked) == 0 {
 		return attributes
@@ -179,8 +187,11 @@ func appendDecision(attributes []slog.Attr, decision *authz.Decision) []slog.Att
 	checks := make([]check, len(checked))
 	for i, c := range checked {
 		checks[i] = check{
-			Object: c.Query.Object.String(), Relation: c.Query.Relation, Subject: c.Query.Subject.String(),
+			Relation: c.Query.Relation, Subject: c.Query.Subject.String(),
 			Effect: c.Answer.Effect.String(), Cached: c.Cached,
+		}
+		if c.Query.Object != (authz.Object{}) {
+			checks[i].Object = c.Query.Object.String()
 		}
 		if c.Answer.Err != nil {
 			checks[i].Err = c.Answer.Err.Error()

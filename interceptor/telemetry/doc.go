@@ -35,6 +35,11 @@
 // effect, why, how long it took, what came from the cache and, in a trace, the
 // trace_id. Denials are all recorded; of grants, one in [Config.GrantSampling].
 //
+// Its occasion is what the decision was about: "call", "message", "recheck" and "end"
+// as in [interceptor.Occasion], and "handler" for a check or a filter that a handler
+// made itself. A filter that was answered is a grant, with the group "filter": it was
+// of so many objects, and so many are granted.
+//
 // A refusal's record also has the peer's address. That of a refused token has a
 // group "unverified", of what the token said of itself: issuer, sub, client_id, aud
 // and type, each cut to 128 bytes and escaped as in Go source. Anyone can write

@@ -151,6 +151,103 @@ func TestAuditRecords(t *testing.T) {
 	}
 }
 
+// A handler's filter that was answered is no refusal of the call; a check of its own
+// that is denied, and a filter without an answer, say why.
+func TestAuditOfHandlersFilters(t *testing.T) {
+	log := &lines{}
+	tel, err := telemetry.New(telemetry.Config{Audit: slog.New(slog.NewJSONHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := config(tel)
+	var objects []string
+	cfg.Register = func(s grpc.ServiceRegistrar) {
+		testpb.RegisterTestServiceServer(s, &filtering{filter: func(ctx context.Context) error {
+			_, err := authz.FilterFromContext(ctx, objects, "viewer")
+
+			return err
+		}})
+	}
+	srv := interceptortest.New(t, cfg)
+	alice := testpb.NewTestServiceClient(srv.As(interceptortest.User("alice")))
+	record := func(t *testing.T, code codes.Code, asked ...string) (handlers, call map[string]any) {
+		t.Helper()
+		objects = asked
+		before := len(log.records(t))
+		list, err := alice.PingList(timeout(t), &testpb.PingListRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for err == nil {
+			_, err = list.Recv()
+		}
+		if !errors.Is(err, io.EOF) && status.Code(err) != code || errors.Is(err, io.EOF) && code != codes.OK {
+			t.Fatal(err)
+		}
+		all := log.records(t)[before:]
+		for _, r := range all {
+			if r["occasion"] == "handler" {
+				handlers = r
+			} else {
+				call = r
+			}
+		}
+
+		return handlers, call
+	}
+	t.Run("some left", func(t *testing.T) {
+		r, _ := record(t, codes.OK, "document:1", "document:2")
+		if r["level"] != "INFO" || r["allowed"] != true || r["reason"] != nil || r["rule"] != "handler's filter by viewer" || r["duration"] == 0.0 {
+			t.Error(r)
+		}
+		if f, _ := r["filter"].(map[string]any); f["granted"] != 1.0 || f["of"] != 2.0 || len(r["checks"].([]any)) != 2 {
+			t.Error(r)
+		}
+	})
+	t.Run("none left", func(t *testing.T) {
+		r, _ := record(t, codes.OK, "document:2")
+		if f, _ := r["filter"].(map[string]any); r["level"] != "INFO" || f["granted"] != 0.0 || f["of"] != 1.0 {
+			t.Error(r)
+		}
+	})
+	t.Run("one is no object", func(t *testing.T) {
+		r, _ := record(t, codes.OK, "document:1", "a\nb")
+		odd := r["checks"].([]any)[1].(map[string]any)
+		if odd["object"] != nil || !strings.Contains(odd["error"].(string), `object 1, "a\nb", isn't type:id`) {
+			t.Error(odd)
+		}
+	})
+	t.Run("none has a type", func(t *testing.T) {
+		r, end := record(t, codes.InvalidArgument, "1", "2")
+		const cause = `none of the 2 objects is type:id, as in "document:1": the first is "1"`
+		if r["level"] != "WARN" || r["allowed"] != false || r["reason"] != "OBJECT_MISSING" || r["filter"] != nil || !strings.Contains(r["cause"].(string), cause) {
+			t.Error(r)
+		}
+		if end["occasion"] != "end" || !strings.Contains(end["cause"].(string), cause) {
+			t.Error(end)
+		}
+	})
+	t.Run("no answer", func(t *testing.T) {
+		srv.Engine().Fail(errors.New("down"))
+		defer srv.Engine().Fail(nil)
+		r, _ := record(t, codes.Unavailable, "document:1", "document:2")
+		if r["level"] != "WARN" || r["reason"] != "ENGINE_UNAVAILABLE" || r["filter"] != nil || !strings.Contains(r["cause"].(string), "down") {
+			t.Error(r)
+		}
+	})
+}
+
+// filtering is a service whose list is filtered by its handler.
+type filtering struct {
+	testpb.TestPingService
+
+	filter func(ctx context.Context) error
+}
+
+func (f *filtering) PingList(_ *testpb.PingListRequest, stream testpb.TestService_PingListServer) error {
+	return f.filter(stream.Context())
+}
+
 func TestGrantsAreSampledAndDenialsAreNot(t *testing.T) {
 	log := &lines{}
 	tel, err := telemetry.New(telemetry.Config{Audit: slog.New(slog.NewJSONHandler(log, nil)), GrantSampling: 1 << 30})

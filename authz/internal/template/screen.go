@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// maxValue bounds one value that is put into an object or subject, in bytes:
+// MaxValue bounds one value that is put into an object or subject, in bytes:
 // longer than any engine's ids, short enough to compare and hash at once.
-const maxValue = 1024
+const MaxValue = 1024
 
 // Status says what became of a value.
 type Status uint8
@@ -32,7 +32,7 @@ func screenID(value []byte) Status {
 	if len(value) == 0 {
 		return StatusMissing
 	}
-	if len(value) > maxValue || len(value) == 1 && value[0] == '*' {
+	if len(value) > MaxValue || len(value) == 1 && value[0] == '*' {
 		return StatusInvalid
 	}
 	for i := 0; i < len(value); {

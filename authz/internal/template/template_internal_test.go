@@ -147,7 +147,7 @@ func TestTemplates(t *testing.T) {
 func TestRow55Screening(t *testing.T) {
 	for _, value := range []string{
 		"*", ":", "#", "a:b", "a#b", "team:a#member", " ", "a b", " a", "a ", "\t", "a\n", "\r", "\x00", "a\x00b", "\x7f",
-		"\u00a0", "\u2028", "\u200b", "\u202e", "\u0085", "\ufeff", "\xff", "a\xc3", "\xed\xa0\x80", strings.Repeat("a", maxValue+1),
+		"\u00a0", "\u2028", "\u200b", "\u202e", "\u0085", "\ufeff", "\xff", "a\xc3", "\xed\xa0\x80", strings.Repeat("a", MaxValue+1),
 	} {
 		t.Run(fmt.Sprintf("row 55: %.20q", value), func(t *testing.T) {
 			if st := screenID([]byte(value)); st != StatusInvalid {
@@ -158,7 +158,7 @@ func TestRow55Screening(t *testing.T) {
 	if screenID(nil) != StatusMissing {
 		t.Error("row 55: an empty value isn't missing")
 	}
-	for _, value := range []string{"a", "-", "**", "a*", "alice@example.com", "auth0|123", "a/b", "a.b", "ü", "東", strings.Repeat("a", maxValue)} {
+	for _, value := range []string{"a", "-", "**", "a*", "alice@example.com", "auth0|123", "a/b", "a.b", "ü", "東", strings.Repeat("a", MaxValue)} {
 		if screenID([]byte(value)) != StatusOK {
 			t.Errorf("row 55: %q is refused", value)
 		}
@@ -190,7 +190,7 @@ func FuzzTemplate(f *testing.F) {
 					continue
 				}
 				object := parsed.Type() + ":" + string(value)
-				if objectType, id, ok := CutObject(object); len(value) <= maxValue && (!ok || objectType != parsed.Type() || id != string(value)) {
+				if objectType, id, ok := CutObject(object); len(value) <= MaxValue && (!ok || objectType != parsed.Type() || id != string(value)) {
 					t.Fatalf("%q renders %q, which reads back as %q, %q", text, object, objectType, id)
 				}
 			}

@@ -1,0 +1,295 @@
+package authz
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/usher-auth/usher/authz/internal/template"
+)
+
+// unusable says which template has no use for which value of the caller's token.
+// Its text is made when it is read.
+type unusable struct {
+	// where and text are the template's place and the template.
+	where, text string
+	// name is the placeholder at fault, as in "$sub".
+	name      string
+	principal Principal
+}
+
+// Error returns the template, the value and what is wrong with it.
+func (u *unusable) Error() string {
+	what, value, problem := u.read()
+	if problem == "" {
+		problem = what + " " + quoted(value) + " " + oddity(value)
+	}
+
+	return u.where + " " + quoted(u.text) + ": " + problem
+}
+
+// read returns the placeholder's value and what it is, or why there is none.
+func (u *unusable) read() (what, value, problem string) {
+	what = u.name
+	switch path, claim := strings.CutPrefix(u.name, "$claim."); {
+	case claim:
+		what = "claim " + quoted(path)
+		found, ok := u.principal.Claim(strings.Split(path, ".")...)
+		if !ok {
+			return what, "", "the token has no " + what
+		}
+		switch found := found.(type) {
+		case string:
+			value = found
+		case json.Number:
+			value = found.String()
+		default:
+			return what, "", what + " is neither text nor an integer"
+		}
+	case u.name == "$sub":
+		what, value = "sub", u.principal.Subject()
+	case u.name == "$client_id" && !u.principal.IsService():
+		return what, "", "the token is a user's, and {$client_id} is a service's alone"
+	case u.name == "$client_id":
+		what, value = "client id", u.principal.ClientID()
+	case u.name == "$issuer":
+		what, value = "issuer name", u.principal.IssuerName()
+	}
+	if value == "" {
+		problem = "the token has no " + what
+	}
+
+	return what, value, problem
+}
+
+// oddity says why a value can't stand in an id.
+func oddity(value string) string {
+	switch {
+	case len(value) > template.MaxValue:
+		return "is longer than " + strconv.Itoa(template.MaxValue) + " bytes"
+	case value == "*":
+		return "is a wildcard"
+	case !utf8.ValidString(value):
+		return "isn't valid UTF-8"
+	}
+	for _, r := range value {
+		switch {
+		case r == ':' || r == '#':
+			return "has '" + string(r) + "'"
+		case unicode.IsSpace(r):
+			return "has white space"
+		case !unicode.IsPrint(r):
+			return "has a character that isn't printable"
+		}
+	}
+
+	return "doesn't fit the template"
+}
+
+// unmapped refuses a principal whose kind has no subject.
+func (s *compiledSubjects) unmapped(principal Principal) *Error {
+	set := "Subjects"
+	if _, own := s.issuers[principal.IssuerName()]; own {
+		set = "IssuerSubjects[" + quoted(principal.IssuerName()) + "]"
+	}
+	kind, of := "User", "a user's token"
+	if principal.IsService() {
+		kind, of = "Service", "a service's token"
+	}
+
+	return refusal(ReasonSubjectUnmapped, "%s, and %s.%s is empty", of, set, kind)
+}
+
+// maxCauses bounds the parts of a rule that a denial's cause tells about.
+const maxCauses = 8
+
+// causes are several causes of one denial.
+type causes struct {
+	all  []error
+	more int
+}
+
+// Error returns the causes, one after the other.
+func (c *causes) Error() string {
+	texts := make([]string, len(c.all), len(c.all)+1)
+	for i, err := range c.all {
+		texts[i] = err.Error()
+	}
+	if c.more > 0 {
+		texts = append(texts, "and "+strconv.Itoa(c.more)+" more")
+	}
+
+	return strings.Join(texts, "; ")
+}
+
+// Unwrap returns the causes.
+func (c *causes) Unwrap() []error { return c.all }
+
+// why is what made the parts of the rule denied that didn't ask the engine; what
+// the engine said is in the decision's checks.
+func (e *evaluation) why() error {
+	var found causes
+	e.collect(e.method.root, &found)
+	switch len(found.all) {
+	case 0:
+		return errDenied
+	case 1:
+		return found.all[0]
+	default:
+		return &found
+	}
+}
+
+func (e *evaluation) collect(n *node, into *causes) {
+	if e.fold(n) != verdictDenied {
+		return
+	}
+	for _, child := range n.children {
+		e.collect(child, into)
+	}
+	if n.kind != nodeCheck && n.kind != nodeMatch && n.kind != nodeScope {
+		return
+	}
+	at := &e.leaves[n.leaf]
+	if at.from != at.to {
+		return
+	}
+	if len(into.all) == maxCauses {
+		into.more++
+
+		return
+	}
+	switch n.kind {
+	case nodeMatch:
+		into.all = append(into.all, e.mismatch(n.match))
+	case nodeScope:
+		into.all = append(into.all, lacking(n.scope))
+	case nodeCheck:
+		if err := e.unasked(n.check, at); err != nil {
+			into.all = append(into.all, err)
+		}
+	case nodeNever, nodeAll, nodeAny:
+	}
+}
+
+// denial is a cause as text.
+type denial string
+
+// Error returns the text.
+func (d denial) Error() string { return string(d) }
+
+// lacking is a scope that the token doesn't have.
+type lacking string
+
+// Error returns the scope.
+func (l lacking) Error() string { return "has_scope " + quoted(string(l)) + ": the token lacks it" }
+
+// unasked is why a check was denied that the engine wasn't asked; nil if its object
+// and its subject are good.
+func (e *evaluation) unasked(c *check, at *leaf) error {
+	switch at.reason {
+	case ReasonSubjectUnmapped:
+		return e.method.owner.subjects.unmapped(e.call.Principal).Err
+	case ReasonSubjectInvalid:
+		if at.bad == nil {
+			return denial("check " + quoted(c.object.String()) + ": a claim in its context can't be written as JSON")
+		}
+		where := "the check's object"
+		if at.of != c.object {
+			if where = "the check's subject"; c.subject == nil {
+				where = e.caller.where
+			}
+		}
+
+		return &unusable{where: where, text: at.of.String(), name: at.bad.Name(), principal: e.call.Principal}
+	case ReasonRelationDenied:
+		if at.bad != nil {
+			return denial("check " + quoted(c.object.String()) + ": " + at.bad.Path(-1) + " is absent, or doesn't fit")
+		}
+	default:
+	}
+
+	return nil
+}
+
+// mismatch is a match that isn't granted, with the values of both sides. Its text is
+// made when it is read.
+type mismatch struct {
+	left, right side
+}
+
+// Error returns the sides.
+func (m *mismatch) Error() string { return "match: " + m.left.text() + ", " + m.right.text() }
+
+// side is one side of a match as a call had it.
+type side struct {
+	template  *template.Template
+	principal Principal
+	// value is the start of what the template gave, of one element where it fans out.
+	value   string
+	element int
+	// st is why there is none, and bad the part at fault.
+	st  template.Status
+	bad *template.Part
+}
+
+func (s *side) text() string {
+	shown := quoted(s.template.String())
+	switch s.st {
+	case template.StatusOK:
+		switch {
+		case s.template.Fan() != nil:
+			return shown + " has " + quoted(s.value) + " at " + strconv.Itoa(s.element)
+		case s.value == s.template.String():
+			return shown
+		default:
+			return shown + " is " + quoted(s.value)
+		}
+	case template.StatusMissing:
+		return shown + " is absent"
+	case template.StatusForeign:
+		_, _, problem := (&unusable{name: s.bad.Name(), principal: s.principal}).read()
+		if problem == "" {
+			problem = "the token's value doesn't fit"
+		}
+
+		return shown + ": " + problem
+	case template.StatusInvalid:
+		fallthrough
+	default:
+		return shown + " can't be compared"
+	}
+}
+
+// mismatch returns the sides of a match that isn't granted: of the one that fans
+// out, the first element that differs.
+func (e *evaluation) mismatch(m *match) error {
+	mark := len(e.buf)
+	defer func() { e.buf = e.buf[:mark] }()
+	many, one := side{template: m.left, st: template.StatusMissing}, side{template: m.right}
+	if m.right.Fan() != nil {
+		many, one = side{template: m.right, st: template.StatusMissing}, side{template: m.left}
+	}
+	many.principal, one.principal = e.call.Principal, e.call.Principal
+	e.buf, one.st, one.bad = one.template.Append(e.buf, &e.in, 0)
+	split := len(e.buf)
+	one.value = bounded(e.buf[mark:split])
+	for i := range many.template.Count(&e.in) {
+		many.element = i
+		e.buf, many.st, many.bad = many.template.Append(e.buf[:split], &e.in, i)
+		if one.st != template.StatusOK || many.st != template.StatusOK || string(e.buf[mark:split]) != string(e.buf[split:]) {
+			break
+		}
+	}
+	many.value = bounded(e.buf[split:])
+	if many.template == m.left {
+		return &mismatch{many, one}
+	}
+
+	return &mismatch{one, many}
+}
+
+// bounded copies as much of a value as is shown, and a byte more if there is more.
+func bounded(value []byte) string { return string(value[:min(len(value), maxQuoted+1)]) }
