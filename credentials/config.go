@@ -64,7 +64,9 @@ type Config struct {
 	Params url.Values
 
 	// HTTPClient is used for its transport and timeout; redirects and cookies
-	// are always off. Optional: by default a client of its own.
+	// are always off. Its idle connections are closed when the server has ended
+	// one under a request, which is then made once more. Optional: by default a
+	// client of its own.
 	HTTPClient *http.Client
 	// FetchTimeout bounds one attempt at getting a token, discovery included.
 	// Optional, 10 s by default; a shorter timeout of HTTPClient counts instead.

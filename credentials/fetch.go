@@ -40,7 +40,8 @@ func (t target) params(extra url.Values) url.Values {
 	return form
 }
 
-// fetch makes one token request.
+// fetch makes one token request; one that is lost with an old connection is
+// repeated.
 func (g *group) fetch(ctx context.Context, s *source) (*grant, *failure) {
 	endpoint, failed := g.locator.locate(ctx)
 	if failed != nil {
@@ -62,13 +63,43 @@ func (g *group) exchange(ctx context.Context, s *source, endpoint clientauth.End
 		}
 		clientID = id
 	}
+	reader := &tokenReader{base: g.client.Transport, defaultLifetime: g.defaultLifetime, wall: g.wall}
+	client := *g.client
+	client.Transport = reader
+	var ours error // no request could be made
+	err := clientauth.Send(ctx, g.client, func(ctx context.Context) error {
+		var config *clientcredentials.Config
+		if config, ours = g.request(ctx, s, clientID, endpoint); ours != nil {
+			return ours
+		}
+		_, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, &client))
+		return err
+	})
+	if ours != nil {
+		return nil, failureOfAuth(ours)
+	}
+	// The reader has judged the answer already: what comes back here is either
+	// its verdict or a fault of the transport.
+	if err != nil {
+		failed := failureOf(err)
+		return nil, failed.during(http.MethodPost, endpoint.URL, s.target.hint(failed.err.Code))
+	}
+	if reader.granted == nil {
+		failed := &failure{wide: true, err: &Error{Kind: KindMalformed, text: "the token endpoint's answer could not be read"}}
+		return nil, failed.during(http.MethodPost, endpoint.URL, "")
+	}
+	return reader.granted, nil
+}
+
+// request makes one token request, with client authentication of its own.
+func (g *group) request(ctx context.Context, s *source, clientID string, endpoint clientauth.Endpoint) (*clientcredentials.Config, error) {
 	proof, err := clientauth.Prove(ctx, g.auth, clientID, endpoint)
 	if err != nil {
-		return nil, failureOfAuth(err)
+		return nil, err
 	}
 	form := maps.Clone(s.params)
 	maps.Copy(form, proof.Params)
-	config := clientcredentials.Config{
+	config := &clientcredentials.Config{
 		ClientID:       proof.ClientID,
 		ClientSecret:   proof.Secret,
 		TokenURL:       endpoint.URL,
@@ -79,20 +110,7 @@ func (g *group) exchange(ctx context.Context, s *source, endpoint clientauth.End
 	if proof.Basic {
 		config.AuthStyle = oauth2.AuthStyleInHeader
 	}
-	reader := &tokenReader{base: g.client.Transport, defaultLifetime: g.defaultLifetime, wall: g.wall}
-	client := *g.client
-	client.Transport = reader
-	// The reader has judged the answer already: what comes back here is either
-	// its verdict or a fault of the transport.
-	if _, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, &client)); err != nil {
-		failed := failureOf(err)
-		return nil, failed.during(http.MethodPost, endpoint.URL, s.target.hint(failed.err.Code))
-	}
-	if reader.granted == nil {
-		failed := &failure{wide: true, err: &Error{Kind: KindMalformed, text: "the token endpoint's answer could not be read"}}
-		return nil, failed.during(http.MethodPost, endpoint.URL, "")
-	}
-	return reader.granted, nil
+	return config, nil
 }
 
 // failureOfAuth is for client authentication that couldn't be made: nothing was

@@ -16,26 +16,27 @@ import (
 // maxAnswer bounds an introspection answer, in bytes.
 const maxAnswer = 64 << 10
 
-// post sends one introspection request (RFC 7662 §2.1) and returns the body of
-// the answer. Redirects are not followed: they would post the token again, to
-// whatever server the answer names.
+// post asks about a token (RFC 7662 §2.1) and returns the body of the answer.
+// Redirects are not followed: they would post the token again, to whatever
+// server the answer names. A request that a connection's end has swallowed is
+// made once more, which whoever counts requests doesn't see.
 func (in *Introspection) post(ctx context.Context, token string) (string, error) {
-	what := in.asked
-	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
-	header := http.Header{}
-	if err := clientauth.Apply(ctx, in.auth, in.clientID, in.endpoint, form, header); err != nil {
-		return "", &authError{err}
+	var res *http.Response
+	var ours error // no request could be made
+	err := clientauth.Send(ctx, in.client, func(ctx context.Context) error {
+		var req *http.Request
+		if req, ours = in.request(ctx, token); ours != nil {
+			return ours
+		}
+		var err error
+		res, err = in.client.Do(req) //nolint:bodyclose // closed below
+		return err
+	})
+	if ours != nil {
+		return "", ours
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, in.endpoint.URL, strings.NewReader(form.Encode()))
 	if err != nil {
-		return "", &fetchError{what: what + ": the URL can't be used", config: true}
-	}
-	header.Set("Content-Type", "application/x-www-form-urlencoded")
-	header.Set("Accept", "application/json")
-	req.Header = header
-	res, err := in.client.Do(req)
-	if err != nil {
-		return "", transportError(what, err)
+		return "", transportError(in.asked, err)
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
@@ -46,9 +47,27 @@ func (in *Introspection) post(ctx context.Context, token string) (string, error)
 		return "", in.noVerdict("longer than 64 KiB")
 	}
 	if err != nil {
-		return "", bodyError(what, err)
+		return "", bodyError(in.asked, err)
 	}
 	return strings.TrimPrefix(body, "\ufeff"), nil // a byte order mark may be ignored (RFC 8259 §8.1)
+}
+
+// request makes one introspection request, with client authentication of its
+// own.
+func (in *Introspection) request(ctx context.Context, token string) (*http.Request, error) {
+	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
+	header := http.Header{}
+	if err := clientauth.Apply(ctx, in.auth, in.clientID, in.endpoint, form, header); err != nil {
+		return nil, &authError{err}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, in.endpoint.URL, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, &fetchError{what: in.asked + ": the URL can't be used", config: true}
+	}
+	header.Set("Content-Type", "application/x-www-form-urlencoded")
+	header.Set("Accept", "application/json")
+	req.Header = header
+	return req, nil
 }
 
 // authError is a failure to make our own credentials: a secret that can't be

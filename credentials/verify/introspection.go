@@ -23,6 +23,7 @@ import (
 // keeps its own binding (cnf) even if the answer leaves it out: one whose payload
 // can't be read is refused. That of an encrypted token can't be looked at.
 //
+// A request that is lost with a connection that had been idle is made once more.
 // An answer other than a verdict is a [DependencyFault] of the call that asked,
 // but for a 400 whose OAuth error code is about the token (unsupported_token_type,
 // invalid_token): that is a [CredentialFault]. It stops other calls only if it is

@@ -78,7 +78,8 @@ type IntrospectionConfig struct {
 	InsecureAnyAudience bool
 
 	// HTTPClient has the transport for requests. Redirects are never followed.
-	// Close leaves its connections alone.
+	// Close leaves its connections alone. Its idle ones are closed when the
+	// endpoint has ended one under a request, which is then made once more.
 	// Optional. Default: a client of its own, that keeps as many connections as
 	// there may be requests at once.
 	HTTPClient *http.Client

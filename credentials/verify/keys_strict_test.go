@@ -105,7 +105,7 @@ func TestEd25519ByItsOwnName(t *testing.T) {
 		jwk    object
 		header object
 		algs   []Algorithm
-		want   error
+		want   *Error
 	}{
 		"in the header":               {ed.jwk(), object{"alg": "Ed25519"}, nil, nil},
 		"in the key":                  {ed.jwk().with(object{"alg": "Ed25519"}), nil, nil, nil},
@@ -124,7 +124,7 @@ func TestEd25519ByItsOwnName(t *testing.T) {
 			cfg.Algorithms = c.algs
 			token := ed.tokenOf(jsonOf(ed.header().with(c.header)), jsonOf(goodClaims()))
 			_, err := newJWT(t, cfg).Verify(testContext(t), token, Requirements{})
-			if c.want == nil && err != nil || c.want != nil && error(asCause(err)) != c.want {
+			if c.want == nil && err != nil || c.want != nil && asCause(err) != c.want {
 				t.Fatalf("got %v (%v), want %v", err, asCause(err), c.want)
 			}
 		})

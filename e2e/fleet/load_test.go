@@ -28,10 +28,10 @@ const (
 
 // call is one call and what came of it.
 type call struct {
-	caller string
-	start  time.Time
-	got    string
-	err    error
+	caller     string
+	start, end time.Time
+	got        string
+	err        error
 }
 
 // load is what callers do beside each other: each makes one call after the
@@ -69,7 +69,7 @@ func (l *load) caller(name string, docs docsv1.DocumentServiceClient) <-chan str
 			if l.ctx.Err() != nil {
 				return
 			}
-			l.record(call{caller: name, start: start, got: reason(err), err: err})
+			l.record(call{caller: name, start: start, end: time.Now(), got: reason(err), err: err})
 			select {
 			case <-l.ctx.Done():
 				return

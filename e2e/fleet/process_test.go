@@ -73,6 +73,10 @@ var nodeModules packages
 // install makes a folder with the scripts and their packages.
 func (p *packages) install(w *world, npm string) string {
 	w.t.Helper()
+	w.end.Stop() // the packages are every test's
+	defer w.end.Reset(testTimeout)
+	ctx, cancel := context.WithTimeout(w.ctx, installTimeout)
+	defer cancel()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.folder != "" {
@@ -85,7 +89,7 @@ func (p *packages) install(w *world, npm string) string {
 			w.t.Fatal(err)
 		}
 	}
-	install := exec.CommandContext(w.ctx, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	install := exec.CommandContext(ctx, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 	install.Dir = p.folder
 	if out, err := install.CombinedOutput(); err != nil {
 		w.t.Fatalf("npm ci: %v\n%s", err, out)

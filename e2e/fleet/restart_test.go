@@ -152,14 +152,18 @@ func (r restart) run(t *testing.T) {
 	pause(w.ctx, r.outage)
 	answers := issuer.start(r.kids[1])
 	w.callers(l, late, issuer.credentials(late), targets)
-	pause(w.ctx, time.Until(answers.Add(recoveryGoal+watched)))
+	goal := func() time.Duration { return recoveryGoal + roundTrips*l.slowest(killed) }
+	for pause(w.ctx, time.Until(answers.Add(goal()+watched))) && time.Since(answers) < goal()+watched {
+		continue // it took longer meanwhile
+	}
+	at := moments{begun, killed, answers, goal()}
 	calls := l.end()
 	defer func() {
 		if t.Failed() {
 			t.Logf("not verified before the outage: %q\nat last: %q", calm, w.lastCauses())
 		}
 	}()
-	judge(t, r, calls, moments{begun, killed, answers, recoveryGoal + roundTrips*l.slowest(killed)})
+	judge(t, r, calls, at)
 }
 
 // moments are when the calls were begun to be watched, when the issuer was
@@ -177,11 +181,11 @@ func judge(t *testing.T, r restart, calls []call, at moments) {
 	var last call
 	for _, c := range calls {
 		switch {
-		case c.start.Before(at.killed):
+		case c.end.Before(at.killed):
 			if c.got != granted && c.start.After(at.begun) {
 				t.Errorf("before the outage: %s: %v", c.caller, c.err)
 			}
-		case c.start.Before(at.answers):
+		case c.start.Before(at.answers): // or under way when the issuer was killed
 			away = append(away, c)
 			if !unavailable(c.got) {
 				t.Errorf("%s into the outage: %s: %s (%v)", c.start.Sub(at.killed), c.caller, c.got, c.err)

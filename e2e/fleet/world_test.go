@@ -26,14 +26,17 @@ import (
 )
 
 const (
-	audience    = "https://docs.internal"
-	testTimeout = 3 * time.Minute
+	audience = "https://docs.internal"
+	// testTimeout is for one world, installTimeout for the packages that come
+	// before.
+	testTimeout, installTimeout = 3 * time.Minute, 5 * time.Minute
 )
 
 // world is one test's servers and clients.
 type world struct {
 	t    *testing.T
 	ctx  context.Context
+	end  *time.Timer // of ctx
 	ca   *pki.Authority
 	cert tls.Certificate
 	http *http.Client
@@ -44,9 +47,15 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
-	t.Cleanup(cancel)
-	w := &world{t: t, ctx: ctx, ca: must(pki.New())(t)}
+	ctx, cancel := context.WithCancel(t.Context())
+	end := time.AfterFunc(testTimeout, cancel)
+	t.Cleanup(func() {
+		if !end.Stop() {
+			t.Errorf("the test took longer than %s", testTimeout)
+		}
+		cancel()
+	})
+	w := &world{t: t, ctx: ctx, end: end, ca: must(pki.New())(t)}
 	w.cert = must(w.ca.Server())(t)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: w.ca.Pool(), MinVersion: tls.VersionTLS12}}
 	t.Cleanup(transport.CloseIdleConnections)

@@ -1,0 +1,84 @@
+package credentials_test
+
+import (
+	"crypto"
+	"crypto/ed25519"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/credentialstest"
+	"github.com/usher-auth/usher/credentials/internal/lossy"
+)
+
+// authentications are a secret and an assertion, which servers accept once.
+func authentications() (auths map[string]credentials.Auth, key crypto.PublicKey) {
+	private := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	return map[string]credentials.Auth{
+		"Basic":           credentials.SecretBasic(credentials.Constant(clientSecret)),
+		"private_key_jwt": credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.Signer(private)}),
+	}, private.Public()
+}
+
+// A server may end a connection for being idle just as a request arrives on it.
+// The call that waits for the token doesn't notice.
+func TestRow43ConnectionLostWhileIdle(t *testing.T) {
+	auths, key := authentications()
+	for name, auth := range auths {
+		for when, moment := range map[string]lossy.Moment{"at its first bytes": lossy.FirstBytes, "before its answer": lossy.Answer} {
+			t.Run("row 43: "+name+", a connection lost with the second request, "+when, func(t *testing.T) {
+				i := credentialstest.NewIssuer(t, credentialstest.InMemory())
+				i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret, Keys: []crypto.PublicKey{key}})
+				srv := lossy.NewServer(moment, i)
+				t.Cleanup(srv.Close)
+				var failed []error
+				creds := newCreds(t, i, func(c *credentials.Config) {
+					c.TokenURL, c.Issuer, c.Auth, c.HTTPClient = srv.URL+string(token), i.URL(), auth, nil
+					c.Observer.FetchFailed = func(e credentials.FetchFailed) { failed = append(failed, e.Err) }
+				})
+				value(t, creds)
+				value(t, creds.For(credentials.Audience("https://mail.internal")))
+				_ = creds.Close()
+				if failed != nil {
+					t.Errorf("failed fetches: %v", failed)
+				}
+				want := 2 // and those of which nobody read more than the first bytes
+				if moment == lossy.Answer {
+					want = 3
+				}
+				got := i.Received(token)
+				if len(got) != want {
+					t.Errorf("%d requests, want %d", len(got), want)
+				}
+				assertions := map[string]bool{}
+				for _, r := range got {
+					assertions[r.Form.Get("client_assertion")] = true
+				}
+				if name == "private_key_jwt" && len(assertions) != want {
+					t.Errorf("%d assertions in %d requests", len(assertions), want)
+				}
+			})
+		}
+	}
+}
+
+// Exactly one more attempt, and as one failure: two, and then the backoff.
+func TestRow43ConnectionsLostAgain(t *testing.T) {
+	i := credentialstest.NewIssuer(t)
+	i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret})
+	var failed int
+	creds := newCreds(t, i, func(c *credentials.Config) {
+		c.HTTPClient = nil
+		c.Observer.FetchFailed = func(credentials.FetchFailed) { failed++ }
+	})
+	value(t, creds)
+	i.Script(token, credentialstest.Reset(), credentialstest.Reset())
+	err := creds.For(credentials.Audience("https://mail.internal")).Ready(within(t, time.Minute))
+	wantError(t, err, credentials.KindUnavailable, codes.Unavailable)
+	_ = creds.Close()
+	if n := i.Requests(token); n != 3 || failed != 1 {
+		t.Errorf("row 43: %d requests, %d failures; want 3 and 1", n, failed)
+	}
+}

@@ -1,0 +1,82 @@
+package verify
+
+import (
+	"crypto"
+	"crypto/ed25519"
+	"testing"
+
+	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/credentialstest"
+	"github.com/usher-auth/usher/credentials/internal/lossy"
+)
+
+// A server may end a connection for being idle just as a request arrives on it.
+// The caller whose token the request is about doesn't notice.
+func TestRow38ConnectionLostWhileIdle(t *testing.T) {
+	private := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	for name, auth := range map[string]credentials.Auth{
+		"Basic":           credentials.SecretBasic(credentials.Constant(testSecret)),
+		"private_key_jwt": credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.Signer(private)}),
+	} {
+		for when, moment := range map[string]lossy.Moment{"at its first bytes": lossy.FirstBytes, "before its answer": lossy.Answer} {
+			t.Run("row 38: "+name+", a connection lost with the second request, "+when, func(t *testing.T) {
+				issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
+				srv := lossy.NewServer(moment, issuer)
+				t.Cleanup(srv.Close)
+				var events []Introspected
+				in := introspectionOf(t, issuer, func(c *IntrospectionConfig) {
+					c.URL, c.Auth, c.HTTPClient = srv.URL+string(introspectAt), auth, nil
+					c.Observer.Introspected = func(e Introspected) { events = append(events, e) }
+				})
+				issuer.AddClient(credentialstest.Client{ID: testClient, Secret: testSecret, Keys: []crypto.PublicKey{private.Public()}})
+				accept(t, in, issuer.MintOpaque(nil), "a new connection")
+				accept(t, in, issuer.MintOpaque(nil), "a lost connection")
+				in.Close()
+				if len(events) != 2 || events[0].Err != nil || events[1].Err != nil {
+					t.Errorf("events %v", events)
+				}
+				if bad := unwellNow(in.health); bad != 0 {
+					t.Errorf("%d failures count against the endpoint", bad)
+				}
+				want := 2 // and those of which nobody read more than the first bytes
+				if moment == lossy.Answer {
+					want = 3
+				}
+				got := issuer.Received(introspectAt)
+				if len(got) != want {
+					t.Errorf("%d requests, want %d", len(got), want)
+				}
+				assertions := map[string]bool{}
+				for _, r := range got {
+					assertions[r.Form.Get("client_assertion")] = true
+				}
+				if name == "private_key_jwt" && len(assertions) != want {
+					t.Errorf("%d assertions in %d requests", len(assertions), want)
+				}
+			})
+		}
+	}
+}
+
+// unwellNow is how many failures count against the endpoint.
+func unwellNow(h *health) (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, s := range h.recent {
+		n += s.unwell
+	}
+	return n
+}
+
+// Exactly one more attempt, and the breaker counts both as one request.
+func TestRow38ConnectionsLostAgain(t *testing.T) {
+	issuer := credentialstest.NewIssuer(t)
+	in := introspectionOf(t, issuer, func(c *IntrospectionConfig) { c.HTTPClient = nil })
+	accept(t, in, issuer.MintOpaque(nil), "a new connection")
+	issuer.Script(introspectAt, credentialstest.Reset(), credentialstest.Reset())
+	refuse(t, in, issuer.MintOpaque(nil), "row 38: two lost connections", ReasonVerifierUnavailable)
+	if n, bad := issuer.Requests(introspectAt), unwellNow(in.health); n != 3 || bad != 1 {
+		t.Errorf("row 38: %d requests, of which %d count as failed; want 3 and 1", n, bad)
+	}
+	accept(t, in, issuer.MintOpaque(nil), "a good connection")
+}
