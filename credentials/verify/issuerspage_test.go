@@ -53,7 +53,7 @@ func TestIssuersPage(t *testing.T) {
 		tested[issuer.profile.Name] = true
 	}
 	for _, p := range []Profile{
-		LumoAuth(), Keycloak(), KeycloakBefore24(), Auth0(), Auth0RFC9068(), Okta(), Entra(), Cognito(), GoogleServiceAccount(),
+		LumoAuth(), Keycloak(), KeycloakBefore25(), Auth0(), Auth0RFC9068(), Okta(), Entra(), Cognito(), GoogleServiceAccount(),
 		KubernetesServiceAccount(), SPIFFE(), ZITADEL(), Hydra(), SpringAuthorizationServer(), Duende(), PingFederate(), ADFS(), Authentik(),
 		NodeOIDCProvider(),
 	} {

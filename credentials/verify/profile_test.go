@@ -234,7 +234,7 @@ func TestHybridNeedsOneProfile(t *testing.T) {
 		ok      bool
 	}{
 		"none": {Profile{}, Profile{}, true}, "one": {Keycloak(), Profile{}, false}, "the other": {Profile{}, Okta(), false},
-		"the same": {Keycloak(), Keycloak(), true}, "two": {Keycloak(), KeycloakBefore24(), false},
+		"the same": {Keycloak(), Keycloak(), true}, "two": {Keycloak(), KeycloakBefore25(), false},
 		"both decide": {Profile{Kind: kind}, Profile{Kind: kind}, true}, "one decides": {Profile{Kind: kind}, Profile{}, false},
 	} {
 		cfg := newKeyServer().config()

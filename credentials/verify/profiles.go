@@ -32,7 +32,7 @@ func LumoAuth() Profile { return Profile{Name: "LumoAuth"} }
 
 // Keycloak is the profile of Keycloak 25 and later (Server Administration Guide,
 // Service accounts; Upgrading Guide, 25.0.0: sub comes from a mapper, and nonce
-// is in ID tokens alone). For version 24 see [KeycloakBefore24].
+// is in ID tokens alone). For versions before it see [KeycloakBefore25].
 //
 // The claim typ is "Bearer" in access tokens, "ID", "Refresh", "Offline" and
 // "Logout" in the others. A service's token is the one of the client's service
@@ -71,13 +71,12 @@ func Keycloak() Profile {
 	}
 }
 
-// KeycloakBefore24 is the profile of Keycloak before version 25, 24 included in
-// spite of the name, which writes nonce into access tokens too (Upgrading Guide,
-// 25.0.0); and of a later one with the mapper "Nonce backwards compatible".
-// Otherwise it is [Keycloak].
-func KeycloakBefore24() Profile {
+// KeycloakBefore25 is the profile of Keycloak before version 25, which writes nonce
+// into access tokens too (Upgrading Guide, 25.0.0); and of a later one with the
+// mapper "Nonce backwards compatible". Otherwise it is [Keycloak].
+func KeycloakBefore25() Profile {
 	p := Keycloak()
-	p.Name, p.Tolerated = "Keycloak before 24", []string{"nonce"}
+	p.Name, p.Tolerated = "Keycloak before 25", []string{"nonce"}
 	return p
 }
 

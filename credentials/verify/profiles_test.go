@@ -78,7 +78,7 @@ var profileTable = []struct {
 		{"logout token", "JWT", object{"sub": "f2b1", "typ": "Logout", "sid": "s", "events": object{}}, 0, "", nil, errClaimsUse},
 		{"no typ claim", "JWT", object{"sub": "f2b1", "azp": "web", "scope": "openid"}, 0, "", nil, errClaimsUse},
 	}},
-	{"Keycloak before 24", KeycloakBefore24(), "https://sso.example.com/auth/realms/demo", "docs", []profileCase{
+	{"Keycloak before 25", KeycloakBefore25(), "https://sso.example.com/auth/realms/demo", "docs", []profileCase{
 		{"access token of a user", "JWT", object{"sub": "f2b1", "typ": "Bearer", "azp": "web", "nonce": "n", "session_state": "s", "scope": "openid", "preferred_username": "alice"}, KindUser, "web", []string{"openid"}, nil},
 		{"access token of a service", "JWT", object{"sub": "9c7d", "typ": "Bearer", "azp": "jobs", "clientId": "jobs", "clientAddress": "10.0.0.1", "preferred_username": "service-account-jobs"}, KindService, "jobs", nil, nil},
 		{"ID token", "JWT", object{"sub": "f2b1", "typ": "ID", "azp": "web", "nonce": "n"}, 0, "", nil, errClaimsUse},
