@@ -192,6 +192,10 @@ func (m *Method) compileStream(whole *merged, own *authzv1.Rule, md protoreflect
 		at.fail(whole.at("stream.message_check"), -1, "the rule reads no object from the message, so there is nothing to hold later ones to",
 			"name the object by a field, or leave message_check out")
 	}
+	if name, found := cs.zeroInContext(); m.first && found {
+		at.fail(whole.at("stream.message_check"), -1, "the context value "+strconv.Quote(name)+" is of a field whose zero can't be told from unset, so a later message could change it",
+			"make the field optional, or leave message_check out")
+	}
 	m.recheck = at.duration(whole.rule.GetStream().GetRecheckInterval(), whole.at("stream.recheck_interval"))
 	if m.recheck > 0 && m.policy == policyHandler {
 		at.fail(whole.at("stream.recheck_interval"), -1, "nothing would repeat the handler's checks", "let the handler ask again itself, and leave recheck_interval out")
@@ -201,10 +205,10 @@ func (m *Method) compileStream(whole *merged, own *authzv1.Rule, md protoreflect
 	}
 }
 
-// duration is zero for an unset duration; one that is set must be positive.
 // minRecheck keeps a rule from asking the engine without a pause.
 const minRecheck = time.Second
 
+// duration is zero for an unset duration; one that is set must be positive.
 func (s *site) duration(d *durationpb.Duration, path string) time.Duration {
 	if d == nil {
 		return 0

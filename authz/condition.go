@@ -173,6 +173,20 @@ func (c *conditions) context(values []*authzv1.ContextValue, path string) []cont
 	return compiled
 }
 
+// zeroInContext returns the name of a context value whose zero a later message of a
+// stream could bring unseen.
+func (c *conditions) zeroInContext() (name string, found bool) {
+	for _, check := range c.checks {
+		for _, value := range check.context {
+			if value.value != nil && value.value.ZeroIsUnset() {
+				return value.name, true
+			}
+		}
+	}
+
+	return "", false
+}
+
 func (c *conditions) match(rule *authzv1.Match, path string) *node {
 	compiled := &match{
 		left:  c.parse(rule.GetLeft(), path+".left", template.RoleMatch),

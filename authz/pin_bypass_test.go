@@ -157,9 +157,6 @@ func TestRow66LaterMessageOfAnotherType(t *testing.T) {
 // A rule's context may hold a value of any type, and the stream is pinned to it.
 func TestRow66PinnedContextOfEveryType(t *testing.T) {
 	for field, c := range map[string]struct{ first, other *docsv1.Kinds }{
-		"flag":           {&docsv1.Kinds{Text: "1", Flag: true}, nil},
-		"ratio":          {&docsv1.Kinds{Text: "1", Ratio: 0.5}, &docsv1.Kinds{Ratio: 0.25}},
-		"small":          {&docsv1.Kinds{Text: "1", Small: 7}, &docsv1.Kinds{Small: 8}},
 		"color":          {&docsv1.Kinds{Text: "1", Color: docsv1.Color_COLOR_RED}, &docsv1.Kinds{Color: docsv1.Color_COLOR_BLUE}},
 		"optional_large": {&docsv1.Kinds{Text: "1", OptionalLarge: proto.Int64(1)}, &docsv1.Kinds{OptionalLarge: proto.Int64(0)}},
 	} {

@@ -24,6 +24,7 @@ func TestStreamRulesThatMeanNothingAreFaults(t *testing.T) {
 	revised.Consistency = fromField()
 	const (
 		nothing = "rule.stream.message_check: the rule reads no object from the message"
+		zero    = "rule.stream.message_check: the context value \"value\" is of a field whose zero can't be told from unset"
 		handler = "stream.recheck_interval: nothing would repeat the handler's checks"
 	)
 	for name, c := range map[string]struct {
@@ -39,6 +40,15 @@ func TestStreamRulesThatMeanNothingAreFaults(t *testing.T) {
 		"first message of a revision alone":      {nil, streamed(revised, first), nothing, false},
 		"first message of a field":               {nil, streamed(check("document:{text}", "viewer"), first), "", true},
 		"first message of a matched field":       {nil, streamed(match("{text}", "{$sub}"), first), "", true},
+		"first message of a flag in context":     {nil, streamed(within(check("document:{text}", "viewer"), "{flag}"), first), zero, false},
+		"first message of a number in context":   {nil, streamed(within(check("document:{text}", "viewer"), "{small}"), first), zero, false},
+		"first message of a fraction in context": {nil, streamed(within(check("document:{text}", "viewer"), "{ratio}"), first), zero, false},
+		"inherited with a flag in context":       {first, within(check("document:{text}", "viewer"), "{flag}"), "service_rule.default" + strings.TrimPrefix(zero, "rule"), false},
+		"first message of an optional number":    {nil, streamed(within(check("document:{text}", "viewer"), "{optional_large}"), first), "", true},
+		"first message of a wrapped number":      {nil, streamed(within(check("document:{text}", "viewer"), "{wrapped_large}"), first), "", true},
+		"first message of a text in context":     {nil, streamed(within(check("document:{text}", "viewer"), "{optional_text}"), first), "", true},
+		"first message of a number in text":      {nil, streamed(within(check("document:{text}", "viewer"), "n-{small}"), first), "", true},
+		"each message of a flag in context":      {nil, within(check("document:{text}", "viewer"), "{flag}"), "", false},
 		"inherited by a rule that reads none":    {first, authenticated(), "", false},
 		"inherited by a rule that reads a field": {first, check("document:{text}", "viewer"), "", true},
 		"recheck under handler":                  {nil, streamed(handlerRule(), recheck), "rule." + handler, false},
