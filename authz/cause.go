@@ -107,15 +107,27 @@ const maxCauses = 8
 
 // causes are several causes of one denial.
 type causes struct {
-	all  []error
-	more int
+	first error
+	rest  []error
+	more  int
+}
+
+func (c *causes) add(err error) {
+	switch {
+	case c.first == nil:
+		c.first = err
+	case len(c.rest) == maxCauses-1:
+		c.more++
+	default:
+		c.rest = append(c.rest, err)
+	}
 }
 
 // Error returns the causes, one after the other.
 func (c *causes) Error() string {
-	texts := make([]string, len(c.all), len(c.all)+1)
-	for i, err := range c.all {
-		texts[i] = err.Error()
+	texts := []string{c.first.Error()}
+	for _, err := range c.rest {
+		texts = append(texts, err.Error())
 	}
 	if c.more > 0 {
 		texts = append(texts, "and "+strconv.Itoa(c.more)+" more")
@@ -124,21 +136,20 @@ func (c *causes) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-// Unwrap returns the causes.
-func (c *causes) Unwrap() []error { return c.all }
-
 // why is what made the parts of the rule denied that didn't ask the engine; what
 // the engine said is in the decision's checks.
 func (e *evaluation) why() error {
 	var found causes
 	e.collect(e.method.root, &found)
-	switch len(found.all) {
-	case 0:
+	switch {
+	case found.first == nil:
 		return errDenied
-	case 1:
-		return found.all[0]
+	case found.rest == nil:
+		return found.first
 	default:
-		return &found
+		several := found // on the heap only where there are several
+
+		return &several
 	}
 }
 
@@ -156,19 +167,14 @@ func (e *evaluation) collect(n *node, into *causes) {
 	if at.from != at.to {
 		return
 	}
-	if len(into.all) == maxCauses {
-		into.more++
-
-		return
-	}
 	switch n.kind {
 	case nodeMatch:
-		into.all = append(into.all, e.mismatch(n.match))
+		into.add(e.mismatch(n.match))
 	case nodeScope:
-		into.all = append(into.all, lacking(n.scope))
+		into.add(lacking(n.scope))
 	case nodeCheck:
 		if err := e.unasked(n.check, at); err != nil {
-			into.all = append(into.all, err)
+			into.add(err)
 		}
 	case nodeNever, nodeAll, nodeAny:
 	}
@@ -275,7 +281,6 @@ func (e *evaluation) mismatch(m *match) error {
 	many.principal, one.principal = e.call.Principal, e.call.Principal
 	e.buf, one.st, one.bad = one.template.Append(e.buf, &e.in, 0)
 	split := len(e.buf)
-	one.value = bounded(e.buf[mark:split])
 	for i := range many.template.Count(&e.in) {
 		many.element = i
 		e.buf, many.st, many.bad = many.template.Append(e.buf[:split], &e.in, i)
@@ -283,13 +288,13 @@ func (e *evaluation) mismatch(m *match) error {
 			break
 		}
 	}
-	many.value = bounded(e.buf[split:])
+	// One copy for both: as much as is shown, and a byte more if there is more.
+	cut := mark + min(split-mark, maxQuoted+1)
+	values := string(append(e.buf[:cut], e.buf[split:min(len(e.buf), split+maxQuoted+1)]...)[mark:])
+	one.value, many.value = values[:cut-mark], values[cut-mark:]
 	if many.template == m.left {
 		return &mismatch{many, one}
 	}
 
 	return &mismatch{one, many}
 }
-
-// bounded copies as much of a value as is shown, and a byte more if there is more.
-func bounded(value []byte) string { return string(value[:min(len(value), maxQuoted+1)]) }
