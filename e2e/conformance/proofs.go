@@ -19,7 +19,7 @@ var proofs = []proof{
 	{"authz.TestRow21aUnknownIssuersNeedTheIssuerInSubjects", "21a"},
 	{"authz.TestSubjectsThatCantBe", "21a"},
 	{"authz.TestSubjects", "21a 55"},
-	{"authz.TestTemplates", "21a 55 56 57"},
+	{"authz/internal/template.TestTemplates", "21a 55 56 57"},
 	{"authz.TestFilterDeniesAnOddIDAlone", "55"},
 	{"authz.TestBreaker", "61"},
 	{"authz.TestBreakerPropertyAnOutageIsNoticed", "61"},

@@ -263,7 +263,7 @@ func TestEveryMetricIsExplained(t *testing.T) {
 
 func TestErrorsThatPagesQuoteAreReal(t *testing.T) {
 	golden := read(t, root+"/authz/testdata/broken.golden")
-	for _, file := range []string{"authorizer", "issuers", "subjects_collide"} {
+	for _, file := range []string{"authorizer", "compile", "issuers", "subjects_collide"} {
 		golden += read(t, root+"/authz/"+file+".go")
 	}
 	for _, quoted := range firstColumn(section(t, read(t, root+"/authz/README.md"), "When it doesn't start")) {
