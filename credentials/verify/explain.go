@@ -214,7 +214,7 @@ func (d *detail) keyText() string {
 	}
 	text += "; the keys at " + place(d.keys.from)
 	var kids []string
-	for _, key := range d.keys.all {
+	for _, key := range d.keys.published {
 		if key.kid != "" {
 			kids = append(kids, key.kid)
 		}

@@ -60,6 +60,7 @@ func (k *keySet) finish(call *fetchCall, event KeysFetched, next time.Duration, 
 		if call.budgeted {
 			k.unknownAt = time.Time{} // it brought nothing
 		}
+		k.dropLeavingLocked()
 	}
 	if !k.closed {
 		if k.timer != nil {
@@ -168,47 +169,66 @@ func (k *keySet) address(ctx context.Context, event *KeysFetched) (string, error
 
 // replace puts newly loaded keys in place. A key that was there before stays
 // the same value, so that tokens verified by it stay cached; one that has left
-// takes its cached tokens with it. Without asked the keys may come from a cache,
-// and prove nothing about the tokens that came before the fetch.
-func (k *keySet) replace(loaded []*signingKey, number uint64, asked bool) (withdrawn int) {
+// takes its cached tokens with it. One that only this set lacks is used on until
+// the next fetch has ended, for keyLinger at most: perhaps a replica lags.
+//
+// Without asked the keys may come from a cache, and prove nothing about the
+// tokens that came before the fetch.
+func (k *keySet) replace(loaded []*signingKey, number uint64, asked bool) (missing int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	last := k.snapshot.Load()
 	if last == nil {
 		last = &keySnapshot{}
 	}
-	before := last.all
-	kept := make(map[*signingKey]bool, len(before))
 	for i, key := range loaded {
-		for _, old := range before {
-			if old.same(key) {
-				loaded[i] = old
-				kept[old] = true
-				break
-			}
-		}
+		loaded[i] = last.known(key)
 	}
 	if !asked {
 		number = last.fetch
 	}
-	s := &keySnapshot{fetch: number, all: loaded, byKid: make(map[string][]*signingKey, len(loaded))}
+	s := &keySnapshot{fetch: number, published: loaded, leaving: without(last.published, loaded), from: k.jwksURL}
 	s.withdrawn = without(slices.Concat(last.leaving, last.withdrawn), loaded)
 	s.withdrawn = s.withdrawn[:min(len(s.withdrawn), maxWithdrawn)]
-	for _, key := range loaded {
-		if key.kid != "" {
-			s.byKid[key.kid] = append(s.byKid[key.kid], key)
-		}
+	s.try(slices.Concat(loaded, s.leaving))
+	for _, key := range slices.Concat(s.leaving, s.withdrawn) {
+		key.wavers.Store(max(key.wavers.Load()-1, 0))
 	}
-	for _, old := range before {
-		if !kept[old] {
-			s.leaving = append(s.leaving, old)
-		}
-	}
-	s.from = k.jwksURL
 	k.snapshot.Store(s)
 	k.staleAt.Store(int64(instantOf(time.Now().Add(k.maxStale))))
+	for _, old := range last.leaving {
+		if !slices.Contains(loaded, old) {
+			old.gone.Store(true)
+		}
+	}
+	if k.linger != nil {
+		k.linger.Stop()
+	}
+	if len(s.leaving) > 0 && !k.closed {
+		k.linger = time.AfterFunc(keyLinger, func() {
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			if k.snapshot.Load() == s {
+				k.dropLeavingLocked()
+			}
+		})
+	}
+	return len(s.leaving)
+}
+
+// dropLeavingLocked ends the use of the keys that the last set lacks. The next
+// set still says whether they are withdrawn.
+func (k *keySet) dropLeavingLocked() {
+	last := k.snapshot.Load()
+	if last == nil || len(last.leaving) == 0 {
+		return
+	}
+	s := &keySnapshot{fetch: last.fetch, published: last.published, leaving: last.leaving, withdrawn: last.withdrawn, from: last.from}
+	s.try(s.published)
+	k.snapshot.Store(s)
 	for _, old := range s.leaving {
 		old.gone.Store(true)
 	}
-	return len(s.leaving)
 }
 
 // without returns the keys that are not among others.
@@ -217,11 +237,12 @@ func without(keys, others []*signingKey) []*signingKey {
 }
 
 // nextRefresh is the refresh interval, shortened where the server says so, less
-// up to a tenth, so that replicas don't come at once.
+// up to a tenth, so that replicas don't come at once, and less keyLinger at least,
+// so that a withdrawn key is gone within the interval.
 func (k *keySet) nextRefresh(h http.Header) time.Duration {
 	d := k.refresh
 	if life, ok := cacheLife(h); ok {
 		d = min(d, max(life, minRefresh))
 	}
-	return d - rand.N(d/10+1) //nolint:gosec // jitter
+	return d - keyLinger - rand.N(d/10-keyLinger+1) //nolint:gosec // jitter; d is minRefresh at least
 }

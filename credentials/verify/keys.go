@@ -41,6 +41,9 @@ type signingKey struct {
 	// gone is set once the key has left its set. Tokens in the verified-token
 	// cache die with their key.
 	gone atomic.Bool
+	// wavers is how many more sets in turn must lack the key until its tokens are
+	// void by that alone: waveringSets once it was missing and came back.
+	wavers atomic.Int32
 }
 
 // verify checks one signature. A panic in the library is a bad signature.
@@ -76,17 +79,48 @@ func (k *signingKey) same(other *signingKey) bool {
 // keySnapshot is one loaded key set. It is immutable.
 type keySnapshot struct {
 	fetch uint64 // which fetch that passed by caches brought it, or else the last such one
-	all   []*signingKey
-	byKid map[string][]*signingKey
 
-	// leaving are the keys that this set lacks and the one before had; withdrawn
-	// those that were missing from two sets in turn, the latest first, at most
-	// maxWithdrawn. They verify nothing: a token that one of them has signed is
-	// known to be void, where a token under an unknown key may be good.
+	// published are the keys of the set; all those to try, by their kid too.
+	published []*signingKey
+	all       []*signingKey
+	byKid     map[string][]*signingKey
+
+	// leaving are the keys that this set lacks and the one before had. They are
+	// tried after the others until they are gone. Withdrawn are those that were
+	// missing from two sets in turn, the latest first, at most maxWithdrawn. They
+	// verify nothing: a token that one of them has signed is known to be void,
+	// where a token under an unknown key may be good.
 	leaving, withdrawn []*signingKey
 
 	// from is the address that the keys come from, for causes.
 	from string
+}
+
+// try makes keys those to try.
+func (s *keySnapshot) try(keys []*signingKey) {
+	s.all, s.byKid = keys, make(map[string][]*signingKey, len(keys))
+	for _, key := range keys {
+		if key.kid != "" {
+			s.byKid[key.kid] = append(s.byKid[key.kid], key)
+		}
+	}
+}
+
+// known returns a newly loaded key, as the value that it was before unless that
+// is gone. One that was missing is remembered to have come back.
+func (s *keySnapshot) known(key *signingKey) *signingKey {
+	if i := slices.IndexFunc(s.published, key.same); i >= 0 {
+		return s.published[i]
+	}
+	if i := slices.IndexFunc(s.leaving, key.same); i >= 0 {
+		if old := s.leaving[i]; !old.gone.Load() {
+			key = old
+		}
+		key.wavers.Store(waveringSets)
+	} else if slices.ContainsFunc(s.withdrawn, key.same) {
+		key.wavers.Store(waveringSets)
+	}
+	return key
 }
 
 // candidates are the keys to try: those with the token's kid, or all if it has
@@ -108,19 +142,23 @@ func (s *keySnapshot) fits(header *header) bool {
 	return false
 }
 
-// changedFor returns whether another snapshot has a key for the header, and
-// others than this one to try.
+// changedFor returns whether another snapshot has a key for the header that this
+// one has not: that one is gone is no reason to try the others again.
 func (s *keySnapshot) changedFor(h *header) func(*keySnapshot) bool {
+	tried := s.candidates(h)
 	return func(other *keySnapshot) bool {
-		return other.fits(h) && !slices.Equal(s.candidates(h), other.candidates(h))
+		return slices.ContainsFunc(other.candidates(h), func(key *signingKey) bool {
+			return key.algs&h.alg != 0 && !slices.Contains(tried, key)
+		})
 	}
 }
 
-// signedByWithdrawn reports whether a withdrawn key made the signature.
+// signedByWithdrawn reports whether a withdrawn key made the signature, one that
+// is not known to come back.
 func (s *keySnapshot) signedByWithdrawn(h *header, input, signature []byte) bool {
 	tries := 0
 	for _, key := range s.withdrawn {
-		if key.algs&h.alg == 0 || h.hasKid && key.kid != h.kid {
+		if key.algs&h.alg == 0 || h.hasKid && key.kid != h.kid || key.wavers.Load() > 0 {
 			continue
 		}
 		if tries++; tries > maxTries {

@@ -29,6 +29,16 @@ const (
 	// changes each time is not fetched for ever.
 	confirmPause = 500 * time.Millisecond
 
+	// keyLinger bounds how long a key that one set lacks is used on, until the
+	// next has said whether it is gone or a replica lags. The refresh comes
+	// earlier by so much.
+	keyLinger = 2 * time.Second
+
+	// waveringSets is how many sets in turn must lack a key that was missing
+	// before and came back, until its tokens are void by what is known before
+	// they come: where replicas differ, two sets in turn say little.
+	waveringSets = 16
+
 	// maxWaiting bounds how many calls wait because of an unknown key, while
 	// the others go on. Those are cheap to make, and a hanging server would
 	// gather them.
@@ -78,6 +88,7 @@ type keySet struct {
 	closed    bool
 	inflight  *fetchCall
 	timer     *time.Timer
+	linger    *time.Timer // ends the use of keys that the last set lacks
 	failures  int
 	retryAt   time.Time // before it, calls make no attempt
 	lastErr   error     // of the last fetch
@@ -165,6 +176,9 @@ func (k *keySet) close() {
 	k.closed = true
 	if k.timer != nil {
 		k.timer.Stop()
+	}
+	if k.linger != nil {
+		k.linger.Stop()
 	}
 	k.mu.Unlock()
 	k.cancel()

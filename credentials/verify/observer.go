@@ -71,8 +71,9 @@ type KeysFetched struct {
 	Issuer string
 
 	// Keys is how many keys can be used; Dropped how many were left out because
-	// of their form, type, length or purpose; Withdrawn how many are gone since
-	// the fetch before.
+	// of their form, type, length or purpose; Withdrawn how many the set before had
+	// and this one lacks. They are used on until the next fetch, for two seconds
+	// at most: where an issuer's replicas differ, they come back.
 	Keys, Dropped, Withdrawn int
 
 	// Err is nil if the keys were loaded. Otherwise the ones before stay.
