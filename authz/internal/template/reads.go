@@ -109,15 +109,16 @@ func (t *Template) Fixed(issuer string) (start, end string) {
 // Name is the placeholder as written, without braces and formatter.
 func (p *Part) Name() string { return p.name }
 
-// ZeroIsUnset reports whether the template is one flag or number without presence:
-// its zero is a value, and can't be told from a field that the message leaves unset.
+// ZeroIsUnset reports whether the template is one flag, number or enum without
+// presence: its zero is a value that [Template.Value] returns, and can't be told from
+// a field that the message leaves unset.
 func (t *Template) ZeroIsUnset() bool {
 	if len(t.parts) != 1 || t.parts[0].field == nil || t.parts[0].field.wrapped {
 		return false
 	}
 	leaf := t.parts[0].field.leaf()
 	switch leaf.kind {
-	case protoreflect.StringKind, protoreflect.BytesKind, protoreflect.EnumKind, protoreflect.MessageKind, protoreflect.GroupKind:
+	case protoreflect.StringKind, protoreflect.BytesKind, protoreflect.MessageKind, protoreflect.GroupKind:
 		return false // their zero names nothing
 	default:
 		return !leaf.presence
