@@ -106,6 +106,34 @@ func (t *Template) Fixed(issuer string) (start, end string) {
 	return strings.Join(first, ""), strings.Join(last, "")
 }
 
+// SameIssuerStart reports whether the values of both templates start with one
+// literal, the issuer's short name and one more literal. Then values of two issuers
+// are never equal, since no name holds the literal that follows it.
+func (t *Template) SameIssuerStart(other *Template) bool {
+	start, a := t.issuerStart()
+	otherStart, b := other.issuerStart()
+
+	return a != nil && b != nil && start == otherStart && a.literal != "" && a.literal == b.literal
+}
+
+// issuerStart returns the literal, if any, and the {$issuer} that the template starts
+// with; nil if it doesn't.
+func (t *Template) issuerStart() (string, *Part) {
+	start := ""
+	for i := range t.parts {
+		switch p := &t.parts[i]; {
+		case p.source == SourceIssuer:
+			return start, p
+		case i > 0 || p.source != sourceLiteral:
+			return "", nil
+		default:
+			start = p.literal
+		}
+	}
+
+	return "", nil
+}
+
 // Name is the placeholder as written, without braces and formatter.
 func (p *Part) Name() string { return p.name }
 
