@@ -10,7 +10,8 @@ import (
 	"github.com/usher-auth/usher/authz/internal/template"
 )
 
-// unusable says which template has no use for which value of the caller's token.
+// unusable says which template has no use for which value of the caller's token, or
+// of the request.
 // Its text is made when it is read.
 type unusable struct {
 	// where and text are the template's place and the template.
@@ -56,6 +57,8 @@ func (u *unusable) read() (what, value, problem string) {
 		what, value = "client id", u.principal.ClientID()
 	case u.name == "$issuer":
 		what, value = "issuer name", u.principal.IssuerName()
+	default: // a rule's own subject may read the request
+		return what, "", "the request's " + u.name + " is absent, or doesn't fit"
 	}
 	if value == "" {
 		problem = "the token has no " + what

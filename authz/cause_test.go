@@ -74,6 +74,14 @@ func TestCausesOfDenials(t *testing.T) {
 			users, about(check("d:{text}", "viewer"), "org:{$claim.org}"), user("alice"), &docsv1.Kinds{Text: "1"},
 			`authz: SUBJECT_INVALID: the check's subject "org:{$claim.org}": the token has no claim "org"`,
 		},
+		"a subject of the request that is absent": {
+			users, about(check("d:x", "viewer"), "org:{text}"), user("alice"), &docsv1.Kinds{},
+			`authz: SUBJECT_INVALID: the check's subject "org:{text}": the request's text is absent, or doesn't fit`,
+		},
+		"a subject of the request with a colon": {
+			users, about(check("d:x", "viewer"), "org:{text}"), user("alice"), &docsv1.Kinds{Text: "a:b"},
+			`authz: SUBJECT_INVALID: the check's subject "org:{text}": the request's text is absent, or doesn't fit`,
+		},
 		"an object of the token": {
 			users, check("profile:{$sub}", "owner"), user("a:b"), &docsv1.Kinds{},
 			`authz: SUBJECT_INVALID: the check's object "profile:{$sub}": sub "a:b" has ':'`,

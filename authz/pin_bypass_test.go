@@ -157,7 +157,7 @@ func TestRow66LaterMessageOfAnotherType(t *testing.T) {
 // A rule's context may hold a value of any type, and the stream is pinned to it.
 func TestRow66PinnedContextOfEveryType(t *testing.T) {
 	for field, c := range map[string]struct{ first, other *docsv1.Kinds }{
-		"color":          {&docsv1.Kinds{Text: "1", Color: docsv1.Color_COLOR_RED}, &docsv1.Kinds{Color: docsv1.Color_COLOR_BLUE}},
+		"optional_text":  {&docsv1.Kinds{Text: "1", OptionalText: proto.String("a")}, &docsv1.Kinds{OptionalText: proto.String("b")}},
 		"optional_large": {&docsv1.Kinds{Text: "1", OptionalLarge: proto.Int64(1)}, &docsv1.Kinds{OptionalLarge: proto.Int64(0)}},
 	} {
 		t.Run("row 66: context from "+field, func(t *testing.T) {

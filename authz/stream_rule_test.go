@@ -43,6 +43,8 @@ func TestStreamRulesThatMeanNothingAreFaults(t *testing.T) {
 		"first message of a flag in context":     {nil, streamed(within(check("document:{text}", "viewer"), "{flag}"), first), zero, false},
 		"first message of a number in context":   {nil, streamed(within(check("document:{text}", "viewer"), "{small}"), first), zero, false},
 		"first message of a fraction in context": {nil, streamed(within(check("document:{text}", "viewer"), "{ratio}"), first), zero, false},
+		"first message of an enum in context":    {nil, streamed(within(check("document:{text}", "viewer"), "{color}"), first), zero, false},
+		"first message of an enum in text":       {nil, streamed(within(check("document:{text}", "viewer"), "c-{color}"), first), "", true},
 		"inherited with a flag in context":       {first, within(check("document:{text}", "viewer"), "{flag}"), "service_rule.default" + strings.TrimPrefix(zero, "rule"), false},
 		"first message of an optional number":    {nil, streamed(within(check("document:{text}", "viewer"), "{optional_large}"), first), "", true},
 		"first message of a wrapped number":      {nil, streamed(within(check("document:{text}", "viewer"), "{wrapped_large}"), first), "", true},

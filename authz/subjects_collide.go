@@ -72,14 +72,19 @@ func (s *compiledSubjects) taken(t *template.Template, admitted issuerNames) *na
 	for _, issuer := range admitted.orUnknown() {
 		for i := range s.named {
 			of := &s.named[i]
-			apart := t.String() == of.template.String() && readsIssuer(t)
-			if (issuer == "" || issuer != of.issuer) && !apart && (namedTemplate{issuer: issuer, template: t}).collides(*of) {
+			if (issuer == "" || issuer != of.issuer) && !tellsIssuers(t, of.template) && (namedTemplate{issuer: issuer, template: t}).collides(*of) {
 				return of
 			}
 		}
 	}
 
 	return nil
+}
+
+// tellsIssuers reports whether two templates have {$issuer} in the same way, so that
+// the tokens of two issuers never give them one value.
+func tellsIssuers(a, b *template.Template) bool {
+	return a.String() == b.String() && readsIssuer(a) || a.SameIssuerStart(b)
 }
 
 func (n namedTemplate) danger(other namedTemplate) string {

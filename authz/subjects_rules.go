@@ -20,7 +20,7 @@ type ruledSubject struct {
 
 // meets reports whether two rules may give one subject to callers of two issuers.
 func (r *ruledSubject) meets(other *ruledSubject) bool {
-	if r.template.String() == other.template.String() && readsIssuer(r.template) {
+	if tellsIssuers(r.template, other.template) {
 		return false // no value holds what follows the issuer
 	}
 	for _, issuer := range r.issuers.orUnknown() {

@@ -167,8 +167,8 @@ func (i *Interceptor) callVerifier(ctx context.Context, token string, req verify
 }
 
 // judged returns what is wrong with the answer of a verifier of which nothing is
-// known. It reads the error as those do who get it, so that one that panics at it
-// does so where that is contained.
+// known. It reads the error as those do who get it, down to its last cause, so that
+// one that panics at it does so where that is contained.
 func judged(principal *verify.Principal, err error) error {
 	switch {
 	case err != nil && holdsNil(err):
@@ -177,6 +177,8 @@ func judged(principal *verify.Principal, err error) error {
 		_ = err.Error()
 		_ = errors.Is(err, errNoPrincipal)
 		_ = errors.As(err, new(*verify.Error))
+		_ = errors.As(err, new(*Error))
+		_ = errors.As(err, new(*authz.Error))
 
 		return err
 	case principal == nil, *principal == verify.Principal{}:

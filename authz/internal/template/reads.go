@@ -106,18 +106,47 @@ func (t *Template) Fixed(issuer string) (start, end string) {
 	return strings.Join(first, ""), strings.Join(last, "")
 }
 
+// SameIssuerStart reports whether the values of both templates start with one
+// literal, the issuer's short name and one more literal. Then values of two issuers
+// are never equal, since no name holds the literal that follows it.
+func (t *Template) SameIssuerStart(other *Template) bool {
+	start, a := t.issuerStart()
+	otherStart, b := other.issuerStart()
+
+	return a != nil && b != nil && start == otherStart && a.literal != "" && a.literal == b.literal
+}
+
+// issuerStart returns the literal, if any, and the {$issuer} that the template starts
+// with; nil if it doesn't.
+func (t *Template) issuerStart() (string, *Part) {
+	start := ""
+	for i := range t.parts {
+		switch p := &t.parts[i]; {
+		case p.source == SourceIssuer:
+			return start, p
+		case i > 0 || p.source != sourceLiteral:
+			return "", nil
+		default:
+			start = p.literal
+		}
+	}
+
+	return "", nil
+}
+
 // Name is the placeholder as written, without braces and formatter.
 func (p *Part) Name() string { return p.name }
 
-// ZeroIsUnset reports whether the template is one flag or number without presence:
-// its zero is a value, and can't be told from a field that the message leaves unset.
+// ZeroIsUnset reports whether the template is one flag, number or enum without
+// presence: its zero is a value that [Template.Value] returns, and can't be told from
+// a field that the message leaves unset.
 func (t *Template) ZeroIsUnset() bool {
 	if len(t.parts) != 1 || t.parts[0].field == nil || t.parts[0].field.wrapped {
 		return false
 	}
 	leaf := t.parts[0].field.leaf()
 	switch leaf.kind {
-	case protoreflect.StringKind, protoreflect.BytesKind, protoreflect.EnumKind, protoreflect.MessageKind, protoreflect.GroupKind:
+	case protoreflect.StringKind, protoreflect.BytesKind, protoreflect.MessageKind, protoreflect.GroupKind:
 		return false // their zero names nothing
 	default:
 		return !leaf.presence

@@ -82,6 +82,31 @@ func TestFixedEnds(t *testing.T) {
 
 // A rule's warm decision appends, and a stream's later message is compared, without
 // the heap.
+func TestTemplatesThatStartWithTheIssuerAlike(t *testing.T) {
+	const whole = "d:{$issuer}/{$sub}"
+	for other, want := range map[string]bool{
+		"d:{$issuer}/{$claim.org}":   true,
+		"e:{$issuer}/{text}-x":       true,
+		"d:{$issuer}/m/{$sub}":       false,
+		"d:{$issuer}-{$sub}":         false,
+		"d:x{$issuer}/{$sub}":        false,
+		"d:{$issuer}":                false,
+		"d:{$claim.org}/{$issuer}/x": false,
+		"d:{$sub}":                   false,
+		"d:x":                        false,
+	} {
+		if got := parsed(t, whole, RoleSubject).SameIssuerStart(parsed(t, other, RoleSubject)); got != want {
+			t.Errorf("%s and %s: %v", whole, other, got)
+		}
+		if got := parsed(t, other, RoleSubject).SameIssuerStart(parsed(t, whole, RoleSubject)); got != want {
+			t.Errorf("%s and %s: %v", other, whole, got)
+		}
+	}
+	if one := parsed(t, "d:{$issuer}", RoleSubject); one.SameIssuerStart(one) {
+		t.Error("nothing follows the issuer")
+	}
+}
+
 func TestHotPathsAllocateNothing(t *testing.T) {
 	in := Input{
 		Principal: claims{},
