@@ -219,9 +219,15 @@ func (a *asker) valid(query Query) (err error) {
 	return err
 }
 
-// read reads an error of an engine where its panic is contained: a nil pointer that
-// can't be read would end the program in whatever reads it later.
-func read(err error) { _ = asEngineError(err).Error() }
+// read reads an error of an engine, down to its last cause, where its panic is
+// contained: a nil pointer that can't be read would end the program in whatever
+// reads it later.
+func read(err error) {
+	said := asEngineError(err)
+	_ = said.Error()
+	_ = errors.Is(said, context.Canceled)
+	_ = errors.As(said, new(*Error))
+}
 
 // call asks the engine once, unless the breaker is open. An engine that ends its
 // goroutine leaves errGone to those who are told of the request.

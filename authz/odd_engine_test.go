@@ -108,6 +108,19 @@ type sick struct{ cause error }
 func (s *sick) Error() string { return s.cause.Error() }
 func (s *sick) Unwrap() error { return s.cause }
 
+// odd is an error that panics when it is compared, or taken for another.
+type odd struct{ is, as bool }
+
+func (odd) Error() string   { return "odd" }
+func (o odd) Is(error) bool { panicIf(o.is); return false }
+func (o odd) As(any) bool   { panicIf(o.as); return false }
+
+func panicIf(wanted bool) {
+	if wanted {
+		panic("unreadable")
+	}
+}
+
 // validating is an engine that refuses every query.
 type validating struct {
 	authz.EngineFunc
@@ -140,6 +153,11 @@ func TestRow61ErrorsThatCannotBeRead(t *testing.T) {
 		"row 61: of a query":             answering(nil, none),
 		"row 61: of a query, wrapped":    answering(nil, &authz.EngineError{Kind: authz.EngineBadRequest, Err: none}),
 		"row 61: of a query's validator": validating{answering(nil, nil), none},
+		"row 61: of a query, compared":   answering(nil, &authz.EngineError{Kind: authz.EngineRefused, Err: odd{is: true}}),
+		"row 61: of a query, taken":      answering(nil, &authz.EngineError{Kind: authz.EngineRefused, Err: odd{as: true}}),
+		"row 61: of a batch, taken": authz.EngineFunc(func(context.Context, authz.Batch) (authz.Result, error) {
+			return authz.Result{}, &authz.EngineError{Kind: authz.EngineUnavailable, Err: odd{as: true}}
+		}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			authorizer := newAuthorizer(t, authz.Config{Engine: engine})
