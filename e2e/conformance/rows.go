@@ -63,14 +63,14 @@ var sections = []section{
 	{"Introspection", []row{
 		{"36", "`active` missing, `\"true\"`, 1, in another case, twice, or with text behind the JSON", "never active; a plain `false` refuses whatever else the answer holds; null is an absent member"},
 		{"37", "active, but for another `iss` or `aud`, out of its time, or a refresh or ID token", "refused; without `exp` it is remembered no longer than the cap; of a JWT that was verified locally `active` alone is enough"},
-		{"38", "a huge body, a redirect, 401 on our own credentials, 429, 5xx, a timeout", "UNAVAILABLE with RetryInfo, a circuit breaker; the token is never posted elsewhere; one token's odd answer stops no other; Retry-After counts with 429, 503 and 401 alone"},
+		{"38", "a huge body, a redirect, 401 on our own credentials, 429, 5xx, a timeout; a connection that ends while idle", "UNAVAILABLE with RetryInfo, a circuit breaker; after an idle connection's end one request more, which no caller notices; the token is never posted elsewhere; one token's odd answer stops no other; Retry-After counts with 429, 503 and 401 alone"},
 		{"39", "a cached answer", "never outlives `exp`; inactive for 10 s; 1,000 calls with one token make one request"},
 	}},
 	{"The token endpoint, at the client", []row{
 		{"40", "down at the start", "construction succeeds; calls wait to their own deadline, at most 10 s, then UNAVAILABLE; one attempt at a time, and one in 2 s while calls fail; recovers by itself"},
 		{"41", "down while the token lives", "the token is served, retries run in the background, no call fails"},
 		{"42", "429 or 503 with Retry-After; 5xx; HTML", "no request before its time; backoff with jitter; the body is never quoted"},
-		{"43", "a connection that hangs", "a bounded fetch; each caller leaves at its own deadline, and the fetch completes for the next"},
+		{"43", "a connection that hangs, or ends while idle", "a bounded fetch; each caller leaves at its own deadline, and the fetch completes for the next; after an idle connection's end one request more, with an assertion of its own"},
 		{"44", "`expires_in` as text, a fraction, absent, null, 0, negative, 1e18; 5 s; 30 days", "a bounded lifetime: never for ever, never a fetch for each call"},
 		{"45", "`token_type` DPoP, MAC or N_A", "a configuration error, never sent; `bearer` or absent is Bearer"},
 		{"46", "`access_token` empty, with a newline, control character or space, or above the cap", "rejected; the old token stays"},
