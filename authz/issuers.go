@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/usher-auth/usher/authz/internal/template"
 )
@@ -195,13 +196,25 @@ const maxCause = 1024
 func kindCause(principal Principal) string {
 	if known, ok := principal.(interface{ KindCause() string }); ok {
 		if cause := known.KindCause(); len(cause) > maxCause {
-			return cause[:maxCause] + "..."
+			return visible(cause[:maxCause]) + "..."
 		} else if cause != "" {
-			return cause
+			return visible(cause)
 		}
 	}
 
 	return "set the issuer's verify.Profile"
+}
+
+// visible is a principal's own text without anything that a log would take for its
+// own.
+func visible(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+
+		return r
+	}, text)
 }
 
 // maxQuoted bounds a value of a token in an error, in bytes.

@@ -423,6 +423,7 @@ func TestUnclearKindSaysItsCause(t *testing.T) {
 	}{
 		"known":    {`profile x found neither: User wants scp (absent)`, `client id "web"; profile x found neither: User wants scp (absent)`, "set the issuer's"},
 		"unknown":  {"", "set the issuer's verify.Profile", "; ;"},
+		"lines":    {"scp \"a\nlevel=INFO\xff\"", "scp \"a?level=INFO\ufffd\"", "\n"},
 		"too long": {strings.Repeat("x", 5000), strings.Repeat("x", 1024) + "...", strings.Repeat("x", 1025)},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -176,7 +176,9 @@ func judged(principal *verify.Principal, err error) error {
 	case err != nil:
 		_ = err.Error()
 		_ = errors.Is(err, errNoPrincipal)
-		_ = errors.As(err, new(*verify.Error))
+		if said := (*verify.Error)(nil); errors.As(err, &said) && said.Err != nil {
+			_ = said.Err.Error() // its own text leaves it out
+		}
 		_ = errors.As(err, new(*Error))
 		_ = errors.As(err, new(*authz.Error))
 
