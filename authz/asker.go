@@ -148,6 +148,8 @@ func (a *asker) ask(ctx context.Context, caller uint64, questions []question, co
 			return ctx.Err()
 		}
 		if err := ctx.Err(); err != nil && q.answer.Err != nil {
+			batch.leave()
+
 			return err
 		}
 	}
