@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bufio"
@@ -13,7 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/usher-auth/usher/examples/quickstart/engine"
+	"github.com/usher-auth/usher/examples/quickstart/demo/engine"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,7 +29,7 @@ func deadline(t *testing.T) context.Context {
 
 func TestMainJobPrintsWhatTheModelSays(t *testing.T) {
 	var out, errs bytes.Buffer
-	if code := run(deadline(t), nil, strings.NewReader(""), &out, &errs); code != 0 {
+	if code := Run(deadline(t), nil, strings.NewReader(""), &out, &errs); code != 0 {
 		t.Fatalf("exit %d\n%s\n%s", code, out.String(), errs.String())
 	}
 	t.Log("\n" + out.String())
@@ -68,7 +68,7 @@ func TestRowThatDiffersFailsTheJob(t *testing.T) {
 
 func TestUsageErrors(t *testing.T) {
 	for _, args := range [][]string{{"--nonsense"}, {"extra"}, {"--until-eof"}} {
-		if code := run(deadline(t), args, strings.NewReader(""), io.Discard, io.Discard); code != 2 {
+		if code := Run(deadline(t), args, strings.NewReader(""), io.Discard, io.Discard); code != 2 {
 			t.Errorf("%v: exit %d, want 2", args, code)
 		}
 	}
@@ -109,7 +109,7 @@ func startConsole(t *testing.T, args ...string) *console {
 	}
 	c := &console{t: t, in: inWrite, lines: make(chan string, 1000), done: make(chan int, 1)}
 	go func() {
-		code := run(ctx, append([]string{"--serve"}, args...), inRead, outWrite, outWrite)
+		code := Run(ctx, append([]string{"--serve"}, args...), inRead, outWrite, outWrite)
 		outWrite.Close()
 		c.done <- code
 	}()
@@ -254,7 +254,7 @@ func TestServeOutlivesItsInput(t *testing.T) {
 	done := make(chan int, 1)
 	outRead, outWrite := io.Pipe()
 	go func() {
-		done <- run(ctx, []string{"--serve"}, strings.NewReader(""), outWrite, outWrite)
+		done <- Run(ctx, []string{"--serve"}, strings.NewReader(""), outWrite, outWrite)
 		outWrite.Close()
 	}()
 	scanner := bufio.NewScanner(outRead)

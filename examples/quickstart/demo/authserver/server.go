@@ -28,7 +28,7 @@ import (
 	"github.com/luikyv/go-oidc/pkg/goidc"
 	"github.com/luikyv/go-oidc/pkg/provider"
 
-	"github.com/usher-auth/usher/examples/quickstart/internal/outage"
+	"github.com/usher-auth/usher/examples/quickstart/demo/internal/outage"
 )
 
 const (

@@ -20,8 +20,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"go.uber.org/goleak"
 
-	"github.com/usher-auth/usher/examples/quickstart/authserver"
-	"github.com/usher-auth/usher/examples/quickstart/pki"
+	"github.com/usher-auth/usher/examples/quickstart/demo/authserver"
+	"github.com/usher-auth/usher/examples/quickstart/demo/pki"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -1,9 +1,9 @@
-package main
+package demo
 
 import (
 	"context"
 
-	"github.com/usher-auth/usher/examples/quickstart/engine"
+	"github.com/usher-auth/usher/examples/quickstart/demo/engine"
 )
 
 // relations lets the document service tell the engine where documents lie.

@@ -1,7 +1,7 @@
-// Package docserver is the quickstart's document service. It has no line about
-// tokens and only one about rights: ListDocuments, whose rule says that its
-// handler decides.
-package docserver
+// Package documents is the quickstart's document service: the handlers of
+// docs.v1.DocumentService. None of them reads a token, and only ListDocuments
+// checks a right, since its rule says that the handler decides.
+package documents
 
 import (
 	"context"
@@ -28,8 +28,8 @@ type Relations interface {
 	Remove(ctx context.Context, documentID, folderID string) error
 }
 
-// Server implements docs.v1.DocumentService. Safe for concurrent use.
-type Server struct {
+// Service implements docs.v1.DocumentService. Safe for concurrent use.
+type Service struct {
 	docsv1.UnimplementedDocumentServiceServer
 
 	library   *library
@@ -37,17 +37,17 @@ type Server struct {
 }
 
 // New makes a service with a few documents in it.
-func New(relations Relations) *Server {
-	return &Server{library: newLibrary(), relations: relations}
+func New(relations Relations) *Service {
+	return &Service{library: newLibrary(), relations: relations}
 }
 
 // GetServiceInfo says what this service is.
-func (s *Server) GetServiceInfo(context.Context, *docsv1.GetServiceInfoRequest) (*docsv1.GetServiceInfoResponse, error) {
+func (s *Service) GetServiceInfo(context.Context, *docsv1.GetServiceInfoRequest) (*docsv1.GetServiceInfoResponse, error) {
 	return &docsv1.GetServiceInfoResponse{Name: "usher quickstart documents"}, nil
 }
 
 // WhoAmI names the caller.
-func (s *Server) WhoAmI(ctx context.Context, _ *docsv1.WhoAmIRequest) (*docsv1.WhoAmIResponse, error) {
+func (s *Service) WhoAmI(ctx context.Context, _ *docsv1.WhoAmIRequest) (*docsv1.WhoAmIResponse, error) {
 	caller, ok := verify.FromContext(ctx)
 	if !ok {
 		return nil, status.Error(codes.Internal, "no caller in the context")
@@ -56,7 +56,7 @@ func (s *Server) WhoAmI(ctx context.Context, _ *docsv1.WhoAmIRequest) (*docsv1.W
 }
 
 // GetDocument reads a document.
-func (s *Server) GetDocument(_ context.Context, req *docsv1.GetDocumentRequest) (*docsv1.GetDocumentResponse, error) {
+func (s *Service) GetDocument(_ context.Context, req *docsv1.GetDocumentRequest) (*docsv1.GetDocumentResponse, error) {
 	document, _, err := s.library.get(req.GetDocumentId())
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func (s *Server) GetDocument(_ context.Context, req *docsv1.GetDocumentRequest) 
 }
 
 // UpdateDocument writes a document.
-func (s *Server) UpdateDocument(_ context.Context, req *docsv1.UpdateDocumentRequest) (*docsv1.UpdateDocumentResponse, error) {
+func (s *Service) UpdateDocument(_ context.Context, req *docsv1.UpdateDocumentRequest) (*docsv1.UpdateDocumentResponse, error) {
 	document, err := s.library.change(req.GetDocument().GetId(), func(d *docsv1.Document) {
 		d.Text = req.GetDocument().GetText()
 	})
@@ -76,7 +76,7 @@ func (s *Server) UpdateDocument(_ context.Context, req *docsv1.UpdateDocumentReq
 }
 
 // DeleteDocument deletes a document.
-func (s *Server) DeleteDocument(ctx context.Context, req *docsv1.DeleteDocumentRequest) (*docsv1.DeleteDocumentResponse, error) {
+func (s *Service) DeleteDocument(ctx context.Context, req *docsv1.DeleteDocumentRequest) (*docsv1.DeleteDocumentResponse, error) {
 	document, err := s.library.remove(req.GetDocumentId())
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func (s *Server) DeleteDocument(ctx context.Context, req *docsv1.DeleteDocumentR
 }
 
 // MoveDocument moves a document between two folders, and its rights with it.
-func (s *Server) MoveDocument(ctx context.Context, req *docsv1.MoveDocumentRequest) (*docsv1.MoveDocumentResponse, error) {
+func (s *Service) MoveDocument(ctx context.Context, req *docsv1.MoveDocumentRequest) (*docsv1.MoveDocumentResponse, error) {
 	document, _, err := s.library.get(req.GetDocumentId())
 	if err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func (s *Server) MoveDocument(ctx context.Context, req *docsv1.MoveDocumentReque
 }
 
 // ListDocuments lists what the caller may read of a folder.
-func (s *Server) ListDocuments(ctx context.Context, req *docsv1.ListDocumentsRequest) (*docsv1.ListDocumentsResponse, error) {
+func (s *Service) ListDocuments(ctx context.Context, req *docsv1.ListDocumentsRequest) (*docsv1.ListDocumentsResponse, error) {
 	documents := s.library.in(req.GetFolderId())
 	objects := make([]string, 0, len(documents))
 	for _, d := range documents {
@@ -130,7 +130,7 @@ func (s *Server) ListDocuments(ctx context.Context, req *docsv1.ListDocumentsReq
 }
 
 // WatchDocument sends a document at once, and again at each change.
-func (s *Server) WatchDocument(req *docsv1.WatchDocumentRequest, stream grpc.ServerStreamingServer[docsv1.WatchDocumentResponse]) error {
+func (s *Service) WatchDocument(req *docsv1.WatchDocumentRequest, stream grpc.ServerStreamingServer[docsv1.WatchDocumentResponse]) error {
 	for sent := uint32(0); ; {
 		document, changed, err := s.library.get(req.GetDocumentId())
 		if err != nil {
@@ -151,7 +151,7 @@ func (s *Server) WatchDocument(req *docsv1.WatchDocumentRequest, stream grpc.Ser
 }
 
 // ImportDocuments adds documents.
-func (s *Server) ImportDocuments(stream grpc.ClientStreamingServer[docsv1.ImportDocumentsRequest, docsv1.ImportDocumentsResponse]) error {
+func (s *Service) ImportDocuments(stream grpc.ClientStreamingServer[docsv1.ImportDocumentsRequest, docsv1.ImportDocumentsResponse]) error {
 	response := &docsv1.ImportDocumentsResponse{}
 	for {
 		req, err := stream.Recv()
@@ -173,7 +173,7 @@ func (s *Server) ImportDocuments(stream grpc.ClientStreamingServer[docsv1.Import
 }
 
 // EditDocument is an editing session.
-func (s *Server) EditDocument(stream grpc.BidiStreamingServer[docsv1.EditDocumentRequest, docsv1.EditDocumentResponse]) error {
+func (s *Service) EditDocument(stream grpc.BidiStreamingServer[docsv1.EditDocumentRequest, docsv1.EditDocumentResponse]) error {
 	documentID := ""
 	for {
 		req, err := stream.Recv()
@@ -197,7 +197,7 @@ func (s *Server) EditDocument(stream grpc.BidiStreamingServer[docsv1.EditDocumen
 }
 
 // PurgeDocuments would delete everything; its rule lets nobody get here.
-func (s *Server) PurgeDocuments(context.Context, *docsv1.PurgeDocumentsRequest) (*docsv1.PurgeDocumentsResponse, error) {
+func (s *Service) PurgeDocuments(context.Context, *docsv1.PurgeDocumentsRequest) (*docsv1.PurgeDocumentsResponse, error) {
 	s.library.clear()
 	return &docsv1.PurgeDocumentsResponse{}, nil
 }

@@ -23,7 +23,7 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 
-	"github.com/usher-auth/usher/examples/quickstart/internal/outage"
+	"github.com/usher-auth/usher/examples/quickstart/demo/internal/outage"
 )
 
 //go:embed model.fga

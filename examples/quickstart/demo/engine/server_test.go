@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/usher-auth/usher/examples/quickstart/engine"
+	"github.com/usher-auth/usher/examples/quickstart/demo/engine"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 	grpccredentials "google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/reflection"
 
-	"github.com/usher-auth/usher/examples/quickstart/docserver"
-	"github.com/usher-auth/usher/examples/quickstart/engine"
+	"github.com/usher-auth/usher/examples/quickstart/demo/engine"
+	"github.com/usher-auth/usher/examples/quickstart/documents"
 	docsv1 "github.com/usher-auth/usher/examples/quickstart/proto/docs/v1"
 
 	"github.com/usher-auth/usher/authz"
@@ -87,7 +87,7 @@ func startServer(cfg serverConfig) (_ *server, err error) {
 
 	s.grpc = grpc.NewServer(append(guard.ServerOptions(),
 		grpc.Creds(grpccredentials.NewServerTLSFromCert(&cfg.certificate)))...)
-	docsv1.RegisterDocumentServiceServer(s.grpc, docserver.New(relations{cfg.engine}))
+	docsv1.RegisterDocumentServiceServer(s.grpc, documents.New(relations{cfg.engine}))
 	reflection.Register(s.grpc)
 	if cfg.register != nil {
 		cfg.register(s.grpc)

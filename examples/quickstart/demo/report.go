@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -106,7 +106,7 @@ writer may edit folder:handbook and owns document:scratch; to move document:visi
 takes an editor of the document and of both folders. stranger was shown document:holidays
 and nothing else: ListDocuments gives it that one. DeleteDocument hides from whoever may
 not whether the document exists; PurgeDocuments is closed to all; GetServiceInfo is open.
-The rules stand in proto/docs/v1/docs.proto, the relationships in engine/tuples.go.
+The rules stand in proto/docs/v1/docs.proto, the relationships in demo/engine/tuples.go.
 
 %d calls took %d requests for tokens and %d to the engine, which holds %d relationships.
 `, len(rows), w.issuer.TokenRequests(), w.server.asked.Load(), w.engine.Tuples())

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -11,9 +11,9 @@ import (
 
 	"google.golang.org/grpc"
 
-	"github.com/usher-auth/usher/examples/quickstart/authserver"
-	"github.com/usher-auth/usher/examples/quickstart/engine"
-	"github.com/usher-auth/usher/examples/quickstart/pki"
+	"github.com/usher-auth/usher/examples/quickstart/demo/authserver"
+	"github.com/usher-auth/usher/examples/quickstart/demo/engine"
+	"github.com/usher-auth/usher/examples/quickstart/demo/pki"
 
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/credentials"

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import "google.golang.org/grpc/codes"
 

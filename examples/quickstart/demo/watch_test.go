@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bytes"
@@ -22,7 +22,7 @@ func stable(line string) string { return volatile.ReplaceAllString(line, "…") 
 func audited(t *testing.T) (records []map[string]any, metrics []string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	if code := run(deadline(t), []string{"--audit"}, strings.NewReader(""), &out, &errs); code != 0 {
+	if code := Run(deadline(t), []string{"--audit"}, strings.NewReader(""), &out, &errs); code != 0 {
 		t.Fatalf("exit %d\n%s\n%s", code, out.String(), errs.String())
 	}
 	for line := range strings.SplitSeq(out.String(), "\n") {
@@ -49,7 +49,7 @@ func decode(t *testing.T, line string) map[string]any {
 // this program's.
 func shownInREADME(t *testing.T) (record map[string]any, metrics []string) {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("../../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}

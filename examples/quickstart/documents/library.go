@@ -1,4 +1,4 @@
-package docserver
+package documents
 
 import (
 	"sync"
