@@ -18,9 +18,9 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/usher-auth/usher/examples/quickstart/demo/authserver"
-	"github.com/usher-auth/usher/examples/quickstart/documents"
 	"github.com/usher-auth/usher/examples/quickstart/demo/engine"
 	"github.com/usher-auth/usher/examples/quickstart/demo/pki"
+	"github.com/usher-auth/usher/examples/quickstart/documents"
 	docsv1 "github.com/usher-auth/usher/examples/quickstart/proto/docs/v1"
 
 	"github.com/usher-auth/usher/authz"

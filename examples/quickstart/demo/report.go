@@ -50,7 +50,7 @@ func (w *world) try(ctx context.Context, name string, m method) result {
 	defer cancel()
 	w.takeDecisions()
 	start := time.Now()
-	note, err := m.call(ctx, w.services[name].client)
+	note, err := m.call(ctx, w.services[name])
 	took := time.Since(start)
 	return result{
 		service: name, method: m.name, want: m.want[name], took: took,
@@ -109,7 +109,7 @@ not whether the document exists; PurgeDocuments is closed to all; GetServiceInfo
 The rules stand in proto/docs/v1/docs.proto, the relationships in demo/engine/tuples.go.
 
 %d calls took %d requests for tokens and %d to the engine, which holds %d relationships.
-`, len(rows), w.issuer.TokenRequests(), w.server.asked.Load(), w.engine.Tuples())
+`, len(rows), w.issuer.TokenRequests(), w.asked.Load(), w.engine.Tuples())
 	if different > 0 {
 		fmt.Fprintf(out, "%d of %d rows differ from what the model says.\n", different, len(rows))
 		return false

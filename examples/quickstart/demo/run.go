@@ -43,7 +43,7 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		return 1
 	}
 	fmt.Fprintf(out, "authorization server %s, engine %s, document service %s: up in %s\n\n",
-		w.issuer.Issuer(), w.engine.Addr(), w.server.addr, milliseconds(time.Since(start)))
+		w.issuer.Issuer(), w.engine.Addr(), w.addr, milliseconds(time.Since(start)))
 
 	code := 0
 	if !explain(out, w, runTable(ctx, out, w)) {

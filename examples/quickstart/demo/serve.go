@@ -69,10 +69,10 @@ func printCommands(ctx context.Context, out io.Writer, w *world, roots string) e
 		{"a stream; the token's end or an interrupt ends it", `{"document_id": "onboarding"}`, "WatchDocument"},
 	} {
 		fmt.Fprintf(out, "# %s\ngrpcurl -cacert %s -H \"authorization: Bearer $TOKEN\" \\\n  -d '%s' %s %s/%s\n",
-			call.comment, roots, call.data, w.server.addr, service, call.method)
+			call.comment, roots, call.data, w.addr, service, call.method)
 	}
 	fmt.Fprintf(out, "# no token; reflection wants one\ngrpcurl -cacert %s -reflect-header \"authorization: Bearer $TOKEN\" \\\n  %s %s/GetServiceInfo\n\n",
-		roots, w.server.addr, service)
+		roots, w.addr, service)
 	_, err := fmt.Fprint(out, help)
 	return err
 }
@@ -82,7 +82,7 @@ func printCommands(ctx context.Context, out io.Writer, w *world, roots string) e
 func (w *world) printToken(ctx context.Context, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	token, err := w.services[reader].credentials.Token(ctx)
+	token, err := w.services[reader].Credentials.Token(ctx)
 	if err != nil {
 		return fmt.Errorf("a token for reader: %w", err)
 	}

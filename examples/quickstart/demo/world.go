@@ -2,25 +2,40 @@ package demo
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
+	"net"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
+	grpccredentials "google.golang.org/grpc/credentials"
 
+	"github.com/usher-auth/usher/examples/quickstart/client"
 	"github.com/usher-auth/usher/examples/quickstart/demo/authserver"
 	"github.com/usher-auth/usher/examples/quickstart/demo/engine"
 	"github.com/usher-auth/usher/examples/quickstart/demo/pki"
+	"github.com/usher-auth/usher/examples/quickstart/documents"
+	docsv1 "github.com/usher-auth/usher/examples/quickstart/proto/docs/v1"
+	"github.com/usher-auth/usher/examples/quickstart/server"
 
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/credentials"
 )
 
-// httpTimeout bounds a request to the authorization server.
-const httpTimeout = 5 * time.Second
+const (
+	// audience names the document service in tokens (RFC 8707).
+	audience = "https://docs.internal"
+	// httpTimeout bounds a request to the authorization server.
+	httpTimeout = 5 * time.Second
+	// stopTimeout bounds how long a call by hand holds up the end of the demo.
+	stopTimeout = time.Second
+)
 
 // world is everything that runs: an authorization server, an engine, the
 // guarded service, and three services that call it.
@@ -28,9 +43,10 @@ type world struct {
 	ca        *pki.Authority
 	issuer    *authserver.Server
 	engine    *engine.Server
-	server    *server
+	addr      string       // of the document service
+	asked     atomic.Int64 // requests to the engine
 	watch     *watch
-	services  map[string]*service
+	services  map[string]*client.Client
 	decisions chan *authz.Decision
 	closers   []func() error
 }
@@ -45,7 +61,7 @@ type worldConfig struct {
 func newWorld(ctx context.Context, cfg worldConfig) (_ *world, err error) {
 	// A call makes a handful of decisions; they are read after each call.
 	const decisionsOfACall = 1024
-	w := &world{services: map[string]*service{}, decisions: make(chan *authz.Decision, decisionsOfACall)}
+	w := &world{services: map[string]*client.Client{}, decisions: make(chan *authz.Decision, decisionsOfACall)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
@@ -70,35 +86,13 @@ func newWorld(ctx context.Context, cfg worldConfig) (_ *world, err error) {
 	}
 	w.closers = append(w.closers, w.engine.Close)
 	httpClient := w.newHTTPClient()
-	w.server, err = startServer(serverConfig{
-		issuer:      w.issuer.Issuer(),
-		httpClient:  httpClient,
-		engine:      w.engine,
-		certificate: certificate,
-		watch:       w.watch,
-		decided:     w.decided,
-		register:    cfg.register,
-	})
-	if err != nil {
+	if err := w.startServer(certificate, httpClient, cfg.register); err != nil {
 		return nil, err
 	}
-	w.closers = append(w.closers, w.server.close)
 	for _, name := range services {
-		s, err := dial(serviceConfig{
-			name:       name,
-			auth:       auths[name],
-			issuer:     w.issuer.Issuer(),
-			tokenURL:   w.issuer.TokenURL(),
-			httpClient: httpClient,
-			target:     w.server.addr,
-			roots:      w.ca.Pool(),
-			observer:   w.watch.Credentials,
-		})
-		if err != nil {
+		if err := w.dial(name, auths[name], httpClient); err != nil {
 			return nil, err
 		}
-		w.services[name] = s
-		w.closers = append(w.closers, s.close)
 	}
 	return w, nil
 }
@@ -106,7 +100,7 @@ func newWorld(ctx context.Context, cfg worldConfig) (_ *world, err error) {
 // startIssuer registers the callers with a new authorization server, two with a
 // secret and one with a key, and returns how each authenticates.
 func (w *world) startIssuer(certificate tls.Certificate, lifetime time.Duration) (map[string]credentials.Auth, error) {
-	key, err := newKey()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +124,69 @@ func (w *world) startIssuer(certificate tls.Certificate, lifetime time.Duration)
 		writer:   credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.Signer(key)}),
 		stranger: credentials.SecretBasic(credentials.Constant(strangerSecret)),
 	}, nil
+}
+
+// startServer starts the document service, and with it what register adds.
+func (w *world) startServer(certificate tls.Certificate, httpClient *http.Client, register func(grpc.ServiceRegistrar)) error {
+	observers := *w.watch.Telemetry
+	observers.Authz = w.watch.authzBeside(authz.Observer{
+		Decided: w.decided,
+		Asked:   func(context.Context, authz.EngineAsked) { w.asked.Add(1) },
+	})
+	srv, err := server.New(server.Config{
+		Issuer:   w.issuer.Issuer(),
+		Audience: audience,
+		HTTP:     httpClient,
+		OpenFGA:  w.engine.Client(),
+		StoreID:  w.engine.StoreID(),
+		ModelID:  w.engine.ModelID(),
+		TLS:      grpccredentials.NewServerTLSFromCert(&certificate),
+		Register: func(s grpc.ServiceRegistrar) {
+			docsv1.RegisterDocumentServiceServer(s, documents.New(documents.OpenFGA{Client: w.engine.Client(), StoreID: w.engine.StoreID()}))
+			if register != nil {
+				register(s)
+			}
+		},
+		Telemetry:   observers,
+		StopTimeout: stopTimeout,
+	})
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return errors.Join(err, srv.Close())
+	}
+	w.addr = listener.Addr().String()
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ctx, listener) }()
+	w.closers = append(w.closers, func() error {
+		stop()
+		return errors.Join(<-served, srv.Close())
+	})
+	return nil
+}
+
+// dial makes one of the services that call the document service.
+func (w *world) dial(name string, auth credentials.Auth, httpClient *http.Client) error {
+	c, err := client.New(client.Config{
+		Issuer:   w.issuer.Issuer(),
+		TokenURL: w.issuer.TokenURL(),
+		ID:       name,
+		Auth:     auth,
+		HTTP:     httpClient,
+		Target:   w.addr,
+		Resource: audience,
+		TLS:      grpccredentials.NewClientTLSFromCert(w.ca.Pool(), ""),
+		Observer: w.watch.Credentials,
+	})
+	if err != nil {
+		return err
+	}
+	w.services[name] = c
+	w.closers = append(w.closers, c.Close)
+	return nil
 }
 
 func (w *world) newHTTPClient() *http.Client {
