@@ -8,7 +8,7 @@ import (
 	"github.com/usher-auth/usher/authz"
 )
 
-// decidedBy says which relation decided a call, from the server's own record of
+// decidedBy returns which relation decided a call, from the server's own record of
 // it: the first one that denied or, if none did, those that granted. A call
 // without a check was decided by its rule's policy.
 func decidedBy(decisions []*authz.Decision) string {

@@ -16,7 +16,7 @@ import (
 )
 
 // editedProto is docs.proto as it is after somebody has added a method and has
-// forgotten its rule. It stands in a package of its own, since two files can't
+// forgotten its rule. It is in a package of its own, since two files can't
 // define one name.
 func editedProto(t *testing.T) protoreflect.FileDescriptor {
 	t.Helper()

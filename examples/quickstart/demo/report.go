@@ -18,7 +18,7 @@ type result struct {
 	took            time.Duration
 }
 
-// differs says that the call came to something else than the model says.
+// differs reports whether the call came to something else than the model says.
 func (r result) differs() bool { return r.got != r.want }
 
 // runTable makes every service call every method, one call after the other, and
@@ -91,7 +91,7 @@ func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.1fms", float64(d)/float64(time.Millisecond))
 }
 
-// explain says what the table shows, and returns whether every row is as the
+// explain prints what the table shows, and reports whether every row is as the
 // model says.
 func explain(out io.Writer, w *world, rows []result) bool {
 	different := 0

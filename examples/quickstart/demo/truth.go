@@ -75,7 +75,7 @@ func everyone(a answer, by string) map[string]expectation {
 	return map[string]expectation{reader: {a, by, ""}, writer: {a, by, ""}, stranger: {a, by, ""}}
 }
 
-// editors lets the writer in and nobody else.
+// editors lets only the writer in.
 func editors(by string) map[string]expectation {
 	return map[string]expectation{reader: {denied, by, ""}, writer: {ok, by, ""}, stranger: {denied, by, ""}}
 }

@@ -199,7 +199,7 @@ func (w *world) newHTTPClient() *http.Client {
 func (w *world) decided(_ context.Context, decision *authz.Decision) {
 	select {
 	case w.decisions <- decision:
-	default: // nobody reads them while serving by hand
+	default: // not read while serving by hand
 	}
 }
 

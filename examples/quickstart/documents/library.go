@@ -10,8 +10,8 @@ import (
 	docsv1 "github.com/usher-auth/usher/examples/quickstart/proto/docs/v1"
 )
 
-// maxText bounds a document, and maxDocuments how many there are: whoever may
-// edit or import may not fill the memory.
+// maxText bounds a document, and maxDocuments how many there are: a caller that
+// may edit or import can't fill the memory.
 const (
 	maxText      = 64 << 10
 	maxDocuments = 10_000

@@ -20,7 +20,7 @@ import (
 	"github.com/usher-auth/usher/credentials/verify"
 )
 
-// Relations is told where documents lie, so that rights follow them.
+// Relations records where documents lie, so that rights follow them.
 type Relations interface {
 	// Place records that the document lies in the folder.
 	Place(ctx context.Context, documentID, folderID string) error
@@ -41,7 +41,7 @@ func New(relations Relations) *Service {
 	return &Service{library: newLibrary(), relations: relations}
 }
 
-// GetServiceInfo says what this service is.
+// GetServiceInfo returns what this service is.
 func (s *Service) GetServiceInfo(context.Context, *docsv1.GetServiceInfoRequest) (*docsv1.GetServiceInfoResponse, error) {
 	return &docsv1.GetServiceInfoResponse{Name: "usher quickstart documents"}, nil
 }
@@ -196,7 +196,7 @@ func (s *Service) EditDocument(stream grpc.BidiStreamingServer[docsv1.EditDocume
 	}
 }
 
-// PurgeDocuments would delete everything; its rule lets nobody get here.
+// PurgeDocuments would delete everything; its rule refuses every caller.
 func (s *Service) PurgeDocuments(context.Context, *docsv1.PurgeDocumentsRequest) (*docsv1.PurgeDocumentsResponse, error) {
 	s.library.clear()
 	return &docsv1.PurgeDocumentsResponse{}, nil

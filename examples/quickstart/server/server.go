@@ -71,7 +71,7 @@ func New(cfg Config) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	guard, err := interceptor.New(interceptor.Config{
+	auth, err := interceptor.New(interceptor.Config{
 		Verifier:      verifier,
 		Engine:        engine,
 		Subjects:      authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"},
@@ -83,10 +83,10 @@ func New(cfg Config) (_ *Server, err error) {
 		return nil, err
 	}
 
-	srv := grpc.NewServer(append(guard.ServerOptions(), grpc.Creds(cfg.TLS))...)
+	srv := grpc.NewServer(append(auth.ServerOptions(), grpc.Creds(cfg.TLS))...)
 	cfg.Register(srv)
 	reflection.Register(srv)
-	if err := guard.ValidateServer(srv); err != nil {
+	if err := auth.ValidateServer(srv); err != nil {
 		return nil, fmt.Errorf("the server refuses to start:\n%w", err)
 	}
 	return &Server{verifier: verifier, engine: engine, grpc: srv, stopTimeout: cmp.Or(cfg.StopTimeout, defaultStopTimeout)}, nil

@@ -42,8 +42,8 @@ func (s *slow) GetServiceInfo(ctx context.Context, _ *docsv1.GetServiceInfoReque
 	}
 }
 
-// fixture is a server that is not yet serving, with an issuer and an engine that
-// nobody has started: the public method needs neither.
+// fixture is a server that is not yet serving. Its issuer and its engine don't
+// exist: the public method needs neither.
 type fixture struct {
 	*server.Server
 

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log"
 	"net/http"
 	"os"
@@ -32,24 +31,22 @@ const timeout = 10 * time.Second
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+	err := run(ctx)
+	stop()
+	if err != nil {
 		log.Fatal(err)
 	}
 }
 
 // run prints the text of each document that the arguments name.
-func run(ctx context.Context, args []string, out io.Writer) (err error) {
-	flags := flag.NewFlagSet("client", flag.ContinueOnError)
-	issuer := flags.String("issuer", "", "issuer of tokens; its metadata has the token endpoint")
-	id := flags.String("id", "", "this client's id at the issuer")
-	secret := flags.String("secret-file", "", "file with its secret")
-	target := flags.String("target", "", "address of the document service")
-	resource := flags.String("resource", "https://docs.internal", "the service's name in tokens")
-	ca := flags.String("ca", "", "PEM file with the roots to trust (default the system's)")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
+func run(ctx context.Context) (err error) {
+	issuer := flag.String("issuer", "", "issuer of tokens; its metadata has the token endpoint")
+	id := flag.String("id", "", "this client's id at the issuer")
+	secret := flag.String("secret-file", "", "file with its secret")
+	target := flag.String("target", "", "address of the document service")
+	resource := flag.String("resource", "https://docs.internal", "the service's name in tokens")
+	ca := flag.String("ca", "", "PEM file with the roots to trust (default the system's)")
+	flag.Parse()
 	roots, err := trust.File(*ca)
 	if err != nil {
 		return err
@@ -68,12 +65,12 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, c.Close()) }()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	for _, document := range flags.Args() {
+	for _, document := range flag.Args() {
 		got, err := c.GetDocument(ctx, &docsv1.GetDocumentRequest{DocumentId: document})
 		if err != nil {
 			return explain(err)
 		}
-		fmt.Fprintf(out, "%s: %s\n", document, got.GetDocument().GetText())
+		fmt.Printf("%s: %s\n", document, got.GetDocument().GetText())
 	}
 	return nil
 }

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log"
 	"log/slog"
 	"net"
@@ -34,29 +33,26 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+	err := run(ctx)
+	stop()
+	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-// run serves until ctx ends. It prints the address to out and a JSON record of
-// each decision to audit.
-func run(ctx context.Context, args []string, out, audit io.Writer) (err error) {
-	flags := flag.NewFlagSet("server", flag.ContinueOnError)
-	listen := flags.String("listen", "127.0.0.1:8443", "address to listen on")
-	cert := flags.String("cert", "", "PEM file with this server's certificate")
-	key := flags.String("key", "", "PEM file with its key")
-	ca := flags.String("ca", "", "PEM file with the roots to trust (default the system's)")
-	issuer := flags.String("issuer", "", "issuer of the callers' tokens")
-	audience := flags.String("audience", "https://docs.internal", "this service's name in tokens")
-	fga := flags.String("openfga", "", "address of OpenFGA's gRPC API")
-	insecureFGA := flags.Bool("openfga-insecure", false, "OpenFGA has no TLS and wants no key")
-	store := flags.String("store", "", "OpenFGA store")
-	model := flags.String("model", "", "OpenFGA authorization model")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
+// run serves until ctx ends. Standard error has a record of each decision.
+func run(ctx context.Context) (err error) {
+	listen := flag.String("listen", "127.0.0.1:8443", "address to listen on")
+	cert := flag.String("cert", "", "PEM file with this server's certificate")
+	key := flag.String("key", "", "PEM file with its key")
+	ca := flag.String("ca", "", "PEM file with the roots to trust (default the system's)")
+	issuer := flag.String("issuer", "", "issuer of the callers' tokens")
+	audience := flag.String("audience", "https://docs.internal", "this service's name in tokens")
+	fga := flag.String("openfga", "", "address of OpenFGA's gRPC API")
+	insecureFGA := flag.Bool("openfga-insecure", false, "OpenFGA has no TLS and wants no key")
+	store := flag.String("store", "", "OpenFGA store")
+	model := flag.String("model", "", "OpenFGA authorization model")
+	flag.Parse()
 
 	tls, err := credentials.NewServerTLSFromFile(*cert, *key)
 	if err != nil {
@@ -73,7 +69,7 @@ func run(ctx context.Context, args []string, out, audit io.Writer) (err error) {
 		return err
 	}
 	defer conn.Close()
-	tel, err := telemetry.New(telemetry.Config{Audit: slog.New(slog.NewJSONHandler(audit, nil))})
+	tel, err := telemetry.New(telemetry.Config{Audit: slog.New(slog.NewJSONHandler(os.Stderr, nil))})
 	if err != nil {
 		return err
 	}
@@ -96,6 +92,6 @@ func run(ctx context.Context, args []string, out, audit io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "serving on", listener.Addr())
+	fmt.Println("serving on", listener.Addr())
 	return srv.Serve(ctx, listener)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/luikyv/go-oidc/pkg/goidc"
 )
 
-// Client is a service that may ask for tokens. Exactly one of Secret, PublicKey
-// and TLSSubject says how it authenticates.
+// Client is a service that may ask for tokens. It authenticates by exactly one of
+// Secret, PublicKey and TLSSubject.
 type Client struct {
 	// ID is the client_id. Required.
 	ID string

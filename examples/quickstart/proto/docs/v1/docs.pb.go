@@ -1,5 +1,5 @@
-// Package docs.v1 is the quickstart's document service. Who may call a method
-// stands beside the method; the relations are those of the engine's model
+// Package docs.v1 is the quickstart's document service. The rule beside each
+// method tells who may call it; the relations are those of the engine's model
 // (demo/engine/model.fga). A method without a rule would be denied, and the server
 // would refuse to start.
 

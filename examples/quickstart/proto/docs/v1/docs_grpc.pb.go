@@ -1,5 +1,5 @@
-// Package docs.v1 is the quickstart's document service. Who may call a method
-// stands beside the method; the relations are those of the engine's model
+// Package docs.v1 is the quickstart's document service. The rule beside each
+// method tells who may call it; the relations are those of the engine's model
 // (demo/engine/model.fga). A method without a rule would be denied, and the server
 // would refuse to start.
 
@@ -51,8 +51,8 @@ type DocumentServiceClient interface {
 	GetDocument(ctx context.Context, in *GetDocumentRequest, opts ...grpc.CallOption) (*GetDocumentResponse, error)
 	// UpdateDocument writes a document.
 	UpdateDocument(ctx context.Context, in *UpdateDocumentRequest, opts ...grpc.CallOption) (*UpdateDocumentResponse, error)
-	// DeleteDocument deletes a document. Whoever may not isn't told whether it
-	// exists.
+	// DeleteDocument deletes a document. A caller who may not isn't told
+	// whether it exists.
 	DeleteDocument(ctx context.Context, in *DeleteDocumentRequest, opts ...grpc.CallOption) (*DeleteDocumentResponse, error)
 	// MoveDocument moves a document between two folders: it takes a right in each
 	// of three places.
@@ -67,7 +67,7 @@ type DocumentServiceClient interface {
 	// EditDocument is an editing session: the first message names the document,
 	// the others bring text, and each is answered with the new length.
 	EditDocument(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[EditDocumentRequest, EditDocumentResponse], error)
-	// PurgeDocuments would delete everything. Nobody may call it.
+	// PurgeDocuments would delete everything. No caller may call it.
 	PurgeDocuments(ctx context.Context, in *PurgeDocumentsRequest, opts ...grpc.CallOption) (*PurgeDocumentsResponse, error)
 }
 
@@ -218,8 +218,8 @@ type DocumentServiceServer interface {
 	GetDocument(context.Context, *GetDocumentRequest) (*GetDocumentResponse, error)
 	// UpdateDocument writes a document.
 	UpdateDocument(context.Context, *UpdateDocumentRequest) (*UpdateDocumentResponse, error)
-	// DeleteDocument deletes a document. Whoever may not isn't told whether it
-	// exists.
+	// DeleteDocument deletes a document. A caller who may not isn't told
+	// whether it exists.
 	DeleteDocument(context.Context, *DeleteDocumentRequest) (*DeleteDocumentResponse, error)
 	// MoveDocument moves a document between two folders: it takes a right in each
 	// of three places.
@@ -234,7 +234,7 @@ type DocumentServiceServer interface {
 	// EditDocument is an editing session: the first message names the document,
 	// the others bring text, and each is answered with the new length.
 	EditDocument(grpc.BidiStreamingServer[EditDocumentRequest, EditDocumentResponse]) error
-	// PurgeDocuments would delete everything. Nobody may call it.
+	// PurgeDocuments would delete everything. No caller may call it.
 	PurgeDocuments(context.Context, *PurgeDocumentsRequest) (*PurgeDocumentsResponse, error)
 	mustEmbedUnimplementedDocumentServiceServer()
 }
