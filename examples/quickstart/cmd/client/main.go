@@ -51,7 +51,7 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	transport := &http.Transport{TLSClientConfig: roots}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: roots}
 	defer transport.CloseIdleConnections()
 
 	c, err := client.New(client.Config{
