@@ -13,7 +13,7 @@ import (
 	v1 "github.com/authzed/authzed-go/proto/authzed/api/v1"
 
 	"github.com/usher-auth/usher/e2e/engines/spicedbserver"
-	"github.com/usher-auth/usher/examples/quickstart/engine"
+	"github.com/usher-auth/usher/examples/quickstart/demo/engine"
 
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/authz/openfga"

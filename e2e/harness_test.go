@@ -17,10 +17,10 @@ import (
 	grpccredentials "google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/reflection"
 
-	"github.com/usher-auth/usher/examples/quickstart/authserver"
-	"github.com/usher-auth/usher/examples/quickstart/docserver"
-	"github.com/usher-auth/usher/examples/quickstart/engine"
-	"github.com/usher-auth/usher/examples/quickstart/pki"
+	"github.com/usher-auth/usher/examples/quickstart/demo/authserver"
+	"github.com/usher-auth/usher/examples/quickstart/demo/engine"
+	"github.com/usher-auth/usher/examples/quickstart/demo/pki"
+	"github.com/usher-auth/usher/examples/quickstart/documents"
 	docsv1 "github.com/usher-auth/usher/examples/quickstart/proto/docs/v1"
 
 	"github.com/usher-auth/usher/authz"
@@ -172,7 +172,7 @@ func (s *system) guard(verifier verify.Verifier, opts guardOptions) string {
 		ClientAuth:   tls.VerifyClientCertIfGiven, // tokens may be bound to the caller's certificate
 		MinVersion:   tls.VersionTLS12,
 	})))...)
-	docsv1.RegisterDocumentServiceServer(server, docserver.New(relations{opts.graph}))
+	docsv1.RegisterDocumentServiceServer(server, documents.New(relations{opts.graph}))
 	reflection.Register(server)
 	if opts.register != nil {
 		opts.register(server)

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 	"google.golang.org/grpc"
 
-	"github.com/usher-auth/usher/examples/quickstart/authserver"
+	"github.com/usher-auth/usher/examples/quickstart/demo/authserver"
 	docsv1 "github.com/usher-auth/usher/examples/quickstart/proto/docs/v1"
 
 	"github.com/usher-auth/usher/credentials/verify"

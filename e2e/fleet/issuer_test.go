@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/usher-auth/usher/examples/quickstart/authserver"
+	"github.com/usher-auth/usher/examples/quickstart/demo/authserver"
 )
 
 // settings is what an issuer's process reads, as one line of JSON: Go's and

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
 
-	"github.com/usher-auth/usher/examples/quickstart/authserver"
+	"github.com/usher-auth/usher/examples/quickstart/demo/authserver"
 
 	"github.com/usher-auth/usher/credentials"
 	"github.com/usher-auth/usher/credentials/verify"

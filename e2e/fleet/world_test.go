@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc"
 	grpccredentials "google.golang.org/grpc/credentials"
 
-	"github.com/usher-auth/usher/examples/quickstart/pki"
+	"github.com/usher-auth/usher/examples/quickstart/demo/pki"
 	docsv1 "github.com/usher-auth/usher/examples/quickstart/proto/docs/v1"
 
 	"github.com/usher-auth/usher/authz"
