@@ -24,7 +24,7 @@ func cookbook(tuples ...string) *authz.Authorizer {
 	authorizer, err := authz.New(authz.Config{
 		Engine:   authztest.NewEngine(tuples...),
 		Subjects: authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"},
-		Issuers:  []string{"test"},
+		Issuers:  authz.Issuers{"test"},
 	})
 	if err != nil {
 		panic(err)

@@ -67,7 +67,7 @@ func New(cfg Config, opts ...Option) (*Interceptor, error) {
 		Engine:         cfg.Engine,
 		Subjects:       cfg.Subjects,
 		IssuerSubjects: cfg.IssuerSubjects,
-		Issuers:        issuers,
+		Issuers:        authz.Issuers(issuers),
 		Rules:          cfg.Rules,
 		Resolver:       cfg.Resolver,
 		Timeout:        cfg.EngineTimeout,

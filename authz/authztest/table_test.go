@@ -18,7 +18,7 @@ func TestDocumentService(t *testing.T) {
 			"folder:a#editor@user:alice", "folder:b#editor@user:alice",
 		),
 		Subjects: authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"},
-		Issuers:  []string{"test"},
+		Issuers:  authz.Issuers{"test"},
 	})
 	if err != nil {
 		t.Fatal(err)
