@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"context"
 	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -73,14 +72,6 @@ type Config struct {
 	Cache CacheConfig
 	// Breaker is the circuit breaker. Optional. The zero value is on.
 	Breaker BreakerConfig
-	// EngineContext makes the context that the engine is asked under from one that
-	// has the values of the call's context, the timeout, and not the call's own
-	// end. An engine in this process is given what belongs to the call otherwise:
-	// take away here what isn't the engine's to see, and keep the rest, a trace's
-	// span above all. It is called for each request to the engine, must be safe
-	// for concurrent use and return a context derived from its argument; a panic
-	// is MISCONFIGURED. Optional. Default: the context as it is.
-	EngineContext func(ctx context.Context) context.Context
 	// Now is the clock. Optional, for tests. Default [time.Now].
 	Now func() time.Time
 	// Observer is told what happens. Optional.

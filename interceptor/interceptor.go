@@ -74,7 +74,6 @@ func New(cfg Config, opts ...Option) (*Interceptor, error) {
 		MaxObjects:     cfg.MaxObjects,
 		Cache:          cfg.Cache,
 		Breaker:        cfg.Breaker,
-		EngineContext:  func(ctx context.Context) context.Context { return engineContext{ctx} },
 		Observer:       cfg.AuthzObserver,
 	})
 	if err != nil {
