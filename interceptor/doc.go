@@ -2,12 +2,13 @@
 // verifies it, decides by the method's rule, and only then lets the handler see
 // the call. Unary calls and streams of every kind are guarded by the same value.
 //
-//	auth, err := interceptor.New(interceptor.Config{
-//		Verifier: verifier,
+//	authorizer, err := authz.New(authz.Config{
 //		Engine:   engine,
+//		Issuers:  verifier,
 //		Subjects: authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"},
 //		Rules:    []authz.MethodRule{authz.Health(), authz.Reflection()},
 //	})
+//	auth, err := interceptor.New(interceptor.Config{Verifier: verifier, Authorizer: authorizer})
 //	srv := grpc.NewServer(auth.ServerOptions()...)
 //	docsv1.RegisterDocumentServiceServer(srv, impl)
 //	err = auth.ValidateServer(srv) // every fault of every registered method's rule

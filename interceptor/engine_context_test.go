@@ -103,7 +103,7 @@ func TestEngineGetsNothingOfTheCall(t *testing.T) {
 	w := newWorld(t)
 	engine := &nosy{world: w}
 	s := start(t, w, setupConfig{
-		rules: byValue(), impl: &checking{t: t}, config: func(c *interceptor.Config) { c.Engine = engine },
+		rules: byValue(), impl: &checking{t: t}, config: func(c *parts) { c.authz.Engine = engine },
 		before: []grpc.ServerOption{
 			grpc.ChainUnaryInterceptor(func(ctx context.Context, r any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 				return next(context.WithValue(ctx, traced{}, "span"), r)
@@ -140,7 +140,7 @@ func TestEngineGetsNothingOfAStream(t *testing.T) {
 				set := byValue()
 				set["PingStream"] = rechecked(check(object), interval)
 				s := start(t, w, setupConfig{
-					rules: set, inMemory: true, config: func(c *interceptor.Config) { c.Engine = engine },
+					rules: set, inMemory: true, config: func(c *parts) { c.authz.Engine = engine },
 					impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
 						if _, err := stream.Recv(); err != nil {
 							return err

@@ -38,59 +38,23 @@ type Interceptor struct {
 	firstMessageTimeout time.Duration
 }
 
-// New returns an Interceptor. It compiles the rule of every linked service that
-// carries one, and does no I/O. A rule in code that is faulty, or a Config that
-// can't work, is an error; a faulty rule of a linked service denies its method,
-// and is an error of [Interceptor.ValidateServer].
-func New(cfg Config, opts ...Option) (*Interceptor, error) {
-	set := settings{
-		errorDomain:         DefaultErrorDomain,
-		maxTokenBytes:       DefaultMaxTokenBytes,
-		firstMessageTimeout: DefaultFirstMessageTimeout,
-	}
-	var faults []error
-	issuers := cfg.Issuers
-	if isNil(cfg.Verifier) {
-		faults = append(faults, errors.New("interceptor: Config.Verifier is required"))
-	} else {
-		var err error
-		if issuers, err = issuersOf(cfg.Verifier, cfg.Issuers); err != nil {
-			faults = append(faults, err)
-		}
-	}
-	for _, opt := range opts {
-		if err := opt.apply(&set); err != nil {
-			faults = append(faults, err)
-		}
-	}
-	authorizer, err := authz.New(authz.Config{
-		Engine:         cfg.Engine,
-		Subjects:       cfg.Subjects,
-		IssuerSubjects: cfg.IssuerSubjects,
-		Issuers:        authz.Issuers(issuers),
-		Rules:          cfg.Rules,
-		Resolver:       cfg.Resolver,
-		Timeout:        cfg.EngineTimeout,
-		MaxObjects:     cfg.MaxObjects,
-		Cache:          cfg.Cache,
-		Breaker:        cfg.Breaker,
-		Observer:       cfg.AuthzObserver,
-	})
+// New returns an Interceptor, and does no I/O. A Config that can't work is an
+// error. A faulty rule of a linked service denies its method, and is an error of
+// [Interceptor.ValidateServer].
+func New(cfg Config) (*Interceptor, error) {
+	cfg, err := cfg.withDefaults()
 	if err != nil {
-		faults = append(faults, err)
-	}
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+		return nil, err
 	}
 
 	return &Interceptor{
 		verifier:            cfg.Verifier,
-		authorizer:          authorizer,
+		authorizer:          cfg.Authorizer,
 		hooks:               &hooks{observer: cfg.Observer},
-		refusals:            refusals{domain: set.errorDomain, realm: set.realm},
-		maxTokenBytes:       set.maxTokenBytes,
+		refusals:            refusals{domain: cfg.ErrorDomain, realm: cfg.Realm},
+		maxTokenBytes:       cfg.MaxTokenBytes,
 		verifierIsOurs:      isOurs(cfg.Verifier),
-		firstMessageTimeout: set.firstMessageTimeout,
+		firstMessageTimeout: cfg.FirstMessageTimeout,
 	}, nil
 }
 

@@ -101,7 +101,7 @@ func TestRow65ManyObjectsDoNotDelayTheRecheck(t *testing.T) {
 		engine := &delayed{world: w}
 		set := byValue()
 		set["PingStream"] = rechecked(check("document:{value}"), interval)
-		s := start(t, w, setupConfig{rules: set, inMemory: true, config: func(c *interceptor.Config) { c.Engine = engine }})
+		s := start(t, w, setupConfig{rules: set, inMemory: true, config: func(c *parts) { c.authz.Engine = engine }})
 		stream, err := s.PingStream(patient(t, aliceToken))
 		if err != nil {
 			t.Fatal(err)

@@ -224,14 +224,14 @@ func TestStatusTable(t *testing.T) {
 			if test.rule != nil {
 				set["Ping"], set["PingStream"] = test.rule, test.rule
 			}
-			s := start(t, w, setupConfig{rules: set, config: func(c *interceptor.Config) {
+			s := start(t, w, setupConfig{rules: set, config: func(c *parts) {
 				switch test.reason {
 				case interceptor.ReasonSubjectUnmapped:
-					c.Subjects.Service = ""
+					c.authz.Subjects.Service = ""
 				case interceptor.ReasonIssuerDenied:
-					c.Issuers = []string{issuer, "ours"}
-					c.Subjects = authz.Subjects{}
-					c.IssuerSubjects = map[string]authz.Subjects{issuer: {User: "user:{$sub}"}, "ours": {User: "staff:{$sub}"}}
+					c.authz.Issuers = authz.Issuers{issuer, "ours"}
+					c.authz.Subjects = authz.Subjects{}
+					c.authz.IssuerSubjects = map[string]authz.Subjects{issuer: {User: "user:{$sub}"}, "ours": {User: "staff:{$sub}"}}
 				default:
 				}
 			}})
@@ -330,8 +330,8 @@ func TestStatusOfTheCallersOwnDeadlineAndCancel(t *testing.T) {
 			w := newWorld(t)
 			decided := make(chan interceptor.Decided, 1)
 			reached, release := make(chan struct{}), make(chan struct{})
-			s := start(t, w, setupConfig{rules: byValue(), config: func(c *interceptor.Config) {
-				c.Engine = authz.EngineFunc(func(ctx context.Context, _ authz.Batch) (authz.Result, error) {
+			s := start(t, w, setupConfig{rules: byValue(), config: func(c *parts) {
+				c.authz.Engine = authz.EngineFunc(func(ctx context.Context, _ authz.Batch) (authz.Result, error) {
 					close(reached)
 					// A shared check outlives the caller that began it.
 					select {

@@ -172,7 +172,7 @@ func TestRow67HandlerThatIgnoresItsContext(t *testing.T) {
 		var told []string
 		s := start(t, w, setupConfig{
 			rules: byValue(), inMemory: true,
-			config: func(c *interceptor.Config) {
+			config: func(c *parts) {
 				c.Observer.HandlerAbandoned = func(_ context.Context, e interceptor.HandlerAbandoned) {
 					told = append(told, "abandoned "+e.Method+" by "+e.Principal.Subject())
 				}
@@ -221,15 +221,15 @@ func TestRow67HandlerThatIgnoresItsContext(t *testing.T) {
 
 // Row 63: a handler that wants to send to a caller that says nothing.
 func TestRow63FirstMessageTimeout(t *testing.T) {
-	t.Run("row 63: by default", func(t *testing.T) { firstMessageTimeout(t, interceptor.DefaultFirstMessageTimeout) })
+	t.Run("row 63: by default", func(t *testing.T) { firstMessageTimeout(t, interceptor.DefaultFirstMessageTimeout, 0) })
 	t.Run("row 63: as set", func(t *testing.T) {
-		firstMessageTimeout(t, 3*time.Second, interceptor.WithFirstMessageTimeout(3*time.Second))
+		firstMessageTimeout(t, 3*time.Second, 3*time.Second)
 	})
 }
 
-func firstMessageTimeout(t *testing.T, want time.Duration, options ...interceptor.Option) {
+func firstMessageTimeout(t *testing.T, want, configured time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, newWorld(t), setupConfig{rules: byValue(), inMemory: true, options: options, impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
+		s := start(t, newWorld(t), setupConfig{rules: byValue(), inMemory: true, config: func(c *parts) { c.FirstMessageTimeout = configured }, impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
 			err := stream.Send(&testpb.PingStreamResponse{Value: "early"})
 			if status.Code(err) != codes.DeadlineExceeded {
 				t.Errorf("the handler's send got %v", err)

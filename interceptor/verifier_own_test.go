@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/credentials/verify"
 	"github.com/usher-auth/usher/interceptor"
 )
@@ -36,7 +37,7 @@ func TestVerifierWithAPlainErrorIsToldWhatToReturn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			s := start(t, w, setupConfig{rules: byValue(), config: func(c *interceptor.Config) {
+			s := start(t, w, setupConfig{rules: byValue(), config: func(c *parts) {
 				c.Verifier = verify.VerifierFunc(func(context.Context, string, verify.Requirements) (*verify.Principal, error) { return nil, test.err })
 			}})
 			_, err := s.Ping(as(t, "odd"), &testpb.PingRequest{Value: "1"})
@@ -64,8 +65,8 @@ func TestVerifierOfKeysAsThePageHasIt(t *testing.T) {
 	errNoKey := errors.New("no such key")
 	w := newWorld(t)
 	w.allow("document:1#viewer@service:indexer")
-	s := start(t, w, setupConfig{rules: byValue(), config: func(c *interceptor.Config) {
-		c.Issuers = []string{"keys"}
+	s := start(t, w, setupConfig{rules: byValue(), config: func(c *parts) {
+		c.authz.Issuers = authz.Issuers{"keys"}
 		c.Verifier = verify.VerifierFunc(func(_ context.Context, key string, _ verify.Requirements) (*verify.Principal, error) {
 			id, ok := map[string]string{"abc-1": "indexer"}[key]
 			if !ok {

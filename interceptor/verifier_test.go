@@ -26,28 +26,32 @@ type named struct {
 
 func (n named) IssuerNames() []string { return n.names }
 
-// The verifier knows whose tokens it accepts. Names that are typed again can only
-// agree with it.
+// The verifier knows whose tokens it accepts. An authorizer for others is a fault
+// that names both.
 func TestVerifierSaysWhichIssuers(t *testing.T) {
+	const both = `the verifier accepts the tokens of ["a" "b"], but the authorizer's Config.Issuers has ["a"]; set authz.Config.Issuers to the verifier`
 	for name, test := range map[string]struct {
 		names, issuers []string
 		fault          string
 	}{
-		"the verifier's names count":                   {[]string{"a", "b"}, nil, "issuer"},
-		"one issuer needs no name in the template":     {[]string{"a"}, nil, ""},
-		"the same names in another order":              {[]string{"a", "b"}, []string{"b", "a"}, "issuer"},
-		"the one name twice":                           {[]string{"a"}, []string{"a"}, ""},
-		"fewer names than the verifier has":            {[]string{"a", "b"}, []string{"a"}, "Config.Issuers"},
-		"another name":                                 {[]string{"a"}, []string{"b"}, "Config.Issuers"},
-		"more names than the verifier has":             {[]string{"a"}, []string{"a", "b"}, "Config.Issuers"},
-		"a verifier that doesn't say leaves the names": {nil, []string{"a", "b"}, "issuer"},
+		"the same names":                    {[]string{"a", "b"}, []string{"a", "b"}, ""},
+		"the same names in another order":   {[]string{"a", "b"}, []string{"b", "a"}, ""},
+		"fewer names than the verifier has": {[]string{"a", "b"}, []string{"a"}, both},
+		"another name":                      {[]string{"a"}, []string{"b"}, `accepts the tokens of ["a"], but the authorizer's Config.Issuers has ["b"]`},
+		"more names than the verifier has":  {[]string{"a"}, []string{"a", "b"}, `accepts the tokens of ["a"], but the authorizer's Config.Issuers has ["a" "b"]`},
+		"a verifier that doesn't say":       {nil, []string{"a", "b"}, ""},
+		"an authorizer that doesn't":        {[]string{"a", "b"}, nil, ""},
+		"neither of them":                   {nil, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			_, err := interceptor.New(interceptor.Config{
-				Verifier: named{w, test.names}, Engine: w, Issuers: test.issuers,
-				Subjects: authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"},
-			})
+			_, err := parts{
+				Config: interceptor.Config{Verifier: named{w, test.names}},
+				authz: authz.Config{
+					Engine: w, Issuers: authz.Issuers(test.issuers),
+					Subjects: authz.Subjects{User: "user:{$issuer}/{$sub}", Service: "service:{$issuer}/{$client_id}"},
+				},
+			}.build()
 			switch {
 			case test.fault == "" && err != nil:
 				t.Error(err)
@@ -59,7 +63,7 @@ func TestVerifierSaysWhichIssuers(t *testing.T) {
 }
 
 // Row 21a: two issuers behind one verifier, and a template that doesn't tell them
-// apart, is a fault at start although nothing but the verifier names them.
+// apart, is a fault at start.
 func TestRow21aTwoIssuersOfOneVerifierNeedTheIssuerInTheSubject(t *testing.T) {
 	jwt := func(issuer, name string) *verify.JWT {
 		v, err := verify.NewJWT(verify.JWTConfig{Issuer: issuer, IssuerName: name, Audiences: []string{"docs"}})
@@ -76,15 +80,18 @@ func TestRow21aTwoIssuersOfOneVerifierNeedTheIssuerInTheSubject(t *testing.T) {
 	}
 	w := newWorld(t)
 	for template, good := range map[string]bool{"user:{$sub}": false, "user:{$issuer}/{$sub}": true} {
-		_, err := interceptor.New(interceptor.Config{Verifier: both, Engine: w, Subjects: authz.Subjects{User: template}})
+		_, err := parts{
+			Config: interceptor.Config{Verifier: both},
+			authz:  authz.Config{Engine: w, Issuers: both, Subjects: authz.Subjects{User: template}},
+		}.build()
 		if (err == nil) != good {
 			t.Errorf("%s: %v", template, err)
 		}
 	}
-	_, err = interceptor.New(interceptor.Config{
-		Verifier: both, Engine: w,
+	_, err = parts{Config: interceptor.Config{Verifier: both}, authz: authz.Config{
+		Engine: w, Issuers: both,
 		IssuerSubjects: map[string]authz.Subjects{"a": {User: "user:a/{$sub}"}, "b": {User: "user:b/{$sub}"}},
-	})
+	}}.build()
 	if err != nil {
 		t.Errorf("subjects for each issuer: %v", err)
 	}
@@ -175,7 +182,7 @@ func TestVerifierThatMisbehavesRefusesOneCall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			panicked := make(chan interceptor.HookPanicked, 8)
-			s := start(t, w, setupConfig{rules: byValue(), config: func(c *interceptor.Config) {
+			s := start(t, w, setupConfig{rules: byValue(), config: func(c *parts) {
 				c.Verifier = verify.VerifierFunc(func(ctx context.Context, token string, req verify.Requirements) (*verify.Principal, error) {
 					if token == aliceToken {
 						return w.Verify(ctx, token, req)
@@ -255,7 +262,7 @@ func TestRow64PrincipalThatIsOverIsRefused(t *testing.T) {
 func TestVerifierThatHangsHoldsNobodyElse(t *testing.T) {
 	w := newWorld(t)
 	release := make(chan struct{})
-	s := start(t, w, setupConfig{rules: byValue(), config: func(c *interceptor.Config) {
+	s := start(t, w, setupConfig{rules: byValue(), config: func(c *parts) {
 		c.Verifier = verify.VerifierFunc(func(ctx context.Context, token string, req verify.Requirements) (*verify.Principal, error) {
 			if token == "slow" {
 				<-release

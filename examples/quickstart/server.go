@@ -69,17 +69,22 @@ func startServer(cfg serverConfig) (_ *server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	guard, err := interceptor.New(interceptor.Config{
-		Verifier: s.verifier,
+	authorizer, err := authz.New(authz.Config{
 		Engine:   adapter,
+		Issuers:  s.verifier,
 		Subjects: authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"},
 		Rules:    []authz.MethodRule{authz.Reflection()}, // not our .proto, so its rule stands here
-		Observer: cfg.watch.Interceptor,
 		// A service that prints no table has just cfg.watch.Authz here.
-		AuthzObserver: cfg.watch.authzBeside(authz.Observer{
+		Observer: cfg.watch.authzBeside(authz.Observer{
 			Decided: cfg.decided,
 			Asked:   func(context.Context, authz.EngineAsked) { s.asked.Add(1) },
 		}),
+	})
+	if err != nil {
+		return nil, err
+	}
+	guard, err := interceptor.New(interceptor.Config{
+		Verifier: s.verifier, Authorizer: authorizer, Observer: cfg.watch.Interceptor,
 	})
 	if err != nil {
 		return nil, err

@@ -18,8 +18,8 @@ import (
 // Equal subs of two issuers are two callers, and a third issuer's is nobody's.
 func TestServerOfTwoIssuers(t *testing.T) {
 	cfg := config()
-	cfg.Issuers = []string{interceptortest.IssuerName, "partner"}
-	cfg.Subjects = authz.Subjects{User: "user:{$issuer}/{$sub}", Service: "service:{$issuer}/{$client_id}"}
+	cfg.Authz.Issuers = authz.Issuers{interceptortest.IssuerName, "partner"}
+	cfg.Authz.Subjects = authz.Subjects{User: "user:{$issuer}/{$sub}", Service: "service:{$issuer}/{$client_id}"}
 	cfg.Tuples = []string{"document:1#viewer@user:test/alice"}
 	srv := interceptortest.New(t, cfg)
 	for issuer, want := range map[string]codes.Code{
@@ -38,9 +38,9 @@ func TestServerOfTwoIssuers(t *testing.T) {
 // tested as it is.
 func TestServerOfIssuersWithTheirOwnSubjects(t *testing.T) {
 	cfg := config()
-	cfg.Issuers = []string{"main", "partner"}
-	cfg.IssuerSubjects = map[string]authz.Subjects{"main": {User: "user:{$sub}"}, "partner": {User: "partner:{$sub}"}}
-	cfg.Rules = []authz.MethodRule{
+	cfg.Authz.Issuers = authz.Issuers{"main", "partner"}
+	cfg.Authz.IssuerSubjects = map[string]authz.Subjects{"main": {User: "user:{$sub}"}, "partner": {User: "partner:{$sub}"}}
+	cfg.Authz.Rules = []authz.MethodRule{
 		{Selector: "testing.testpb.v1.TestService/*", Rule: &authzv1.Rule{
 			Policy: &authzv1.Rule_Check{Check: &authzv1.Check{Object: "document:1", Relation: "viewer"}},
 		}},

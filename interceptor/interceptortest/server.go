@@ -33,30 +33,18 @@ type Config struct {
 	// Model says which relations follow from others. Optional. Default: none do,
 	// and every type and relation is known.
 	Model authztest.Model
-	// Subjects says who the callers are in tuples. Optional. Default:
-	// "user:{$sub}" and "service:{$client_id}", unless IssuerSubjects is set.
-	Subjects authz.Subjects
-	// IssuerSubjects are the subjects of the issuers that have their own, by short
-	// name. Optional.
-	IssuerSubjects map[string]authz.Subjects
-	// Issuers are the short names of the issuers whose principals call. Optional.
-	// Default: [IssuerName] alone. Name all that the server under test trusts, so
-	// that rules are held to what they are held to there.
-	Issuers []string
-	// Rules are rules in code. Optional.
-	Rules []authz.MethodRule
-	// Resolver gives the services whose rules are compiled. Optional. Default:
-	// every service linked into the test.
-	Resolver authz.Resolver
-	// Options are further options of the interceptor. Optional.
-	Options []interceptor.Option
+	// Authz is the authorizer's configuration: give it what the server under test
+	// has. Engine is the server's own, by Tuples and Model, and an error here. Optional.
+	// Default: the subjects "user:{$sub}" and "service:{$client_id}" unless Subjects or
+	// IssuerSubjects is set, and the one issuer [IssuerName]. Name all issuers that the
+	// server under test trusts, so that rules are held to what they are held to there.
+	Authz authz.Config
+	// Interceptor is the interceptor's configuration. Verifier and Authorizer are the
+	// server's own, and errors here. Optional.
+	Interceptor interceptor.Config
 	// ServerOptions are options of the server that stand before the
 	// interceptor's. Optional.
 	ServerOptions []grpc.ServerOption
-	// Observer is told what the interceptor does. Optional.
-	Observer interceptor.Observer
-	// AuthzObserver is told what happens in authz. Optional.
-	AuthzObserver authz.Observer
 }
 
 // Server is a guarded server in memory. It is safe for concurrent use, and is
@@ -76,26 +64,20 @@ type Server struct {
 // fails the test.
 func New(tb testing.TB, cfg Config) *Server {
 	tb.Helper()
-	if cfg.Register == nil {
+	switch {
+	case cfg.Register == nil:
 		tb.Fatal("interceptortest: Config.Register is required")
-	}
-	if cfg.Subjects == (authz.Subjects{}) && cfg.IssuerSubjects == nil {
-		cfg.Subjects = authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"}
-	}
-	if len(cfg.Issuers) == 0 {
-		cfg.Issuers = []string{IssuerName}
+	case cfg.Authz.Engine != nil:
+		tb.Fatal("interceptortest: Config.Authz has an Engine; say by Tuples and Model who may do what")
+	case cfg.Interceptor.Verifier != nil || cfg.Interceptor.Authorizer != nil:
+		tb.Fatal("interceptortest: Config.Interceptor has a Verifier or an Authorizer; those are the server's own")
 	}
 	s := &Server{
 		tb: tb, engine: authztest.NewModelEngine(cfg.Model), listener: bufconn.Listen(bufferBytes),
-		observer: cfg.Observer, callers: map[string]*verify.Principal{},
+		observer: cfg.Interceptor.Observer, callers: map[string]*verify.Principal{},
 	}
 	s.Allow(cfg.Tuples...)
-	observer := cfg.Observer
-	observer.Decided = s.decided
-	auth, err := interceptor.New(interceptor.Config{
-		Verifier: verify.VerifierFunc(s.verify), Engine: s.engine, Subjects: cfg.Subjects, IssuerSubjects: cfg.IssuerSubjects, Issuers: cfg.Issuers,
-		Rules: cfg.Rules, Resolver: cfg.Resolver, Observer: observer, AuthzObserver: cfg.AuthzObserver,
-	}, cfg.Options...)
+	auth, err := s.guard(cfg.Authz, cfg.Interceptor)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -114,6 +96,25 @@ func New(tb testing.TB, cfg Config) *Server {
 	})
 
 	return s
+}
+
+// guard makes the interceptor that asks the server about callers and relations.
+func (s *Server) guard(rules authz.Config, guard interceptor.Config) (*interceptor.Interceptor, error) {
+	rules.Engine = s.engine
+	if rules.Subjects == (authz.Subjects{}) && rules.IssuerSubjects == nil {
+		rules.Subjects = authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"}
+	}
+	if rules.Issuers == nil {
+		rules.Issuers = authz.Issuers{IssuerName}
+	}
+	authorizer, err := authz.New(rules)
+	if err != nil {
+		return nil, err
+	}
+	guard.Verifier, guard.Authorizer = verify.VerifierFunc(s.verify), authorizer
+	guard.Observer.Decided = s.decided
+
+	return interceptor.New(guard)
 }
 
 // As returns a connection whose calls are made by the principal. It is closed

@@ -22,7 +22,7 @@ func config() interceptortest.Config {
 	return interceptortest.Config{
 		Register: func(s grpc.ServiceRegistrar) { testpb.RegisterTestServiceServer(s, &testpb.TestPingService{}) },
 		Tuples:   []string{"document:1#viewer@user:alice", "document:1#viewer@service:indexer"},
-		Rules: []authz.MethodRule{{
+		Authz: authz.Config{Rules: []authz.MethodRule{{
 			Selector: "testing.testpb.v1.TestService/*",
 			Rule:     &authzv1.Rule{Policy: &authzv1.Rule_Authenticated{Authenticated: &authzv1.Authenticated{}}},
 		}, {
@@ -30,7 +30,7 @@ func config() interceptortest.Config {
 			Rule: &authzv1.Rule{Policy: &authzv1.Rule_Check{
 				Check: &authzv1.Check{Object: "document:{value}", Relation: "viewer"},
 			}},
-		}},
+		}}},
 	}
 }
 

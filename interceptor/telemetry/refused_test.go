@@ -46,6 +46,16 @@ func TestRefusedTokensAreRecorded(t *testing.T) {
 		},
 	}
 	good := interceptortest.User("alice")
+	authorizer, err := authz.New(authz.Config{
+		Issuers: authz.Issuers{interceptortest.IssuerName}, Observer: tel.Authz,
+		Rules: []authz.MethodRule{{
+			Selector: "testing.testpb.v1.TestService/*",
+			Rule:     &authzv1.Rule{Policy: &authzv1.Rule_Authenticated{Authenticated: &authzv1.Authenticated{}}},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	auth, err := interceptor.New(interceptor.Config{
 		Verifier: verify.VerifierFunc(func(_ context.Context, token string, _ verify.Requirements) (*verify.Principal, error) {
 			if token == "good" {
@@ -54,12 +64,7 @@ func TestRefusedTokensAreRecorded(t *testing.T) {
 
 			return nil, refused
 		}),
-		Issuers: []string{interceptortest.IssuerName},
-		Rules: []authz.MethodRule{{
-			Selector: "testing.testpb.v1.TestService/*",
-			Rule:     &authzv1.Rule{Policy: &authzv1.Rule_Authenticated{Authenticated: &authzv1.Authenticated{}}},
-		}},
-		Observer: tel.Interceptor, AuthzObserver: tel.Authz,
+		Authorizer: authorizer, Observer: tel.Interceptor,
 	})
 	if err != nil {
 		t.Fatal(err)

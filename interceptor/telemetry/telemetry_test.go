@@ -85,12 +85,12 @@ func config(tel *telemetry.Telemetry) interceptortest.Config {
 	return interceptortest.Config{
 		Register: func(s grpc.ServiceRegistrar) { testpb.RegisterTestServiceServer(s, &handler{}) },
 		Tuples:   []string{"document:1#viewer@user:alice"},
-		Rules: []authz.MethodRule{
+		Authz: authz.Config{Observer: tel.Authz, Rules: []authz.MethodRule{
 			rule("*", &authzv1.Rule{Policy: &authzv1.Rule_Authenticated{Authenticated: &authzv1.Authenticated{}}}),
 			rule("Ping", &authzv1.Rule{Policy: &authzv1.Rule_Check{Check: &authzv1.Check{Object: "document:{value}", Relation: "viewer"}}}),
 			rule("PingList", &authzv1.Rule{Policy: &authzv1.Rule_Handler{Handler: &authzv1.Handler{}}}),
-		},
-		Observer: tel.Interceptor, AuthzObserver: tel.Authz,
+		}},
+		Interceptor: interceptor.Config{Observer: tel.Interceptor},
 	}
 }
 
@@ -456,7 +456,7 @@ func ExampleNew() {
 		return
 	}
 	// In production: credentials.Config{Observer: tel.Credentials}, verify.JWTConfig{Observer: tel.Verify},
-	// interceptor.Config{Observer: tel.Interceptor, AuthzObserver: tel.Authz}.
+	// authz.Config{Observer: tel.Authz}, interceptor.Config{Observer: tel.Interceptor}.
 	run(func(t testing.TB) {
 		srv := interceptortest.New(t, config(tel))
 		bob := testpb.NewTestServiceClient(srv.As(interceptortest.User("bob")))
