@@ -23,7 +23,7 @@
 // can't answer is UNAVAILABLE, never a grant and never a denial. There is no
 // setting that opens.
 //
-// What the caller is told is constant text and a stable [Reason] in an ErrorInfo;
+// What the caller is told is constant text and a stable [authz.Reason] in an ErrorInfo;
 // the cause goes to the [Observer] only. A refusal for the token carries a
 // challenge in the trailer "www-authenticate" (RFC 6750, RFC 9470); a handler can
 // send none for the scheme Bearer, such as one that it got from a service behind
@@ -38,7 +38,7 @@
 // first message or the call's end, and the trailer for the end: grpc.SendHeader
 // sends nothing by itself.
 //
-// A verifier that panics refuses its call with [ReasonMisconfigured], and no other.
+// A verifier that panics refuses its call with [authz.ReasonMisconfigured], and no other.
 //
 // # Streams
 //

@@ -402,7 +402,7 @@ func withAuthorization(ctx context.Context, values ...string) context.Context {
 
 // wantStatus checks what a caller learns: the code, and the reason of the
 // ErrorInfo, "" for none.
-func wantStatus(t testing.TB, err error, code codes.Code, reason interceptor.Reason) *status.Status {
+func wantStatus(t testing.TB, err error, code codes.Code, reason authz.Reason) *status.Status {
 	t.Helper()
 	st := status.Convert(err)
 	if st.Code() != code {

@@ -197,7 +197,7 @@ func TestHooksPanicsAreContained(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := s.Ping(as(t, bobToken), &testpb.PingRequest{Value: "1"})
-	wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+	wantStatus(t, err, codes.PermissionDenied, authz.ReasonRelationDenied)
 	list, err := s.PingList(as(t, aliceToken), &testpb.PingListRequest{Value: "1"})
 	drain(t, list, err, codes.OK)
 	for _, want := range []string{"Authenticated", "Decided", "Authenticated", "Decided", "Authenticated", "Decided"} {
@@ -360,7 +360,7 @@ func TestValidateServer(t *testing.T) {
 	// What was denied at start is denied when called, too.
 	_, err = auth.Unary(t.Context(), &testpb.PingEmptyRequest{}, &grpc.UnaryServerInfo{FullMethod: "/" + service + "PingEmpty"},
 		func(context.Context, any) (any, error) { t.Error("reached"); return nil, nil })
-	wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRuleMissing)
+	wantStatus(t, err, codes.PermissionDenied, authz.ReasonRuleMissing)
 }
 
 func TestNewReportsEveryFaultAtOnce(t *testing.T) {

@@ -141,43 +141,43 @@ func TestVerifierThatMisbehavesRefusesOneCall(t *testing.T) {
 	for name, test := range map[string]struct {
 		verify func() (*verify.Principal, error)
 		code   codes.Code
-		reason interceptor.Reason
+		reason authz.Reason
 		panics bool
 	}{
-		"panic": {func() (*verify.Principal, error) { panic(secret) }, codes.Internal, interceptor.ReasonMisconfigured, true},
+		"panic": {func() (*verify.Principal, error) { panic(secret) }, codes.Internal, authz.ReasonMisconfigured, true},
 		"a nil dereference": {func() (*verify.Principal, error) {
 			return nil, errors.New(textOf(nil))
-		}, codes.Internal, interceptor.ReasonMisconfigured, true},
-		"panic with nil": {func() (*verify.Principal, error) { panicWith(nil); return good, nil }, codes.Internal, interceptor.ReasonMisconfigured, true},
+		}, codes.Internal, authz.ReasonMisconfigured, true},
+		"panic with nil": {func() (*verify.Principal, error) { panicWith(nil); return good, nil }, codes.Internal, authz.ReasonMisconfigured, true},
 		"Goexit": {func() (*verify.Principal, error) {
 			runtime.Goexit()
 
 			return good, nil
-		}, codes.Unavailable, interceptor.ReasonVerifierUnavailable, false},
-		"neither principal nor error":    {func() (*verify.Principal, error) { return nil, nil }, codes.Internal, interceptor.ReasonMisconfigured, false},
-		"a nil fault in an error":        {func() (*verify.Principal, error) { return nil, (*verify.Error)(nil) }, codes.Internal, interceptor.ReasonMisconfigured, false},
-		"a nil fault and a principal":    {func() (*verify.Principal, error) { return good, (*verify.Error)(nil) }, codes.Internal, interceptor.ReasonMisconfigured, false},
-		"a wrapped nil fault":            {func() (*verify.Principal, error) { return nil, fmt.Errorf("x: %w", (*verify.Error)(nil)) }, codes.Internal, interceptor.ReasonMisconfigured, false},
-		"a wrapped nil refusal of authz": {func() (*verify.Principal, error) { return nil, fmt.Errorf("x: %w", (*authz.Error)(nil)) }, codes.Internal, interceptor.ReasonMisconfigured, false},
-		"another nil error":              {func() (*verify.Principal, error) { return nil, (*oddError)(nil) }, codes.Internal, interceptor.ReasonMisconfigured, false},
-		"a refusal that is empty":        {func() (*verify.Principal, error) { return nil, &interceptor.Error{} }, codes.Internal, interceptor.ReasonMisconfigured, false},
-		"a wrapped nil refusal":          {func() (*verify.Principal, error) { return nil, fmt.Errorf("x: %w", (*interceptor.Error)(nil)) }, codes.Internal, interceptor.ReasonMisconfigured, false},
-		"a principal that is empty":      {func() (*verify.Principal, error) { return &verify.Principal{}, nil }, codes.Internal, interceptor.ReasonMisconfigured, false},
-		"an error that can't be read":    {func() (*verify.Principal, error) { return nil, unreadable{text: secret} }, codes.Internal, interceptor.ReasonMisconfigured, true},
-		"an error that can't be opened":  {func() (*verify.Principal, error) { return nil, unreadable{unwrap: secret} }, codes.Internal, interceptor.ReasonMisconfigured, true},
+		}, codes.Unavailable, authz.ReasonVerifierUnavailable, false},
+		"neither principal nor error":    {func() (*verify.Principal, error) { return nil, nil }, codes.Internal, authz.ReasonMisconfigured, false},
+		"a nil fault in an error":        {func() (*verify.Principal, error) { return nil, (*verify.Error)(nil) }, codes.Internal, authz.ReasonMisconfigured, false},
+		"a nil fault and a principal":    {func() (*verify.Principal, error) { return good, (*verify.Error)(nil) }, codes.Internal, authz.ReasonMisconfigured, false},
+		"a wrapped nil fault":            {func() (*verify.Principal, error) { return nil, fmt.Errorf("x: %w", (*verify.Error)(nil)) }, codes.Internal, authz.ReasonMisconfigured, false},
+		"a wrapped nil refusal of authz": {func() (*verify.Principal, error) { return nil, fmt.Errorf("x: %w", (*authz.Error)(nil)) }, codes.Internal, authz.ReasonMisconfigured, false},
+		"another nil error":              {func() (*verify.Principal, error) { return nil, (*oddError)(nil) }, codes.Internal, authz.ReasonMisconfigured, false},
+		"a refusal that is empty":        {func() (*verify.Principal, error) { return nil, &interceptor.Error{} }, codes.Internal, authz.ReasonMisconfigured, false},
+		"a wrapped nil refusal":          {func() (*verify.Principal, error) { return nil, fmt.Errorf("x: %w", (*interceptor.Error)(nil)) }, codes.Internal, authz.ReasonMisconfigured, false},
+		"a principal that is empty":      {func() (*verify.Principal, error) { return &verify.Principal{}, nil }, codes.Internal, authz.ReasonMisconfigured, false},
+		"an error that can't be read":    {func() (*verify.Principal, error) { return nil, unreadable{text: secret} }, codes.Internal, authz.ReasonMisconfigured, true},
+		"an error that can't be opened":  {func() (*verify.Principal, error) { return nil, unreadable{unwrap: secret} }, codes.Internal, authz.ReasonMisconfigured, true},
 		"an error that can't be compared": {func() (*verify.Principal, error) {
 			return nil, fmt.Errorf("x: %w", unreadable{is: secret})
-		}, codes.Internal, interceptor.ReasonMisconfigured, true},
+		}, codes.Internal, authz.ReasonMisconfigured, true},
 		"an error that can't be taken for another": {func() (*verify.Principal, error) {
 			return nil, errors.Join(unreadable{as: secret})
-		}, codes.Internal, interceptor.ReasonMisconfigured, true},
+		}, codes.Internal, authz.ReasonMisconfigured, true},
 		"a fault whose cause can't be taken for another": {func() (*verify.Principal, error) {
 			return nil, &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: unreadable{as: secret}}
-		}, codes.Internal, interceptor.ReasonMisconfigured, true},
+		}, codes.Internal, authz.ReasonMisconfigured, true},
 		"a fault whose cause can't be read": {func() (*verify.Principal, error) {
 			return nil, &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: unreadable{text: secret}}
-		}, codes.Internal, interceptor.ReasonMisconfigured, true},
-		"an error and a principal": {func() (*verify.Principal, error) { return good, errors.New(secret) }, codes.Internal, interceptor.ReasonMisconfigured, false},
+		}, codes.Internal, authz.ReasonMisconfigured, true},
+		"an error and a principal": {func() (*verify.Principal, error) { return good, errors.New(secret) }, codes.Internal, authz.ReasonMisconfigured, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -242,14 +242,14 @@ func TestRow64PrincipalThatIsOverIsRefused(t *testing.T) {
 			w.setToken(aliceToken, over)
 			s := start(t, w, setupConfig{rules: byValue()})
 			_, err = s.Ping(as(t, aliceToken), &testpb.PingRequest{Value: "1"})
-			wantStatus(t, err, codes.Unauthenticated, interceptor.ReasonTokenExpired)
+			wantStatus(t, err, codes.Unauthenticated, authz.ReasonTokenExpired)
 			_, err = s.PingEmpty(as(t, aliceToken), &testpb.PingEmptyRequest{})
-			wantStatus(t, err, codes.Unauthenticated, interceptor.ReasonTokenExpired)
+			wantStatus(t, err, codes.Unauthenticated, authz.ReasonTokenExpired)
 			list, err := s.PingList(as(t, aliceToken), &testpb.PingListRequest{Value: "1"})
 			if err == nil {
 				_, err = list.Recv()
 			}
-			wantStatus(t, err, codes.Unauthenticated, interceptor.ReasonTokenExpired)
+			wantStatus(t, err, codes.Unauthenticated, authz.ReasonTokenExpired)
 			if events := w.decided(); events[0].Err == nil || !strings.Contains(errors.Unwrap(events[0].Err).Error(), "WithValidUntil") {
 				t.Errorf("cause %v", events[0].Err)
 			}

@@ -10,7 +10,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/usher-auth/usher/authz"
-	"github.com/usher-auth/usher/interceptor"
 	"github.com/usher-auth/usher/interceptor/interceptortest"
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
@@ -61,7 +60,7 @@ func TestServerOfIssuersWithTheirOwnSubjects(t *testing.T) {
 		_, err := client.PingError(ctx, &testpb.PingErrorRequest{Value: "1"})
 		decided := srv.Decisions()
 		reason := decided[len(decided)-1].Reason
-		if want := map[string]interceptor.Reason{"main": interceptor.ReasonRelationDenied, "partner": interceptor.ReasonIssuerDenied}[name]; reason != want {
+		if want := map[string]authz.Reason{"main": authz.ReasonRelationDenied, "partner": authz.ReasonIssuerDenied}[name]; reason != want {
 			t.Errorf("%s: %v, %q, want %q", name, err, reason, want)
 		}
 	}

@@ -283,7 +283,7 @@ func TestMetricLabelsAreBounded(t *testing.T) {
 		_, _ = testpb.NewTestServiceClient(conn).Ping(timeout(t), &testpb.PingRequest{Value: fmt.Sprintf("object-%d", i)})
 		tel.Verify.Verified(verify.Verified{Issuer: "main", Source: verify.SourceCache, Err: &verify.Error{Kind: verify.CredentialFault}})
 	}
-	tel.Interceptor.Decided(t.Context(), interceptor.Decided{Method: "/attacker/chooses", Known: false, Reason: interceptor.ReasonRuleMissing, Code: codes.PermissionDenied})
+	tel.Interceptor.Decided(t.Context(), interceptor.Decided{Method: "/attacker/chooses", Known: false, Reason: authz.ReasonRuleMissing, Code: codes.PermissionDenied})
 	tel.Verify.KeysFetched(verify.KeysFetched{Issuer: "main"})
 	tel.Verify.Introspected(verify.Introspected{Issuer: "main", Active: true})
 	tel.Verify.Introspected(verify.Introspected{Issuer: "main", Probe: true})
