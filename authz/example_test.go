@@ -28,7 +28,7 @@ func ExampleNew() {
 	method := "/usher.test.docs.v1.DocumentService/GetDocument"
 	fmt.Println(authorizer.ValidateMethods(method))
 
-	caller := authztest.User("alice").WithScopes("documents")
+	caller := authztest.User("alice", authztest.Claims{"scope": "documents"})
 	_, err = authorizer.Authorize(context.Background(), method, caller, &docsv1.GetDocumentRequest{DocumentId: "1"})
 	fmt.Println(err)
 	// Output:

@@ -23,9 +23,9 @@ func TestDocumentService(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	alice := authztest.User("alice").WithScopes("documents").WithClaim("organization", "acme")
-	bob := authztest.User("bob").WithScopes("documents")
-	recent := alice.WithAuthentication("mfa", time.Now())
+	alice := authztest.User("alice", authztest.Claims{"scope": "documents", "organization": "acme"})
+	bob := authztest.User("bob", authztest.Claims{"scope": "documents"})
+	recent := authztest.User("alice", authztest.Claims{"scope": "documents", "acr": "mfa", "auth_time": time.Now()})
 	move := &docsv1.MoveDocumentRequest{DocumentId: "1", FromFolderId: "a", ToFolderId: "b"}
 
 	authztest.Table{

@@ -29,7 +29,7 @@ func TestCallsWithoutACredentialHaveOneReason(t *testing.T) {
 	cfg.Authz.Rules = rules
 	client := testpb.NewTestServiceClient(interceptortest.New(t, cfg).Anonymous())
 	authorizer, err := authz.New(authz.Config{
-		Engine: authztest.NewEngine(), Rules: rules, Issuers: authz.Issuers{interceptortest.IssuerName},
+		Engine: authztest.NewEngine(), Rules: rules, Issuers: authz.Issuers{authztest.Issuer},
 		Subjects: authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"},
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package interceptortest
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -36,7 +37,7 @@ type Config struct {
 	// Authz is the authorizer's configuration: give it what the server under test
 	// has. Engine is the server's own, by Tuples and Model, and an error here. Optional.
 	// Default: the subjects "user:{$sub}" and "service:{$client_id}" unless Subjects or
-	// IssuerSubjects is set, and the one issuer [IssuerName]. Name all issuers that the
+	// IssuerSubjects is set, and the one issuer [authztest.Issuer]. Name all issuers that the
 	// server under test trusts, so that rules are held to what they are held to there.
 	Authz authz.Config
 	// Interceptor is the interceptor's configuration. Verifier and Authorizer are the
@@ -56,8 +57,14 @@ type Server struct {
 	observer interceptor.Observer
 
 	mu        sync.Mutex
-	callers   map[string]*verify.Principal
+	callers   map[string]caller
 	decisions []interceptor.Decided
+}
+
+// caller is whose token a connection has.
+type caller struct {
+	of       *authztest.Principal
+	verified *verify.Principal // nil: revoked
 }
 
 // New starts a server. A rule that is missing or faulty on a registered method
@@ -74,7 +81,7 @@ func New(tb testing.TB, cfg Config) *Server {
 	}
 	s := &Server{
 		tb: tb, engine: authztest.NewModelEngine(cfg.Model), listener: bufconn.Listen(bufferBytes),
-		observer: cfg.Interceptor.Observer, callers: map[string]*verify.Principal{},
+		observer: cfg.Interceptor.Observer, callers: map[string]caller{},
 	}
 	s.Allow(cfg.Tuples...)
 	auth, err := s.guard(cfg.Authz, cfg.Interceptor)
@@ -105,7 +112,7 @@ func (s *Server) guard(rules authz.Config, guard interceptor.Config) (*intercept
 		rules.Subjects = authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"}
 	}
 	if rules.Issuers == nil {
-		rules.Issuers = authz.Issuers{IssuerName}
+		rules.Issuers = authz.Issuers{authztest.Issuer}
 	}
 	authorizer, err := authz.New(rules)
 	if err != nil {
@@ -118,12 +125,17 @@ func (s *Server) guard(rules authz.Config, guard interceptor.Config) (*intercept
 }
 
 // As returns a connection whose calls are made by the principal. It is closed
-// when the test ends. Each connection has a token of its own, see [Server.Revoke].
-func (s *Server) As(p *verify.Principal) *grpc.ClientConn {
+// when the test ends. Each connection has a token of its own, see [Server.Revoke],
+// which lives an hour from now on unless the principal's "exp" says.
+func (s *Server) As(p *authztest.Principal) *grpc.ClientConn {
 	s.tb.Helper()
+	verified, err := verified(p)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
 	s.mu.Lock()
 	token := "test-token-" + strconv.Itoa(len(s.callers))
-	s.callers[token] = p
+	s.callers[token] = caller{p, verified}
 	s.mu.Unlock()
 
 	return s.dial(grpc.WithPerRPCCredentials(bearer(token)))
@@ -172,12 +184,13 @@ func (s *Server) tuples(change func(context.Context, ...authztest.Tuple) (authz.
 
 // Revoke makes every token of the principal invalid: its calls are
 // UNAUTHENTICATED from now on.
-func (s *Server) Revoke(p *verify.Principal) {
+func (s *Server) Revoke(p *authztest.Principal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for token, caller := range s.callers {
-		if caller == p {
-			s.callers[token] = nil
+	for token, c := range s.callers {
+		if c.of == p {
+			c.verified = nil
+			s.callers[token] = c
 		}
 	}
 }
@@ -204,7 +217,7 @@ func (s *Server) decided(ctx context.Context, event interceptor.Decided) {
 
 func (s *Server) verify(_ context.Context, token string, _ verify.Requirements) (*verify.Principal, error) {
 	s.mu.Lock()
-	p := s.callers[token]
+	p := s.callers[token].verified
 	s.mu.Unlock()
 	switch {
 	case p == nil:
@@ -214,6 +227,22 @@ func (s *Server) verify(_ context.Context, token string, _ verify.Requirements) 
 	default:
 		return p, nil
 	}
+}
+
+// defaultLife is how long a token lives unless its principal says.
+const defaultLife = time.Hour
+
+// verified returns the principal as a verifier would return it.
+func verified(p *authztest.Principal) (*verify.Principal, error) {
+	now := time.Now()
+	claims := map[string]any{"aud": authztest.Issuer, "iat": now.Unix(), "exp": now.Add(defaultLife).Unix()}
+	maps.Copy(claims, p.Claims())
+	kind := verify.KindUser
+	if p.IsService() {
+		kind = verify.KindService
+	}
+
+	return verify.NewPrincipal(claims, verify.WithKind(kind))
 }
 
 // bearer is a token as a caller's credentials.

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/authz/authztest"
 	"github.com/usher-auth/usher/credentials/verify"
 	"github.com/usher-auth/usher/interceptor/interceptortest"
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
@@ -36,7 +37,7 @@ func config() interceptortest.Config {
 
 func TestServer(t *testing.T) {
 	srv := interceptortest.New(t, config())
-	alice, bob := interceptortest.User("alice"), interceptortest.User("bob", interceptortest.Scopes("read"))
+	alice, bob := authztest.User("alice"), authztest.User("bob", authztest.Claims{"scope": "read"})
 	ping := func(conn *grpc.ClientConn) codes.Code {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
@@ -49,10 +50,10 @@ func TestServer(t *testing.T) {
 		want codes.Code
 	}{
 		"a user with the tuple":    {srv.As(alice), codes.OK},
-		"a service with the tuple": {srv.As(interceptortest.Service("indexer")), codes.OK},
+		"a service with the tuple": {srv.As(authztest.Service("indexer")), codes.OK},
 		"a user without":           {srv.As(bob), codes.PermissionDenied},
 		"nobody":                   {srv.Anonymous(), codes.Unauthenticated},
-		"an expired token":         {srv.As(interceptortest.User("alice", interceptortest.ExpiresIn(-time.Minute))), codes.Unauthenticated},
+		"an expired token":         {srv.As(authztest.User("alice", authztest.Claims{"exp": time.Now().Add(-time.Minute)})), codes.Unauthenticated},
 	} {
 		if got := ping(test.conn); got != test.want {
 			t.Errorf("%s: %v, want %v", name, got, test.want)
@@ -82,7 +83,7 @@ func TestServer(t *testing.T) {
 func TestServerInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := interceptortest.New(t, config())
-		alice := interceptortest.User("alice", interceptortest.ExpiresIn(time.Minute))
+		alice := authztest.User("alice", authztest.Claims{"exp": time.Now().Add(time.Minute)})
 		stream, err := testpb.NewTestServiceClient(srv.As(alice)).PingStream(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -112,8 +113,8 @@ func Example() {
 		cfg := config()
 		cfg.Register = func(s grpc.ServiceRegistrar) { testpb.RegisterTestServiceServer(s, &greeter{}) }
 		srv := interceptortest.New(t, cfg)
-		alice := testpb.NewTestServiceClient(srv.As(interceptortest.User("alice")))
-		bob := testpb.NewTestServiceClient(srv.As(interceptortest.User("bob")))
+		alice := testpb.NewTestServiceClient(srv.As(authztest.User("alice")))
+		bob := testpb.NewTestServiceClient(srv.As(authztest.User("bob")))
 
 		reply, _ := alice.Ping(t.Context(), &testpb.PingRequest{Value: "1"})
 		fmt.Println(reply.GetValue())
