@@ -153,10 +153,6 @@ func (a *Authorizer) ValidateMethods(fullMethods ...string) error {
 	return joinRuleErrors(faults)
 }
 
-// Faults is everything that is wrong with the rules of all services that the
-// resolver gave, served or not; nil if nothing is.
-func (a *Authorizer) Faults() error { return joinRuleErrors(a.faults) }
-
 // compile compiles every method that has a rule and returns the faults of rules
 // in code.
 func (a *Authorizer) compile(config *Config) error {
