@@ -23,8 +23,14 @@ var (
 // errNoService is a server validated too early.
 var errNoService = errors.New("interceptor: the server has no service; validate it after the last one is registered")
 
-// A verified principal is what authz asks about.
-var _ authz.Principal = (*verify.Principal)(nil)
+// A verified principal is what authz asks about, and verifiers know their issuers.
+var (
+	_ authz.Principal   = (*verify.Principal)(nil)
+	_ authz.IssuerNamer = (*verify.JWT)(nil)
+	_ authz.IssuerNamer = (*verify.Introspection)(nil)
+	_ authz.IssuerNamer = (*verify.Hybrid)(nil)
+	_ authz.IssuerNamer = (*verify.MultiIssuer)(nil)
+)
 
 // Interceptor guards a server's calls, unary and streaming. It is immutable and
 // safe for concurrent use, and one may guard several servers.
