@@ -16,8 +16,8 @@ const DefaultFirstMessageTimeout = 10 * time.Second
 
 // Config is what an [Interceptor] is made of.
 type Config struct {
-	// Verifier turns the caller's token into a principal. Required. Whoever
-	// constructed it closes it, after the server has stopped. A panic in it, or
+	// Verifier turns the caller's token into a principal. Required. It isn't closed
+	// by the interceptor: close it after the server has stopped. A panic in it, or
 	// an answer that is neither principal nor error, refuses the call with
 	// MISCONFIGURED; one of your own runs in a goroutine of its own, is left when
 	// the call's context ends, and one that calls runtime.Goexit is UNAVAILABLE. It

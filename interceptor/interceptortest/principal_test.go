@@ -28,8 +28,8 @@ func (k *keeper) PingEmpty(ctx context.Context, _ *testpb.PingEmptyRequest) (*te
 	return &testpb.PingEmptyResponse{}, nil
 }
 
-// A principal is the same to a table of authztest and to a server: whoever moves a
-// row into a server's test moves its caller.
+// A principal is the same to a table of authztest and to a server, so that a row can
+// become a server's test.
 func TestPrincipalIsTheSameInATableAndOnAServer(t *testing.T) {
 	for name, p := range map[string]*authztest.Principal{
 		"a user":                       authztest.User("alice"),
