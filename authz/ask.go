@@ -87,7 +87,7 @@ func (e *evaluation) answer(ctx context.Context, root *node) (warm bool, err err
 	if e.begun.IsZero() {
 		e.begun = time.Now()
 	}
-	if err := asker.ask(ctx, asker.callerOf(e.call.Principal), questions, e.consistency, e.call.Fresh); err != nil {
+	if err := asker.ask(ctx, asker.callerOf(e.call.Principal), questions, e.consistency, e.call); err != nil {
 		return false, err
 	}
 	next := 0

@@ -39,8 +39,6 @@ type asker struct {
 	base     time.Time
 	seed     maphash.Seed
 	observer Observer
-	// context makes the engine's context from a call's, if set.
-	context func(context.Context) context.Context
 
 	overdue overdue
 
@@ -69,7 +67,7 @@ var errOverdue = errors.New("the engine doesn't end its requests at their timeou
 func newAsker(config *Config) *asker {
 	a := &asker{
 		engine: config.Engine, timeout: config.Timeout, observer: config.Observer, base: time.Now(),
-		cache: newDecisionCache(config.Cache), inFlight: map[flightKey]*pending{}, left: map[uint64]int{}, seed: maphash.MakeSeed(), context: config.EngineContext,
+		cache: newDecisionCache(config.Cache), inFlight: map[flightKey]*pending{}, left: map[uint64]int{}, seed: maphash.MakeSeed(),
 	}
 	a.breaker = newBreaker(config.Breaker, a.clock, &a.observer)
 	if a.timeout == 0 {
@@ -117,14 +115,15 @@ func (a *asker) callerOf(p Principal) uint64 {
 	return maphash.Comparable(a.seed, id)
 }
 
-// ask fills in the answers to a caller's questions. Fresh goes past the cache and
-// shares nothing. The error is the caller's context's.
-func (a *asker) ask(ctx context.Context, caller uint64, questions []question, consistency Consistency, fresh bool) error {
+// ask fills in the answers to a caller's questions about a call. A call that is
+// Fresh goes past the cache and shares nothing. The error is the caller's context's.
+func (a *asker) ask(ctx context.Context, caller uint64, questions []question, consistency Consistency, call *Call) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	shared := !fresh && consistency.Mode != ModeFullyConsistent
+	shared := !call.Fresh && consistency.Mode != ModeFullyConsistent
 	batch := a.join(caller, questions, consistency, shared)
+	batch.context = call.EngineContext
 	switch {
 	case len(batch.own) == 0:
 	case batch.refused:

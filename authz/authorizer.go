@@ -39,16 +39,20 @@ func New(config Config) (*Authorizer, error) {
 	config.Observer = config.Observer.contained()
 	a := &Authorizer{
 		methods: map[string]*Method{}, ruleless: map[string]*site{}, maxObjects: config.MaxObjects, now: config.Now, observer: config.Observer,
-		issuers: slices.Clone(config.Issuers),
 	}
+	errs := config.validate()
 	if a.maxObjects == 0 {
 		a.maxObjects = DefaultMaxObjects
 	}
 	if a.now == nil {
 		a.now = time.Now
 	}
-	errs := append(config.validate(), config.validateIssuers()...)
 	var err error
+	if config.issuers, err = namesOf(config.Issuers); err != nil {
+		errs = append(errs, err)
+	}
+	a.issuers = config.issuers
+	errs = append(errs, config.validateIssuers()...)
 	if a.subjects, err = compileSubjects(&config); err != nil {
 		errs = append(errs, err)
 	}
@@ -111,6 +115,10 @@ func (a *Authorizer) Method(fullMethod string) *Method {
 	return &Method{owner: a, name: fullMethod, missing: true}
 }
 
+// IssuerNames returns the short names of the issuers that the configuration names;
+// none if it names none.
+func (a *Authorizer) IssuerNames() []string { return slices.Clone(a.issuers) }
+
 // Authorize decides one call by method name; see [Method.Authorize].
 func (a *Authorizer) Authorize(ctx context.Context, fullMethod string, principal Principal, message proto.Message) (*Decision, error) {
 	return a.Method(fullMethod).Authorize(ctx, &Call{Principal: principal, Message: message})
@@ -144,10 +152,6 @@ func (a *Authorizer) ValidateMethods(fullMethods ...string) error {
 
 	return joinRuleErrors(faults)
 }
-
-// Faults is everything that is wrong with the rules of all services that the
-// resolver gave, served or not; nil if nothing is.
-func (a *Authorizer) Faults() error { return joinRuleErrors(a.faults) }
 
 // compile compiles every method that has a rule and returns the faults of rules
 // in code.

@@ -72,7 +72,7 @@ func BenchmarkCompile(b *testing.B) {
 	files := manyMethods(b, 1000)
 	b.ReportAllocs()
 	for b.Loop() {
-		authorizer, err := authz.New(authz.Config{Engine: newTuples(), Subjects: subjects, Issuers: []string{"main"}, Resolver: files})
+		authorizer, err := authz.New(authz.Config{Engine: newTuples(), Subjects: subjects, Issuers: authz.Issuers{"main"}, Resolver: files})
 		if err != nil || authorizer.Faults() != nil {
 			b.Fatal(err, authorizer.Faults())
 		}

@@ -422,7 +422,7 @@ func TestRow61ACircuitIsOfOneKind(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				authorizer := newAuthorizer(t, authz.Config{
-					Engine: &moody{slow: slowObjects}, Timeout: time.Second, Issuers: []string{"main", "partner"},
+					Engine: &moody{slow: slowObjects}, Timeout: time.Second, Issuers: authz.Issuers{"main", "partner"},
 					Subjects: authz.Subjects{User: "user:{$issuer}/{$sub}", Service: "service:{$issuer}/{$client_id}"},
 				})
 				for i := range 20 {

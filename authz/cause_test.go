@@ -123,7 +123,7 @@ func TestCausesOfDenials(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			authorizer := newAuthorizer(t, authz.Config{
-				Engine: newTuples(), Subjects: c.subjects, Issuers: []string{"main"}, Resolver: ruled(t, nil, map[string]*authzv1.Rule{"M": c.rule}),
+				Engine: newTuples(), Subjects: c.subjects, Issuers: authz.Issuers{"main"}, Resolver: ruled(t, nil, map[string]*authzv1.Rule{"M": c.rule}),
 			})
 			decision, err := authorizer.Authorize(t.Context(), "/t.S/M", c.caller, c.message)
 			if err == nil || !strings.HasSuffix(err.Error(), c.want) {
@@ -142,7 +142,7 @@ func TestCausesAreBounded(t *testing.T) {
 	for range 60 {
 		conditions = append(conditions, orMatch("{text}", "{$sub}"))
 	}
-	authorizer := newAuthorizer(t, authz.Config{Engine: newTuples(), Issuers: []string{"main"}, Resolver: ruled(t, nil, map[string]*authzv1.Rule{"M": anyOf(conditions...)})})
+	authorizer := newAuthorizer(t, authz.Config{Engine: newTuples(), Issuers: authz.Issuers{"main"}, Resolver: ruled(t, nil, map[string]*authzv1.Rule{"M": anyOf(conditions...)})})
 	_, err := authorizer.Authorize(t.Context(), "/t.S/M", user("alice"), &docsv1.Kinds{Text: strings.Repeat("\u00fc", 2000)})
 	if err == nil || len(err.Error()) > 8<<10 || !strings.HasSuffix(err.Error(), "; and 52 more") {
 		t.Errorf("%d bytes: %.300s", len(err.Error()), err)
@@ -154,7 +154,7 @@ func TestCausesAreBounded(t *testing.T) {
 func TestCausesOfHandlersChecks(t *testing.T) {
 	authorizer := newAuthorizer(t, authz.Config{
 		Engine: newTuples(), Subjects: authz.Subjects{User: "user:{$sub}"}, IssuerSubjects: map[string]authz.Subjects{"partner": {User: "partner:{$sub}"}},
-		Issuers: []string{"main", "partner"}, Resolver: ruled(t, nil, map[string]*authzv1.Rule{"M": handlerRule()}),
+		Issuers: authz.Issuers{"main", "partner"}, Resolver: ruled(t, nil, map[string]*authzv1.Rule{"M": handlerRule()}),
 	})
 	partner := backend("indexer")
 	partner.issuer = "partner"

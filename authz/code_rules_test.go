@@ -41,7 +41,7 @@ func TestRulesInCodeThatCantBe(t *testing.T) {
 		"unknown enum number":        {[]authz.MethodRule{{Selector: "grpc.health.v1.Health/Check", Rule: &authzv1.Rule{Policy: authenticated().GetPolicy(), OnDeny: 9}}}, "on_deny has the value 9"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := authz.New(authz.Config{Engine: newTuples(), Subjects: subjects, Issuers: []string{"main"}, Rules: tc.rules})
+			_, err := authz.New(authz.Config{Engine: newTuples(), Subjects: subjects, Issuers: authz.Issuers{"main"}, Rules: tc.rules})
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, want %q", err, tc.want)
 			}
@@ -137,8 +137,8 @@ func TestRulesThatNeedAnEngine(t *testing.T) {
 		config authz.Config
 		want   string
 	}{
-		"no engine":   {authz.Config{Subjects: subjects, Issuers: []string{"main"}}, "asks an engine and none is configured"},
-		"no subjects": {authz.Config{Engine: newTuples(), Issuers: []string{"main"}}, "no subjects are configured"},
+		"no engine":   {authz.Config{Subjects: subjects, Issuers: authz.Issuers{"main"}}, "asks an engine and none is configured"},
+		"no subjects": {authz.Config{Engine: newTuples(), Issuers: authz.Issuers{"main"}}, "no subjects are configured"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			authorizer, err := authz.New(tc.config)

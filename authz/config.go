@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"context"
 	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -22,6 +21,19 @@ type Resolver interface {
 	RangeFiles(visit func(protoreflect.FileDescriptor) bool)
 }
 
+// IssuerNamer knows the short names of the issuers whose tokens are accepted. The
+// verifiers of package credentials/verify implement it.
+type IssuerNamer interface {
+	// IssuerNames returns the short names. None: they aren't known.
+	IssuerNames() []string
+}
+
+// Issuers is a list of short names, for a verifier that doesn't know them.
+type Issuers []string
+
+// IssuerNames returns the list.
+func (i Issuers) IssuerNames() []string { return i }
+
 // Config is what an [Authorizer] is made of.
 type Config struct {
 	// Engine decides the checks. Required if any rule has one.
@@ -33,14 +45,16 @@ type Config struct {
 	// issuer's short name. Optional. One that isn't in Issuers is an error, where
 	// those are set.
 	IssuerSubjects map[string]Subjects
-	// Issuers are the short names of all issuers whose tokens the verifier
-	// accepts; a principal of another is refused with SUBJECT_UNMAPPED. With more
-	// than one, every template that reads {$sub}, {$client_id} or {$claim.path}
-	// must hold {$issuer}, in subjects and in rules, unless the issuer has its own
-	// in IssuerSubjects or the rule names it in access_token.issuers: the same
-	// "sub" under two issuers is two callers. Optional. Default: not known, which
-	// may be several. An empty name, and one that stands twice, is an error.
-	Issuers []string
+	// Issuers gives the short names of all issuers whose tokens the verifier
+	// accepts: set it to the verifier, or to [Issuers] where that doesn't know them.
+	// New asks it once. A principal of another issuer is refused with
+	// SUBJECT_UNMAPPED. With more than one, every template that reads {$sub},
+	// {$client_id} or {$claim.path} must hold {$issuer}, in subjects and in rules,
+	// unless the issuer has its own in IssuerSubjects or the rule names it in
+	// access_token.issuers: the same "sub" under two issuers is two callers.
+	// Optional. Default: not known, which may be several. An empty name, the same
+	// name twice, and a nil pointer are errors.
+	Issuers IssuerNamer
 	// Rules are rules in code. Optional.
 	Rules []MethodRule
 	// Resolver gives the services to compile. Optional. Default: every service
@@ -58,18 +72,13 @@ type Config struct {
 	Cache CacheConfig
 	// Breaker is the circuit breaker. Optional. The zero value is on.
 	Breaker BreakerConfig
-	// EngineContext makes the context that the engine is asked under from one that
-	// has the values of the call's context, the timeout, and not the call's own
-	// end. An engine in this process is given what belongs to the call otherwise:
-	// take away here what isn't the engine's to see, and keep the rest, a trace's
-	// span above all. It is called for each request to the engine, must be safe
-	// for concurrent use and return a context derived from its argument; a panic
-	// is MISCONFIGURED. Optional. Default: the context as it is.
-	EngineContext func(ctx context.Context) context.Context
 	// Now is the clock. Optional, for tests. Default [time.Now].
 	Now func() time.Time
 	// Observer is told what happens. Optional.
 	Observer Observer
+
+	// issuers is what Issuers has said.
+	issuers issuerNames
 }
 
 // CacheConfig configures the decision cache. A cached answer may be stale for

@@ -24,7 +24,7 @@ func cookbook(tuples ...string) *authz.Authorizer {
 	authorizer, err := authz.New(authz.Config{
 		Engine:   authztest.NewEngine(tuples...),
 		Subjects: authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"},
-		Issuers:  []string{"test"},
+		Issuers:  authz.Issuers{"test"},
 	})
 	if err != nil {
 		panic(err)
@@ -44,12 +44,14 @@ func try(authorizer *authz.Authorizer, method string, principal authz.Principal,
 	fmt.Println(method, "allowed")
 }
 
-func member(name string) *authztest.Principal { return authztest.User(name).WithScopes("documents") }
+func member(name string) *authztest.Principal {
+	return authztest.User(name, authztest.Claims{"scope": "documents"})
+}
 
 func Example_cookbookRead() {
 	docs := cookbook("document:1#viewer@user:alice", "document:1#viewer@service:indexer")
 	try(docs, "GetDocument", member("alice"), &docsv1.GetDocumentRequest{DocumentId: "1"})
-	try(docs, "GetDocument", authztest.Service("indexer").WithScopes("documents"), &docsv1.GetDocumentRequest{DocumentId: "1"})
+	try(docs, "GetDocument", authztest.Service("indexer", authztest.Claims{"scope": "documents"}), &docsv1.GetDocumentRequest{DocumentId: "1"})
 	try(docs, "GetDocument", member("bob"), &docsv1.GetDocumentRequest{DocumentId: "1"})
 	try(docs, "GetDocument", member("alice"), &docsv1.GetDocumentRequest{})
 	// Output:
@@ -109,7 +111,7 @@ func Example_cookbookSelf() {
 
 func Example_cookbookTenant() {
 	docs := cookbook()
-	alice := member("alice").WithClaim("organization", "acme")
+	alice := authztest.User("alice", authztest.Claims{"scope": "documents", "organization": "acme"})
 	try(docs, "GetTenant", alice, &docsv1.GetTenantRequest{Tenant: "acme"})
 	try(docs, "GetTenant", alice, &docsv1.GetTenantRequest{Tenant: "other"})
 	try(docs, "GetTenant", member("bob"), &docsv1.GetTenantRequest{Tenant: "acme"})
@@ -123,7 +125,7 @@ func Example_cookbookAdminOverride() {
 	docs := cookbook("document:1#owner@user:alice")
 	request := &docsv1.DeleteDocumentRequest{DocumentId: "1"}
 	try(docs, "DeleteDocument", member("alice"), request)
-	try(docs, "DeleteDocument", member("root").WithScopes("documents.admin"), request)
+	try(docs, "DeleteDocument", authztest.User("root", authztest.Claims{"scope": "documents documents.admin"}), request)
 	try(docs, "DeleteDocument", member("bob"), request)
 	// Output:
 	// DeleteDocument allowed

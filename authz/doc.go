@@ -10,7 +10,7 @@
 //	authorizer, err := authz.New(authz.Config{
 //		Engine:   engine,
 //		Subjects: authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"},
-//		Issuers:  []string{"main"}, // the short names of those whose tokens are accepted
+//		Issuers:  authz.Issuers{"main"}, // the short names of those whose tokens are accepted
 //		Rules:    []authz.MethodRule{authz.Health()},
 //	})
 //	…

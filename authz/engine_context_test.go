@@ -11,7 +11,7 @@ import (
 
 type contextKey string
 
-// The engine is asked under the context that Config makes of the call's, which has
+// The engine is asked under the context that Call makes of the call's, which has
 // its values and the timeout; the warm path makes none.
 func TestEngineContext(t *testing.T) {
 	const kept, hidden contextKey = "kept", "hidden"
@@ -27,15 +27,15 @@ func TestEngineContext(t *testing.T) {
 	made := 0
 	authorizer := newAuthorizer(t, authz.Config{
 		Engine: engine, Cache: authz.CacheConfig{Size: 10, TTL: time.Hour},
-		EngineContext: func(ctx context.Context) context.Context {
-			made++
-
-			return context.WithValue(ctx, hidden, nil)
-		},
 	})
+	call := &authz.Call{Principal: user("alice"), Message: get("1"), EngineContext: func(ctx context.Context) context.Context {
+		made++
+
+		return context.WithValue(ctx, hidden, nil)
+	}}
 	ctx := context.WithValue(context.WithValue(t.Context(), kept, "a"), hidden, "b")
 	for range 3 {
-		if _, err := authorizer.Authorize(ctx, service+"GetDocument", user("alice"), get("1")); err != nil {
+		if _, err := authorizer.Method(service+"GetDocument").Authorize(ctx, call); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -53,8 +53,10 @@ func TestEngineContextThatFails(t *testing.T) {
 		"gives a nobody": func(context.Context) context.Context { return (*brokenContext)(nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			authorizer := newAuthorizer(t, authz.Config{Engine: &moody{slow: slowObjects}, EngineContext: engines})
-			_, err := authorizer.Authorize(t.Context(), service+"GetDocument", user("alice"), get("slow"))
+			authorizer := newAuthorizer(t, authz.Config{Engine: &moody{slow: slowObjects}})
+			_, err := authorizer.Method(service+"GetDocument").Authorize(t.Context(), &authz.Call{
+				Principal: user("alice"), Message: get("slow"), EngineContext: engines,
+			})
 			if got := reasonOf(err); got != authz.ReasonMisconfigured {
 				t.Errorf("got %v", got)
 			}
@@ -72,11 +74,11 @@ func TestEngineContextIsTheEnginesAlone(t *testing.T) {
 
 			return authz.Result{}, nil
 		})
-		authorizer := newAuthorizer(t, authz.Config{
-			Engine: engine, Timeout: time.Second, EngineContext: func(context.Context) context.Context { return nil },
-		})
+		authorizer := newAuthorizer(t, authz.Config{Engine: engine, Timeout: time.Second})
 		begun := time.Now()
-		_, err := authorizer.Authorize(t.Context(), service+"GetDocument", user("alice"), get("1"))
+		_, err := authorizer.Method(service+"GetDocument").Authorize(t.Context(), &authz.Call{
+			Principal: user("alice"), Message: get("1"), EngineContext: func(context.Context) context.Context { return nil },
+		})
 		if got := reasonOf(err); got != authz.ReasonEngineUnavailable || time.Since(begun) != time.Second {
 			t.Errorf("got %v after %v", got, time.Since(begun))
 		}

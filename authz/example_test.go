@@ -20,7 +20,7 @@ func ExampleNew() {
 	authorizer, err := authz.New(authz.Config{
 		Engine:   authztest.NewEngine("document:1#viewer@user:alice"),
 		Subjects: authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"},
-		Issuers:  []string{"test"},
+		Issuers:  authz.Issuers{"test"},
 	})
 	if err != nil {
 		panic(err)
@@ -28,7 +28,7 @@ func ExampleNew() {
 	method := "/usher.test.docs.v1.DocumentService/GetDocument"
 	fmt.Println(authorizer.ValidateMethods(method))
 
-	caller := authztest.User("alice").WithScopes("documents")
+	caller := authztest.User("alice", authztest.Claims{"scope": "documents"})
 	_, err = authorizer.Authorize(context.Background(), method, caller, &docsv1.GetDocumentRequest{DocumentId: "1"})
 	fmt.Println(err)
 	// Output:
@@ -111,7 +111,7 @@ func ExampleMethodRule() {
 func ExampleRuleError() {
 	for _, object := range []string{"document:{doc.id}", "document:{tags[]}", "document:{doc.title}", "document:{doc}", "{doc.id}"} {
 		authorizer, err := authz.New(authz.Config{
-			Engine: authztest.NewEngine(), Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: []string{"test"}, Resolver: oneMethod(object),
+			Engine: authztest.NewEngine(), Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: authz.Issuers{"test"}, Resolver: oneMethod(object),
 		})
 		if err != nil {
 			panic(err)
@@ -172,7 +172,7 @@ func ExampleEngineFunc() {
 
 		return result, nil
 	})
-	authorizer, err := authz.New(authz.Config{Engine: engine, Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: []string{"test"}})
+	authorizer, err := authz.New(authz.Config{Engine: engine, Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: authz.Issuers{"test"}})
 	if err != nil {
 		panic(err)
 	}

@@ -31,6 +31,8 @@ type flight struct {
 	caller      uint64
 	own         []owned
 	consistency Consistency
+	// context makes the engine's context from the call's, if set.
+	context func(context.Context) context.Context
 	// shared says that others may be waiting for it.
 	shared bool
 	// refused says that the caller has left too many; left, that this one is counted
@@ -71,8 +73,8 @@ func (f *flight) run(call context.Context) {
 		f.finish(answers)
 	}()
 	engines := ctx
-	if f.asker.context != nil {
-		engines = f.asker.context(ctx)
+	if f.context != nil {
+		engines = f.context(ctx)
 	}
 	f.send(caller.NewContext(engines, f.caller), answers)
 	returned = true

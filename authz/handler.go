@@ -233,7 +233,7 @@ func (s *Session) ask(
 		at = append(at, i)
 	}
 	asker := s.method.owner.asker
-	if err := asker.ask(ctx, asker.callerOf(call.Principal), questions, consistency, call.Fresh); err != nil {
+	if err := asker.ask(ctx, asker.callerOf(call.Principal), questions, consistency, call); err != nil {
 		return nil, fmt.Errorf("authz: the call ended before a decision: %w", err)
 	}
 	for n := range questions {

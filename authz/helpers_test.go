@@ -115,7 +115,7 @@ func newAuthorizer(tb testing.TB, config authz.Config) *authz.Authorizer {
 		config.Subjects = subjects
 	}
 	if config.Issuers == nil && config.IssuerSubjects == nil {
-		config.Issuers = []string{"main"}
+		config.Issuers = authz.Issuers{"main"}
 	}
 	authorizer, err := authz.New(config)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,7 +45,7 @@ func (n issuerNames) listed(rule []string, i int) *template.Fault {
 		return &template.Fault{
 			Column: -1, Problem: "there is no issuer " + quoted(name),
 			Fix: "write the short name of one that is configured: " + quotedAll(n) +
-				"; or add it to the verifier, or to Config.Issuers of package interceptor, authz or interceptortest",
+				"; or add it to the verifier, or to authz.Config.Issuers",
 		}
 	default:
 		return nil
@@ -63,14 +64,26 @@ func (n issuerNames) unlisted(rule []string) bool {
 	return false
 }
 
+// namesOf asks a configuration's Issuers, if there is one.
+func namesOf(issuers IssuerNamer) (issuerNames, error) {
+	if issuers == nil {
+		return nil, nil
+	}
+	if v := reflect.ValueOf(issuers); v.Kind() == reflect.Pointer && v.IsNil() {
+		return nil, fmt.Errorf("authz: Config.Issuers is a nil %T", issuers)
+	}
+
+	return slices.Clone(issuers.IssuerNames()), nil
+}
+
 // validateIssuers returns what is wrong with the names of a configuration.
 func (c *Config) validateIssuers() []error {
 	var errs []error
-	for i, name := range c.Issuers {
+	for i, name := range c.issuers {
 		switch {
 		case name == "":
 			errs = append(errs, errors.New("authz: Issuers: a name is empty; give each issuer a short name"))
-		case slices.Contains(c.Issuers[:i], name):
+		case slices.Contains(c.issuers[:i], name):
 			errs = append(errs, fmt.Errorf("authz: Issuers: %s stands twice; two issuers must have two names, since a subject is told by them", quoted(name)))
 		}
 	}
@@ -79,8 +92,8 @@ func (c *Config) validateIssuers() []error {
 		case name == "":
 			// It would be one issuer to the templates, and may be all that have no name.
 			errs = append(errs, errors.New(`authz: IssuerSubjects[""]: the name is empty; give the issuer a short name`))
-		case len(c.Issuers) > 0 && !slices.Contains(c.Issuers, name):
-			errs = append(errs, fmt.Errorf("authz: IssuerSubjects[%s]: no such issuer is in Issuers, which has %s", quoted(name), quotedAll(c.Issuers)))
+		case len(c.issuers) > 0 && !slices.Contains(c.issuers, name):
+			errs = append(errs, fmt.Errorf("authz: IssuerSubjects[%s]: no such issuer is in Issuers, which has %s", quoted(name), quotedAll(c.issuers)))
 		}
 	}
 
@@ -142,10 +155,13 @@ func (n issuerNames) severally(p *template.Part) string {
 	return "{" + p.Name() + "} of two issuers may be equal, and several are admitted"
 }
 
+// fixIssuers says how the issuers become known.
+const fixIssuers = "set authz.Config.Issuers to the verifier (or to authz.Issuers with the short names, if it has no IssuerNames)"
+
 func (n issuerNames) fix(first string) string {
 	fix := first + ", or name the one issuer in access_token.issuers"
 	if len(n) == 0 {
-		fix += ", or set Issuers to the issuer's short name (or let the verifier implement IssuerNames)"
+		fix += ", or " + fixIssuers
 	}
 
 	return fix

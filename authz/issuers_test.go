@@ -81,7 +81,7 @@ func TestRow21aRulesTellIssuersApart(t *testing.T) {
 		"two issuers admitted":                      {admitting(match("{text}", "{$sub}"), "main", "partner"), "rule.match.right: column 0"},
 	} {
 		for issuers, config := range map[string]authz.Config{
-			"several": {Issuers: []string{"main", "partner"}}, "unknown": {},
+			"several": {Issuers: authz.Issuers{"main", "partner"}}, "unknown": {},
 		} {
 			t.Run("row 21a: "+issuers+": "+name, func(t *testing.T) {
 				config.Engine, config.Subjects = newTuples(), authz.Subjects{User: "user:{$issuer}/{$sub}", Service: "service:{$issuer}/{$client_id}"}
@@ -108,7 +108,7 @@ func TestRow21aRulesTellIssuersApart(t *testing.T) {
 				if fix := "access_token.issuers"; !strings.Contains(fault.Fix, fix) {
 					t.Errorf("the fix doesn't name %s: %s", fix, fault.Fix)
 				}
-				if unknown := issuers == "unknown" && len(c.rule.GetAccessToken().GetIssuers()) == 0; unknown != strings.Contains(fault.Fix, "set Issuers") {
+				if unknown := issuers == "unknown" && len(c.rule.GetAccessToken().GetIssuers()) == 0; unknown != strings.Contains(fault.Fix, "set authz.Config.Issuers") {
 					t.Errorf("the fix with issuers %s: %s", issuers, fault.Fix)
 				}
 				if _, err := authorizer.Authorize(t.Context(), "/t.S/M", of("partner", "alice"), &docsv1.Kinds{Text: "alice"}); reasonOf(err) != authz.ReasonMisconfigured {
@@ -130,7 +130,7 @@ func TestRow21aRulesTellIssuersApart(t *testing.T) {
 func TestRow21aARulesSubjectIsNobodyElses(t *testing.T) {
 	users := func(template string) authz.Subjects { return authz.Subjects{User: template} }
 	viewer := func(subject string) *authzv1.Rule { return about(check("d:{text}", "viewer"), subject) }
-	two := []string{"main", "partner"}
+	two := authz.Issuers{"main", "partner"}
 	own := map[string]authz.Subjects{"main": users("user:{$sub}"), "partner": users("guest:{$sub}")}
 	whole := users("user:{$issuer}/{$sub}")
 	for name, c := range map[string]struct {
@@ -197,9 +197,9 @@ func TestRow21aRulesOfAServiceTellIssuersApart(t *testing.T) {
 		{Condition: &authzv1.Condition_Check{Check: viewer("user:{$issuer}/{$sub}").GetCheck()}},
 		{Condition: &authzv1.Condition_Check{Check: viewer("user:{$sub}/{$issuer}").GetCheck()}},
 	}}}}
-	two := []string{"main", "partner"}
+	two := authz.Issuers{"main", "partner"}
 	for name, c := range map[string]struct {
-		issuers  []string
+		issuers  authz.Issuers
 		defaults *authzv1.Rule
 		rules    map[string]*authzv1.Rule
 		faults   []string
@@ -247,7 +247,7 @@ func TestRow21aUnknownIssuersNeedTheIssuerInSubjects(t *testing.T) {
 		config authz.Config
 		want   string
 	}{
-		"a template without the issuer": {authz.Config{Subjects: authz.Subjects{User: "user:{$sub}"}}, "set Issuers to the issuer's short name (or let the verifier implement IssuerNames)"},
+		"a template without the issuer": {authz.Config{Subjects: authz.Subjects{User: "user:{$sub}"}}, "set authz.Config.Issuers to the verifier"},
 		"a template with it":            {authz.Config{Subjects: authz.Subjects{User: "user:{$issuer}/{$sub}"}}, ""},
 		"an issuer's own":               {authz.Config{IssuerSubjects: map[string]authz.Subjects{"a": {User: "user:{$sub}"}}}, ""},
 	} {
@@ -268,26 +268,26 @@ func TestRow21aIssuerNamesThatCantBe(t *testing.T) {
 		rule   *authzv1.Rule
 		want   string
 	}{
-		"an address in a subject":         {authz.Config{Subjects: both, Issuers: []string{"https://issuer.example"}}, nil, `the issuer's name "https://issuer.example" can't stand here; give the issuer a short name (verify.JWTConfig.IssuerName)`},
-		"what follows in a subject":       {authz.Config{Subjects: both, Issuers: []string{"a/b"}}, nil, `"a/b" can't stand here`},
-		"an address in a rule's object":   {authz.Config{Subjects: sub, Issuers: []string{"https://issuer.example"}}, check("d:{$issuer}", "viewer"), `rule.check.object: column 2: the issuer's name "https://issuer.example" can't stand here`},
-		"what follows, in a rule's match": {authz.Config{Subjects: sub, Issuers: []string{"a/b"}}, match("{text}", "{$issuer}/{$sub}"), `rule.match.right: column 0: the issuer's name "a/b" can't stand here`},
-		"an address that no template has": {authz.Config{Subjects: sub, Issuers: []string{"https://issuer.example"}}, match("{text}", "{$sub}"), ""},
-		"a doubled name":                  {authz.Config{Subjects: both, Issuers: []string{"a", "b", "a"}}, nil, `Issuers: "a" stands twice`},
-		"an empty name":                   {authz.Config{Subjects: sub, Issuers: []string{""}}, nil, "Issuers: a name is empty"},
+		"an address in a subject":         {authz.Config{Subjects: both, Issuers: authz.Issuers{"https://issuer.example"}}, nil, `the issuer's name "https://issuer.example" can't stand here; give the issuer a short name (verify.JWTConfig.IssuerName)`},
+		"what follows in a subject":       {authz.Config{Subjects: both, Issuers: authz.Issuers{"a/b"}}, nil, `"a/b" can't stand here`},
+		"an address in a rule's object":   {authz.Config{Subjects: sub, Issuers: authz.Issuers{"https://issuer.example"}}, check("d:{$issuer}", "viewer"), `rule.check.object: column 2: the issuer's name "https://issuer.example" can't stand here`},
+		"what follows, in a rule's match": {authz.Config{Subjects: sub, Issuers: authz.Issuers{"a/b"}}, match("{text}", "{$issuer}/{$sub}"), `rule.match.right: column 0: the issuer's name "a/b" can't stand here`},
+		"an address that no template has": {authz.Config{Subjects: sub, Issuers: authz.Issuers{"https://issuer.example"}}, match("{text}", "{$sub}"), ""},
+		"a doubled name":                  {authz.Config{Subjects: both, Issuers: authz.Issuers{"a", "b", "a"}}, nil, `Issuers: "a" stands twice`},
+		"an empty name":                   {authz.Config{Subjects: sub, Issuers: authz.Issuers{""}}, nil, "Issuers: a name is empty"},
 		"subjects of no issuer":           {authz.Config{Subjects: both, IssuerSubjects: map[string]authz.Subjects{"": {User: "guest:{$sub}"}}}, nil, `IssuerSubjects[""]: the name is empty`},
-		"subjects of an unknown issuer":   {authz.Config{Subjects: sub, Issuers: []string{"a"}, IssuerSubjects: map[string]authz.Subjects{"b": {User: "guest:{$sub}"}}}, nil, `IssuerSubjects["b"]: no such issuer is in Issuers, which has "a"`},
-		"a rule for an unknown issuer":    {authz.Config{Subjects: sub, Issuers: []string{"a"}}, admitting(check("d:{text}", "viewer"), "b"), `rule.access_token.issuers[0]: there is no issuer "b"; write the short name of one that is configured: "a"`},
-		"a rule for an issuer twice":      {authz.Config{Subjects: sub, Issuers: []string{"a"}}, admitting(check("d:{text}", "viewer"), "a", "a"), `rule.access_token.issuers[1]: the name "a" stands twice`},
-		"a rule for a nameless issuer":    {authz.Config{Subjects: sub, Issuers: []string{"a"}}, admitting(check("d:{text}", "viewer"), ""), `rule.access_token.issuers[0]: the name is empty`},
-		"a client of a user, by claim":    {authz.Config{Subjects: authz.Subjects{User: "user:{$claim.client_id}"}, Issuers: []string{"a"}}, nil, "{$claim.client_id} would give a user's token the rights of the client"},
-		"by azp":                          {authz.Config{Subjects: authz.Subjects{User: "user:{$sub}-{$claim.azp}"}, Issuers: []string{"a"}}, nil, "{$claim.azp} would give"},
-		"by cid":                          {authz.Config{IssuerSubjects: map[string]authz.Subjects{"a": {User: "user:{$claim.cid}"}}, Issuers: []string{"a"}}, nil, "{$claim.cid} would give"},
-		"by appid":                        {authz.Config{Subjects: authz.Subjects{User: "user:{$claim.appid}"}, Issuers: []string{"a"}}, nil, "{$claim.appid} would give"},
-		"by a nested claim":               {authz.Config{Subjects: authz.Subjects{User: "user:{$claim.ext.client_id}"}, Issuers: []string{"a"}}, nil, "{$claim.ext.client_id} would give"},
-		"by the actor":                    {authz.Config{Subjects: authz.Subjects{User: "user:{$claim.act.sub}"}, Issuers: []string{"a"}}, nil, "{$claim.act.sub} would give"},
-		"a service's client by claim":     {authz.Config{Subjects: authz.Subjects{Service: "service:{$claim.azp}"}, Issuers: []string{"a"}}, nil, ""},
-		"a client of a user, in a rule":   {authz.Config{Subjects: sub, Issuers: []string{"a"}}, about(check("d:{text}", "viewer"), "service:{$claim.azp}"), "rule.check.subject: column 8: {$claim.azp} would give a user's token the rights of the client"},
+		"subjects of an unknown issuer":   {authz.Config{Subjects: sub, Issuers: authz.Issuers{"a"}, IssuerSubjects: map[string]authz.Subjects{"b": {User: "guest:{$sub}"}}}, nil, `IssuerSubjects["b"]: no such issuer is in Issuers, which has "a"`},
+		"a rule for an unknown issuer":    {authz.Config{Subjects: sub, Issuers: authz.Issuers{"a"}}, admitting(check("d:{text}", "viewer"), "b"), `rule.access_token.issuers[0]: there is no issuer "b"; write the short name of one that is configured: "a"`},
+		"a rule for an issuer twice":      {authz.Config{Subjects: sub, Issuers: authz.Issuers{"a"}}, admitting(check("d:{text}", "viewer"), "a", "a"), `rule.access_token.issuers[1]: the name "a" stands twice`},
+		"a rule for a nameless issuer":    {authz.Config{Subjects: sub, Issuers: authz.Issuers{"a"}}, admitting(check("d:{text}", "viewer"), ""), `rule.access_token.issuers[0]: the name is empty`},
+		"a client of a user, by claim":    {authz.Config{Subjects: authz.Subjects{User: "user:{$claim.client_id}"}, Issuers: authz.Issuers{"a"}}, nil, "{$claim.client_id} would give a user's token the rights of the client"},
+		"by azp":                          {authz.Config{Subjects: authz.Subjects{User: "user:{$sub}-{$claim.azp}"}, Issuers: authz.Issuers{"a"}}, nil, "{$claim.azp} would give"},
+		"by cid":                          {authz.Config{IssuerSubjects: map[string]authz.Subjects{"a": {User: "user:{$claim.cid}"}}, Issuers: authz.Issuers{"a"}}, nil, "{$claim.cid} would give"},
+		"by appid":                        {authz.Config{Subjects: authz.Subjects{User: "user:{$claim.appid}"}, Issuers: authz.Issuers{"a"}}, nil, "{$claim.appid} would give"},
+		"by a nested claim":               {authz.Config{Subjects: authz.Subjects{User: "user:{$claim.ext.client_id}"}, Issuers: authz.Issuers{"a"}}, nil, "{$claim.ext.client_id} would give"},
+		"by the actor":                    {authz.Config{Subjects: authz.Subjects{User: "user:{$claim.act.sub}"}, Issuers: authz.Issuers{"a"}}, nil, "{$claim.act.sub} would give"},
+		"a service's client by claim":     {authz.Config{Subjects: authz.Subjects{Service: "service:{$claim.azp}"}, Issuers: authz.Issuers{"a"}}, nil, ""},
+		"a client of a user, in a rule":   {authz.Config{Subjects: sub, Issuers: authz.Issuers{"a"}}, about(check("d:{text}", "viewer"), "service:{$claim.azp}"), "rule.check.subject: column 8: {$claim.azp} would give a user's token the rights of the client"},
 	} {
 		t.Run("row 21a: "+name, func(t *testing.T) {
 			c.config.Engine = newTuples()
@@ -306,7 +306,7 @@ func TestRow21aIssuerNamesThatCantBe(t *testing.T) {
 func TestIssuersOfARule(t *testing.T) {
 	defaults := &authzv1.ServiceRule{Default: admitting(authenticated(), "main")}
 	authorizer := newAuthorizer(t, authz.Config{
-		Engine: newTuples(), Subjects: authz.Subjects{User: "user:{$issuer}/{$sub}"}, Issuers: []string{"main", "partner", "third"},
+		Engine: newTuples(), Subjects: authz.Subjects{User: "user:{$issuer}/{$sub}"}, Issuers: authz.Issuers{"main", "partner", "third"},
 		Resolver: ruled(t, defaults, map[string]*authzv1.Rule{
 			"Inherits": {}, "Own": admitting(&authzv1.Rule{}, "partner", "third"), "Match": match("{text}", "{$sub}"),
 			"Public": {Policy: &authzv1.Rule_Public{Public: &authzv1.Public{}}},
@@ -363,7 +363,7 @@ func TestRow21aUnclearKindsAreRefused(t *testing.T) {
 		"subjects": newAuthorizer(t, authz.Config{Engine: engine, Resolver: ruled(t, nil, rules), Cache: authz.CacheConfig{Size: 10, TTL: time.Minute}}),
 		"no subjects": func() *authz.Authorizer {
 			// Rules that need none.
-			a, err := authz.New(authz.Config{Issuers: []string{"main"}, Resolver: ruled(t, nil, map[string]*authzv1.Rule{
+			a, err := authz.New(authz.Config{Issuers: authz.Issuers{"main"}, Resolver: ruled(t, nil, map[string]*authzv1.Rule{
 				"Authenticated": rules["Authenticated"], "Match": rules["Match"], "Scope": rules["Scope"],
 			})})
 			if err != nil {
@@ -466,10 +466,10 @@ func TestMaxAgeForServicesAloneIsAFault(t *testing.T) {
 // A fault in access_token.issuers is one fault: what the rule reads of the token is
 // judged by the list as it was meant, once that is right.
 func TestFaultyIssuersOfARuleAreOneFault(t *testing.T) {
-	two := []string{"main", "partner"}
+	two := authz.Issuers{"main", "partner"}
 	both := authz.Subjects{User: "user:{$issuer}/{$sub}"}
 	for name, c := range map[string]struct {
-		issuers []string
+		issuers authz.Issuers
 		rule    *authzv1.Rule
 		want    string
 	}{
@@ -490,7 +490,7 @@ func TestFaultyIssuersOfARuleAreOneFault(t *testing.T) {
 				t.Errorf("got %v, want %q alone", err, c.want)
 			}
 			if c.issuers != nil && strings.Contains(c.want, "there is no") &&
-				!strings.Contains(err.Error(), `"main", "partner"; or add it to the verifier, or to Config.Issuers of package interceptor, authz or interceptortest`) {
+				!strings.Contains(err.Error(), `"main", "partner"; or add it to the verifier, or to authz.Config.Issuers`) {
 				t.Errorf("the fix isn't named: %v", err)
 			}
 		})

@@ -66,6 +66,14 @@ type Call struct {
 	PeerIP netip.Addr
 	// Fresh goes past the decision cache.
 	Fresh bool
+	// EngineContext makes the context that the engine is asked under from one that
+	// has the values of the call's context, the timeout, and not the call's own
+	// end. An engine in this process is given what belongs to the call otherwise:
+	// take away here what isn't the engine's to see, and keep the rest, a trace's
+	// span above all. It is called for each request to the engine, must be safe
+	// for concurrent use and return a context derived from its argument; a panic
+	// is MISCONFIGURED. Nil: the context as it is.
+	EngineContext func(ctx context.Context) context.Context
 	// Explain makes the decision list its checks even when all came from the
 	// cache.
 	Explain bool

@@ -205,7 +205,7 @@ func TestRandomRulesDecideAsANaiveEvaluator(t *testing.T) {
 		return result, nil
 	})
 	authorizer, err := New(Config{
-		Engine: engine, Subjects: Subjects{User: "user:{$sub}"}, Issuers: []string{"i"}, Breaker: BreakerConfig{Disabled: true},
+		Engine: engine, Subjects: Subjects{User: "user:{$sub}"}, Issuers: Issuers{"i"}, Breaker: BreakerConfig{Disabled: true},
 		Cache: CacheConfig{Size: 1000, TTL: time.Hour}, MaxObjects: 10_000,
 	})
 	if err != nil {

@@ -161,7 +161,7 @@ func FuzzRuleBytes(f *testing.F) {
 	denier := EngineFunc(func(_ context.Context, batch Batch) (Result, error) {
 		return Result{Answers: make([]Answer, len(batch.Queries))}, nil
 	})
-	authorizer, err := New(Config{Engine: freshEngine{denier}, Subjects: Subjects{User: "user:{$sub}"}, Issuers: []string{"i"}})
+	authorizer, err := New(Config{Engine: freshEngine{denier}, Subjects: Subjects{User: "user:{$sub}"}, Issuers: Issuers{"i"}})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func (s *compiledSubjects) names(config *Config) []namedTemplate {
 		add(fmt.Sprintf("IssuerSubjects[%q]", issuer), issuer, set)
 	}
 	rest := config.rest()
-	if len(config.Issuers) == 0 {
+	if len(config.issuers) == 0 {
 		rest = issuerNames{""}
 	}
 	for _, issuer := range rest {

@@ -56,8 +56,8 @@ func compileSubjects(config *Config) (compiledSubjects, error) {
 	var errs []error
 	subjects := compiledSubjects{issuers: map[string]subjectSet{}}
 	rest := config.rest()
-	if len(config.Issuers) > 0 && len(rest) == 0 {
-		rest = config.Issuers[:1] // it is nobody's: each issuer has its own
+	if len(config.issuers) > 0 && len(rest) == 0 {
+		rest = config.issuers[:1] // it is nobody's: each issuer has its own
 	}
 	subjects.rest = compileSubjectSet("Subjects", config.Subjects, rest, &errs)
 	for _, issuer := range slices.Sorted(maps.Keys(config.IssuerSubjects)) {
@@ -73,7 +73,7 @@ func compileSubjects(config *Config) (compiledSubjects, error) {
 
 // rest are the issuers that have no subjects of their own.
 func (c *Config) rest() issuerNames {
-	return slices.DeleteFunc(slices.Clone(c.Issuers), func(issuer string) bool {
+	return slices.DeleteFunc(slices.Clone(c.issuers), func(issuer string) bool {
 		_, own := c.IssuerSubjects[issuer]
 
 		return own
@@ -123,6 +123,6 @@ func judgeSubject(t *template.Template, kind string, issuers issuerNames) error 
 	case len(issuers) > 0:
 		return errors.New("with several issuers the template must hold {$issuer}, or each issuer its own IssuerSubjects: the same sub under two issuers is two subjects")
 	default:
-		return errors.New("the issuers aren't known, so the template must hold {$issuer}: the same sub under two issuers is two subjects; or set Issuers to the issuer's short name (or let the verifier implement IssuerNames)")
+		return errors.New("the issuers aren't known, so the template must hold {$issuer}: the same sub under two issuers is two subjects; or " + fixIssuers)
 	}
 }

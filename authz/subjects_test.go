@@ -30,7 +30,7 @@ func TestSubjectsThatCantBe(t *testing.T) {
 			authz.Config{Subjects: authz.Subjects{User: "user:\xff{$sub}"}}, "isn't valid UTF-8",
 		},
 		"row 21a: two issuers, one namespace": {
-			authz.Config{Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: []string{"a", "b"}}, "must hold {$issuer}",
+			authz.Config{Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: authz.Issuers{"a", "b"}}, "must hold {$issuer}",
 		},
 		"row 21a: own subjects beside a shared namespace": {
 			authz.Config{
@@ -42,7 +42,7 @@ func TestSubjectsThatCantBe(t *testing.T) {
 			authz.Config{IssuerSubjects: map[string]authz.Subjects{"a": {User: "user:{$sub}"}, "b": {User: "user:{$sub}"}}}, "a token of one issuer can name the subject of another's",
 		},
 		"an issuer's name that can't stand in a subject": {
-			authz.Config{Subjects: authz.Subjects{User: "user:{$issuer}/{$sub}"}, Issuers: []string{"https://a", "b"}}, "short name",
+			authz.Config{Subjects: authz.Subjects{User: "user:{$issuer}/{$sub}"}, Issuers: authz.Issuers{"https://a", "b"}}, "short name",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestSubjects(t *testing.T) {
 		"row 21a: minted through a client": {authz.Config{Subjects: subjects}, minted, "user:alice", ""},
 		"kind without a subject":           {authz.Config{Subjects: authz.Subjects{Service: "service:{$client_id}"}}, user("alice"), "", authz.ReasonSubjectUnmapped},
 		"no sub":                           {authz.Config{Subjects: subjects}, user(""), "", authz.ReasonSubjectInvalid},
-		"issuer in the subject":            {authz.Config{Subjects: authz.Subjects{User: "user:{$issuer}/{$sub}"}, Issuers: []string{"main", "other"}}, other, "user:other/alice", ""},
+		"issuer in the subject":            {authz.Config{Subjects: authz.Subjects{User: "user:{$issuer}/{$sub}"}, Issuers: authz.Issuers{"main", "other"}}, other, "user:other/alice", ""},
 		"row 55: sub that holds the follower's separator": {
 			authz.Config{Subjects: authz.Subjects{User: "user:{$sub}/{$issuer}"}}, piped, "", authz.ReasonSubjectInvalid,
 		},

@@ -127,7 +127,7 @@ func TestDescriptorsThreeWaysGiveTheSameRules(t *testing.T) {
 		if got := held(source.files); got != source.held {
 			t.Errorf("%s: the rule is held as %s, want %s: the test tests nothing", way, got, source.held)
 		}
-		authorizer, err := New(Config{Engine: freshEngine{asked}, Subjects: Subjects{User: "user:{$sub}"}, Issuers: []string{"i"}, Resolver: source.files})
+		authorizer, err := New(Config{Engine: freshEngine{asked}, Subjects: Subjects{User: "user:{$sub}"}, Issuers: Issuers{"i"}, Resolver: source.files})
 		if err != nil {
 			t.Fatal(err)
 		}

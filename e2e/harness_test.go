@@ -156,16 +156,17 @@ func (s *system) guard(verifier verify.Verifier, opts guardOptions) string {
 	if opts.graph == nil {
 		opts.graph = s.engine
 	}
-	guard := must(interceptor.New(interceptor.Config{
-		Verifier: verifier,
+	issuers, _ := verifier.(authz.IssuerNamer)
+	authorizer := must(authz.New(authz.Config{
 		Engine:   opts.engine,
+		Issuers:  issuers,
 		Subjects: authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"},
 		Rules:    append(opts.rules, authz.Reflection()),
 		Cache:    opts.cache,
 		Breaker:  opts.breaker,
-
-		EngineTimeout: opts.timeout,
+		Timeout:  opts.timeout,
 	}))(s.t)
+	guard := must(interceptor.New(interceptor.Config{Verifier: verifier, Authorizer: authorizer}))(s.t)
 	server := grpc.NewServer(append(guard.ServerOptions(), grpc.Creds(grpccredentials.NewTLS(&tls.Config{
 		Certificates: []tls.Certificate{s.cert},
 		ClientCAs:    s.ca.Pool(),

@@ -32,7 +32,7 @@ var (
 type tokenLengthError struct{ size, limit int }
 
 func (e *tokenLengthError) Error() string {
-	return fmt.Sprintf("%v: %d bytes; interceptor.WithMaxTokenBytes is %d, and verify.JWTConfig.MaxTokenBytes bounds it as well",
+	return fmt.Sprintf("%v: %d bytes; interceptor.Config.MaxTokenBytes is %d, and verify.JWTConfig.MaxTokenBytes bounds it as well",
 		errTokenTooLong, e.size, e.limit)
 }
 

@@ -41,11 +41,11 @@ func newWarm(set rules) (*warm, error) {
 	w.token = issuer.Mint(map[string]any{
 		"sub": "alice", "client_id": "app", "aud": "docs", "scope": "read write", "exp": time.Now().Add(time.Hour).Unix(),
 	})
-	w.auth, err = interceptor.New(interceptor.Config{
-		Verifier: verifier, Engine: authztest.NewEngine("document:1#viewer@user:alice"), Rules: set.methodRules(),
+	w.auth, err = parts{Config: interceptor.Config{Verifier: verifier}, authz: authz.Config{
+		Engine: authztest.NewEngine("document:1#viewer@user:alice"), Issuers: verifier, Rules: set.methodRules(),
 		Subjects: authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"},
 		Cache:    authz.CacheConfig{Size: 10_000, TTL: time.Hour},
-	})
+	}}.build()
 	if err != nil {
 		w.close()
 

@@ -47,7 +47,8 @@ func validationOf(v authzv1.Validation) verify.Validation {
 // newCall returns what the method's rule may read of a call, but for its message.
 func (i *Interceptor) newCall(ctx context.Context, method *authz.Method, principal *verify.Principal) authz.Call {
 	call := authz.Call{
-		Principal: principal,
+		Principal:     principal,
+		EngineContext: newEngineContext,
 		// Whoever observes decisions wants to read what they rest on.
 		Explain: i.hooks.observer.Decided != nil,
 	}
@@ -60,7 +61,7 @@ func (i *Interceptor) newCall(ctx context.Context, method *authz.Method, princip
 
 // handlersCall is the call as the checks see it that its handler makes.
 func handlersCall(ctx context.Context, principal *verify.Principal) authz.Call {
-	return authz.Call{Principal: principal, Metadata: metadataOf(ctx), PeerIP: peerIP(ctx)}
+	return authz.Call{Principal: principal, EngineContext: newEngineContext, Metadata: metadataOf(ctx), PeerIP: peerIP(ctx)}
 }
 
 func metadataOf(ctx context.Context) func(string) string {

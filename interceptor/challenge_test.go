@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"github.com/usher-auth/usher/interceptor"
+	"github.com/usher-auth/usher/authz"
 )
 
 // foreignChallenges are values that a client may read as a Bearer challenge.
@@ -137,7 +137,7 @@ func TestRow52AnotherCallsRefusalBringsNoChallenge(t *testing.T) {
 	w := newWorld(t)
 	_, kept := newInterceptor(t, w, setupConfig{rules: byValue()}).Unary(t.Context(), &testpb.PingRequest{Value: "1"},
 		&grpc.UnaryServerInfo{FullMethod: "/" + service + "Ping"}, nil)
-	wantStatus(t, kept, codes.Unauthenticated, interceptor.ReasonTokenMissing)
+	wantStatus(t, kept, codes.Unauthenticated, authz.ReasonTokenMissing)
 	s := start(t, w, setupConfig{rules: byValue(), impl: &scripted{
 		unary: func(context.Context, *testpb.PingRequest) (*testpb.PingResponse, error) { return nil, kept },
 		bidi: func(stream testpb.TestService_PingStreamServer) error {

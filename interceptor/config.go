@@ -3,6 +3,7 @@ package interceptor
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/usher-auth/usher/authz"
@@ -15,117 +16,84 @@ const DefaultFirstMessageTimeout = 10 * time.Second
 
 // Config is what an [Interceptor] is made of.
 type Config struct {
-	// Verifier turns the caller's token into a principal. Required. Whoever
-	// constructed it closes it, after the server has stopped. A panic in it, or
+	// Verifier turns the caller's token into a principal. Required. It isn't closed
+	// by the interceptor: close it after the server has stopped. A panic in it, or
 	// an answer that is neither principal nor error, refuses the call with
 	// MISCONFIGURED; one of your own runs in a goroutine of its own, is left when
 	// the call's context ends, and one that calls runtime.Goexit is UNAVAILABLE. It
 	// must heed that context: each call that it outlasts leaves a goroutine behind.
 	// A principal of it that is no longer valid is TOKEN_EXPIRED.
 	Verifier verify.Verifier
-	// Engine decides the checks of the rules. Required if any rule has one.
-	Engine authz.Engine
-	// Subjects says who the callers are to the engine. Required if any rule asks
-	// the engine about the caller.
-	Subjects authz.Subjects
-	// IssuerSubjects replaces Subjects for the tokens of some issuers, by the
-	// issuer's short name. Optional.
-	IssuerSubjects map[string]authz.Subjects
-	// Issuers are the short names of the issuers whose tokens the verifier
-	// accepts, as [verify.Principal.IssuerName] gives them. Optional, and best left
-	// out, if the verifier is a [verify.IssuerNamer], as those of package verify
-	// are: it knows them, and other names here are an error. A verifier that isn't
-	// one, such as a [verify.VerifierFunc], needs them wherever a template reads
-	// $sub, $client_id or a claim without {$issuer}.
-	Issuers []string
-	// Rules are rules in code, for services whose .proto isn't ours to edit.
-	// Optional.
-	Rules []authz.MethodRule
-	// Resolver gives the services whose rules are compiled. Optional. Default:
-	// every service linked into the program.
-	Resolver authz.Resolver
-	// EngineTimeout bounds one request to the engine. Optional. Default
-	// [authz.DefaultTimeout].
-	EngineTimeout time.Duration
-	// MaxObjects is how many objects one call may name. Optional. Default
-	// [authz.DefaultMaxObjects].
-	MaxObjects int
-	// Cache is the decision cache. Optional. Default: off.
-	Cache authz.CacheConfig
-	// Breaker is the circuit breaker before the engine. Optional. The zero value
-	// is on.
-	Breaker authz.BreakerConfig
+	// Authorizer decides calls by the rules of their methods. Required. Set its
+	// [authz.Config] Issuers to the verifier; if both the verifier and the
+	// authorizer name issuers, other ones than each other's are an error.
+	Authorizer *authz.Authorizer
 	// Observer is told what happens to calls. Optional.
 	Observer Observer
-	// AuthzObserver is told what happens in authz. Optional.
-	AuthzObserver authz.Observer
+	// ErrorDomain is the domain of the ErrorInfo in refusals. Optional. Default
+	// [DefaultErrorDomain].
+	ErrorDomain string
+	// Realm is the realm of challenges (RFC 9110 §11.5). Optional. Default: none.
+	Realm string
+	// MaxTokenBytes is the size in bytes above which a token is refused unread. The
+	// verifier has a limit of its own. Optional. Default [DefaultMaxTokenBytes];
+	// negative is an error.
+	MaxTokenBytes int
+	// FirstMessageTimeout is how long a handler that wants to send waits for the
+	// first message to be authorized. Optional. Default
+	// [DefaultFirstMessageTimeout]; negative is an error.
+	FirstMessageTimeout time.Duration
 }
 
-// Option sets what has a default that fits nearly everybody.
-type Option interface {
-	apply(*settings) error
+// withDefaults returns the configuration with its defaults, and everything that is
+// wrong with it.
+func (c Config) withDefaults() (Config, error) {
+	var faults []error
+	verifies := !isNil(c.Verifier)
+	if !verifies {
+		faults = append(faults, errors.New("interceptor: Config.Verifier is required"))
+	}
+	switch {
+	case c.Authorizer == nil:
+		faults = append(faults, errors.New("interceptor: Config.Authorizer is required; authz.New makes it"))
+	case verifies:
+		faults = append(faults, sameIssuers(c.Verifier, c.Authorizer))
+	}
+	if c.MaxTokenBytes < 0 {
+		faults = append(faults, errors.New("interceptor: Config.MaxTokenBytes is negative"))
+	}
+	if c.FirstMessageTimeout < 0 {
+		faults = append(faults, errors.New("interceptor: Config.FirstMessageTimeout is negative"))
+	}
+	if c.ErrorDomain == "" {
+		c.ErrorDomain = DefaultErrorDomain
+	}
+	if c.MaxTokenBytes == 0 {
+		c.MaxTokenBytes = DefaultMaxTokenBytes
+	}
+	if c.FirstMessageTimeout == 0 {
+		c.FirstMessageTimeout = DefaultFirstMessageTimeout
+	}
+
+	return c, errors.Join(faults...)
 }
 
-type optionFunc func(*settings) error
-
-func (f optionFunc) apply(s *settings) error { return f(s) }
-
-type settings struct {
-	errorDomain         string
-	realm               string
-	maxTokenBytes       int
-	firstMessageTimeout time.Duration
-}
-
-// WithErrorDomain sets the domain of the ErrorInfo in refusals. Default
-// [DefaultErrorDomain]; empty is an error.
-func WithErrorDomain(domain string) Option {
-	return optionFunc(func(s *settings) error {
-		if domain == "" {
-			return errors.New("interceptor: the error domain is empty")
-		}
-		s.errorDomain = domain
-
+// sameIssuers returns an error if the verifier accepts the tokens of other issuers
+// than the authorizer's rules were compiled for. One that doesn't know them may be
+// right: where an authorizer knows none, its templates tell issuers apart.
+func sameIssuers(verifier verify.Verifier, authorizer *authz.Authorizer) error {
+	namer, ok := verifier.(authz.IssuerNamer)
+	if !ok {
 		return nil
-	})
+	}
+	verified, named := namer.IssuerNames(), authorizer.IssuerNames()
+	if len(verified) == 0 || len(named) == 0 || hasAll(verified, named) && hasAll(named, verified) {
+		return nil
+	}
+
+	return fmt.Errorf("interceptor: the verifier accepts the tokens of %q, but the authorizer's Config.Issuers has %q; set authz.Config.Issuers to the verifier", verified, named)
 }
 
-// WithRealm sets the realm of challenges (RFC 9110 §11.5). Default: none.
-func WithRealm(realm string) Option {
-	return optionFunc(func(s *settings) error {
-		if realm == "" {
-			return errors.New("interceptor: the realm is empty")
-		}
-		s.realm = realm
-
-		return nil
-	})
-}
-
-// WithMaxTokenBytes sets the size above which a token is refused unread. Default
-// [DefaultMaxTokenBytes]; less than one byte is an error. The verifier has a
-// limit of its own.
-func WithMaxTokenBytes(n int) Option {
-	return optionFunc(func(s *settings) error {
-		if n < 1 {
-			return fmt.Errorf("interceptor: the token size limit %d is below one byte", n)
-		}
-		s.maxTokenBytes = n
-
-		return nil
-	})
-}
-
-// WithFirstMessageTimeout sets how long a handler that wants to send waits for
-// the first message to be authorized. Default [DefaultFirstMessageTimeout]; zero
-// and negative are errors.
-func WithFirstMessageTimeout(d time.Duration) Option {
-	return optionFunc(func(s *settings) error {
-		if d <= 0 {
-			return fmt.Errorf("interceptor: the first message timeout %v is not positive", d)
-		}
-		s.firstMessageTimeout = d
-
-		return nil
-	})
+func hasAll(all, some []string) bool {
+	return !slices.ContainsFunc(some, func(name string) bool { return !slices.Contains(all, name) })
 }

@@ -178,6 +178,9 @@ type engineContext struct {
 	context.Context //nolint:containedctx // it is a context
 }
 
+// newEngineContext returns the engine's context: see [authz.Call].
+func newEngineContext(ctx context.Context) context.Context { return engineContext{ctx} }
+
 // Value implements [context.Context].
 func (c engineContext) Value(key any) any {
 	switch key {

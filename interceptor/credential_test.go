@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/interceptor"
 )
 
@@ -26,29 +27,29 @@ func TestCredential(t *testing.T) {
 		name      string
 		values    []string
 		code      codes.Code
-		reason    interceptor.Reason
+		reason    authz.Reason
 		challenge string
 	}{
-		{"row 1: no authorization is unauthenticated, challenged without an error code", nil, codes.Unauthenticated, interceptor.ReasonTokenMissing, `Bearer`},
-		{"row 2: two values are refused, the good one first", []string{"Bearer " + aliceToken, "Bearer " + bobToken}, codes.Unauthenticated, interceptor.ReasonTokenInvalid, `Bearer error="invalid_token"`},
-		{"row 2: the same value twice is refused", []string{"Bearer " + aliceToken, "Bearer " + aliceToken}, codes.Unauthenticated, interceptor.ReasonTokenInvalid, `Bearer error="invalid_token"`},
-		{"row 2: two credentials in one value are refused", []string{"Bearer " + aliceToken + ", Bearer " + aliceToken}, codes.Unauthenticated, interceptor.ReasonTokenInvalid, `Bearer error="invalid_token"`},
-		{"row 3: Bearer alone", []string{"Bearer"}, codes.Unauthenticated, interceptor.ReasonTokenInvalid, `Bearer error="invalid_token"`},
-		{"row 3: Bearer and an empty token", []string{"Bearer "}, codes.Unauthenticated, interceptor.ReasonTokenInvalid, `Bearer error="invalid_token"`},
-		{"row 3: an empty value", []string{""}, codes.Unauthenticated, interceptor.ReasonTokenInvalid, `Bearer error="invalid_token"`},
-		{"row 3: two spaces", []string{"Bearer  " + aliceToken}, codes.Unauthenticated, interceptor.ReasonTokenInvalid, `Bearer error="invalid_token"`},
-		{"row 3: Bearer a b", []string{"Bearer a b"}, codes.Unauthenticated, interceptor.ReasonTokenInvalid, `Bearer error="invalid_token"`},
-		{"row 3: a trailing space", []string{"Bearer " + aliceToken + " "}, codes.Unauthenticated, interceptor.ReasonTokenInvalid, `Bearer error="invalid_token"`},
-		{"row 3: another scheme", []string{"Basic " + aliceToken}, codes.Unauthenticated, interceptor.ReasonTokenInvalid, `Bearer error="invalid_token"`},
-		{"row 3: a scheme that only starts so", []string{"BearerToken " + aliceToken}, codes.Unauthenticated, interceptor.ReasonTokenInvalid, `Bearer error="invalid_token"`},
-		{"row 3: no scheme", []string{aliceToken}, codes.Unauthenticated, interceptor.ReasonTokenInvalid, `Bearer error="invalid_token"`},
+		{"row 1: no authorization is unauthenticated, challenged without an error code", nil, codes.Unauthenticated, authz.ReasonTokenMissing, `Bearer`},
+		{"row 2: two values are refused, the good one first", []string{"Bearer " + aliceToken, "Bearer " + bobToken}, codes.Unauthenticated, authz.ReasonTokenInvalid, `Bearer error="invalid_token"`},
+		{"row 2: the same value twice is refused", []string{"Bearer " + aliceToken, "Bearer " + aliceToken}, codes.Unauthenticated, authz.ReasonTokenInvalid, `Bearer error="invalid_token"`},
+		{"row 2: two credentials in one value are refused", []string{"Bearer " + aliceToken + ", Bearer " + aliceToken}, codes.Unauthenticated, authz.ReasonTokenInvalid, `Bearer error="invalid_token"`},
+		{"row 3: Bearer alone", []string{"Bearer"}, codes.Unauthenticated, authz.ReasonTokenInvalid, `Bearer error="invalid_token"`},
+		{"row 3: Bearer and an empty token", []string{"Bearer "}, codes.Unauthenticated, authz.ReasonTokenInvalid, `Bearer error="invalid_token"`},
+		{"row 3: an empty value", []string{""}, codes.Unauthenticated, authz.ReasonTokenInvalid, `Bearer error="invalid_token"`},
+		{"row 3: two spaces", []string{"Bearer  " + aliceToken}, codes.Unauthenticated, authz.ReasonTokenInvalid, `Bearer error="invalid_token"`},
+		{"row 3: Bearer a b", []string{"Bearer a b"}, codes.Unauthenticated, authz.ReasonTokenInvalid, `Bearer error="invalid_token"`},
+		{"row 3: a trailing space", []string{"Bearer " + aliceToken + " "}, codes.Unauthenticated, authz.ReasonTokenInvalid, `Bearer error="invalid_token"`},
+		{"row 3: another scheme", []string{"Basic " + aliceToken}, codes.Unauthenticated, authz.ReasonTokenInvalid, `Bearer error="invalid_token"`},
+		{"row 3: a scheme that only starts so", []string{"BearerToken " + aliceToken}, codes.Unauthenticated, authz.ReasonTokenInvalid, `Bearer error="invalid_token"`},
+		{"row 3: no scheme", []string{aliceToken}, codes.Unauthenticated, authz.ReasonTokenInvalid, `Bearer error="invalid_token"`},
 		{"row 3: the scheme in lower case passes", []string{"bearer " + aliceToken}, codes.OK, "", ""},
 		{"row 3: the scheme in upper case passes", []string{"BEARER " + aliceToken}, codes.OK, "", ""},
 		{"row 4: a token of exactly the cap passes", []string{"Bearer " + long}, codes.OK, "", ""},
-		{"row 4: a token above the cap is refused", []string{"Bearer " + long + "a"}, codes.Unauthenticated, interceptor.ReasonTokenInvalid, `Bearer error="invalid_token"`},
-		{"row 5: a character outside b64token is refused", []string{"Bearer alice!token"}, codes.Unauthenticated, interceptor.ReasonTokenInvalid, `Bearer error="invalid_token"`},
-		{"row 5: padding in the middle is refused", []string{"Bearer alice=token"}, codes.Unauthenticated, interceptor.ReasonTokenInvalid, `Bearer error="invalid_token"`},
-		{"row 5: nothing but padding is refused", []string{"Bearer =="}, codes.Unauthenticated, interceptor.ReasonTokenInvalid, `Bearer error="invalid_token"`},
+		{"row 4: a token above the cap is refused", []string{"Bearer " + long + "a"}, codes.Unauthenticated, authz.ReasonTokenInvalid, `Bearer error="invalid_token"`},
+		{"row 5: a character outside b64token is refused", []string{"Bearer alice!token"}, codes.Unauthenticated, authz.ReasonTokenInvalid, `Bearer error="invalid_token"`},
+		{"row 5: padding in the middle is refused", []string{"Bearer alice=token"}, codes.Unauthenticated, authz.ReasonTokenInvalid, `Bearer error="invalid_token"`},
+		{"row 5: nothing but padding is refused", []string{"Bearer =="}, codes.Unauthenticated, authz.ReasonTokenInvalid, `Bearer error="invalid_token"`},
 		{"row 5: padding at the end passes", []string{"Bearer padded=="}, codes.OK, "", ""},
 	}
 	for _, test := range tests {
@@ -94,7 +95,7 @@ func TestRow5CharactersThatClientsRefuseToSend(t *testing.T) {
 
 				return nil, nil
 			})
-		wantStatus(t, err, codes.Unauthenticated, interceptor.ReasonTokenInvalid)
+		wantStatus(t, err, codes.Unauthenticated, authz.ReasonTokenInvalid)
 	}
 	if verified, _ := w.counts(); verified != 0 {
 		t.Errorf("%d values reached the verifier", verified)

@@ -17,7 +17,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"github.com/usher-auth/usher/interceptor"
+	"github.com/usher-auth/usher/authz"
 )
 
 // Row 67: streams that are opened and say nothing hold no other call, and go with
@@ -79,7 +79,7 @@ func TestRow1OtherMetadataIsNoCredential(t *testing.T) {
 	} {
 		ctx := metadata.NewIncomingContext(t.Context(), metadata.MD{key: {"Bearer " + aliceToken}})
 		_, err := auth.Unary(ctx, &testpb.PingRequest{Value: "1"}, info, handler)
-		wantStatus(t, err, codes.Unauthenticated, interceptor.ReasonTokenMissing)
+		wantStatus(t, err, codes.Unauthenticated, authz.ReasonTokenMissing)
 	}
 	if verified, _ := w.counts(); verified != 0 {
 		t.Errorf("%d verifications", verified)

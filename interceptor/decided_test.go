@@ -6,8 +6,8 @@ import (
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/testing/testpb"
 	"google.golang.org/grpc/codes"
 
+	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/credentials/verify"
-	"github.com/usher-auth/usher/interceptor"
 )
 
 // A refusal's event says from which address it came, and of a refused token what
@@ -58,7 +58,7 @@ func TestRefusalsTellWhereTheyCameFrom(t *testing.T) {
 		if _, err := s.Ping(as(t, aliceToken), &testpb.PingRequest{Value: "1"}); err != nil {
 			t.Fatal(err)
 		}
-		if events := w.decided(); len(events) != 1 || events[0].Unverified != nil || events[0].Code != codes.OK || events[0].Reason != interceptor.Reason("") {
+		if events := w.decided(); len(events) != 1 || events[0].Unverified != nil || events[0].Code != codes.OK || events[0].Reason != authz.Reason("") {
 			t.Errorf("told of %+v", events)
 		}
 	})

@@ -2,12 +2,13 @@
 // verifies it, decides by the method's rule, and only then lets the handler see
 // the call. Unary calls and streams of every kind are guarded by the same value.
 //
-//	auth, err := interceptor.New(interceptor.Config{
-//		Verifier: verifier,
+//	authorizer, err := authz.New(authz.Config{
 //		Engine:   engine,
+//		Issuers:  verifier,
 //		Subjects: authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"},
 //		Rules:    []authz.MethodRule{authz.Health(), authz.Reflection()},
 //	})
+//	auth, err := interceptor.New(interceptor.Config{Verifier: verifier, Authorizer: authorizer})
 //	srv := grpc.NewServer(auth.ServerOptions()...)
 //	docsv1.RegisterDocumentServiceServer(srv, impl)
 //	err = auth.ValidateServer(srv) // every fault of every registered method's rule
@@ -22,7 +23,7 @@
 // can't answer is UNAVAILABLE, never a grant and never a denial. There is no
 // setting that opens.
 //
-// What the caller is told is constant text and a stable [Reason] in an ErrorInfo;
+// What the caller is told is constant text and a stable [authz.Reason] in an ErrorInfo;
 // the cause goes to the [Observer] only. A refusal for the token carries a
 // challenge in the trailer "www-authenticate" (RFC 6750, RFC 9470); a handler can
 // send none for the scheme Bearer, such as one that it got from a service behind
@@ -37,7 +38,7 @@
 // first message or the call's end, and the trailer for the end: grpc.SendHeader
 // sends nothing by itself.
 //
-// A verifier that panics refuses its call with [ReasonMisconfigured], and no other.
+// A verifier that panics refuses its call with [authz.ReasonMisconfigured], and no other.
 //
 // # Streams
 //

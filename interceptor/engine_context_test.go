@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/testing/testpb"
 	"google.golang.org/grpc"
@@ -101,7 +103,7 @@ func TestEngineGetsNothingOfTheCall(t *testing.T) {
 	w := newWorld(t)
 	engine := &nosy{world: w}
 	s := start(t, w, setupConfig{
-		rules: byValue(), impl: &checking{t: t}, config: func(c *interceptor.Config) { c.Engine = engine },
+		rules: byValue(), impl: &checking{t: t}, config: func(c *parts) { c.authz.Engine = engine },
 		before: []grpc.ServerOption{
 			grpc.ChainUnaryInterceptor(func(ctx context.Context, r any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 				return next(context.WithValue(ctx, traced{}, "span"), r)
@@ -116,5 +118,62 @@ func TestEngineGetsNothingOfTheCall(t *testing.T) {
 	}
 	if len(header.Get("engine"))+len(trailer.Get("engine")) > 0 {
 		t.Error("the engine wrote to the caller")
+	}
+}
+
+// tracedStream is a stream in whose context there is a trace's span.
+type tracedStream struct{ grpc.ServerStream }
+
+func (s tracedStream) Context() context.Context {
+	return context.WithValue(s.ServerStream.Context(), traced{}, "span")
+}
+
+// Nor does it of a stream: for its start or its messages, for a recheck, and for
+// what its handler asks.
+func TestEngineGetsNothingOfAStream(t *testing.T) {
+	for name, object := range map[string]string{"of its messages": "document:{value}", "of its start": "document:1"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const interval = 10 * time.Second
+				w := newWorld(t)
+				engine := &nosy{world: w}
+				set := byValue()
+				set["PingStream"] = rechecked(check(object), interval)
+				s := start(t, w, setupConfig{
+					rules: set, inMemory: true, config: func(c *parts) { c.authz.Engine = engine },
+					impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
+						if _, err := stream.Recv(); err != nil {
+							return err
+						}
+						ctx := metadata.AppendToOutgoingContext(stream.Context(), "authorization", "Bearer "+aliceToken)
+						if err := authz.CheckFromContext(ctx, "document:1", "viewer"); err != nil {
+							return err
+						}
+						<-ctx.Done()
+
+						return ctx.Err()
+					}},
+					before: []grpc.ServerOption{
+						grpc.ChainStreamInterceptor(func(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+							return next(srv, tracedStream{stream})
+						}),
+					},
+				})
+				stream, err := s.PingStream(patient(t, aliceToken))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := stream.Send(&testpb.PingStreamRequest{Value: "1"}); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(interval + time.Second)
+				synctest.Wait()
+				engine.mu.Lock()
+				defer engine.mu.Unlock()
+				if engine.asked != 3 || len(engine.found) > 0 {
+					t.Errorf("asked %d times, the engine found %q", engine.asked, engine.found)
+				}
+			})
+		})
 	}
 }

@@ -42,7 +42,7 @@ const (
 // usher, is had by [errors.Unwrap], and never leaves the process.
 type Error struct {
 	// Reason says why.
-	Reason Reason
+	Reason authz.Reason
 	// DecisionID connects what the caller was told with what the hooks were.
 	DecisionID string
 
@@ -99,17 +99,17 @@ func (r refusals) of(ctx context.Context, err error, hidesExistence bool) *Error
 	}
 	switch {
 	case errors.Is(err, errNoCredential):
-		return r.make(ReasonTokenMissing, err, extras{challenge: &challenge{}})
+		return r.make(authz.ReasonTokenMissing, err, extras{challenge: &challenge{}})
 	case isCredentialFault(err):
-		return r.make(ReasonTokenInvalid, err, extras{challenge: &challenge{err: errorInvalidToken}})
+		return r.make(authz.ReasonTokenInvalid, err, extras{challenge: &challenge{err: errorInvalidToken}})
 	case errors.Is(err, errExpired):
-		return r.make(ReasonTokenExpired, err, extras{challenge: &challenge{err: errorInvalidToken}})
+		return r.make(authz.ReasonTokenExpired, err, extras{challenge: &challenge{err: errorInvalidToken}})
 	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil:
-		return r.make(ReasonDeadlineExceeded, err, extras{})
+		return r.make(authz.ReasonDeadlineExceeded, err, extras{})
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		return r.make(ReasonCanceled, err, extras{})
+		return r.make(authz.ReasonCanceled, err, extras{})
 	default:
-		return r.make(ReasonMisconfigured, err, extras{})
+		return r.make(authz.ReasonMisconfigured, err, extras{})
 	}
 }
 
@@ -121,23 +121,23 @@ func isCredentialFault(err error) bool {
 func (r refusals) ofVerify(err *verify.Error) *Error {
 	switch err.Kind {
 	case verify.CredentialFault:
-		reason := ReasonTokenInvalid
+		reason := authz.ReasonTokenInvalid
 		if err.Reason == verify.ReasonTokenExpired {
-			reason = ReasonTokenExpired
+			reason = authz.ReasonTokenExpired
 		}
 
 		return r.make(reason, err, extras{challenge: &challenge{err: errorInvalidToken}})
 	case verify.DependencyFault:
-		return r.make(ReasonVerifierUnavailable, err, extras{retryAfter: err.RetryAfter})
+		return r.make(authz.ReasonVerifierUnavailable, err, extras{retryAfter: err.RetryAfter})
 	case verify.ConfigurationFault:
-		return r.make(ReasonMisconfigured, err, extras{})
+		return r.make(authz.ReasonMisconfigured, err, extras{})
 	default:
-		return r.make(ReasonMisconfigured, err, extras{})
+		return r.make(authz.ReasonMisconfigured, err, extras{})
 	}
 }
 
 func (r refusals) ofAuthz(err *authz.Error, hidesExistence bool) *Error {
-	reason := Reason(err.Reason)
+	reason := err.Reason
 	switch err.Reason {
 	case authz.ReasonTokenMissing:
 		return r.make(reason, err, extras{challenge: &challenge{}})
@@ -170,7 +170,7 @@ func (r refusals) ofAuthz(err *authz.Error, hidesExistence bool) *Error {
 		authz.ReasonMisconfigured, authz.ReasonKindDenied, authz.ReasonIssuerDenied, authz.ReasonMethodDenied:
 		return r.make(reason, err, extras{})
 	default:
-		return r.make(ReasonMisconfigured, err, extras{})
+		return r.make(authz.ReasonMisconfigured, err, extras{})
 	}
 }
 
@@ -192,7 +192,7 @@ type extras struct {
 	detail     protoadapt.MessageV1
 }
 
-func (r refusals) make(reason Reason, cause error, more extras) *Error {
+func (r refusals) make(reason authz.Reason, cause error, more extras) *Error {
 	e := &Error{Reason: reason, DecisionID: newDecisionID(), pushback: more.pushback, cause: cause}
 	if more.challenge != nil {
 		more.challenge.realm = r.realm
@@ -200,7 +200,7 @@ func (r refusals) make(reason Reason, cause error, more extras) *Error {
 	}
 	said := publics[reason]
 	if said.text == "" {
-		said = publics[ReasonMisconfigured]
+		said = publics[authz.ReasonMisconfigured]
 	}
 	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{
 		Reason: string(reason), Domain: r.domain,

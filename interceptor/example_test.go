@@ -23,13 +23,8 @@ import (
 
 // exampleConfig stands for a real verifier and engine.
 func exampleConfig() interceptor.Config {
-	return interceptor.Config{
-		Verifier: verify.VerifierFunc(func(_ context.Context, token string, _ verify.Requirements) (*verify.Principal, error) {
-			return verify.NewPrincipal(map[string]any{
-				"iss": "https://issuer.example", "sub": token, "client_id": "app", "exp": time.Now().Add(time.Hour).Unix(),
-			})
-		}),
-		Issuers:  []string{"https://issuer.example"}, // a function can't say whose tokens it accepts
+	authorizer, err := authz.New(authz.Config{
+		Issuers:  authz.Issuers{"https://issuer.example"}, // a function can't say whose tokens it accepts
 		Engine:   authztest.NewEngine("document:1#viewer@user:alice"),
 		Subjects: authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"},
 		Rules: []authz.MethodRule{{
@@ -38,6 +33,18 @@ func exampleConfig() interceptor.Config {
 				Check: &authzv1.Check{Object: "document:{value}", Relation: "viewer"},
 			}},
 		}},
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+
+	return interceptor.Config{
+		Authorizer: authorizer,
+		Verifier: verify.VerifierFunc(func(_ context.Context, token string, _ verify.Requirements) (*verify.Principal, error) {
+			return verify.NewPrincipal(map[string]any{
+				"iss": "https://issuer.example", "sub": token, "client_id": "app", "exp": time.Now().Add(time.Hour).Unix(),
+			})
+		}),
 	}
 }
 
@@ -79,6 +86,7 @@ func ExampleNew() {
 	// Output:
 	// document 1
 	// interceptor: Config.Verifier is required
+	// interceptor: Config.Authorizer is required; authz.New makes it
 }
 
 // What a refused caller sees: constant text, a stable reason, nothing else.

@@ -176,7 +176,7 @@ func TestUncheckedAnswerSaysWhatToWrite(t *testing.T) {
 	set["Ping"] = handlerDecides()
 	s := start(t, w, setupConfig{rules: set})
 	_, err := s.Ping(as(t, aliceToken), &testpb.PingRequest{Value: "1"})
-	wantStatus(t, err, codes.Internal, interceptor.ReasonMisconfigured)
+	wantStatus(t, err, codes.Internal, authz.ReasonMisconfigured)
 	events := w.decided()
 	if last := events[len(events)-1]; last.Err == nil || !strings.Contains(last.Err.Error(), "authz.EmptyFromContext") || last.Occasion != interceptor.OccasionEnd {
 		t.Errorf("told of %+v", last)

@@ -28,14 +28,14 @@ func TestHandlersCheckErrorIsTold(t *testing.T) {
 		object string
 		wrap   bool
 		code   codes.Code
-		reason interceptor.Reason
+		reason authz.Reason
 	}{
-		"a denial":                {handlerDecides(), nil, "document:2", false, codes.PermissionDenied, interceptor.ReasonRelationDenied},
+		"a denial":                {handlerDecides(), nil, "document:2", false, codes.PermissionDenied, authz.ReasonRelationDenied},
 		"a denial that is hidden": {hidden, nil, "document:2", false, codes.NotFound, ""},
-		"a denial with more text": {handlerDecides(), nil, "document:2", true, codes.PermissionDenied, interceptor.ReasonRelationDenied},
-		"an engine that is down":  {handlerDecides(), errors.New(secret), "document:1", false, codes.Unavailable, interceptor.ReasonEngineUnavailable},
-		"a name that is none":     {handlerDecides(), nil, "document:", false, codes.InvalidArgument, interceptor.ReasonObjectMissing},
-		"beside another policy":   {authenticated(), errors.New(secret), "document:1", true, codes.Unavailable, interceptor.ReasonEngineUnavailable},
+		"a denial with more text": {handlerDecides(), nil, "document:2", true, codes.PermissionDenied, authz.ReasonRelationDenied},
+		"an engine that is down":  {handlerDecides(), errors.New(secret), "document:1", false, codes.Unavailable, authz.ReasonEngineUnavailable},
+		"a name that is none":     {handlerDecides(), nil, "document:", false, codes.InvalidArgument, authz.ReasonObjectMissing},
+		"beside another policy":   {authenticated(), errors.New(secret), "document:1", true, codes.Unavailable, authz.ReasonEngineUnavailable},
 	} {
 		t.Run(label, func(t *testing.T) {
 			handler := func(ctx context.Context) error {
@@ -124,13 +124,13 @@ func TestHandlerThatIgnoresACheckWithoutVerdictIsStopped(t *testing.T) {
 				},
 			}})
 			_, err := s.Ping(as(t, aliceToken), &testpb.PingRequest{})
-			wantStatus(t, err, codes.Internal, interceptor.ReasonMisconfigured)
+			wantStatus(t, err, codes.Internal, authz.ReasonMisconfigured)
 			stream, err := s.PingStream(as(t, aliceToken))
 			if err != nil {
 				t.Fatal(err)
 			}
 			_, err = stream.Recv()
-			wantStatus(t, err, codes.Internal, interceptor.ReasonMisconfigured)
+			wantStatus(t, err, codes.Internal, authz.ReasonMisconfigured)
 		})
 	}
 }

@@ -223,30 +223,52 @@ type setup struct {
 type setupConfig struct {
 	rules    rules
 	impl     testpb.TestServiceServer
-	options  []interceptor.Option
-	config   func(*interceptor.Config)
+	config   func(*parts)
 	inMemory bool // bufconn: for synctest
 	before   []grpc.ServerOption
 	after    []grpc.ServerOption
 	mutual   bool // a client certificate, too
 }
 
+// parts are an interceptor's configuration and its authorizer's.
+type parts struct {
+	interceptor.Config
+
+	authz authz.Config
+}
+
+// build makes the authorizer, and the interceptor with it.
+func (p parts) build() (*interceptor.Interceptor, error) {
+	authorizer, err := authz.New(p.authz)
+	if err != nil {
+		return nil, err
+	}
+	p.Authorizer = authorizer
+
+	return interceptor.New(p.Config)
+}
+
 // newInterceptor returns an interceptor that asks the world.
 func newInterceptor(t testing.TB, w *world, cfg setupConfig) *interceptor.Interceptor {
 	t.Helper()
-	c := interceptor.Config{
-		Verifier: w, Engine: w, Rules: cfg.rules.methodRules(), Issuers: []string{issuer},
-		Subjects: authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"},
-		Observer: interceptor.Observer{Decided: func(_ context.Context, d interceptor.Decided) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.events = append(w.events, d)
-		}},
+	c := parts{
+		Config: interceptor.Config{
+			Verifier: w,
+			Observer: interceptor.Observer{Decided: func(_ context.Context, d interceptor.Decided) {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				w.events = append(w.events, d)
+			}},
+		},
+		authz: authz.Config{
+			Engine: w, Rules: cfg.rules.methodRules(), Issuers: authz.Issuers{issuer},
+			Subjects: authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"},
+		},
 	}
 	if cfg.config != nil {
 		cfg.config(&c)
 	}
-	auth, err := interceptor.New(c, cfg.options...)
+	auth, err := c.build()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -380,7 +402,7 @@ func withAuthorization(ctx context.Context, values ...string) context.Context {
 
 // wantStatus checks what a caller learns: the code, and the reason of the
 // ErrorInfo, "" for none.
-func wantStatus(t testing.TB, err error, code codes.Code, reason interceptor.Reason) *status.Status {
+func wantStatus(t testing.TB, err error, code codes.Code, reason authz.Reason) *status.Status {
 	t.Helper()
 	st := status.Convert(err)
 	if st.Code() != code {

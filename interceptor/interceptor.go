@@ -23,8 +23,14 @@ var (
 // errNoService is a server validated too early.
 var errNoService = errors.New("interceptor: the server has no service; validate it after the last one is registered")
 
-// A verified principal is what authz asks about.
-var _ authz.Principal = (*verify.Principal)(nil)
+// A verified principal is what authz asks about, and verifiers know their issuers.
+var (
+	_ authz.Principal   = (*verify.Principal)(nil)
+	_ authz.IssuerNamer = (*verify.JWT)(nil)
+	_ authz.IssuerNamer = (*verify.Introspection)(nil)
+	_ authz.IssuerNamer = (*verify.Hybrid)(nil)
+	_ authz.IssuerNamer = (*verify.MultiIssuer)(nil)
+)
 
 // Interceptor guards a server's calls, unary and streaming. It is immutable and
 // safe for concurrent use, and one may guard several servers.
@@ -38,60 +44,23 @@ type Interceptor struct {
 	firstMessageTimeout time.Duration
 }
 
-// New returns an Interceptor. It compiles the rule of every linked service that
-// carries one, and does no I/O. A rule in code that is faulty, or a Config that
-// can't work, is an error; a faulty rule of a linked service denies its method,
-// and is an error of [Interceptor.ValidateServer].
-func New(cfg Config, opts ...Option) (*Interceptor, error) {
-	set := settings{
-		errorDomain:         DefaultErrorDomain,
-		maxTokenBytes:       DefaultMaxTokenBytes,
-		firstMessageTimeout: DefaultFirstMessageTimeout,
-	}
-	var faults []error
-	issuers := cfg.Issuers
-	if isNil(cfg.Verifier) {
-		faults = append(faults, errors.New("interceptor: Config.Verifier is required"))
-	} else {
-		var err error
-		if issuers, err = issuersOf(cfg.Verifier, cfg.Issuers); err != nil {
-			faults = append(faults, err)
-		}
-	}
-	for _, opt := range opts {
-		if err := opt.apply(&set); err != nil {
-			faults = append(faults, err)
-		}
-	}
-	authorizer, err := authz.New(authz.Config{
-		Engine:         cfg.Engine,
-		Subjects:       cfg.Subjects,
-		IssuerSubjects: cfg.IssuerSubjects,
-		Issuers:        issuers,
-		Rules:          cfg.Rules,
-		Resolver:       cfg.Resolver,
-		Timeout:        cfg.EngineTimeout,
-		MaxObjects:     cfg.MaxObjects,
-		Cache:          cfg.Cache,
-		Breaker:        cfg.Breaker,
-		EngineContext:  func(ctx context.Context) context.Context { return engineContext{ctx} },
-		Observer:       cfg.AuthzObserver,
-	})
+// New returns an Interceptor, and does no I/O. A Config that can't work is an
+// error. A faulty rule of a linked service denies its method, and is an error of
+// [Interceptor.ValidateServer].
+func New(cfg Config) (*Interceptor, error) {
+	cfg, err := cfg.withDefaults()
 	if err != nil {
-		faults = append(faults, err)
-	}
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+		return nil, err
 	}
 
 	return &Interceptor{
 		verifier:            cfg.Verifier,
-		authorizer:          authorizer,
+		authorizer:          cfg.Authorizer,
 		hooks:               &hooks{observer: cfg.Observer},
-		refusals:            refusals{domain: set.errorDomain, realm: set.realm},
-		maxTokenBytes:       set.maxTokenBytes,
+		refusals:            refusals{domain: cfg.ErrorDomain, realm: cfg.Realm},
+		maxTokenBytes:       cfg.MaxTokenBytes,
 		verifierIsOurs:      isOurs(cfg.Verifier),
-		firstMessageTimeout: set.firstMessageTimeout,
+		firstMessageTimeout: cfg.FirstMessageTimeout,
 	}, nil
 }
 

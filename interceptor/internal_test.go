@@ -121,7 +121,7 @@ func TestTokenTooLongSaysTheLimits(t *testing.T) {
 	if !errors.Is(err, errTokenTooLong) {
 		t.Fatalf("got %v", err)
 	}
-	for _, want := range []string{"27648 bytes", "16384", "interceptor.WithMaxTokenBytes", "JWTConfig.MaxTokenBytes"} {
+	for _, want := range []string{"27648 bytes", "16384", "interceptor.Config.MaxTokenBytes", "JWTConfig.MaxTokenBytes"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q doesn't say %q", err, want)
 		}

@@ -183,7 +183,7 @@ func TestStreamHandlersPanicAndGoexitAreRaisedAgain(t *testing.T) {
 // A panic in a user's hook costs no call.
 func TestHooksPanicsAreContained(t *testing.T) {
 	reported := make(chan string, 20)
-	s := start(t, newWorld(t), setupConfig{rules: byValue(), config: func(c *interceptor.Config) {
+	s := start(t, newWorld(t), setupConfig{rules: byValue(), config: func(c *parts) {
 		c.Observer = interceptor.Observer{
 			Authenticated: func(context.Context, interceptor.Authenticated) { panic("hook") },
 			Decided:       func(context.Context, interceptor.Decided) { panic("hook") },
@@ -197,7 +197,7 @@ func TestHooksPanicsAreContained(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := s.Ping(as(t, bobToken), &testpb.PingRequest{Value: "1"})
-	wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+	wantStatus(t, err, codes.PermissionDenied, authz.ReasonRelationDenied)
 	list, err := s.PingList(as(t, aliceToken), &testpb.PingListRequest{Value: "1"})
 	drain(t, list, err, codes.OK)
 	for _, want := range []string{"Authenticated", "Decided", "Authenticated", "Decided", "Authenticated", "Decided"} {
@@ -253,7 +253,9 @@ func TestStatsHandlerSeesEveryCallEnd(t *testing.T) {
 // Health is public, reflection needs a caller; both by their presets.
 func TestHealthAndReflection(t *testing.T) {
 	w := newWorld(t)
-	auth, err := interceptor.New(interceptor.Config{Verifier: w, Rules: []authz.MethodRule{authz.Health(), authz.Reflection()}})
+	auth, err := parts{
+		Config: interceptor.Config{Verifier: w}, authz: authz.Config{Rules: []authz.MethodRule{authz.Health(), authz.Reflection()}},
+	}.build()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -358,13 +360,12 @@ func TestValidateServer(t *testing.T) {
 	// What was denied at start is denied when called, too.
 	_, err = auth.Unary(t.Context(), &testpb.PingEmptyRequest{}, &grpc.UnaryServerInfo{FullMethod: "/" + service + "PingEmpty"},
 		func(context.Context, any) (any, error) { t.Error("reached"); return nil, nil })
-	wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRuleMissing)
+	wantStatus(t, err, codes.PermissionDenied, authz.ReasonRuleMissing)
 }
 
 func TestNewReportsEveryFaultAtOnce(t *testing.T) {
-	_, err := interceptor.New(interceptor.Config{Rules: rules{"NoSuchMethod": public()}.methodRules()},
-		interceptor.WithErrorDomain(""), interceptor.WithRealm(""), interceptor.WithMaxTokenBytes(0), interceptor.WithFirstMessageTimeout(-time.Second))
-	for _, want := range []string{"Verifier is required", "error domain", "realm", "token size", "first message timeout", "NoSuchMethod"} {
+	_, err := interceptor.New(interceptor.Config{MaxTokenBytes: -1, FirstMessageTimeout: -time.Second})
+	for _, want := range []string{"Config.Verifier is required", "Config.Authorizer is required", "MaxTokenBytes", "FirstMessageTimeout"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing from: %v", want, err)
 		}

@@ -13,7 +13,6 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/usher-auth/usher/authz"
-	"github.com/usher-auth/usher/interceptor"
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
 
@@ -51,7 +50,7 @@ func TestRow65AStreamForgetsNoObject(t *testing.T) {
 			}
 		}
 		w.revoke("document:1#viewer@user:alice")
-		endsAt(t, func() error { _, err := stream.Recv(); return err }, codes.PermissionDenied, interceptor.ReasonRelationDenied, began.Add(interval))
+		endsAt(t, func() error { _, err := stream.Recv(); return err }, codes.PermissionDenied, authz.ReasonRelationDenied, began.Add(interval))
 	})
 }
 
@@ -79,7 +78,7 @@ func TestRow65AStreamOfTooManyObjectsIsRefused(t *testing.T) {
 					w.allow("document:" + id + "#viewer@user:alice")
 					err = name(stream, id)
 				}
-				wantStatus(t, err, codes.ResourceExhausted, interceptor.ReasonTooManyObjects)
+				wantStatus(t, err, codes.ResourceExhausted, authz.ReasonTooManyObjects)
 				if long && named > 1024 || !long && named < 1000 {
 					t.Errorf("refused after %d objects", named)
 				}
@@ -101,7 +100,7 @@ func TestRow65ManyObjectsDoNotDelayTheRecheck(t *testing.T) {
 		engine := &delayed{world: w}
 		set := byValue()
 		set["PingStream"] = rechecked(check("document:{value}"), interval)
-		s := start(t, w, setupConfig{rules: set, inMemory: true, config: func(c *interceptor.Config) { c.Engine = engine }})
+		s := start(t, w, setupConfig{rules: set, inMemory: true, config: func(c *parts) { c.authz.Engine = engine }})
 		stream, err := s.PingStream(patient(t, aliceToken))
 		if err != nil {
 			t.Fatal(err)
@@ -123,7 +122,7 @@ func TestRow65ManyObjectsDoNotDelayTheRecheck(t *testing.T) {
 		w.revoke("document:7#viewer@user:alice")
 		began := time.Now()
 		_, err = stream.Recv()
-		wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+		wantStatus(t, err, codes.PermissionDenied, authz.ReasonRelationDenied)
 		if took := time.Since(began); took > interval {
 			t.Errorf("noticed after %v", took)
 		}
@@ -173,6 +172,6 @@ func TestRow65AMessageThatCannotBePinnedIsAskedAboutAgain(t *testing.T) {
 			}
 		}
 		w.revoke("document:2#viewer@user:alice")
-		endsAt(t, func() error { _, err := stream.Recv(); return err }, codes.PermissionDenied, interceptor.ReasonRelationDenied, began.Add(interval))
+		endsAt(t, func() error { _, err := stream.Recv(); return err }, codes.PermissionDenied, authz.ReasonRelationDenied, began.Add(interval))
 	})
 }

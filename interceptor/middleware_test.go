@@ -17,7 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/usher-auth/usher/interceptor"
+	"github.com/usher-auth/usher/authz"
 )
 
 // middlewareSuite is go-grpc-middleware's own suite, with usher in a chain of its
@@ -221,7 +221,7 @@ func TestOtherInterceptorsAboveAndBelow(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := s.Ping(as(t, bobToken), &testpb.PingRequest{Value: "1"})
-	wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+	wantStatus(t, err, codes.PermissionDenied, authz.ReasonRelationDenied)
 	list, err := s.PingList(as(t, aliceToken), &testpb.PingListRequest{Value: "1"})
 	if n := drain(t, list, err, codes.OK); n != testpb.ListResponseCount {
 		t.Errorf("%d messages", n)

@@ -93,7 +93,7 @@ type Decided struct {
 	// asked.
 	Decision *authz.Decision
 	// Reason is why the call was refused; empty if it was granted.
-	Reason Reason
+	Reason authz.Reason
 	// Code is what the caller sees; OK if it was granted.
 	Code codes.Code
 	// DecisionID is what the caller was told for its support request; empty if

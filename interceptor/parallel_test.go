@@ -16,7 +16,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/usher-auth/usher/authz"
-	"github.com/usher-auth/usher/interceptor"
 )
 
 // Row 67: a handler that receives and sends at the same time, and sets metadata
@@ -142,7 +141,7 @@ func TestRow67ClientThatNeverReads(t *testing.T) {
 	for err == nil {
 		_, err = stream.Recv()
 	}
-	wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+	wantStatus(t, err, codes.PermissionDenied, authz.ReasonRelationDenied)
 }
 
 // Row 67: many streams at once, that end in every way: nothing is left over.

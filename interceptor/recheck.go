@@ -120,7 +120,7 @@ func (s *guardedStream) reverify(ctx context.Context, v *verdict) error {
 		return err
 	}
 	if !same(principal, v.principal) {
-		return s.owner.refusals.make(ReasonTokenInvalid, errOtherPrincipal, extras{challenge: &challenge{err: errorInvalidToken}})
+		return s.owner.refusals.make(authz.ReasonTokenInvalid, errOtherPrincipal, extras{challenge: &challenge{err: errorInvalidToken}})
 	}
 	v.principal = principal
 	s.renew(principal)
@@ -264,7 +264,7 @@ func (s *guardedStream) remember(key string, message proto.Message, at time.Time
 		return err
 	}
 	if err := s.live.grant(key, excerpt, at); err != nil {
-		return s.owner.refusals.make(ReasonTooManyObjects, err, extras{})
+		return s.owner.refusals.make(authz.ReasonTooManyObjects, err, extras{})
 	}
 
 	return nil

@@ -213,7 +213,7 @@ func (s *guardedStream) conclude(o outcome) error {
 		s.stop(errCallOver)
 		runtime.Goexit()
 	case s.phase.Load() == phasePending:
-		return s.refuse(OccasionEnd, s.owner.refusals.make(ReasonVerdictMissing, o.err, extras{}))
+		return s.refuse(OccasionEnd, s.owner.refusals.make(authz.ReasonVerdictMissing, o.err, extras{}))
 	case o.err != nil && saysCheck(o.err):
 		return s.refuse(OccasionEnd, o.err)
 	case status.Code(o.err) == codes.OK && s.method.HandlerDecides() && !s.ctx.checked() && !s.ctx.filtered():

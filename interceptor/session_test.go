@@ -14,7 +14,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/usher-auth/usher/authz"
-	"github.com/usher-auth/usher/interceptor"
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
 
@@ -53,7 +52,7 @@ func TestHandlersChecksHaveTheRequest(t *testing.T) {
 	set["Ping"], set["PingList"], set["PingStream"], set["PingClientStream"] = rule, rule, hidden, rule
 	check := func(ctx context.Context) error { return authz.CheckFromContext(ctx, "document:1", "viewer") }
 	s := start(t, w, setupConfig{
-		rules: set, config: func(c *interceptor.Config) { c.Engine = engine },
+		rules: set, config: func(c *parts) { c.authz.Engine = engine },
 		impl: &scripted{
 			unary: func(ctx context.Context, req *testpb.PingRequest) (*testpb.PingResponse, error) {
 				req.Value = "changed"
@@ -121,8 +120,8 @@ func TestHandlersChecksFollowTheRecheck(t *testing.T) {
 				began, proceed := make(chan struct{}), make(chan struct{})
 				s := start(t, w, setupConfig{
 					rules: set, inMemory: true,
-					config: func(c *interceptor.Config) {
-						c.Subjects = authz.Subjects{User: "user:{$claim.team}"}
+					config: func(c *parts) {
+						c.authz.Subjects = authz.Subjects{User: "user:{$claim.team}"}
 					},
 					impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
 						close(began)

@@ -235,12 +235,12 @@ func (s *soak) serve(t *testing.T, issuer *credentialstest.Issuer) testpb.TestSe
 	}
 	set := byValue()
 	set["PingStream"] = rechecked(check("document:{value}"), soakRecheck)
-	auth, err := interceptor.New(interceptor.Config{
-		Verifier: verifier, Engine: s, Rules: set.methodRules(),
+	auth, err := parts{Config: interceptor.Config{Verifier: verifier}, authz: authz.Config{
+		Engine: s, Issuers: verifier, Rules: set.methodRules(),
 		Subjects: authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"},
 		Cache:    authz.CacheConfig{Size: 1000, TTL: soakCacheTTL, DeniedTTL: soakCacheTTL},
 		Breaker:  authz.BreakerConfig{OpenFor: 100 * time.Millisecond},
-	})
+	}}.build()
 	if err != nil {
 		t.Fatal(err)
 	}

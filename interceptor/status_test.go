@@ -39,7 +39,7 @@ func TestStatusTable(t *testing.T) {
 		value     string // "1" if empty
 		world     func(t *testing.T, w *world)
 		code      codes.Code
-		reason    interceptor.Reason
+		reason    authz.Reason
 		challenge string
 		pushback  bool
 		retry     time.Duration
@@ -48,18 +48,18 @@ func TestStatusTable(t *testing.T) {
 	}{
 		{
 			name: "no credential: UNAUTHENTICATED, TOKEN_MISSING, Bearer", anonymous: true,
-			code: codes.Unauthenticated, reason: interceptor.ReasonTokenMissing, challenge: `Bearer`,
+			code: codes.Unauthenticated, reason: authz.ReasonTokenMissing, challenge: `Bearer`,
 		},
 		{
 			name: "bad token: UNAUTHENTICATED, TOKEN_INVALID, invalid_token", token: "nobody",
-			code: codes.Unauthenticated, reason: interceptor.ReasonTokenInvalid, challenge: `Bearer error="invalid_token"`,
+			code: codes.Unauthenticated, reason: authz.ReasonTokenInvalid, challenge: `Bearer error="invalid_token"`,
 		},
 		{
 			name: "expired and nothing else: UNAUTHENTICATED, TOKEN_EXPIRED, invalid_token",
 			world: func(_ *testing.T, w *world) {
 				w.failVerifier(&verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenExpired, Err: errors.New(secret)})
 			},
-			code: codes.Unauthenticated, reason: interceptor.ReasonTokenExpired, challenge: `Bearer error="invalid_token"`,
+			code: codes.Unauthenticated, reason: authz.ReasonTokenExpired, challenge: `Bearer error="invalid_token"`,
 		},
 		{
 			name: "scope: PERMISSION_DENIED, INSUFFICIENT_SCOPE, insufficient_scope with the scopes",
@@ -67,7 +67,7 @@ func TestStatusTable(t *testing.T) {
 				Policy:      authenticated().GetPolicy(),
 				AccessToken: &authzv1.AccessToken{Scopes: []string{"docs.read", "docs.write"}},
 			},
-			code: codes.PermissionDenied, reason: interceptor.ReasonInsufficientScope,
+			code: codes.PermissionDenied, reason: authz.ReasonInsufficientScope,
 			challenge: `Bearer error="insufficient_scope", scope="docs.read docs.write"`,
 		},
 		{
@@ -76,7 +76,7 @@ func TestStatusTable(t *testing.T) {
 				Policy:      authenticated().GetPolicy(),
 				AccessToken: &authzv1.AccessToken{AcrValues: []string{"gold", "silver"}},
 			},
-			code: codes.Unauthenticated, reason: interceptor.ReasonStepUpRequired,
+			code: codes.Unauthenticated, reason: authz.ReasonStepUpRequired,
 			challenge: `Bearer error="insufficient_user_authentication", acr_values="gold silver"`,
 			pushback:  true, violation: "STEP_UP_REQUIRED",
 		},
@@ -86,13 +86,13 @@ func TestStatusTable(t *testing.T) {
 				Policy:      authenticated().GetPolicy(),
 				AccessToken: &authzv1.AccessToken{MaxAge: &durationpb.Duration{Seconds: 300}},
 			},
-			code: codes.Unauthenticated, reason: interceptor.ReasonStepUpRequired,
+			code: codes.Unauthenticated, reason: authz.ReasonStepUpRequired,
 			challenge: `Bearer error="insufficient_user_authentication", max_age="300"`,
 			pushback:  true, violation: "STEP_UP_REQUIRED",
 		},
 		{
 			name: "relation: PERMISSION_DENIED, RELATION_DENIED", value: "2",
-			code: codes.PermissionDenied, reason: interceptor.ReasonRelationDenied,
+			code: codes.PermissionDenied, reason: authz.ReasonRelationDenied,
 		},
 		{
 			name: "relation under NOT_FOUND: NOT_FOUND without a reason", value: "2",
@@ -101,7 +101,7 @@ func TestStatusTable(t *testing.T) {
 		},
 		{
 			name: "the request doesn't name its object: INVALID_ARGUMENT, OBJECT_MISSING, the field", value: "-",
-			code: codes.InvalidArgument, reason: interceptor.ReasonObjectMissing, field: "value",
+			code: codes.InvalidArgument, reason: authz.ReasonObjectMissing, field: "value",
 		},
 		{
 			name: "kind without a subject: PERMISSION_DENIED, SUBJECT_UNMAPPED", token: "service",
@@ -109,7 +109,7 @@ func TestStatusTable(t *testing.T) {
 				t.Helper()
 				w.setToken("service", principal(t, "app", time.Hour))
 			},
-			code: codes.PermissionDenied, reason: interceptor.ReasonSubjectUnmapped,
+			code: codes.PermissionDenied, reason: authz.ReasonSubjectUnmapped,
 		},
 		{
 			name: "a subject that can't be used: PERMISSION_DENIED, SUBJECT_INVALID", token: "odd",
@@ -117,7 +117,7 @@ func TestStatusTable(t *testing.T) {
 				t.Helper()
 				w.setToken("odd", principal(t, "alice#member", time.Hour))
 			},
-			code: codes.PermissionDenied, reason: interceptor.ReasonSubjectInvalid,
+			code: codes.PermissionDenied, reason: authz.ReasonSubjectInvalid,
 		},
 		{
 			name: "kind that the rule doesn't admit: PERMISSION_DENIED, KIND_DENIED",
@@ -137,7 +137,7 @@ func TestStatusTable(t *testing.T) {
 			world: func(_ *testing.T, w *world) {
 				w.failVerifier(&verify.Error{Kind: verify.DependencyFault, Reason: verify.ReasonVerifierUnavailable, RetryAfter: 7 * time.Second, Err: errors.New(secret)})
 			},
-			code: codes.Unavailable, reason: interceptor.ReasonVerifierUnavailable, retry: 7 * time.Second,
+			code: codes.Unavailable, reason: authz.ReasonVerifierUnavailable, retry: 7 * time.Second,
 		},
 		{
 			name: "row 29 an unknown key, the budget for fetches spent: UNAVAILABLE until the next fetch, no challenge",
@@ -147,71 +147,71 @@ func TestStatusTable(t *testing.T) {
 					Err: errors.New(secret), Unverified: &verify.Unverified{Subject: secret},
 				})
 			},
-			code: codes.Unavailable, reason: interceptor.ReasonVerifierUnavailable, retry: 1500 * time.Millisecond,
+			code: codes.Unavailable, reason: authz.ReasonVerifierUnavailable, retry: 1500 * time.Millisecond,
 		},
 		{
 			name: "another issuer's token: PERMISSION_DENIED, ISSUER_DENIED",
 			rule: &authzv1.Rule{
 				Policy: check("document:{value}").GetPolicy(), AccessToken: &authzv1.AccessToken{Issuers: []string{"ours"}},
 			},
-			code: codes.PermissionDenied, reason: interceptor.ReasonIssuerDenied,
+			code: codes.PermissionDenied, reason: authz.ReasonIssuerDenied,
 		},
 		{
 			name: "keys down, no delay known: UNAVAILABLE, one second",
 			world: func(_ *testing.T, w *world) {
 				w.failVerifier(&verify.Error{Kind: verify.DependencyFault, Reason: verify.ReasonVerifierUnavailable})
 			},
-			code: codes.Unavailable, reason: interceptor.ReasonVerifierUnavailable, retry: time.Second,
+			code: codes.Unavailable, reason: authz.ReasonVerifierUnavailable, retry: time.Second,
 		},
 		{
 			name: "engine down: UNAVAILABLE, ENGINE_UNAVAILABLE, the known delay, bounded",
 			world: func(_ *testing.T, w *world) {
 				w.failEngine(&authz.EngineError{Kind: authz.EngineUnavailable, RetryAfter: 24 * time.Hour, Err: errors.New(secret)})
 			},
-			code: codes.Unavailable, reason: interceptor.ReasonEngineUnavailable, retry: 5 * time.Minute,
+			code: codes.Unavailable, reason: authz.ReasonEngineUnavailable, retry: 5 * time.Minute,
 		},
 		{
 			name: "engine refuses our credentials: UNAVAILABLE",
 			world: func(_ *testing.T, w *world) {
 				w.failEngine(&authz.EngineError{Kind: authz.EngineRefused, Err: errors.New(secret)})
 			},
-			code: codes.Unavailable, reason: interceptor.ReasonEngineUnavailable, retry: time.Second,
+			code: codes.Unavailable, reason: authz.ReasonEngineUnavailable, retry: time.Second,
 		},
 		{
 			name:  "engine's error of no known type: UNAVAILABLE",
 			world: func(_ *testing.T, w *world) { w.failEngine(errors.New(secret)) },
-			code:  codes.Unavailable, reason: interceptor.ReasonEngineUnavailable, retry: time.Second,
+			code:  codes.Unavailable, reason: authz.ReasonEngineUnavailable, retry: time.Second,
 		},
 		{
 			name: "engine doesn't know the relation: INTERNAL, MISCONFIGURED",
 			world: func(_ *testing.T, w *world) {
 				w.failEngine(&authz.EngineError{Kind: authz.EngineMisconfigured, Err: errors.New(secret)})
 			},
-			code: codes.Internal, reason: interceptor.ReasonMisconfigured,
+			code: codes.Internal, reason: authz.ReasonMisconfigured,
 		},
 		{
 			name: "verifier misconfigured: INTERNAL, MISCONFIGURED",
 			world: func(_ *testing.T, w *world) {
 				w.failVerifier(&verify.Error{Kind: verify.ConfigurationFault, Reason: verify.ReasonMisconfigured, Err: errors.New(secret)})
 			},
-			code: codes.Internal, reason: interceptor.ReasonMisconfigured,
+			code: codes.Internal, reason: authz.ReasonMisconfigured,
 		},
 		{
 			name:  "verifier's error of no known type: INTERNAL",
 			world: func(_ *testing.T, w *world) { w.failVerifier(errors.New(secret)) },
-			code:  codes.Internal, reason: interceptor.ReasonMisconfigured,
+			code:  codes.Internal, reason: authz.ReasonMisconfigured,
 		},
 		{
 			name: "no principal and no error: INTERNAL, never a grant", token: "nil",
 			world: func(_ *testing.T, w *world) { w.mu.Lock(); w.principals["nil"] = nil; w.mu.Unlock() },
-			code:  codes.Internal, reason: interceptor.ReasonMisconfigured,
+			code:  codes.Internal, reason: authz.ReasonMisconfigured,
 		},
 		{
 			name: "a dependency's deadline is not the caller's: INTERNAL, not DEADLINE_EXCEEDED",
 			world: func(_ *testing.T, w *world) {
 				w.failVerifier(context.DeadlineExceeded)
 			},
-			code: codes.Internal, reason: interceptor.ReasonMisconfigured,
+			code: codes.Internal, reason: authz.ReasonMisconfigured,
 		},
 	}
 	for _, test := range tests {
@@ -224,14 +224,14 @@ func TestStatusTable(t *testing.T) {
 			if test.rule != nil {
 				set["Ping"], set["PingStream"] = test.rule, test.rule
 			}
-			s := start(t, w, setupConfig{rules: set, config: func(c *interceptor.Config) {
+			s := start(t, w, setupConfig{rules: set, config: func(c *parts) {
 				switch test.reason {
-				case interceptor.ReasonSubjectUnmapped:
-					c.Subjects.Service = ""
-				case interceptor.ReasonIssuerDenied:
-					c.Issuers = []string{issuer, "ours"}
-					c.Subjects = authz.Subjects{}
-					c.IssuerSubjects = map[string]authz.Subjects{issuer: {User: "user:{$sub}"}, "ours": {User: "staff:{$sub}"}}
+				case authz.ReasonSubjectUnmapped:
+					c.authz.Subjects.Service = ""
+				case authz.ReasonIssuerDenied:
+					c.authz.Issuers = authz.Issuers{issuer, "ours"}
+					c.authz.Subjects = authz.Subjects{}
+					c.authz.IssuerSubjects = map[string]authz.Subjects{issuer: {User: "user:{$sub}"}, "ours": {User: "staff:{$sub}"}}
 				default:
 				}
 			}})
@@ -321,17 +321,17 @@ func TestStatusOfTheCallersOwnDeadlineAndCancel(t *testing.T) {
 	for name, test := range map[string]struct {
 		cancel bool
 		code   codes.Code
-		reason interceptor.Reason
+		reason authz.Reason
 	}{
-		"deadline": {false, codes.DeadlineExceeded, interceptor.ReasonDeadlineExceeded},
-		"cancel":   {true, codes.Canceled, interceptor.ReasonCanceled},
+		"deadline": {false, codes.DeadlineExceeded, authz.ReasonDeadlineExceeded},
+		"cancel":   {true, codes.Canceled, authz.ReasonCanceled},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			decided := make(chan interceptor.Decided, 1)
 			reached, release := make(chan struct{}), make(chan struct{})
-			s := start(t, w, setupConfig{rules: byValue(), config: func(c *interceptor.Config) {
-				c.Engine = authz.EngineFunc(func(ctx context.Context, _ authz.Batch) (authz.Result, error) {
+			s := start(t, w, setupConfig{rules: byValue(), config: func(c *parts) {
+				c.authz.Engine = authz.EngineFunc(func(ctx context.Context, _ authz.Batch) (authz.Result, error) {
 					close(reached)
 					// A shared check outlives the caller that began it.
 					select {
@@ -361,7 +361,7 @@ func TestStatusOfTheCallersOwnDeadlineAndCancel(t *testing.T) {
 			// The caller's deadline and the reset that follows it race to the server.
 			select {
 			case event := <-decided:
-				if event.Code != event.Reason.Code() || event.Reason != test.reason && event.Reason != interceptor.ReasonCanceled {
+				if event.Code != interceptor.Code(event.Reason) || event.Reason != test.reason && event.Reason != authz.ReasonCanceled {
 					t.Errorf("event %+v", event)
 				}
 			case <-time.After(testDeadline):
@@ -458,7 +458,7 @@ func TestNotFoundOfTheHandlerShowsNoMetadata(t *testing.T) {
 // Every reason that authz has is one that callers may be told, under a code of its
 // own: one that was forgotten would be INTERNAL.
 func TestEveryReasonHasACode(t *testing.T) {
-	source, err := os.ReadFile("../authz/error.go")
+	source, err := os.ReadFile("../authz/reason.go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -467,9 +467,9 @@ func TestEveryReasonHasACode(t *testing.T) {
 		t.Fatalf("%d reasons", len(reasons))
 	}
 	for _, match := range reasons {
-		reason := interceptor.Reason(match[1])
-		if internal := reason.Code() == codes.Internal; internal != (reason == interceptor.ReasonMisconfigured) {
-			t.Errorf("%s is %v", reason, reason.Code())
+		reason := authz.Reason(match[1])
+		if internal := interceptor.Code(reason) == codes.Internal; internal != (reason == authz.ReasonMisconfigured) {
+			t.Errorf("%s is %v", reason, interceptor.Code(reason))
 		}
 	}
 }

@@ -174,7 +174,7 @@ func (s *guardedStream) awaitVerdict() error {
 	case <-s.ServerStream.Context().Done():
 		return s.refuse(OccasionMessage, s.ServerStream.Context().Err())
 	case <-timeout.C:
-		return s.refuse(OccasionMessage, s.owner.refusals.make(ReasonFirstMessageTimeout, nil, extras{}))
+		return s.refuse(OccasionMessage, s.owner.refusals.make(authz.ReasonFirstMessageTimeout, nil, extras{}))
 	}
 }
 

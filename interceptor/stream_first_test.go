@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"github.com/usher-auth/usher/interceptor"
+	"github.com/usher-auth/usher/authz"
 )
 
 // Row 63: nothing of the handler's reaches the caller before the first message
@@ -59,7 +59,7 @@ func TestRow63NoOutputBeforeTheFirstVerdict(t *testing.T) {
 		}
 		_ = stream.Send(&testpb.PingStreamRequest{Value: "1"})
 		_, err = stream.Recv()
-		wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+		wantStatus(t, err, codes.PermissionDenied, authz.ReasonRelationDenied)
 		quiet(t, stream)
 	})
 
@@ -71,7 +71,7 @@ func TestRow63NoOutputBeforeTheFirstVerdict(t *testing.T) {
 		}
 		_ = stream.Send(&testpb.PingClientStreamRequest{Value: "1"})
 		_, err = stream.CloseAndRecv()
-		wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+		wantStatus(t, err, codes.PermissionDenied, authz.ReasonRelationDenied)
 		quiet(t, stream)
 	})
 
@@ -107,14 +107,14 @@ func TestRow63NoOutputBeforeTheFirstVerdict(t *testing.T) {
 		}
 		_ = stream.CloseSend()
 		_, err = stream.Recv()
-		wantStatus(t, err, codes.InvalidArgument, interceptor.ReasonObjectMissing)
+		wantStatus(t, err, codes.InvalidArgument, authz.ReasonObjectMissing)
 		quiet(t, stream)
 		up, err := s.PingClientStream(as(t, aliceToken))
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, err = up.CloseAndRecv()
-		wantStatus(t, err, codes.InvalidArgument, interceptor.ReasonObjectMissing)
+		wantStatus(t, err, codes.InvalidArgument, authz.ReasonObjectMissing)
 		quiet(t, up)
 	})
 
@@ -130,7 +130,7 @@ func TestRow63NoOutputBeforeTheFirstVerdict(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = stream.Recv()
-			wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonVerdictMissing)
+			wantStatus(t, err, codes.PermissionDenied, authz.ReasonVerdictMissing)
 			quiet(t, stream)
 		})
 	}
@@ -169,7 +169,7 @@ func TestRow63NoOutputBeforeTheFirstVerdict(t *testing.T) {
 		}
 		_ = refused.Send(&testpb.PingStreamRequest{Value: "1"})
 		_, err = refused.Recv()
-		wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+		wantStatus(t, err, codes.PermissionDenied, authz.ReasonRelationDenied)
 		if err := <-sent; status.Code(err) != codes.PermissionDenied {
 			t.Errorf("the handler's send got %v", err)
 		}
@@ -211,6 +211,6 @@ func TestRow63NoOutputBeforeTheFirstVerdict(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = refused.Recv()
-		wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+		wantStatus(t, err, codes.PermissionDenied, authz.ReasonRelationDenied)
 	})
 }

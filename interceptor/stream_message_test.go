@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 
-	"github.com/usher-auth/usher/interceptor"
+	"github.com/usher-auth/usher/authz"
 )
 
 // Row 66: a later message that names another object is checked again.
@@ -56,7 +56,7 @@ func TestRow66EachMessageIsChecked(t *testing.T) {
 	_ = stream.Send(&testpb.PingStreamRequest{Value: "3"})
 	_ = stream.Send(&testpb.PingStreamRequest{Value: "1"})
 	_, err = stream.Recv()
-	wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+	wantStatus(t, err, codes.PermissionDenied, authz.ReasonRelationDenied)
 	for range 2 {
 		if err := <-afterwards; status.Code(err) != codes.PermissionDenied {
 			t.Errorf("row 66: after the refusal the handler got %v", err)
@@ -84,7 +84,7 @@ func TestRow66RefusedMessageIsReset(t *testing.T) {
 	}
 	_ = stream.Send(&testpb.PingStreamRequest{Value: "1"})
 	_, err = stream.Recv()
-	wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+	wantStatus(t, err, codes.PermissionDenied, authz.ReasonRelationDenied)
 	if m := <-left; m.GetValue() != "" {
 		t.Errorf("the handler has %v", m)
 	}
@@ -152,7 +152,7 @@ func TestRow66MessageThatIsNoProtobufIsNotReadable(t *testing.T) {
 			}
 			_ = stream.Send(&testpb.PingStreamRequest{Value: "1"})
 			_, err = stream.Recv()
-			wantStatus(t, err, codes.Internal, interceptor.ReasonMisconfigured)
+			wantStatus(t, err, codes.Internal, authz.ReasonMisconfigured)
 			if <-read {
 				t.Error("the handler read a message that was refused")
 			}
@@ -189,7 +189,7 @@ func TestRow66MessageOfAnEndedStreamIsNotReadable(t *testing.T) {
 			}
 			_ = stream.Send(&testpb.PingStreamRequest{Value: "1"})
 			_, err = stream.Recv()
-			wantStatus(t, err, codes.Unauthenticated, interceptor.ReasonTokenExpired)
+			wantStatus(t, err, codes.Unauthenticated, authz.ReasonTokenExpired)
 			if <-read {
 				t.Error("the handler read a message of a stream that is over")
 			}

@@ -112,7 +112,7 @@ func TestAllKindsOfCalls(t *testing.T) {
 
 	t.Run("refused", func(t *testing.T) {
 		_, err := s.Ping(as(t, bobToken), &testpb.PingRequest{Value: "1"})
-		wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+		wantStatus(t, err, codes.PermissionDenied, authz.ReasonRelationDenied)
 		list, err := s.PingList(as(t, bobToken), &testpb.PingListRequest{Value: "1"})
 		if n := drain(t, list, err, codes.PermissionDenied); n != 0 {
 			t.Errorf("server stream: %d messages", n)
@@ -123,14 +123,14 @@ func TestAllKindsOfCalls(t *testing.T) {
 		}
 		_ = up.Send(&testpb.PingClientStreamRequest{Value: "1"})
 		_, err = up.CloseAndRecv()
-		wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+		wantStatus(t, err, codes.PermissionDenied, authz.ReasonRelationDenied)
 		both, err := s.PingStream(as(t, bobToken))
 		if err != nil {
 			t.Fatal(err)
 		}
 		_ = both.Send(&testpb.PingStreamRequest{Value: "1"})
 		_, err = both.Recv()
-		wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+		wantStatus(t, err, codes.PermissionDenied, authz.ReasonRelationDenied)
 	})
 }
 
@@ -183,7 +183,7 @@ func TestMethodsWithoutARuleAreDenied(t *testing.T) {
 	}})
 	for _, method := range []string{"/no.such.Service/Method", "/" + service + "Unknown", "/x/y"} {
 		err := s.conn.Invoke(as(t, aliceToken), method, &testpb.PingRequest{}, &testpb.PingResponse{})
-		wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRuleMissing)
+		wantStatus(t, err, codes.PermissionDenied, authz.ReasonRuleMissing)
 	}
 	for _, event := range w.decided() {
 		if event.Known {
@@ -254,9 +254,9 @@ func TestHandlerDecides(t *testing.T) {
 		},
 	}})
 	for value, want := range map[string]codes.Code{"1": codes.OK, "2": codes.Aborted, "unchecked": codes.Internal} {
-		reason := interceptor.Reason("")
+		reason := authz.Reason("")
 		if want == codes.Internal {
-			reason = interceptor.ReasonMisconfigured
+			reason = authz.ReasonMisconfigured
 		}
 		got, err := s.Ping(as(t, aliceToken), &testpb.PingRequest{Value: value})
 		wantStatus(t, err, want, reason)

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/credentials/verify"
 	"github.com/usher-auth/usher/interceptor"
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
@@ -29,7 +30,7 @@ func patient(t *testing.T, token string) context.Context {
 }
 
 // endsAt receives until the stream ends, and checks how and when it does.
-func endsAt(t *testing.T, recv func() error, code codes.Code, reason interceptor.Reason, want time.Time) {
+func endsAt(t *testing.T, recv func() error, code codes.Code, reason authz.Reason, want time.Time) {
 	t.Helper()
 	var err error
 	for err == nil {
@@ -104,7 +105,7 @@ func TestRow64TokenExpiresMidStream(t *testing.T) {
 					}
 					returned <- errors.New("seen")
 				}
-				endsAt(t, func() error { _, err := stream.Recv(); return err }, codes.Unauthenticated, interceptor.ReasonTokenExpired, p.ValidUntil())
+				endsAt(t, func() error { _, err := stream.Recv(); return err }, codes.Unauthenticated, authz.ReasonTokenExpired, p.ValidUntil())
 				if got := stream.Trailer().Get("www-authenticate"); len(got) != 1 || got[0] != `Bearer error="invalid_token"` {
 					t.Errorf("challenge %q", got)
 				}
@@ -150,13 +151,13 @@ func TestRow64EveryKindOfStream(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		endsAt(t, func() error { _, err := list.Recv(); return err }, codes.Unauthenticated, interceptor.ReasonTokenExpired, p.ValidUntil())
+		endsAt(t, func() error { _, err := list.Recv(); return err }, codes.Unauthenticated, authz.ReasonTokenExpired, p.ValidUntil())
 		for _, recv := range []func() error{
 			func() error { return up.RecvMsg(&testpb.PingClientStreamResponse{}) },
 			func() error { _, err := both.Recv(); return err },
 			func() error { return silent.RecvMsg(&testpb.PingClientStreamResponse{}) },
 		} {
-			endsAt(t, recv, codes.Unauthenticated, interceptor.ReasonTokenExpired, p.ValidUntil())
+			endsAt(t, recv, codes.Unauthenticated, authz.ReasonTokenExpired, p.ValidUntil())
 		}
 	})
 }
@@ -172,7 +173,7 @@ func TestRow67HandlerThatIgnoresItsContext(t *testing.T) {
 		var told []string
 		s := start(t, w, setupConfig{
 			rules: byValue(), inMemory: true,
-			config: func(c *interceptor.Config) {
+			config: func(c *parts) {
 				c.Observer.HandlerAbandoned = func(_ context.Context, e interceptor.HandlerAbandoned) {
 					told = append(told, "abandoned "+e.Method+" by "+e.Principal.Subject())
 				}
@@ -198,7 +199,7 @@ func TestRow67HandlerThatIgnoresItsContext(t *testing.T) {
 		if err := stream.Send(&testpb.PingStreamRequest{Value: "1"}); err != nil {
 			t.Fatal(err)
 		}
-		endsAt(t, func() error { _, err := stream.Recv(); return err }, codes.Unauthenticated, interceptor.ReasonTokenExpired, p.ValidUntil())
+		endsAt(t, func() error { _, err := stream.Recv(); return err }, codes.Unauthenticated, authz.ReasonTokenExpired, p.ValidUntil())
 		stopped := make(chan struct{})
 		go func() { s.server.GracefulStop(); close(stopped) }()
 		<-stopped
@@ -221,15 +222,15 @@ func TestRow67HandlerThatIgnoresItsContext(t *testing.T) {
 
 // Row 63: a handler that wants to send to a caller that says nothing.
 func TestRow63FirstMessageTimeout(t *testing.T) {
-	t.Run("row 63: by default", func(t *testing.T) { firstMessageTimeout(t, interceptor.DefaultFirstMessageTimeout) })
+	t.Run("row 63: by default", func(t *testing.T) { firstMessageTimeout(t, interceptor.DefaultFirstMessageTimeout, 0) })
 	t.Run("row 63: as set", func(t *testing.T) {
-		firstMessageTimeout(t, 3*time.Second, interceptor.WithFirstMessageTimeout(3*time.Second))
+		firstMessageTimeout(t, 3*time.Second, 3*time.Second)
 	})
 }
 
-func firstMessageTimeout(t *testing.T, want time.Duration, options ...interceptor.Option) {
+func firstMessageTimeout(t *testing.T, want, configured time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, newWorld(t), setupConfig{rules: byValue(), inMemory: true, options: options, impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
+		s := start(t, newWorld(t), setupConfig{rules: byValue(), inMemory: true, config: func(c *parts) { c.FirstMessageTimeout = configured }, impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
 			err := stream.Send(&testpb.PingStreamResponse{Value: "early"})
 			if status.Code(err) != codes.DeadlineExceeded {
 				t.Errorf("the handler's send got %v", err)
@@ -242,7 +243,7 @@ func firstMessageTimeout(t *testing.T, want time.Duration, options ...intercepto
 		if err != nil {
 			t.Fatal(err)
 		}
-		endsAt(t, func() error { _, err := stream.Recv(); return err }, codes.DeadlineExceeded, interceptor.ReasonFirstMessageTimeout,
+		endsAt(t, func() error { _, err := stream.Recv(); return err }, codes.DeadlineExceeded, authz.ReasonFirstMessageTimeout,
 			began.Add(want))
 	})
 }
@@ -262,27 +263,27 @@ func TestRow65Recheck(t *testing.T) {
 		rule   *authzv1.Rule
 		change func(t *testing.T, w *world)
 		code   codes.Code
-		reason interceptor.Reason
+		reason authz.Reason
 	}{
-		{"row 65: a revoked relation ends an idle stream within the interval", check("document:{value}"), func(_ *testing.T, w *world) { gone(w) }, codes.PermissionDenied, interceptor.ReasonRelationDenied},
-		{"row 65: so it does where no template reads the message", check("document:1"), func(_ *testing.T, w *world) { gone(w) }, codes.PermissionDenied, interceptor.ReasonRelationDenied},
-		{"a revoked token is UNAUTHENTICATED", check("document:{value}"), func(_ *testing.T, w *world) { w.setToken(aliceToken, nil) }, codes.Unauthenticated, interceptor.ReasonTokenInvalid},
+		{"row 65: a revoked relation ends an idle stream within the interval", check("document:{value}"), func(_ *testing.T, w *world) { gone(w) }, codes.PermissionDenied, authz.ReasonRelationDenied},
+		{"row 65: so it does where no template reads the message", check("document:1"), func(_ *testing.T, w *world) { gone(w) }, codes.PermissionDenied, authz.ReasonRelationDenied},
+		{"a revoked token is UNAUTHENTICATED", check("document:{value}"), func(_ *testing.T, w *world) { w.setToken(aliceToken, nil) }, codes.Unauthenticated, authz.ReasonTokenInvalid},
 		{"a token that stands for somebody else is UNAUTHENTICATED", check("document:{value}"), func(t *testing.T, w *world) {
 			t.Helper()
 			w.setToken(aliceToken, principal(t, "mallory", time.Hour))
-		}, codes.Unauthenticated, interceptor.ReasonTokenInvalid},
+		}, codes.Unauthenticated, authz.ReasonTokenInvalid},
 		{"a user's token that is a service's now is UNAUTHENTICATED", authenticated(), func(t *testing.T, w *world) {
 			t.Helper()
 			w.setToken(aliceToken, alike(t, verify.WithKind(verify.KindService)))
-		}, codes.Unauthenticated, interceptor.ReasonTokenInvalid},
+		}, codes.Unauthenticated, authz.ReasonTokenInvalid},
 		{"a token whose issuer has another name now is UNAUTHENTICATED", authenticated(), func(t *testing.T, w *world) {
 			t.Helper()
 			w.setToken(aliceToken, alike(t, verify.WithIssuerName("other")))
-		}, codes.Unauthenticated, interceptor.ReasonTokenInvalid},
-		{"an engine without an answer is UNAVAILABLE, not a grant", check("document:{value}"), func(_ *testing.T, w *world) { w.failEngine(errors.New("down")) }, codes.Unavailable, interceptor.ReasonEngineUnavailable},
+		}, codes.Unauthenticated, authz.ReasonTokenInvalid},
+		{"an engine without an answer is UNAVAILABLE, not a grant", check("document:{value}"), func(_ *testing.T, w *world) { w.failEngine(errors.New("down")) }, codes.Unavailable, authz.ReasonEngineUnavailable},
 		{"a verifier without an answer is UNAVAILABLE", authenticated(), func(_ *testing.T, w *world) {
 			w.failVerifier(&verify.Error{Kind: verify.DependencyFault, Reason: verify.ReasonVerifierUnavailable})
-		}, codes.Unavailable, interceptor.ReasonVerifierUnavailable},
+		}, codes.Unavailable, authz.ReasonVerifierUnavailable},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -343,7 +344,7 @@ func TestRecheckRenewsTheEnd(t *testing.T) {
 		time.Sleep(9 * time.Second)
 		last := principal(t, "alice", time.Minute)
 		w.setToken(aliceToken, last)
-		endsAt(t, func() error { _, err := stream.Recv(); return err }, codes.Unauthenticated, interceptor.ReasonTokenExpired, last.ValidUntil())
+		endsAt(t, func() error { _, err := stream.Recv(); return err }, codes.Unauthenticated, authz.ReasonTokenExpired, last.ValidUntil())
 		if life := time.Since(began); life < time.Minute {
 			t.Errorf("the stream lived %v", life)
 		}
@@ -387,7 +388,7 @@ func TestVerdictsAreReusedWithinTheInterval(t *testing.T) {
 				// An object that was never granted isn't covered by the others.
 				_ = stream.Send(&testpb.PingStreamRequest{Value: "3"})
 				_, err = stream.Recv()
-				wantStatus(t, err, codes.PermissionDenied, interceptor.ReasonRelationDenied)
+				wantStatus(t, err, codes.PermissionDenied, authz.ReasonRelationDenied)
 			})
 		})
 	}
@@ -416,7 +417,7 @@ func TestRow65EveryObjectIsAskedAbout(t *testing.T) {
 		}
 		time.Sleep(25 * time.Second)
 		w.revoke("document:1#viewer@user:alice")
-		endsAt(t, func() error { _, err := stream.Recv(); return err }, codes.PermissionDenied, interceptor.ReasonRelationDenied, began.Add(30*time.Second))
+		endsAt(t, func() error { _, err := stream.Recv(); return err }, codes.PermissionDenied, authz.ReasonRelationDenied, began.Add(30*time.Second))
 	})
 }
 
@@ -447,12 +448,12 @@ func TestRow66PinnedToTheFirstMessage(t *testing.T) {
 	// Even an object that the caller may see is another one.
 	_ = stream.Send(&testpb.PingStreamRequest{Value: "2"})
 	_, err = stream.Recv()
-	wantStatus(t, err, codes.InvalidArgument, interceptor.ReasonObjectMissing)
+	wantStatus(t, err, codes.InvalidArgument, authz.ReasonObjectMissing)
 	nameless, err := s.PingStream(as(t, aliceToken))
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = nameless.Send(&testpb.PingStreamRequest{})
 	_, err = nameless.Recv()
-	wantStatus(t, err, codes.InvalidArgument, interceptor.ReasonObjectMissing)
+	wantStatus(t, err, codes.InvalidArgument, authz.ReasonObjectMissing)
 }

@@ -9,7 +9,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/usher-auth/usher/authz"
-	"github.com/usher-auth/usher/interceptor"
 )
 
 // SUBJECT_UNMAPPED has one text for the caller, which is true of a kind without a
@@ -18,8 +17,8 @@ func TestSubjectUnmappedSaysWhatIsTrueOfEachCause(t *testing.T) {
 	w := newWorld(t)
 	w.setToken("service", principal(t, "app", time.Hour))
 	w.setToken("foreign", principal(t, "alice", time.Hour, map[string]any{"iss": "https://other.example"}))
-	s := start(t, w, setupConfig{rules: byValue(), config: func(c *interceptor.Config) {
-		c.Issuers, c.Subjects = []string{issuer}, authz.Subjects{User: "user:{$sub}"}
+	s := start(t, w, setupConfig{rules: byValue(), config: func(c *parts) {
+		c.authz.Issuers, c.authz.Subjects = authz.Issuers{issuer}, authz.Subjects{User: "user:{$sub}"}
 	}})
 	for _, token := range []string{"service", "foreign"} {
 		_, err := s.Ping(as(t, token), &testpb.PingRequest{Value: "1"})

@@ -44,29 +44,6 @@ func isOurs(verifier verify.Verifier) bool {
 	}
 }
 
-// issuersOf returns the short names of the issuers whose tokens the verifier
-// accepts. One that knows them is believed, and what is configured beside it can
-// only say the same; otherwise the configuration is all there is.
-func issuersOf(verifier verify.Verifier, configured []string) ([]string, error) {
-	namer, ok := verifier.(verify.IssuerNamer)
-	if !ok {
-		return configured, nil
-	}
-	names := namer.IssuerNames()
-	if len(names) == 0 {
-		return configured, nil
-	}
-	if len(configured) > 0 && (!hasAll(names, configured) || !hasAll(configured, names)) {
-		return names, fmt.Errorf("interceptor: Config.Issuers has %q, but the verifier accepts the tokens of %q; leave Config.Issuers out", configured, names)
-	}
-
-	return names, nil
-}
-
-func hasAll(all, some []string) bool {
-	return !slices.ContainsFunc(some, func(name string) bool { return !slices.Contains(all, name) })
-}
-
 // isNil reports whether a value is nil, or holds a nil pointer or function.
 func isNil(value any) bool {
 	v := reflect.ValueOf(value)

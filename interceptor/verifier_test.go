@@ -26,28 +26,32 @@ type named struct {
 
 func (n named) IssuerNames() []string { return n.names }
 
-// The verifier knows whose tokens it accepts. Names that are typed again can only
-// agree with it.
+// The verifier knows whose tokens it accepts. An authorizer for others is a fault
+// that names both.
 func TestVerifierSaysWhichIssuers(t *testing.T) {
+	const both = `the verifier accepts the tokens of ["a" "b"], but the authorizer's Config.Issuers has ["a"]; set authz.Config.Issuers to the verifier`
 	for name, test := range map[string]struct {
 		names, issuers []string
 		fault          string
 	}{
-		"the verifier's names count":                   {[]string{"a", "b"}, nil, "issuer"},
-		"one issuer needs no name in the template":     {[]string{"a"}, nil, ""},
-		"the same names in another order":              {[]string{"a", "b"}, []string{"b", "a"}, "issuer"},
-		"the one name twice":                           {[]string{"a"}, []string{"a"}, ""},
-		"fewer names than the verifier has":            {[]string{"a", "b"}, []string{"a"}, "Config.Issuers"},
-		"another name":                                 {[]string{"a"}, []string{"b"}, "Config.Issuers"},
-		"more names than the verifier has":             {[]string{"a"}, []string{"a", "b"}, "Config.Issuers"},
-		"a verifier that doesn't say leaves the names": {nil, []string{"a", "b"}, "issuer"},
+		"the same names":                    {[]string{"a", "b"}, []string{"a", "b"}, ""},
+		"the same names in another order":   {[]string{"a", "b"}, []string{"b", "a"}, ""},
+		"fewer names than the verifier has": {[]string{"a", "b"}, []string{"a"}, both},
+		"another name":                      {[]string{"a"}, []string{"b"}, `accepts the tokens of ["a"], but the authorizer's Config.Issuers has ["b"]`},
+		"more names than the verifier has":  {[]string{"a"}, []string{"a", "b"}, `accepts the tokens of ["a"], but the authorizer's Config.Issuers has ["a" "b"]`},
+		"a verifier that doesn't say":       {nil, []string{"a", "b"}, ""},
+		"an authorizer that doesn't":        {[]string{"a", "b"}, nil, ""},
+		"neither of them":                   {nil, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			_, err := interceptor.New(interceptor.Config{
-				Verifier: named{w, test.names}, Engine: w, Issuers: test.issuers,
-				Subjects: authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"},
-			})
+			_, err := parts{
+				Config: interceptor.Config{Verifier: named{w, test.names}},
+				authz: authz.Config{
+					Engine: w, Issuers: authz.Issuers(test.issuers),
+					Subjects: authz.Subjects{User: "user:{$issuer}/{$sub}", Service: "service:{$issuer}/{$client_id}"},
+				},
+			}.build()
 			switch {
 			case test.fault == "" && err != nil:
 				t.Error(err)
@@ -59,7 +63,7 @@ func TestVerifierSaysWhichIssuers(t *testing.T) {
 }
 
 // Row 21a: two issuers behind one verifier, and a template that doesn't tell them
-// apart, is a fault at start although nothing but the verifier names them.
+// apart, is a fault at start.
 func TestRow21aTwoIssuersOfOneVerifierNeedTheIssuerInTheSubject(t *testing.T) {
 	jwt := func(issuer, name string) *verify.JWT {
 		v, err := verify.NewJWT(verify.JWTConfig{Issuer: issuer, IssuerName: name, Audiences: []string{"docs"}})
@@ -76,15 +80,18 @@ func TestRow21aTwoIssuersOfOneVerifierNeedTheIssuerInTheSubject(t *testing.T) {
 	}
 	w := newWorld(t)
 	for template, good := range map[string]bool{"user:{$sub}": false, "user:{$issuer}/{$sub}": true} {
-		_, err := interceptor.New(interceptor.Config{Verifier: both, Engine: w, Subjects: authz.Subjects{User: template}})
+		_, err := parts{
+			Config: interceptor.Config{Verifier: both},
+			authz:  authz.Config{Engine: w, Issuers: both, Subjects: authz.Subjects{User: template}},
+		}.build()
 		if (err == nil) != good {
 			t.Errorf("%s: %v", template, err)
 		}
 	}
-	_, err = interceptor.New(interceptor.Config{
-		Verifier: both, Engine: w,
+	_, err = parts{Config: interceptor.Config{Verifier: both}, authz: authz.Config{
+		Engine: w, Issuers: both,
 		IssuerSubjects: map[string]authz.Subjects{"a": {User: "user:a/{$sub}"}, "b": {User: "user:b/{$sub}"}},
-	})
+	}}.build()
 	if err != nil {
 		t.Errorf("subjects for each issuer: %v", err)
 	}
@@ -134,48 +141,48 @@ func TestVerifierThatMisbehavesRefusesOneCall(t *testing.T) {
 	for name, test := range map[string]struct {
 		verify func() (*verify.Principal, error)
 		code   codes.Code
-		reason interceptor.Reason
+		reason authz.Reason
 		panics bool
 	}{
-		"panic": {func() (*verify.Principal, error) { panic(secret) }, codes.Internal, interceptor.ReasonMisconfigured, true},
+		"panic": {func() (*verify.Principal, error) { panic(secret) }, codes.Internal, authz.ReasonMisconfigured, true},
 		"a nil dereference": {func() (*verify.Principal, error) {
 			return nil, errors.New(textOf(nil))
-		}, codes.Internal, interceptor.ReasonMisconfigured, true},
-		"panic with nil": {func() (*verify.Principal, error) { panicWith(nil); return good, nil }, codes.Internal, interceptor.ReasonMisconfigured, true},
+		}, codes.Internal, authz.ReasonMisconfigured, true},
+		"panic with nil": {func() (*verify.Principal, error) { panicWith(nil); return good, nil }, codes.Internal, authz.ReasonMisconfigured, true},
 		"Goexit": {func() (*verify.Principal, error) {
 			runtime.Goexit()
 
 			return good, nil
-		}, codes.Unavailable, interceptor.ReasonVerifierUnavailable, false},
-		"neither principal nor error":    {func() (*verify.Principal, error) { return nil, nil }, codes.Internal, interceptor.ReasonMisconfigured, false},
-		"a nil fault in an error":        {func() (*verify.Principal, error) { return nil, (*verify.Error)(nil) }, codes.Internal, interceptor.ReasonMisconfigured, false},
-		"a nil fault and a principal":    {func() (*verify.Principal, error) { return good, (*verify.Error)(nil) }, codes.Internal, interceptor.ReasonMisconfigured, false},
-		"a wrapped nil fault":            {func() (*verify.Principal, error) { return nil, fmt.Errorf("x: %w", (*verify.Error)(nil)) }, codes.Internal, interceptor.ReasonMisconfigured, false},
-		"a wrapped nil refusal of authz": {func() (*verify.Principal, error) { return nil, fmt.Errorf("x: %w", (*authz.Error)(nil)) }, codes.Internal, interceptor.ReasonMisconfigured, false},
-		"another nil error":              {func() (*verify.Principal, error) { return nil, (*oddError)(nil) }, codes.Internal, interceptor.ReasonMisconfigured, false},
-		"a refusal that is empty":        {func() (*verify.Principal, error) { return nil, &interceptor.Error{} }, codes.Internal, interceptor.ReasonMisconfigured, false},
-		"a wrapped nil refusal":          {func() (*verify.Principal, error) { return nil, fmt.Errorf("x: %w", (*interceptor.Error)(nil)) }, codes.Internal, interceptor.ReasonMisconfigured, false},
-		"a principal that is empty":      {func() (*verify.Principal, error) { return &verify.Principal{}, nil }, codes.Internal, interceptor.ReasonMisconfigured, false},
-		"an error that can't be read":    {func() (*verify.Principal, error) { return nil, unreadable{text: secret} }, codes.Internal, interceptor.ReasonMisconfigured, true},
-		"an error that can't be opened":  {func() (*verify.Principal, error) { return nil, unreadable{unwrap: secret} }, codes.Internal, interceptor.ReasonMisconfigured, true},
+		}, codes.Unavailable, authz.ReasonVerifierUnavailable, false},
+		"neither principal nor error":    {func() (*verify.Principal, error) { return nil, nil }, codes.Internal, authz.ReasonMisconfigured, false},
+		"a nil fault in an error":        {func() (*verify.Principal, error) { return nil, (*verify.Error)(nil) }, codes.Internal, authz.ReasonMisconfigured, false},
+		"a nil fault and a principal":    {func() (*verify.Principal, error) { return good, (*verify.Error)(nil) }, codes.Internal, authz.ReasonMisconfigured, false},
+		"a wrapped nil fault":            {func() (*verify.Principal, error) { return nil, fmt.Errorf("x: %w", (*verify.Error)(nil)) }, codes.Internal, authz.ReasonMisconfigured, false},
+		"a wrapped nil refusal of authz": {func() (*verify.Principal, error) { return nil, fmt.Errorf("x: %w", (*authz.Error)(nil)) }, codes.Internal, authz.ReasonMisconfigured, false},
+		"another nil error":              {func() (*verify.Principal, error) { return nil, (*oddError)(nil) }, codes.Internal, authz.ReasonMisconfigured, false},
+		"a refusal that is empty":        {func() (*verify.Principal, error) { return nil, &interceptor.Error{} }, codes.Internal, authz.ReasonMisconfigured, false},
+		"a wrapped nil refusal":          {func() (*verify.Principal, error) { return nil, fmt.Errorf("x: %w", (*interceptor.Error)(nil)) }, codes.Internal, authz.ReasonMisconfigured, false},
+		"a principal that is empty":      {func() (*verify.Principal, error) { return &verify.Principal{}, nil }, codes.Internal, authz.ReasonMisconfigured, false},
+		"an error that can't be read":    {func() (*verify.Principal, error) { return nil, unreadable{text: secret} }, codes.Internal, authz.ReasonMisconfigured, true},
+		"an error that can't be opened":  {func() (*verify.Principal, error) { return nil, unreadable{unwrap: secret} }, codes.Internal, authz.ReasonMisconfigured, true},
 		"an error that can't be compared": {func() (*verify.Principal, error) {
 			return nil, fmt.Errorf("x: %w", unreadable{is: secret})
-		}, codes.Internal, interceptor.ReasonMisconfigured, true},
+		}, codes.Internal, authz.ReasonMisconfigured, true},
 		"an error that can't be taken for another": {func() (*verify.Principal, error) {
 			return nil, errors.Join(unreadable{as: secret})
-		}, codes.Internal, interceptor.ReasonMisconfigured, true},
+		}, codes.Internal, authz.ReasonMisconfigured, true},
 		"a fault whose cause can't be taken for another": {func() (*verify.Principal, error) {
 			return nil, &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: unreadable{as: secret}}
-		}, codes.Internal, interceptor.ReasonMisconfigured, true},
+		}, codes.Internal, authz.ReasonMisconfigured, true},
 		"a fault whose cause can't be read": {func() (*verify.Principal, error) {
 			return nil, &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: unreadable{text: secret}}
-		}, codes.Internal, interceptor.ReasonMisconfigured, true},
-		"an error and a principal": {func() (*verify.Principal, error) { return good, errors.New(secret) }, codes.Internal, interceptor.ReasonMisconfigured, false},
+		}, codes.Internal, authz.ReasonMisconfigured, true},
+		"an error and a principal": {func() (*verify.Principal, error) { return good, errors.New(secret) }, codes.Internal, authz.ReasonMisconfigured, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			panicked := make(chan interceptor.HookPanicked, 8)
-			s := start(t, w, setupConfig{rules: byValue(), config: func(c *interceptor.Config) {
+			s := start(t, w, setupConfig{rules: byValue(), config: func(c *parts) {
 				c.Verifier = verify.VerifierFunc(func(ctx context.Context, token string, req verify.Requirements) (*verify.Principal, error) {
 					if token == aliceToken {
 						return w.Verify(ctx, token, req)
@@ -235,14 +242,14 @@ func TestRow64PrincipalThatIsOverIsRefused(t *testing.T) {
 			w.setToken(aliceToken, over)
 			s := start(t, w, setupConfig{rules: byValue()})
 			_, err = s.Ping(as(t, aliceToken), &testpb.PingRequest{Value: "1"})
-			wantStatus(t, err, codes.Unauthenticated, interceptor.ReasonTokenExpired)
+			wantStatus(t, err, codes.Unauthenticated, authz.ReasonTokenExpired)
 			_, err = s.PingEmpty(as(t, aliceToken), &testpb.PingEmptyRequest{})
-			wantStatus(t, err, codes.Unauthenticated, interceptor.ReasonTokenExpired)
+			wantStatus(t, err, codes.Unauthenticated, authz.ReasonTokenExpired)
 			list, err := s.PingList(as(t, aliceToken), &testpb.PingListRequest{Value: "1"})
 			if err == nil {
 				_, err = list.Recv()
 			}
-			wantStatus(t, err, codes.Unauthenticated, interceptor.ReasonTokenExpired)
+			wantStatus(t, err, codes.Unauthenticated, authz.ReasonTokenExpired)
 			if events := w.decided(); events[0].Err == nil || !strings.Contains(errors.Unwrap(events[0].Err).Error(), "WithValidUntil") {
 				t.Errorf("cause %v", events[0].Err)
 			}
@@ -255,7 +262,7 @@ func TestRow64PrincipalThatIsOverIsRefused(t *testing.T) {
 func TestVerifierThatHangsHoldsNobodyElse(t *testing.T) {
 	w := newWorld(t)
 	release := make(chan struct{})
-	s := start(t, w, setupConfig{rules: byValue(), config: func(c *interceptor.Config) {
+	s := start(t, w, setupConfig{rules: byValue(), config: func(c *parts) {
 		c.Verifier = verify.VerifierFunc(func(ctx context.Context, token string, req verify.Requirements) (*verify.Principal, error) {
 			if token == "slow" {
 				<-release

@@ -9,7 +9,7 @@
 //	…
 //	defer engine.Close()
 //	err = engine.Ready(ctx) // optional: discovery, where it was asked for
-//	auth, err := interceptor.New(interceptor.Config{Engine: engine, …})
+//	authorizer, err := authz.New(authz.Config{Engine: engine, …})
 //
 // A query becomes subject {type, id}, action {name: relation}, resource
 // {type, id} and context. AuthZEN has no usersets: a query whose subject has a

@@ -5,7 +5,7 @@
 //
 //	engine := authztest.NewEngine("document:1#viewer@user:alice")
 //	authorizer, err := authz.New(authz.Config{
-//		Engine: engine, Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: []string{"test"},
+//		Engine: engine, Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: authz.Issuers{"test"},
 //	})
 //	…
 //	authztest.Table{Authorizer: authorizer, Service: "docs.v1.DocumentService", Rows: []authztest.Row{

@@ -25,7 +25,7 @@ func ExampleEngine() {
 
 func ExampleUser() {
 	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	alice := authztest.User("alice").WithScopes("documents").WithClaim("organization", "acme").WithAuthentication("mfa", at)
+	alice := authztest.User("alice", authztest.Claims{"scope": "documents", "organization": "acme", "acr": "mfa", "auth_time": at})
 	organization, _ := alice.Claim("organization")
 	fmt.Println(alice.Subject(), alice.IsUser(), alice.HasScope("documents"), organization, alice.ACR())
 	indexer := authztest.Service("indexer")

@@ -1,108 +1,138 @@
 package authztest
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/usher-auth/usher/authz"
 )
 
-// Principal is a caller of a test: an [authz.Principal]. It is immutable; each
-// With method returns another.
+// Issuer is the issuer of [User] and [Service], and its short name.
+const Issuer = "test"
+
+// Claims are claims of a token by their names (RFC 9068 §2.2), such as "scope",
+// with its scopes separated by spaces, "acr", or any of the issuer's own. A
+// [time.Time], as for "auth_time" and "exp", becomes the number that a token has.
+// The issuer's short name is "iss".
+type Claims map[string]any
+
+// Principal is a caller of a test: an [authz.Principal], as the claims of its token
+// describe it. Package interceptor/interceptortest makes calls as one. It is
+// immutable and safe for concurrent use.
 type Principal struct {
-	service  bool
-	subject  string
-	client   string
-	issuer   string
-	scopes   []string
-	acr      string
-	authTime time.Time
-	claims   map[string]any
+	service bool
+	// text is the claims as JSON, as a token has them, and claims what it says.
+	text   []byte
+	claims Claims
+	scopes []string
 }
 
 var _ authz.Principal = (*Principal)(nil)
 
-// User returns a user's token with this sub, minted through the client
-// "test-client" by the issuer "test".
-func User(subject string) *Principal {
-	return &Principal{subject: subject, client: "test-client", issuer: "test"}
+// User returns a user who calls through the client "test-client". More sets further
+// claims, or those claims otherwise; nil leaves one out. It panics on claims that no
+// token can have.
+func User(subject string, more ...Claims) *Principal {
+	return newPrincipal(false, Claims{"sub": subject, "client_id": "test-client"}, more)
 }
 
-// Service returns the token of a service with this client id, which is its sub
-// too, from the issuer "test".
-func Service(clientID string) *Principal {
-	return &Principal{service: true, subject: clientID, client: clientID, issuer: "test"}
+// Service returns a service that acts for itself: the client id is its sub, too.
+// More is as for [User].
+func Service(clientID string, more ...Claims) *Principal {
+	return newPrincipal(true, Claims{"sub": clientID, "client_id": clientID}, more)
 }
 
-func (p *Principal) with(change func(*Principal)) *Principal {
-	changed := *p
-	change(&changed)
-
-	return &changed
-}
-
-// WithScopes adds scopes.
-func (p *Principal) WithScopes(scopes ...string) *Principal {
-	return p.with(func(c *Principal) { c.scopes = append(slices.Clone(p.scopes), scopes...) })
-}
-
-// WithClientID sets the client that the token was minted through.
-func (p *Principal) WithClientID(clientID string) *Principal {
-	return p.with(func(c *Principal) { c.client = clientID })
-}
-
-// WithIssuer sets the issuer's short name.
-func (p *Principal) WithIssuer(name string) *Principal {
-	return p.with(func(c *Principal) { c.issuer = name })
-}
-
-// WithAuthentication sets the acr claim and when the user authenticated.
-func (p *Principal) WithAuthentication(acr string, at time.Time) *Principal {
-	return p.with(func(c *Principal) { c.acr, c.authTime = acr, at })
-}
-
-// WithClaim sets one top-level claim.
-func (p *Principal) WithClaim(name string, value any) *Principal {
-	return p.with(func(c *Principal) {
-		c.claims = maps.Clone(p.claims)
-		if c.claims == nil {
-			c.claims = map[string]any{}
+func newPrincipal(service bool, claims Claims, more []Claims) *Principal {
+	claims["iss"] = Issuer
+	for _, further := range more {
+		maps.Copy(claims, further)
+	}
+	for name, value := range claims {
+		at, isTime := value.(time.Time)
+		_, isText := value.(string)
+		switch {
+		case value == nil:
+			delete(claims, name)
+		case isTime:
+			claims[name] = at.Unix()
+		case !isText && slices.Contains([]string{"iss", "sub", "client_id", "scope", "acr"}, name):
+			panic(fmt.Sprintf("authztest: the claim %q is a %T, and must be a string", name, value))
 		}
-		c.claims[name] = value
-	})
+	}
+	text, err := json.Marshal(claims)
+	if err != nil {
+		panic("authztest: claims: " + err.Error())
+	}
+
+	p := &Principal{service: service, text: text}
+	p.claims = p.Claims()
+	p.scopes = strings.Fields(p.claim("scope"))
+
+	return p
 }
 
-// Issuer returns "https://" and the issuer's short name.
-func (p *Principal) Issuer() string { return "https://" + p.issuer }
+// Claims returns a copy of all claims. Numbers are json.Number.
+func (p *Principal) Claims() Claims {
+	decoder := json.NewDecoder(bytes.NewReader(p.text))
+	decoder.UseNumber()
+	var claims Claims
+	if err := decoder.Decode(&claims); err != nil {
+		panic("authztest: claims: " + err.Error()) // they were encoded by newPrincipal
+	}
 
-// IssuerName returns the issuer's short name.
-func (p *Principal) IssuerName() string { return p.issuer }
+	return claims
+}
+
+func (p *Principal) claim(name string) string {
+	text, _ := p.claims[name].(string)
+
+	return text
+}
+
+// Issuer returns the issuer.
+func (p *Principal) Issuer() string { return p.claim("iss") }
+
+// IssuerName returns the issuer's short name, which is the issuer.
+func (p *Principal) IssuerName() string { return p.claim("iss") }
 
 // Subject returns the sub.
-func (p *Principal) Subject() string { return p.subject }
+func (p *Principal) Subject() string { return p.claim("sub") }
 
 // ClientID returns the client id.
-func (p *Principal) ClientID() string { return p.client }
+func (p *Principal) ClientID() string { return p.claim("client_id") }
 
-// HasScope says whether the scope was given.
+// HasScope reports whether the token has the scope.
 func (p *Principal) HasScope(scope string) bool { return slices.Contains(p.scopes, scope) }
 
 // ACR returns the acr claim.
-func (p *Principal) ACR() string { return p.acr }
+func (p *Principal) ACR() string { return p.claim("acr") }
 
-// AuthTime returns when the user authenticated.
-func (p *Principal) AuthTime() time.Time { return p.authTime }
+// AuthTime returns when the user authenticated, to the second; zero if the token
+// doesn't say.
+func (p *Principal) AuthTime() time.Time {
+	number, _ := p.claims["auth_time"].(json.Number)
+	if at, err := number.Int64(); err == nil {
+		return time.Unix(at, 0)
+	}
 
-// IsService says that Service made it.
+	return time.Time{}
+}
+
+// IsService reports whether [Service] made it.
 func (p *Principal) IsService() bool { return p.service }
 
-// IsUser says that User made it.
+// IsUser reports whether [User] made it.
 func (p *Principal) IsUser() bool { return !p.service }
 
-// Claim returns the claim at a path.
+// Claim returns a copy of the claim at a path of member names. Numbers are
+// json.Number.
 func (p *Principal) Claim(path ...string) (any, bool) {
-	var at any = p.claims
+	var at any = map[string]any(p.Claims())
 	for _, name := range path {
 		members, ok := at.(map[string]any)
 		if !ok {

@@ -18,14 +18,14 @@ func TestDocumentService(t *testing.T) {
 			"folder:a#editor@user:alice", "folder:b#editor@user:alice",
 		),
 		Subjects: authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"},
-		Issuers:  []string{"test"},
+		Issuers:  authz.Issuers{"test"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	alice := authztest.User("alice").WithScopes("documents").WithClaim("organization", "acme")
-	bob := authztest.User("bob").WithScopes("documents")
-	recent := alice.WithAuthentication("mfa", time.Now())
+	alice := authztest.User("alice", authztest.Claims{"scope": "documents", "organization": "acme"})
+	bob := authztest.User("bob", authztest.Claims{"scope": "documents"})
+	recent := authztest.User("alice", authztest.Claims{"scope": "documents", "acr": "mfa", "auth_time": time.Now()})
 	move := &docsv1.MoveDocumentRequest{DocumentId: "1", FromFolderId: "a", ToFolderId: "b"}
 
 	authztest.Table{

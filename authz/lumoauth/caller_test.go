@@ -27,7 +27,7 @@ import (
 func asked(t *testing.T, e authz.Engine) func(ctx context.Context, who, subject string) error {
 	t.Helper()
 	authorizer, err := authz.New(authz.Config{
-		Engine: e, Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: []string{authztest.User("x").IssuerName()},
+		Engine: e, Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: authz.Issuers{authztest.User("x").IssuerName()},
 		Timeout: time.Second,
 		Breaker: authz.BreakerConfig{Disabled: true}, // it counts by the caller already
 		Rules: []authz.MethodRule{{Selector: "grpc.health.v1.Health/Check", Rule: &authzv1.Rule{Policy: &authzv1.Rule_Check{Check: &authzv1.Check{

@@ -7,7 +7,7 @@
 //	})
 //	…
 //	defer engine.Close()
-//	auth, err := interceptor.New(interceptor.Config{Engine: engine, …})
+//	authorizer, err := authz.New(authz.Config{Engine: engine, …})
 //
 // # What it costs
 //

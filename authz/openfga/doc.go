@@ -9,7 +9,7 @@
 //	engine, err := openfga.New(openfgav1.NewOpenFGAServiceClient(conn), storeID, openfga.WithModel(modelID))
 //	…
 //	err = engine.Ready(ctx) // optional: the store answers and the model is there
-//	auth, err := interceptor.New(interceptor.Config{Engine: engine, …})
+//	authorizer, err := authz.New(authz.Config{Engine: engine, …})
 //
 // # What it costs
 //

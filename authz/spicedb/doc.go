@@ -8,7 +8,7 @@
 //	…
 //	engine, err := spicedb.New(v1.NewPermissionsServiceClient(conn))
 //	…
-//	auth, err := interceptor.New(interceptor.Config{Engine: engine, …})
+//	authorizer, err := authz.New(authz.Config{Engine: engine, …})
 //
 // The connection belongs to its user: TLS, interceptors and metrics (such as
 // otelgrpc's client handler) are set where it is dialed.

@@ -24,8 +24,8 @@ func (w *world) twoIssuers(ours, theirs string) *verify.MultiIssuer {
 }
 
 // TestRow21aTwoIssuersWithOneSubjectRefusedAtStart has two issuers in a verifier
-// and subjects that don't tell them apart, and says nothing of issuers to the
-// interceptor: it asks the verifier, and doesn't start.
+// and subjects that don't tell them apart, and gives the authorizer the
+// verifier for its issuers: it doesn't start.
 func TestRow21aTwoIssuersWithOneSubjectRefusedAtStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -40,10 +40,7 @@ func TestRow21aTwoIssuersWithOneSubjectRefusedAtStart(t *testing.T) {
 		"row 21a: so it does for users, beside another": {authz.Subjects{Service: "service:{$issuer}/{$client_id}", User: "user:{$issuer}/{$sub}"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := starts(interceptor.Config{
-				Verifier: w.twoIssuers("https://ours.test", "https://theirs.test"),
-				Engine:   viewers(), Subjects: c.subjects,
-			})
+			err := starts(w.twoIssuers("https://ours.test", "https://theirs.test"), c.subjects)
 			switch {
 			case c.starts && err != nil:
 				t.Error(err)
@@ -57,8 +54,12 @@ func TestRow21aTwoIssuersWithOneSubjectRefusedAtStart(t *testing.T) {
 }
 
 // starts reports what keeps a server of the document service from starting.
-func starts(cfg interceptor.Config) error {
-	guard, err := interceptor.New(cfg)
+func starts(verifier *verify.MultiIssuer, subjects authz.Subjects) error {
+	authorizer, err := authz.New(authz.Config{Engine: viewers(), Issuers: verifier, Subjects: subjects})
+	if err != nil {
+		return err
+	}
+	guard, err := interceptor.New(interceptor.Config{Verifier: verifier, Authorizer: authorizer})
 	if err != nil {
 		return err
 	}

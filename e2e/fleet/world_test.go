@@ -115,7 +115,9 @@ func viewers(subjects ...string) *authztest.Engine {
 // guard starts the document service behind usher and returns its address.
 func (w *world) guard(verifier verify.Verifier, engine authz.Engine, subjects authz.Subjects) string {
 	w.t.Helper()
-	guard := must(interceptor.New(interceptor.Config{Verifier: verifier, Engine: engine, Subjects: subjects}))(w.t)
+	issuers, _ := verifier.(authz.IssuerNamer)
+	authorizer := must(authz.New(authz.Config{Engine: engine, Issuers: issuers, Subjects: subjects}))(w.t)
+	guard := must(interceptor.New(interceptor.Config{Verifier: verifier, Authorizer: authorizer}))(w.t)
 	server := grpc.NewServer(append(guard.ServerOptions(), grpc.Creds(grpccredentials.NewServerTLSFromCert(&w.cert)))...)
 	docsv1.RegisterDocumentServiceServer(server, documents{})
 	if err := guard.ValidateServer(server); err != nil {

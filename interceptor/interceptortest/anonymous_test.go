@@ -26,10 +26,10 @@ func TestCallsWithoutACredentialHaveOneReason(t *testing.T) {
 		{Selector: service + "PingError", Rule: &authzv1.Rule{Policy: &authzv1.Rule_Deny{Deny: &authzv1.Deny{}}}},
 	}
 	cfg := config()
-	cfg.Rules = rules
+	cfg.Authz.Rules = rules
 	client := testpb.NewTestServiceClient(interceptortest.New(t, cfg).Anonymous())
 	authorizer, err := authz.New(authz.Config{
-		Engine: authztest.NewEngine(), Rules: rules, Issuers: []string{interceptortest.IssuerName},
+		Engine: authztest.NewEngine(), Rules: rules, Issuers: authz.Issuers{authztest.Issuer},
 		Subjects: authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"},
 	})
 	if err != nil {

@@ -8,8 +8,8 @@
 //		Register: func(s grpc.ServiceRegistrar) { docsv1.RegisterDocumentServiceServer(s, &impl{}) },
 //		Tuples:   []string{"document:1#viewer@user:alice"},
 //	})
-//	alice := docsv1.NewDocumentServiceClient(srv.As(interceptortest.User("alice")))
-//	bob := docsv1.NewDocumentServiceClient(srv.As(interceptortest.User("bob")))
+//	alice := docsv1.NewDocumentServiceClient(srv.As(authztest.User("alice")))
+//	bob := docsv1.NewDocumentServiceClient(srv.As(authztest.User("bob")))
 //	_, err := alice.GetDocument(ctx, &docsv1.GetDocumentRequest{DocumentId: "1"}) // granted
 //	_, err = bob.GetDocument(ctx, &docsv1.GetDocumentRequest{DocumentId: "1"})    // PERMISSION_DENIED
 //

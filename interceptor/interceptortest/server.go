@@ -3,6 +3,7 @@ package interceptortest
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -33,30 +34,18 @@ type Config struct {
 	// Model says which relations follow from others. Optional. Default: none do,
 	// and every type and relation is known.
 	Model authztest.Model
-	// Subjects says who the callers are in tuples. Optional. Default:
-	// "user:{$sub}" and "service:{$client_id}", unless IssuerSubjects is set.
-	Subjects authz.Subjects
-	// IssuerSubjects are the subjects of the issuers that have their own, by short
-	// name. Optional.
-	IssuerSubjects map[string]authz.Subjects
-	// Issuers are the short names of the issuers whose principals call. Optional.
-	// Default: [IssuerName] alone. Name all that the server under test trusts, so
-	// that rules are held to what they are held to there.
-	Issuers []string
-	// Rules are rules in code. Optional.
-	Rules []authz.MethodRule
-	// Resolver gives the services whose rules are compiled. Optional. Default:
-	// every service linked into the test.
-	Resolver authz.Resolver
-	// Options are further options of the interceptor. Optional.
-	Options []interceptor.Option
+	// Authz is the authorizer's configuration: give it what the server under test
+	// has. Engine is the server's own, by Tuples and Model, and an error here. Optional.
+	// Default: the subjects "user:{$sub}" and "service:{$client_id}" unless Subjects or
+	// IssuerSubjects is set, and the one issuer [authztest.Issuer]. Name all issuers that the
+	// server under test trusts, so that rules are held to what they are held to there.
+	Authz authz.Config
+	// Interceptor is the interceptor's configuration. Verifier and Authorizer are the
+	// server's own, and errors here. Optional.
+	Interceptor interceptor.Config
 	// ServerOptions are options of the server that stand before the
 	// interceptor's. Optional.
 	ServerOptions []grpc.ServerOption
-	// Observer is told what the interceptor does. Optional.
-	Observer interceptor.Observer
-	// AuthzObserver is told what happens in authz. Optional.
-	AuthzObserver authz.Observer
 }
 
 // Server is a guarded server in memory. It is safe for concurrent use, and is
@@ -68,34 +57,34 @@ type Server struct {
 	observer interceptor.Observer
 
 	mu        sync.Mutex
-	callers   map[string]*verify.Principal
+	callers   map[string]caller
 	decisions []interceptor.Decided
+}
+
+// caller is whose token a connection has.
+type caller struct {
+	of       *authztest.Principal
+	verified *verify.Principal // nil: revoked
 }
 
 // New starts a server. A rule that is missing or faulty on a registered method
 // fails the test.
 func New(tb testing.TB, cfg Config) *Server {
 	tb.Helper()
-	if cfg.Register == nil {
+	switch {
+	case cfg.Register == nil:
 		tb.Fatal("interceptortest: Config.Register is required")
-	}
-	if cfg.Subjects == (authz.Subjects{}) && cfg.IssuerSubjects == nil {
-		cfg.Subjects = authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"}
-	}
-	if len(cfg.Issuers) == 0 {
-		cfg.Issuers = []string{IssuerName}
+	case cfg.Authz.Engine != nil:
+		tb.Fatal("interceptortest: Config.Authz has an Engine; say by Tuples and Model who may do what")
+	case cfg.Interceptor.Verifier != nil || cfg.Interceptor.Authorizer != nil:
+		tb.Fatal("interceptortest: Config.Interceptor has a Verifier or an Authorizer; those are the server's own")
 	}
 	s := &Server{
 		tb: tb, engine: authztest.NewModelEngine(cfg.Model), listener: bufconn.Listen(bufferBytes),
-		observer: cfg.Observer, callers: map[string]*verify.Principal{},
+		observer: cfg.Interceptor.Observer, callers: map[string]caller{},
 	}
 	s.Allow(cfg.Tuples...)
-	observer := cfg.Observer
-	observer.Decided = s.decided
-	auth, err := interceptor.New(interceptor.Config{
-		Verifier: verify.VerifierFunc(s.verify), Engine: s.engine, Subjects: cfg.Subjects, IssuerSubjects: cfg.IssuerSubjects, Issuers: cfg.Issuers,
-		Rules: cfg.Rules, Resolver: cfg.Resolver, Observer: observer, AuthzObserver: cfg.AuthzObserver,
-	}, cfg.Options...)
+	auth, err := s.guard(cfg.Authz, cfg.Interceptor)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -116,13 +105,37 @@ func New(tb testing.TB, cfg Config) *Server {
 	return s
 }
 
+// guard makes the interceptor that asks the server about callers and relations.
+func (s *Server) guard(rules authz.Config, guard interceptor.Config) (*interceptor.Interceptor, error) {
+	rules.Engine = s.engine
+	if rules.Subjects == (authz.Subjects{}) && rules.IssuerSubjects == nil {
+		rules.Subjects = authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"}
+	}
+	if rules.Issuers == nil {
+		rules.Issuers = authz.Issuers{authztest.Issuer}
+	}
+	authorizer, err := authz.New(rules)
+	if err != nil {
+		return nil, err
+	}
+	guard.Verifier, guard.Authorizer = verify.VerifierFunc(s.verify), authorizer
+	guard.Observer.Decided = s.decided
+
+	return interceptor.New(guard)
+}
+
 // As returns a connection whose calls are made by the principal. It is closed
-// when the test ends. Each connection has a token of its own, see [Server.Revoke].
-func (s *Server) As(p *verify.Principal) *grpc.ClientConn {
+// when the test ends. Each connection has a token of its own, see [Server.Revoke],
+// which lives an hour from now on unless the principal's "exp" says.
+func (s *Server) As(p *authztest.Principal) *grpc.ClientConn {
 	s.tb.Helper()
+	verified, err := verified(p)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
 	s.mu.Lock()
 	token := "test-token-" + strconv.Itoa(len(s.callers))
-	s.callers[token] = p
+	s.callers[token] = caller{p, verified}
 	s.mu.Unlock()
 
 	return s.dial(grpc.WithPerRPCCredentials(bearer(token)))
@@ -171,12 +184,13 @@ func (s *Server) tuples(change func(context.Context, ...authztest.Tuple) (authz.
 
 // Revoke makes every token of the principal invalid: its calls are
 // UNAUTHENTICATED from now on.
-func (s *Server) Revoke(p *verify.Principal) {
+func (s *Server) Revoke(p *authztest.Principal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for token, caller := range s.callers {
-		if caller == p {
-			s.callers[token] = nil
+	for token, c := range s.callers {
+		if c.of == p {
+			c.verified = nil
+			s.callers[token] = c
 		}
 	}
 }
@@ -203,7 +217,7 @@ func (s *Server) decided(ctx context.Context, event interceptor.Decided) {
 
 func (s *Server) verify(_ context.Context, token string, _ verify.Requirements) (*verify.Principal, error) {
 	s.mu.Lock()
-	p := s.callers[token]
+	p := s.callers[token].verified
 	s.mu.Unlock()
 	switch {
 	case p == nil:
@@ -213,6 +227,22 @@ func (s *Server) verify(_ context.Context, token string, _ verify.Requirements) 
 	default:
 		return p, nil
 	}
+}
+
+// defaultLife is how long a token lives unless its principal says.
+const defaultLife = time.Hour
+
+// verified returns the principal as a verifier would return it.
+func verified(p *authztest.Principal) (*verify.Principal, error) {
+	now := time.Now()
+	claims := map[string]any{"aud": authztest.Issuer, "iat": now.Unix(), "exp": now.Add(defaultLife).Unix()}
+	maps.Copy(claims, p.Claims())
+	kind := verify.KindUser
+	if p.IsService() {
+		kind = verify.KindService
+	}
+
+	return verify.NewPrincipal(claims, verify.WithKind(kind))
 }
 
 // bearer is a token as a caller's credentials.

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/authz/authztest"
 	"github.com/usher-auth/usher/credentials/verify"
 	"github.com/usher-auth/usher/interceptor/interceptortest"
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
@@ -22,7 +23,7 @@ func config() interceptortest.Config {
 	return interceptortest.Config{
 		Register: func(s grpc.ServiceRegistrar) { testpb.RegisterTestServiceServer(s, &testpb.TestPingService{}) },
 		Tuples:   []string{"document:1#viewer@user:alice", "document:1#viewer@service:indexer"},
-		Rules: []authz.MethodRule{{
+		Authz: authz.Config{Rules: []authz.MethodRule{{
 			Selector: "testing.testpb.v1.TestService/*",
 			Rule:     &authzv1.Rule{Policy: &authzv1.Rule_Authenticated{Authenticated: &authzv1.Authenticated{}}},
 		}, {
@@ -30,13 +31,13 @@ func config() interceptortest.Config {
 			Rule: &authzv1.Rule{Policy: &authzv1.Rule_Check{
 				Check: &authzv1.Check{Object: "document:{value}", Relation: "viewer"},
 			}},
-		}},
+		}}},
 	}
 }
 
 func TestServer(t *testing.T) {
 	srv := interceptortest.New(t, config())
-	alice, bob := interceptortest.User("alice"), interceptortest.User("bob", interceptortest.Scopes("read"))
+	alice, bob := authztest.User("alice"), authztest.User("bob", authztest.Claims{"scope": "read"})
 	ping := func(conn *grpc.ClientConn) codes.Code {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
@@ -49,10 +50,10 @@ func TestServer(t *testing.T) {
 		want codes.Code
 	}{
 		"a user with the tuple":    {srv.As(alice), codes.OK},
-		"a service with the tuple": {srv.As(interceptortest.Service("indexer")), codes.OK},
+		"a service with the tuple": {srv.As(authztest.Service("indexer")), codes.OK},
 		"a user without":           {srv.As(bob), codes.PermissionDenied},
 		"nobody":                   {srv.Anonymous(), codes.Unauthenticated},
-		"an expired token":         {srv.As(interceptortest.User("alice", interceptortest.ExpiresIn(-time.Minute))), codes.Unauthenticated},
+		"an expired token":         {srv.As(authztest.User("alice", authztest.Claims{"exp": time.Now().Add(-time.Minute)})), codes.Unauthenticated},
 	} {
 		if got := ping(test.conn); got != test.want {
 			t.Errorf("%s: %v, want %v", name, got, test.want)
@@ -82,7 +83,7 @@ func TestServer(t *testing.T) {
 func TestServerInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := interceptortest.New(t, config())
-		alice := interceptortest.User("alice", interceptortest.ExpiresIn(time.Minute))
+		alice := authztest.User("alice", authztest.Claims{"exp": time.Now().Add(time.Minute)})
 		stream, err := testpb.NewTestServiceClient(srv.As(alice)).PingStream(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -112,8 +113,8 @@ func Example() {
 		cfg := config()
 		cfg.Register = func(s grpc.ServiceRegistrar) { testpb.RegisterTestServiceServer(s, &greeter{}) }
 		srv := interceptortest.New(t, cfg)
-		alice := testpb.NewTestServiceClient(srv.As(interceptortest.User("alice")))
-		bob := testpb.NewTestServiceClient(srv.As(interceptortest.User("bob")))
+		alice := testpb.NewTestServiceClient(srv.As(authztest.User("alice")))
+		bob := testpb.NewTestServiceClient(srv.As(authztest.User("bob")))
 
 		reply, _ := alice.Ping(t.Context(), &testpb.PingRequest{Value: "1"})
 		fmt.Println(reply.GetValue())

@@ -7,9 +7,8 @@
 //	tel, err := telemetry.New(telemetry.Config{Audit: slog.Default()})
 //	creds, err := credentials.New(credentials.Config{…, Observer: tel.Credentials})
 //	verifier, err := verify.NewJWT(verify.JWTConfig{…, Observer: tel.Verify})
-//	auth, err := interceptor.New(interceptor.Config{
-//		Verifier: verifier, …, Observer: tel.Interceptor, AuthzObserver: tel.Authz,
-//	})
+//	authorizer, err := authz.New(authz.Config{…, Observer: tel.Authz})
+//	auth, err := interceptor.New(interceptor.Config{…, Observer: tel.Interceptor})
 //
 // # Metrics
 //

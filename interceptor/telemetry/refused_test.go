@@ -20,9 +20,9 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/authz/authztest"
 	"github.com/usher-auth/usher/credentials/verify"
 	"github.com/usher-auth/usher/interceptor"
-	"github.com/usher-auth/usher/interceptor/interceptortest"
 	"github.com/usher-auth/usher/interceptor/telemetry"
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
@@ -45,7 +45,20 @@ func TestRefusedTokensAreRecorded(t *testing.T) {
 			ClientID: strings.Repeat("c", 4096), Audiences: []string{"a", "b", "c", "d", "e", "f"}, Type: "JWT",
 		},
 	}
-	good := interceptortest.User("alice")
+	good, err := verify.NewPrincipal(map[string]any{"iss": authztest.Issuer, "sub": "alice", "client_id": "test-client"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	authorizer, err := authz.New(authz.Config{
+		Issuers: authz.Issuers{authztest.Issuer}, Observer: tel.Authz,
+		Rules: []authz.MethodRule{{
+			Selector: "testing.testpb.v1.TestService/*",
+			Rule:     &authzv1.Rule{Policy: &authzv1.Rule_Authenticated{Authenticated: &authzv1.Authenticated{}}},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	auth, err := interceptor.New(interceptor.Config{
 		Verifier: verify.VerifierFunc(func(_ context.Context, token string, _ verify.Requirements) (*verify.Principal, error) {
 			if token == "good" {
@@ -54,12 +67,7 @@ func TestRefusedTokensAreRecorded(t *testing.T) {
 
 			return nil, refused
 		}),
-		Issuers: []string{interceptortest.IssuerName},
-		Rules: []authz.MethodRule{{
-			Selector: "testing.testpb.v1.TestService/*",
-			Rule:     &authzv1.Rule{Policy: &authzv1.Rule_Authenticated{Authenticated: &authzv1.Authenticated{}}},
-		}},
-		Observer: tel.Interceptor, AuthzObserver: tel.Authz,
+		Authorizer: authorizer, Observer: tel.Interceptor,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -34,7 +34,7 @@ type Telemetry struct {
 	Credentials credentials.Observer
 	// Verify is for the configurations of verifiers.
 	Verify verify.Observer
-	// Authz is for interceptor.Config.AuthzObserver, or authz.Config.
+	// Authz is for authz.Config.
 	Authz authz.Observer
 	// Interceptor is for interceptor.Config.
 	Interceptor interceptor.Observer

@@ -26,6 +26,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/authz/authztest"
 	"github.com/usher-auth/usher/credentials"
 	"github.com/usher-auth/usher/credentials/verify"
 	"github.com/usher-auth/usher/interceptor"
@@ -85,12 +86,12 @@ func config(tel *telemetry.Telemetry) interceptortest.Config {
 	return interceptortest.Config{
 		Register: func(s grpc.ServiceRegistrar) { testpb.RegisterTestServiceServer(s, &handler{}) },
 		Tuples:   []string{"document:1#viewer@user:alice"},
-		Rules: []authz.MethodRule{
+		Authz: authz.Config{Observer: tel.Authz, Rules: []authz.MethodRule{
 			rule("*", &authzv1.Rule{Policy: &authzv1.Rule_Authenticated{Authenticated: &authzv1.Authenticated{}}}),
 			rule("Ping", &authzv1.Rule{Policy: &authzv1.Rule_Check{Check: &authzv1.Check{Object: "document:{value}", Relation: "viewer"}}}),
 			rule("PingList", &authzv1.Rule{Policy: &authzv1.Rule_Handler{Handler: &authzv1.Handler{}}}),
-		},
-		Observer: tel.Interceptor, AuthzObserver: tel.Authz,
+		}},
+		Interceptor: interceptor.Config{Observer: tel.Interceptor},
 	}
 }
 
@@ -109,7 +110,7 @@ func TestAuditRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	srv := interceptortest.New(t, config(tel))
-	alice := testpb.NewTestServiceClient(srv.As(interceptortest.User("alice")))
+	alice := testpb.NewTestServiceClient(srv.As(authztest.User("alice")))
 	if _, err := alice.Ping(timeout(t), &testpb.PingRequest{Value: "1"}); err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +170,7 @@ func TestAuditOfHandlersFilters(t *testing.T) {
 		}})
 	}
 	srv := interceptortest.New(t, cfg)
-	alice := testpb.NewTestServiceClient(srv.As(interceptortest.User("alice")))
+	alice := testpb.NewTestServiceClient(srv.As(authztest.User("alice")))
 	record := func(t *testing.T, code codes.Code, asked ...string) (handlers, call map[string]any) {
 		t.Helper()
 		objects = asked
@@ -255,7 +256,7 @@ func TestGrantsAreSampledAndDenialsAreNot(t *testing.T) {
 		t.Fatal(err)
 	}
 	srv := interceptortest.New(t, config(tel))
-	alice := testpb.NewTestServiceClient(srv.As(interceptortest.User("alice")))
+	alice := testpb.NewTestServiceClient(srv.As(authztest.User("alice")))
 	for range 20 {
 		_, _ = alice.Ping(timeout(t), &testpb.PingRequest{Value: "1"})
 		_, _ = alice.Ping(timeout(t), &testpb.PingRequest{Value: "2"})
@@ -279,11 +280,11 @@ func TestMetricLabelsAreBounded(t *testing.T) {
 	cfg := config(tel)
 	srv := interceptortest.New(t, cfg)
 	for i := range 10 {
-		conn := srv.As(interceptortest.User(fmt.Sprintf("user-%d", i)))
+		conn := srv.As(authztest.User(fmt.Sprintf("user-%d", i)))
 		_, _ = testpb.NewTestServiceClient(conn).Ping(timeout(t), &testpb.PingRequest{Value: fmt.Sprintf("object-%d", i)})
 		tel.Verify.Verified(verify.Verified{Issuer: "main", Source: verify.SourceCache, Err: &verify.Error{Kind: verify.CredentialFault}})
 	}
-	tel.Interceptor.Decided(t.Context(), interceptor.Decided{Method: "/attacker/chooses", Known: false, Reason: interceptor.ReasonRuleMissing, Code: codes.PermissionDenied})
+	tel.Interceptor.Decided(t.Context(), interceptor.Decided{Method: "/attacker/chooses", Known: false, Reason: authz.ReasonRuleMissing, Code: codes.PermissionDenied})
 	tel.Verify.KeysFetched(verify.KeysFetched{Issuer: "main"})
 	tel.Verify.Introspected(verify.Introspected{Issuer: "main", Active: true})
 	tel.Verify.Introspected(verify.Introspected{Issuer: "main", Probe: true})
@@ -377,7 +378,7 @@ func TestSpanHasTheVerdict(t *testing.T) {
 			return next(ctx, req)
 		})}
 	srv := interceptortest.New(t, cfg)
-	_, _ = testpb.NewTestServiceClient(srv.As(interceptortest.User("bob"))).Ping(timeout(t), &testpb.PingRequest{Value: "1"})
+	_, _ = testpb.NewTestServiceClient(srv.As(authztest.User("bob"))).Ping(timeout(t), &testpb.PingRequest{Value: "1"})
 	got := map[string]string{}
 	for _, a := range spans.Ended()[0].Attributes() {
 		got[string(a.Key)] = a.Value.String()
@@ -413,7 +414,7 @@ func TestLoggingsFinishLineHasThePrincipal(t *testing.T) {
 				grpc.ChainUnaryInterceptor(logging.UnaryServerInterceptor(logger)), grpc.ChainStreamInterceptor(logging.StreamServerInterceptor(logger)),
 			}
 			srv := interceptortest.New(t, cfg)
-			client := testpb.NewTestServiceClient(srv.As(interceptortest.User(name)))
+			client := testpb.NewTestServiceClient(srv.As(authztest.User(name)))
 			_, _ = client.Ping(timeout(t), &testpb.PingRequest{Value: "1"})
 			check := func(kind string) {
 				mu.Lock()
@@ -456,10 +457,10 @@ func ExampleNew() {
 		return
 	}
 	// In production: credentials.Config{Observer: tel.Credentials}, verify.JWTConfig{Observer: tel.Verify},
-	// interceptor.Config{Observer: tel.Interceptor, AuthzObserver: tel.Authz}.
+	// authz.Config{Observer: tel.Authz}, interceptor.Config{Observer: tel.Interceptor}.
 	run(func(t testing.TB) {
 		srv := interceptortest.New(t, config(tel))
-		bob := testpb.NewTestServiceClient(srv.As(interceptortest.User("bob")))
+		bob := testpb.NewTestServiceClient(srv.As(authztest.User("bob")))
 		_, _ = bob.Ping(t.Context(), &testpb.PingRequest{Value: "1"})
 		for _, series := range dump(t, reader) {
 			fmt.Println(series)

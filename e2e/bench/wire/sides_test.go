@@ -63,8 +63,8 @@ func newUsher(w world, messages authzv1.MessageCheck, closers *[]func()) ([]grpc
 			Stream: stream,
 		}
 	}
-	auth, err := interceptor.New(interceptor.Config{
-		Verifier: verifier,
+	authorizer, err := authz.New(authz.Config{
+		Issuers:  verifier,
 		Engine:   authztest.NewEngine("document:" + document + "#viewer@user:alice"),
 		Subjects: authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"},
 		Rules: []authz.MethodRule{
@@ -73,6 +73,10 @@ func newUsher(w world, messages authzv1.MessageCheck, closers *[]func()) ([]grpc
 		},
 		Cache: authz.CacheConfig{Size: 10_000, TTL: 12 * time.Hour},
 	})
+	if err != nil {
+		return nil, err
+	}
+	auth, err := interceptor.New(interceptor.Config{Verifier: verifier, Authorizer: authorizer})
 	if err != nil {
 		return nil, err
 	}

@@ -74,7 +74,7 @@ func TestGoal12(t *testing.T) {
 					t.Fatal(err)
 				}
 				authorizer, err := authz.New(authz.Config{
-					Engine: engine, Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: []string{"test"},
+					Engine: engine, Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: authz.Issuers{"test"},
 					Rules: []authz.MethodRule{{Selector: "grpc.health.v1.Health/Check", Rule: &authzv1.Rule{Policy: &authzv1.Rule_Check{
 						Check: &authzv1.Check{Object: "document:{service}", Relation: "view"},
 					}}}},

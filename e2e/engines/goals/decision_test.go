@@ -56,7 +56,7 @@ func documentService(tb testing.TB) *protoregistry.Files {
 func decisions(tb testing.TB, engine authz.Engine) func(ctx context.Context, i, n int) error {
 	tb.Helper()
 	files := documentService(tb)
-	authorizer, err := authz.New(authz.Config{Engine: engine, Resolver: files, Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: []string{"test"}})
+	authorizer, err := authz.New(authz.Config{Engine: engine, Resolver: files, Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: authz.Issuers{"test"}})
 	fatal(tb, err)
 	input := func(name protoreflect.FullName) protoreflect.MessageDescriptor {
 		found, err := files.FindDescriptorByName(name)

@@ -34,7 +34,7 @@ func Decide(ctx context.Context, out io.Writer, engine authz.Engine) error {
 	authorizer, err := authz.New(authz.Config{
 		Engine:   engine,
 		Subjects: authz.Subjects{Service: "service:{$client_id}"},
-		Issuers:  []string{"test"},
+		Issuers:  authz.Issuers{"test"},
 	})
 	if err != nil {
 		return err

@@ -71,14 +71,17 @@ func New(cfg Config) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	auth, err := interceptor.New(interceptor.Config{
-		Verifier:      verifier,
-		Engine:        engine,
-		Subjects:      authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"},
-		Rules:         []authz.MethodRule{authz.Reflection()}, // its .proto isn't ours, so its rule is in code
-		Observer:      cfg.Telemetry.Interceptor,
-		AuthzObserver: cfg.Telemetry.Authz,
+	authorizer, err := authz.New(authz.Config{
+		Issuers:  verifier,
+		Engine:   engine,
+		Subjects: authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"},
+		Rules:    []authz.MethodRule{authz.Reflection()}, // its .proto isn't ours, so its rule is in code
+		Observer: cfg.Telemetry.Authz,
 	})
+	if err != nil {
+		return nil, err
+	}
+	auth, err := interceptor.New(interceptor.Config{Verifier: verifier, Authorizer: authorizer, Observer: cfg.Telemetry.Interceptor})
 	if err != nil {
 		return nil, err
 	}
