@@ -3,10 +3,11 @@ package credentials
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/usher-auth/usher/internal/endpoint"
 )
 
 // maxQuoted bounds a value of a server's, and maxURL a URL, in a cause.
@@ -45,14 +46,13 @@ func (t target) hint(code string) string {
 	return ""
 }
 
-// publicURL is a URL without what may be secret: user, password and query.
+// publicURL is a URL without what may be secret, bounded.
 func publicURL(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
+	public, ok := endpoint.Public(raw)
+	if !ok {
 		return "(not a URL)"
 	}
-	u.User, u.RawQuery, u.ForceQuery, u.Fragment = nil, "", false, ""
-	text, rest := cut(u.String(), maxURL)
+	text, rest := cut(public, maxURL)
 	return text + rest
 }
 
