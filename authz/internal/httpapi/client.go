@@ -181,22 +181,29 @@ func (c *Client) paused(by string) error {
 	}
 }
 
-// send authenticates and sends one request; it returns the credential used.
+// send authenticates and sends one request, once more if an idle connection has
+// swallowed it: a check changes nothing, so it may be asked again. It returns the
+// credential used.
 func (c *Client) send(ctx context.Context, method, url string, body []byte) (*http.Response, string, error) {
-	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
-	if err != nil {
-		return nil, "", &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("%s: a URL that can't be requested", c.name)}
-	}
-	maps.Copy(request.Header, c.header)
-	request.Header.Set("Accept", "application/json")
-	if body != nil {
-		request.Header.Set("Content-Type", "application/json")
-	}
-	credential, err := c.auth.authenticate(ctx, request.Header)
-	if err != nil {
-		return nil, "", err
-	}
-	response, err := c.http.Do(request)
+	var response *http.Response
+	var credential string
+	err := httpx.Send(ctx, c.http, func(ctx context.Context) (err error) {
+		request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+		if err != nil {
+			return &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("%s: a URL that can't be requested", c.name)}
+		}
+		maps.Copy(request.Header, c.header)
+		request.Header.Set("Accept", "application/json")
+		if body != nil {
+			request.Header.Set("Content-Type", "application/json")
+		}
+		if credential, err = c.auth.authenticate(ctx, request.Header); err != nil {
+			return err
+		}
+		response, err = c.http.Do(request) //nolint:bodyclose // the caller closes it
+
+		return err
+	})
 
 	return response, credential, err
 }
