@@ -1,23 +1,13 @@
 package verify
 
 import (
-	"strconv"
-
 	"github.com/usher-auth/usher/internal/endpoint"
+	"github.com/usher-auth/usher/internal/quote"
 )
-
-// maxQuoted bounds a foreign value in the text of a cause, in bytes before
-// quoting.
-const maxQuoted = 128
 
 // quoted quotes a value that an answer or a configuration holds, bounded, for
 // the text of a cause.
-func quoted(value string) string {
-	if len(value) > maxQuoted {
-		return strconv.QuoteToASCII(value[:maxQuoted]) + "..."
-	}
-	return strconv.QuoteToASCII(value)
-}
+func quoted(value string) string { return quote.Value(value) }
 
 // quotedAll quotes each of some values.
 func quotedAll(values []string) []string {
