@@ -53,7 +53,7 @@ func Check(address string, insecure bool) error {
 // and "localhost." not trusted: what they resolve to depends on the system. An
 // address with a zone is refused.
 func IsLoopback(host string) bool {
-	if strings.ToLower(host) == "localhost" { //nolint:staticcheck // SA6005: EqualFold takes "localho\u017ft", too
+	if strings.ToLower(host) == "localhost" { // EqualFold takes "localho\u017ft", too
 		return true
 	}
 	addr, err := netip.ParseAddr(host)

@@ -150,7 +150,7 @@ func (c *Client) do(ctx context.Context, method, url, by string, body []byte) (m
 		return nil, err
 	}
 
-	response, sent, err := c.send(request, method, url, body)
+	response, sent, err := c.send(request, method, url, body) //nolint:bodyclose // closed below
 	if err == nil && response.StatusCode == http.StatusUnauthorized && c.auth.renew(request, sent) {
 		httpx.Discard(response)
 		response, _, err = c.send(request, method, url, body) //nolint:bodyclose // discard closes it below
