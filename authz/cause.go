@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/usher-auth/usher/authz/internal/template"
+	"github.com/usher-auth/usher/internal/quote"
 )
 
 // unusable says which template has no use for which value of the caller's token, or
@@ -292,8 +293,8 @@ func (e *evaluation) mismatch(m *match) error {
 		}
 	}
 	// One copy for both: as much as is shown, and a byte more if there is more.
-	cut := mark + min(split-mark, maxQuoted+1)
-	values := string(append(e.buf[:cut], e.buf[split:min(len(e.buf), split+maxQuoted+1)]...)[mark:])
+	cut := mark + min(split-mark, quote.Max+1)
+	values := string(append(e.buf[:cut], e.buf[split:min(len(e.buf), split+quote.Max+1)]...)[mark:])
 	one.value, many.value = values[:cut-mark], values[cut-mark:]
 	if many.template == m.left {
 		return &mismatch{many, one}

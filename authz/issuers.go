@@ -6,11 +6,11 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 
 	"github.com/usher-auth/usher/authz/internal/template"
+	"github.com/usher-auth/usher/internal/quote"
 )
 
 // issuerNames are the short names of the issuers whose tokens may fill in a
@@ -233,18 +233,9 @@ func visible(text string) string {
 	}, text)
 }
 
-// maxQuoted bounds a value of a token in an error, in bytes.
-const maxQuoted = 128
-
 // quoted is a value as errors show it: bounded, and without anything that a log
 // would take for its own.
-func quoted(value string) string {
-	if len(value) > maxQuoted {
-		return strconv.QuoteToASCII(value[:maxQuoted]) + "..."
-	}
-
-	return strconv.QuoteToASCII(value)
-}
+func quoted(value string) string { return quote.Value(value) }
 
 // quotedAll is a list of names as errors show it, at most 8 of them.
 func quotedAll(names []string) string {

@@ -3,6 +3,8 @@ package authz
 import (
 	"context"
 	"time"
+
+	"github.com/usher-auth/usher/internal/notify"
 )
 
 // Observer is told what happens in authz. Its functions run in the call, so they
@@ -36,33 +38,10 @@ type EngineAsked struct {
 // contained is the observer with its panics kept away from calls: some of its
 // functions run in goroutines where nobody else could stop them.
 func (o Observer) contained() Observer {
-	kept := o
-	if o.RuleFault != nil {
-		kept.RuleFault = func(fault *RuleError) {
-			defer contain()
-			o.RuleFault(fault)
-		}
-	}
-	if o.Decided != nil {
-		kept.Decided = func(ctx context.Context, decision *Decision) {
-			defer contain()
-			o.Decided(ctx, decision)
-		}
-	}
-	if o.Asked != nil {
-		kept.Asked = func(ctx context.Context, asked EngineAsked) {
-			defer contain()
-			o.Asked(ctx, asked)
-		}
-	}
-	if o.BreakerChanged != nil {
-		kept.BreakerChanged = func(open bool) {
-			defer contain()
-			o.BreakerChanged(open)
-		}
-	}
+	o.RuleFault = notify.Contained(o.RuleFault)
+	o.Decided = notify.ContainedIn(o.Decided)
+	o.Asked = notify.ContainedIn(o.Asked)
+	o.BreakerChanged = notify.Contained(o.BreakerChanged)
 
-	return kept
+	return o
 }
-
-func contain() { _ = recover() }

@@ -1,8 +1,9 @@
 package credentials
 
 import (
-	"math/rand/v2"
 	"time"
+
+	"github.com/usher-auth/usher/internal/backoff"
 )
 
 const (
@@ -23,8 +24,6 @@ const (
 	// clients that keep failing.
 	probeBase = 30 * time.Second
 	probeMax  = 5 * time.Minute
-	// maxRetryAfter bounds what a Retry-After is believed.
-	maxRetryAfter = 5 * time.Minute
 	// forcedInterval is the least time between refreshes that servers' refusals
 	// force. It doubles, up to maxForcedInterval, while the tokens that these bring
 	// are refused before it is over: a server that is wrong all day must not make
@@ -34,26 +33,21 @@ const (
 	// urgencyDivisor is how many attempts fit at least into what is left of a
 	// token's life.
 	urgencyDivisor = 3
-	// maxBackoffShift keeps the doubling from overflowing; both maxima are
-	// reached long before.
-	maxBackoffShift = 16
 )
 
-// backoff is the pause after the nth failure in a row (n starts at 1): doubled
+// pauseAfter is the pause after the nth failure in a row (n starts at 1): doubled
 // each time up to the maximum, less up to a fifth so that many clients spread.
-func backoff(n int, slow bool) time.Duration {
-	pause, limit := backoffBase, backoffMax
-	if slow {
-		pause, limit = probeBase, probeMax
+func pauseAfter(n int, slow bool) time.Duration {
+	if !slow {
+		pause := backoff.Doubled(backoffBase, n-1, backoffMax)
+		return pause - jitter(pause)
 	}
-	pause = min(pause<<min(max(n-1, 0), maxBackoffShift), limit)
-	if slow && n <= 1 {
+	pause := backoff.Doubled(probeBase, n-1, probeMax)
+	if n <= 1 {
 		return pause + jitter(pause) // never under the documented 30 s
 	}
 	return pause - jitter(pause)
 }
 
 // jitter is up to a fifth of d.
-func jitter(d time.Duration) time.Duration {
-	return rand.N(d/5 + 1) //nolint:gosec // G404: spreads load, guards nothing
-}
+func jitter(d time.Duration) time.Duration { return backoff.Jitter(d / 5) }

@@ -3,17 +3,14 @@ package credentials
 import (
 	"errors"
 	"fmt"
-	"net/url"
-	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/usher-auth/usher/internal/endpoint"
+	"github.com/usher-auth/usher/internal/quote"
 )
 
-// maxQuoted bounds a value of a server's, and maxURL a URL, in a cause.
-const (
-	maxQuoted = 128
-	maxURL    = 256
-)
+// maxURL bounds a URL in a cause.
+const maxURL = 256
 
 // during adds to a failure which request brought it, for the operator alone:
 // it becomes a part of the cause.
@@ -38,41 +35,28 @@ func (t target) hint(code string) string {
 	case "unauthorized_client", "unsupported_grant_type":
 		return "; the server must allow Config.ClientID the client_credentials grant"
 	case "invalid_scope":
-		return fmt.Sprintf("; the server must allow the client Scopes %.*q", maxQuoted, t.scopes)
+		return fmt.Sprintf("; the server must allow the client Scopes %.*q", quote.Max, t.scopes)
 	case "invalid_target":
-		return fmt.Sprintf("; the server must know Resource %.*q, Audience %.*q", maxQuoted, t.resources, maxQuoted, t.audience)
+		return fmt.Sprintf("; the server must know Resource %.*q, Audience %.*q", quote.Max, t.resources, quote.Max, t.audience)
 	}
 	return ""
 }
 
-// publicURL is a URL without what may be secret: user, password and query.
+// publicURL is a URL without what may be secret, bounded.
 func publicURL(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
+	public, ok := endpoint.Public(raw)
+	if !ok {
 		return "(not a URL)"
 	}
-	u.User, u.RawQuery, u.ForceQuery, u.Fragment = nil, "", false, ""
-	text, rest := cut(u.String(), maxURL)
-	return text + rest
+	if len(public) > maxURL {
+		return quote.Cut(public, maxURL) + "..."
+	}
+	return public
 }
 
 // quoted is a value of a server's, which nothing has verified, for an operator
 // to read: escaped and bounded.
-func quoted(value string) string {
-	text, rest := cut(value, maxQuoted)
-	return strconv.Quote(text) + rest
-}
-
-// cut shortens a text to at most n bytes of whole runes.
-func cut(text string, n int) (short, ellipsis string) {
-	if len(text) <= n {
-		return text, ""
-	}
-	for n > 0 && !utf8.RuneStart(text[n]) {
-		n--
-	}
-	return text[:n], "…"
-}
+func quoted(value string) string { return quote.Value(value) }
 
 // anotherIssuer is the cause of refused metadata (RFC 8414 §3.3, OpenID Connect
 // Discovery 1.0 §4.3).

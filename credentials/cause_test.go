@@ -65,7 +65,7 @@ func TestCausesSayWhatToSet(t *testing.T) {
 		},
 		"a hostile issuer": {
 			discovering, oidc, alter("issuer", "https://e\n\x1b[31m\""+strings.Repeat("x", 1<<16)), "",
-			[]string{`unverified issuer "https://e\n\x1b[31m\"xxx`, "…"},
+			[]string{`unverified issuer "https://e\n\x1b[31m\"xxx`, `"...`},
 			[]string{"\n", "\x1b", strings.Repeat("x", 129)},
 		},
 		"an issuer that is cut within a character": {

@@ -3,6 +3,8 @@ package credentials
 import (
 	"strings"
 	"testing"
+
+	"github.com/usher-auth/usher/internal/retryafter"
 )
 
 func TestHasInvalidToken(t *testing.T) {
@@ -80,7 +82,7 @@ func FuzzReadToken(f *testing.F) {
 			t.Fatal("both or neither")
 		}
 		if failed != nil {
-			if failed.err.RetryAfter < 0 || failed.err.RetryAfter > maxRetryAfter {
+			if failed.err.RetryAfter < 0 || failed.err.RetryAfter > retryafter.MaxIssuer {
 				t.Fatal(failed.err.RetryAfter)
 			}
 			return

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/internal/endpoint"
 )
 
 const (
@@ -139,41 +139,13 @@ func (c *Config) validate(insecureHTTP bool) error {
 	return errors.Join(faults...)
 }
 
-// checkEndpoint accepts an absolute https URL, and plain http on loopback,
-// where there is no wire to listen on.
+// checkEndpoint tells of the option that allows plain http.
 func checkEndpoint(raw string, insecureHTTP bool) error {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil:
-		return errors.New("not a URL") // the parser's error repeats its input
-	case u.Host == "" || u.Opaque != "":
-		return errors.New("not an absolute URL")
-	case u.User != nil:
-		return errors.New("a URL must not hold a user or a password")
-	case u.Fragment != "" || strings.Contains(raw, "#"):
-		return errors.New("a URL must not have a fragment")
-	case u.Scheme == "https":
-		return nil
-	case u.Scheme != "http":
-		return errors.New("a URL must be https")
-	case insecureHTTP || isLoopbackHost(u.Hostname()):
-		return nil
+	err := endpoint.Check(raw, insecureHTTP)
+	if errors.Is(err, endpoint.ErrPlain) {
+		return fmt.Errorf("%w: the secret would travel in the clear (see InsecureTokenURL)", err)
 	}
-	return errors.New("plain http is refused off loopback: the secret would travel in the clear (see InsecureTokenURL)")
-}
-
-// isHTTPS judges a URL that checkEndpoint has let pass.
-func isHTTPS(raw string) bool {
-	u, err := url.Parse(raw)
-	return err == nil && u.Scheme == "https"
-}
-
-func isLoopbackHost(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback() && addr.Zone() == ""
+	return err
 }
 
 // isLoopbackAddr judges a connection's peer.

@@ -1,6 +1,7 @@
 package credentials
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"net/http"
@@ -39,7 +40,7 @@ func New(cfg Config, opts ...Option) (*Credentials, error) {
 	if err != nil {
 		return nil, err
 	}
-	timeout := orDefault(cfg.FetchTimeout, defaultFetchTimeout)
+	timeout := cmp.Or(cfg.FetchTimeout, defaultFetchTimeout)
 	if cfg.HTTPClient != nil && cfg.HTTPClient.Timeout > 0 {
 		timeout = min(timeout, cfg.HTTPClient.Timeout)
 	}
@@ -54,7 +55,7 @@ func New(cfg Config, opts ...Option) (*Credentials, error) {
 		clientIDFrom:    cfg.ClientIDFrom,
 		params:          cloneParams(cfg.Params),
 		fetchTimeout:    timeout,
-		defaultLifetime: orDefault(cfg.DefaultLifetime, defaultLifetime),
+		defaultLifetime: cmp.Or(cfg.DefaultLifetime, defaultLifetime),
 		transport:       o.transport,
 		observer:        cfg.Observer,
 		wall:            func() time.Time { return time.Now().Round(0) },
@@ -89,13 +90,6 @@ func cloneParams(params map[string][]string) map[string][]string {
 		out[name] = slices.Clone(values)
 	}
 	return out
-}
-
-func orDefault(d, fallback time.Duration) time.Duration {
-	if d == 0 {
-		return fallback
-	}
-	return d
 }
 
 // For returns credentials for another target: what the options leave out stays

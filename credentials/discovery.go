@@ -2,16 +2,15 @@ package credentials
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/internal/endpoint"
+	"github.com/usher-auth/usher/internal/wellknown"
 )
 
 const (
@@ -82,22 +81,15 @@ func (d *discovery) discover(ctx context.Context) (clientauth.Endpoint, *failure
 	if d.metadataURL != "" {
 		return d.read(ctx, d.metadataURL)
 	}
-	found, failed := d.read(ctx, strings.TrimSuffix(d.issuer, "/")+"/.well-known/openid-configuration")
+	found, failed := d.read(ctx, wellknown.OpenID(d.issuer))
 	if failed == nil || failed.err.HTTPStatus != http.StatusNotFound {
 		return found, failed
 	}
-	return d.read(ctx, oauthMetadataURL(d.issuer))
-}
-
-// oauthMetadataURL puts the well-known part between host and path (RFC 8414
-// §3.1).
-func oauthMetadataURL(issuer string) string {
-	u, err := url.Parse(issuer)
-	if err != nil {
-		return issuer // validate has parsed it before
+	place, ok := wellknown.OAuth(d.issuer)
+	if !ok {
+		return found, failed // not reached: the issuer was parsed before
 	}
-	path := strings.TrimSuffix(u.EscapedPath(), "/")
-	return u.Scheme + "://" + u.Host + "/.well-known/oauth-authorization-server" + path
+	return d.read(ctx, place)
 }
 
 func (d *discovery) read(ctx context.Context, metadataURL string) (clientauth.Endpoint, *failure) {
@@ -126,38 +118,29 @@ func (d *discovery) read(ctx context.Context, metadataURL string) (clientauth.En
 	if issuer := stringField(fields, "issuer"); issuer != d.issuer {
 		return none, during(misled("the metadata names another issuer than the configured one", anotherIssuer(d.issuer, issuer)))
 	}
-	endpoint := stringField(fields, "token_endpoint")
+	address := stringField(fields, "token_endpoint")
 	if alias := mtlsAlias(fields); d.mtls && alias != "" {
-		endpoint = alias
+		address = alias
 	}
-	if endpoint == "" {
+	if address == "" {
 		return none, during(misled("the metadata names no token endpoint", errors.New("set Config.TokenURL instead")))
 	}
-	// What came by https leads nowhere else: plain http is for a server that is
-	// on loopback itself, or metadata could have the secret sent to whatever
-	// listens beside this client.
-	if checkEndpoint(endpoint, d.insecureHTTP) != nil || !d.insecureHTTP && isHTTPS(metadataURL) && !isHTTPS(endpoint) {
+	if checkEndpoint(address, d.insecureHTTP) != nil || !d.insecureHTTP && !endpoint.MayName(metadataURL, address) {
 		return none, during(misled("the metadata names a token endpoint that is not an https URL",
-			fmt.Errorf("the unverified token_endpoint %s can't be used; set Config.TokenURL, or see InsecureTokenURL", quoted(publicURL(endpoint)))))
+			fmt.Errorf("the unverified token_endpoint %s can't be used; set Config.TokenURL, or see InsecureTokenURL", quoted(publicURL(address)))))
 	}
-	return clientauth.Endpoint{URL: endpoint, Issuer: d.issuer}, nil
+	return clientauth.Endpoint{URL: address, Issuer: d.issuer}, nil
 }
 
 // mtlsAlias is the token endpoint for clients with a certificate (RFC 8705 §5).
-func mtlsAlias(fields map[string]json.RawMessage) string {
-	aliases, err := decodeObject(fields["mtls_endpoint_aliases"])
-	if err != nil {
-		return ""
-	}
+func mtlsAlias(fields map[string]any) string {
+	aliases, _ := fields["mtls_endpoint_aliases"].(map[string]any)
 	return stringField(aliases, "token_endpoint")
 }
 
 // stringField is empty for a member that is missing or no string.
-func stringField(fields map[string]json.RawMessage, name string) string {
-	var value string
-	if json.Unmarshal(fields[name], &value) != nil {
-		return ""
-	}
+func stringField(fields map[string]any, name string) string {
+	value, _ := fields[name].(string)
 	return value
 }
 

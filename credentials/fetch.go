@@ -16,6 +16,7 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/internal/httpx"
 )
 
 // grant is what a fetch brings: checked, ready for use.
@@ -67,7 +68,7 @@ func (g *group) exchange(ctx context.Context, s *source, endpoint clientauth.End
 	client := *g.client
 	client.Transport = reader
 	var ours error // no request could be made
-	err := clientauth.Send(ctx, g.client, func(ctx context.Context) error {
+	err := httpx.Send(ctx, g.client, func(ctx context.Context) error {
 		var config *clientcredentials.Config
 		if config, ours = g.request(ctx, s, clientID, endpoint); ours != nil {
 			return ours

@@ -71,7 +71,7 @@ type failure struct {
 
 // pauseFor sets the pauses after the nth failure in a row.
 func (f *failure) pauseFor(n int) {
-	f.pause = backoff(n, f.slow)
+	f.pause = pauseAfter(n, f.slow)
 	f.probe = starvedPause - jitter(starvedPause)
 	if f.slow {
 		f.notBefore = later(f.notBefore, f.at.Add(f.pause))

@@ -88,17 +88,6 @@ type TokenInvalidated struct {
 
 var logger = grpclog.Component("usher/credentials")
 
-// notify calls one function of an Observer, and contains its panic: a faulty
-// metric must not cost a call.
-func notify[E any](f func(E), event E) {
-	if f == nil {
-		return
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			// The value may hold anything: only its type is logged.
-			logger.Errorf("an observer's function panicked with a %T", r)
-		}
-	}()
-	f(event)
-}
+// panicked logs the panic of an observer's function. The value may hold anything:
+// only its type is logged.
+func panicked(value any) { logger.Errorf("an observer's function panicked with a %T", value) }

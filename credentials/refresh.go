@@ -3,6 +3,9 @@ package credentials
 import (
 	"context"
 	"time"
+
+	"github.com/usher-auth/usher/internal/notify"
+	"github.com/usher-auth/usher/internal/retryafter"
 )
 
 // attempt is one fetch in flight.
@@ -44,7 +47,7 @@ func (s *source) run(a attempt) {
 		_ = recover()
 		s.finish(a, granted, failed)
 	}()
-	notify(s.g.observer.FetchStarted, FetchStarted{Target: s.target.public()})
+	notify.Call(s.g.observer.FetchStarted, FetchStarted{Target: s.target.public()}, panicked)
 	ctx, cancel := context.WithTimeout(s.g.ctx, s.g.fetchTimeout)
 	defer cancel()
 	granted, failed = s.g.fetch(ctx, s)
@@ -91,11 +94,11 @@ func (s *source) finish(a attempt, granted *grant, failed *failure) {
 	switch {
 	case closed:
 	case failed != nil:
-		notify(g.observer.FetchFailed, FetchFailed{Target: public, Duration: now.Sub(a.started), Err: told, TokenValid: valid})
+		notify.Call(g.observer.FetchFailed, FetchFailed{Target: public, Duration: now.Sub(a.started), Err: told, TokenValid: valid}, panicked)
 	default:
-		notify(g.observer.FetchEnded, FetchEnded{Target: public, Duration: now.Sub(a.started), Lifetime: tok.lifetime})
+		notify.Call(g.observer.FetchEnded, FetchEnded{Target: public, Duration: now.Sub(a.started), Lifetime: tok.lifetime}, panicked)
 		if replaced != nil {
-			notify(g.observer.TokenReplaced, TokenReplaced{Target: public, Remaining: max(replaced.expiry.Sub(now), 0)})
+			notify.Call(g.observer.TokenReplaced, TokenReplaced{Target: public, Remaining: max(replaced.expiry.Sub(now), 0)}, panicked)
 		}
 	}
 }
@@ -105,7 +108,7 @@ func (s *source) fail(a attempt, f *failure, now time.Time) {
 	g := s.g
 	g.reached = g.reached || f.err.HTTPStatus != 0 || f.err.Kind == KindUnavailable && !f.unreached
 	f.at = now
-	f.notBefore = now.Add(min(f.err.RetryAfter, maxRetryAfter))
+	f.notBefore = now.Add(min(f.err.RetryAfter, retryafter.MaxIssuer))
 	if f.wide {
 		g.fail(f, a)
 		return

@@ -3,6 +3,9 @@ package credentials
 import (
 	"context"
 	"time"
+
+	"github.com/usher-auth/usher/internal/backoff"
+	"github.com/usher-auth/usher/internal/notify"
 )
 
 // A token that a server refuses is replaced, and goes on being sent until there
@@ -143,7 +146,7 @@ func (s *source) refused(value string, reason InvalidationReason) {
 			// A crowd of clients that met one fault doesn't come back as one.
 			pause := forcedInterval
 			if s.newest.vain {
-				pause = min(pause<<min(s.vain, maxBackoffShift), maxForcedInterval)
+				pause = backoff.Doubled(pause, s.vain, maxForcedInterval)
 			}
 			s.renewAt = later(now, s.forced.Add(pause+jitter(pause)))
 		}
@@ -152,7 +155,7 @@ func (s *source) refused(value string, reason InvalidationReason) {
 	cur := s.current.Load()
 	kept := cur != nil && cur.value == value && !s.fetching
 	g.mu.Unlock()
-	notify(g.observer.TokenInvalidated, TokenInvalidated{Target: s.target.public(), Reason: reason, Kept: kept})
+	notify.Call(g.observer.TokenInvalidated, TokenInvalidated{Target: s.target.public(), Reason: reason, Kept: kept}, panicked)
 }
 
 // renewalDue reports whether a refresh that a refusal asked for may begin. The

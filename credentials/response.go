@@ -11,11 +11,17 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/usher-auth/usher/internal/httpx"
+	"github.com/usher-auth/usher/internal/retryafter"
+	"github.com/usher-auth/usher/internal/strictjson"
 )
 
 const (
 	// maxBody bounds a response. A token has a few KiB.
 	maxBody = 1 << 20
+	// maxMembers bounds its members. The metadata of large servers have 80.
+	maxMembers = 512
 	// maxToken bounds an access token: what servers of this toolkit accept, and
 	// twice what common header limits allow.
 	maxToken = 16 << 10
@@ -29,8 +35,8 @@ func readToken(resp *http.Response, defaultLifetime time.Duration, wall time.Tim
 	}
 	// Some servers report errors with 200.
 	if raw, ok := fields["error"]; ok {
-		var code string
-		if json.Unmarshal(raw, &code) != nil {
+		code, ok := optionalString(raw)
+		if !ok {
 			return nil, malformed(resp.StatusCode, "the token endpoint answered an error that is not OAuth's")
 		}
 		if code != "" {
@@ -46,11 +52,11 @@ func readToken(resp *http.Response, defaultLifetime time.Duration, wall time.Tim
 // readObject reads a JSON object of bounded size from an answer that may hold
 // one: 2xx and 4xx but for those that mean "later". The content type is not
 // asked: servers send text/plain.
-func readObject(resp *http.Response, wall time.Time, who string) (map[string]json.RawMessage, *failure) {
+func readObject(resp *http.Response, wall time.Time, who string) (map[string]any, *failure) {
 	status := resp.StatusCode
 	unavailable := func(text string, err error) *failure {
 		return &failure{wide: true, err: &Error{
-			Kind: KindUnavailable, HTTPStatus: status, RetryAfter: retryAfter(resp.Header, wall), text: text, err: err,
+			Kind: KindUnavailable, HTTPStatus: status, RetryAfter: retryafter.Of(resp.Header, wall, retryafter.MaxIssuer), text: text, err: err,
 		}}
 	}
 	switch {
@@ -63,14 +69,14 @@ func readObject(resp *http.Response, wall time.Time, who string) (map[string]jso
 	case status < 200:
 		return nil, unavailable(who+" gave no final answer", nil)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	body, err := httpx.Read(resp.Body, maxBody)
+	if errors.Is(err, httpx.ErrTooLarge) {
+		return nil, malformed(status, who+"'s answer is too large")
+	}
 	if err != nil {
 		return nil, unavailable(who+"'s answer broke off", err)
 	}
-	if len(body) > maxBody {
-		return nil, malformed(status, who+"'s answer is too large")
-	}
-	fields, err := decodeObject(body)
+	fields, err := strictjson.Object(body, maxMembers)
 	if err != nil {
 		return nil, malformed(status, who+"'s answer is not a JSON object")
 	}
@@ -101,7 +107,7 @@ func failureOfCode(code string, resp *http.Response, wall time.Time) *failure {
 	status := resp.StatusCode
 	if code == "temporarily_unavailable" || code == "server_error" || code == "slow_down" {
 		return &failure{wide: true, err: &Error{
-			Kind: KindUnavailable, Code: code, HTTPStatus: status, RetryAfter: retryAfter(resp.Header, wall),
+			Kind: KindUnavailable, Code: code, HTTPStatus: status, RetryAfter: retryafter.Of(resp.Header, wall, retryafter.MaxIssuer),
 			text: "the token endpoint is unavailable",
 		}}
 	}
@@ -110,19 +116,19 @@ func failureOfCode(code string, resp *http.Response, wall time.Time) *failure {
 		code = ""
 	}
 	return &failure{wide: !ofTarget, slow: true, err: &Error{
-		Kind: KindRejected, Code: code, HTTPStatus: status, RetryAfter: retryAfter(resp.Header, wall),
+		Kind: KindRejected, Code: code, HTTPStatus: status, RetryAfter: retryafter.Of(resp.Header, wall, retryafter.MaxIssuer),
 		text: "the token endpoint rejected the client",
 	}}
 }
 
 // readGrant reads a successful answer (RFC 6749 §5.1). Faults of the token
 // concern its target only: servers configure tokens for each resource.
-func readGrant(fields map[string]json.RawMessage, status int, defaultLifetime time.Duration) (*grant, *failure) {
+func readGrant(fields map[string]any, status int, defaultLifetime time.Duration) (*grant, *failure) {
 	unusable := func(text string) *failure {
 		return &failure{err: &Error{Kind: KindMalformed, HTTPStatus: status, text: text}}
 	}
-	var tokenType string
-	if raw, ok := fields["token_type"]; ok && json.Unmarshal(raw, &tokenType) != nil {
+	tokenType, ok := optionalString(fields["token_type"])
+	if !ok {
 		return nil, unusable("the token_type is not a string")
 	}
 	// A DPoP or MAC token sent as Bearer would be a downgrade (RFC 6749 §7.1).
@@ -131,14 +137,21 @@ func readGrant(fields map[string]json.RawMessage, status int, defaultLifetime ti
 			Kind: KindMisconfigured, HTTPStatus: status, text: "the token endpoint gives tokens of a type other than Bearer",
 		}}
 	}
-	var accessToken string
-	if raw, ok := fields["access_token"]; ok && json.Unmarshal(raw, &accessToken) != nil {
+	accessToken, ok := optionalString(fields["access_token"])
+	if !ok {
 		return nil, unusable("the access_token is not a string")
 	}
 	if err := checkToken(accessToken); err != nil {
 		return nil, unusable(err.Error())
 	}
 	return &grant{accessToken: accessToken, lifetime: readLifetime(fields["expires_in"], defaultLifetime)}, nil
+}
+
+// optionalString reads a member that may be missing or null. It returns false for
+// a value of another type.
+func optionalString(value any) (string, bool) {
+	text, ok := value.(string)
+	return text, ok || value == nil
 }
 
 // checkToken refuses what can't be sent as a header's value, or would end it.
@@ -159,8 +172,14 @@ func checkToken(value string) error {
 
 // readLifetime reads expires_in: a number of seconds, with a fraction or in a
 // string too. What makes no sense means the default, never "for ever".
-func readLifetime(raw json.RawMessage, fallback time.Duration) time.Duration {
-	text := string(bytes.Trim(raw, `"`))
+func readLifetime(value any, fallback time.Duration) time.Duration {
+	text := ""
+	switch value := value.(type) {
+	case json.Number:
+		text = value.String()
+	case string:
+		text = value
+	}
 	if strings.Trim(text, "0123456789.eE+-") != "" || strings.HasPrefix(text, "+") {
 		return fallback // ParseFloat takes more than JSON has: Inf, hexadecimal, underscores
 	}
@@ -175,29 +194,6 @@ func readLifetime(raw json.RawMessage, fallback time.Duration) time.Duration {
 		return maxLifetime
 	}
 	return max(time.Duration(seconds*float64(time.Second)), minLifetime)
-}
-
-// retryAfter reads Retry-After (RFC 9110 §10.2.3), seconds or a date. A date is
-// judged by the server's own clock where it sends one.
-func retryAfter(header http.Header, wall time.Time) time.Duration {
-	value := strings.TrimSpace(header.Get("Retry-After"))
-	if value == "" {
-		return 0
-	}
-	if seconds, err := strconv.ParseUint(value, 10, 63); err == nil {
-		if seconds > uint64(maxRetryAfter/time.Second) {
-			return maxRetryAfter
-		}
-		return time.Duration(seconds) * time.Second
-	}
-	at, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	if sent, err := http.ParseTime(header.Get("Date")); err == nil {
-		wall = sent
-	}
-	return min(max(at.Sub(wall), 0), maxRetryAfter)
 }
 
 // plainAnswer is what x/oauth2 gets to see: nothing in it can be misread.

@@ -24,18 +24,21 @@ func TestReadToken(t *testing.T) {
 		body   string
 		want   string
 	}{
-		"names are compared exactly":        {200, `{"Access_Token":"abc"}`, "credentials: the access_token is missing or empty (HTTP 200)"},
-		"the exact name wins":               {200, `{"access_token":"abc","ACCESS_TOKEN":"x y"}`, ""},
-		"201 is a success":                  {201, `{"access_token":"abc"}`, ""},
-		"1xx is no answer":                  {101, ``, "credentials: the token endpoint gave no final answer (HTTP 101)"},
-		"deep nesting elsewhere is skipped": {200, `{"x":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `,"access_token":"abc"}`, ""},
-		"too deep is no JSON":               {200, `{"x":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + `}`, "credentials: the token endpoint's answer is not a JSON object (HTTP 200)"},
-		"a scalar":                          {200, `"abc"`, "credentials: the token endpoint's answer is not a JSON object (HTTP 200)"},
-		"cut":                               {200, `{"access_token":"abc"`, "credentials: the token endpoint's answer is not a JSON object (HTTP 200)"},
-		"an empty error is none":            {200, `{"access_token":"abc","error":""}`, ""},
-		"a null error is none":              {200, `{"access_token":"abc","error":null}`, ""},
-		"an error object":                   {200, `{"access_token":"abc","error":{}}`, "credentials: the token endpoint answered an error that is not OAuth's (HTTP 200)"},
-		"slow_down":                         {400, `{"error":"slow_down"}`, "credentials: the token endpoint is unavailable: slow_down (HTTP 400)"},
+		"names are compared exactly":   {200, `{"Access_Token":"abc"}`, "credentials: the access_token is missing or empty (HTTP 200)"},
+		"the exact name wins":          {200, `{"access_token":"abc","ACCESS_TOKEN":"x y"}`, ""},
+		"201 is a success":             {201, `{"access_token":"abc"}`, ""},
+		"1xx is no answer":             {101, ``, "credentials: the token endpoint gave no final answer (HTTP 101)"},
+		"nesting elsewhere is skipped": {200, `{"x":` + strings.Repeat("[", 31) + strings.Repeat("]", 31) + `,"access_token":"abc"}`, ""},
+		"too deep is no JSON":          {200, `{"x":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `,"access_token":"abc"}`, "credentials: the token endpoint's answer is not a JSON object (HTTP 200)"},
+		"a member twice further in":    {200, `{"x":{"y":1,"y":2},"access_token":"abc"}`, "credentials: the token endpoint's answer is not a JSON object (HTTP 200)"},
+		"invalid UTF-8":                {200, "{\"x\":\"\xff\",\"access_token\":\"abc\"}", "credentials: the token endpoint's answer is not a JSON object (HTTP 200)"},
+		"a byte order mark":            {200, "\ufeff{\"access_token\":\"abc\"}", "credentials: the token endpoint's answer is not a JSON object (HTTP 200)"},
+		"a scalar":                     {200, `"abc"`, "credentials: the token endpoint's answer is not a JSON object (HTTP 200)"},
+		"cut":                          {200, `{"access_token":"abc"`, "credentials: the token endpoint's answer is not a JSON object (HTTP 200)"},
+		"an empty error is none":       {200, `{"access_token":"abc","error":""}`, ""},
+		"a null error is none":         {200, `{"access_token":"abc","error":null}`, ""},
+		"an error object":              {200, `{"access_token":"abc","error":{}}`, "credentials: the token endpoint answered an error that is not OAuth's (HTTP 200)"},
+		"slow_down":                    {400, `{"error":"slow_down"}`, "credentials: the token endpoint is unavailable: slow_down (HTTP 400)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, failed := readToken(answer(c.status, c.body), defaultLifetime, epoch)
@@ -47,22 +50,6 @@ func TestReadToken(t *testing.T) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
-	}
-}
-
-func TestRetryAfterDates(t *testing.T) {
-	at := func(d time.Duration) string { return epoch.Add(d).UTC().Format(http.TimeFormat) }
-	if got := retryAfter(http.Header{"Retry-After": {at(time.Minute)}}, epoch); got != time.Minute {
-		t.Error(got)
-	}
-	for _, huge := range []string{"301", "9999999999999", "9223372036854775807"} {
-		if got := retryAfter(http.Header{"Retry-After": {huge}}, epoch); got != maxRetryAfter {
-			t.Errorf("%s: %v", huge, got)
-		}
-	}
-	// The server's own clock decides where it shows it.
-	if got := retryAfter(http.Header{"Retry-After": {at(time.Hour)}, "Date": {at(time.Hour - time.Minute)}}, epoch); got != time.Minute {
-		t.Error(got)
 	}
 }
 
@@ -83,12 +70,12 @@ func TestBackoffIsBounded(t *testing.T) {
 			low, high = probeBase*8/10, probeMax
 		}
 		for n := range 200 {
-			if d := backoff(n, slow); d < low || d > high {
-				t.Errorf("backoff(%d, %v) is %v", n, slow, d)
+			if d := pauseAfter(n, slow); d < low || d > high {
+				t.Errorf("pauseAfter(%d, %v) is %v", n, slow, d)
 			}
 		}
 	}
-	if d := backoff(1, true); d < probeBase {
+	if d := pauseAfter(1, true); d < probeBase {
 		t.Error(d)
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/usher-auth/usher/credentials"
 	"github.com/usher-auth/usher/credentials/credentialstest"
-	"github.com/usher-auth/usher/credentials/internal/lossy"
+	"github.com/usher-auth/usher/internal/httpx/lossy"
 )
 
 // authentications are a secret and an assertion, which servers accept once.

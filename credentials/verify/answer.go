@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/internal/httpx"
 )
 
 // maxAnswer bounds an introspection answer, in bytes.
@@ -23,7 +24,7 @@ const maxAnswer = 64 << 10
 func (in *Introspection) post(ctx context.Context, token string) (string, error) {
 	var res *http.Response
 	var ours error // no request could be made
-	err := clientauth.Send(ctx, in.client, func(ctx context.Context) error {
+	err := httpx.Send(ctx, in.client, func(ctx context.Context) error {
 		var req *http.Request
 		if req, ours = in.request(ctx, token); ours != nil {
 			return ours
@@ -42,14 +43,14 @@ func (in *Introspection) post(ctx context.Context, token string) (string, error)
 	if res.StatusCode != http.StatusOK {
 		return "", newStatusError(res)
 	}
-	body, err := readBounded(res.Body, maxAnswer)
-	if errors.Is(err, errBodySize) {
+	body, err := httpx.Read(res.Body, maxAnswer)
+	if errors.Is(err, httpx.ErrTooLarge) {
 		return "", in.noVerdict("longer than 64 KiB")
 	}
 	if err != nil {
 		return "", bodyError(in.asked, err)
 	}
-	return strings.TrimPrefix(body, "\ufeff"), nil // a byte order mark may be ignored (RFC 8259 §8.1)
+	return strings.TrimPrefix(string(body), byteOrderMark), nil
 }
 
 // request makes one introspection request, with client authentication of its

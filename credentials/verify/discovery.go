@@ -4,22 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
-)
 
-// wellKnown returns where an issuer's metadata may be: OpenID Connect Discovery
-// 1.0 §4.1 first, then RFC 8414 §3.1.
-func wellKnown(issuer string) []string {
-	oidc := strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
-	u, err := url.Parse(issuer)
-	if err != nil {
-		return []string{oidc}
-	}
-	path := strings.TrimSuffix(u.EscapedPath(), "/")
-	oauth := u.Scheme + "://" + u.Host + "/.well-known/oauth-authorization-server" + path
-	return []string{oidc, oauth}
-}
+	"github.com/usher-auth/usher/internal/endpoint"
+	"github.com/usher-auth/usher/internal/strictjson"
+)
 
 // discover reads the issuer's metadata and returns its jwks_uri. The document
 // must name the issuer exactly (RFC 8414 §3.3), or one issuer could publish
@@ -65,31 +54,21 @@ func notThere(err error) bool {
 	return errors.As(err, &f) && f.status >= 400 && f.status < 500 && f.status != http.StatusTooManyRequests
 }
 
-// jwksURI reads the metadata that stand at an address. What came by https leads
-// nowhere else: plain http is for an issuer that is on loopback itself, or
-// metadata could send us to whatever listens beside this server.
+// jwksURI reads the metadata that stand at an address.
 func jwksURI(text, issuer, address string) (string, error) {
 	where := "metadata at " + place(address)
-	members, err := decodeObject(text, nil)
+	members, err := strictjson.Object([]byte(text), maxJSONMembers)
 	if err != nil {
 		return "", &fetchError{what: where + ": malformed"}
 	}
-	var gotIssuer, uri string
-	var okIssuer, okURI bool
-	for _, m := range members {
-		switch m.name {
-		case "issuer":
-			gotIssuer, okIssuer = stringValue(m.value)
-		case "jwks_uri":
-			uri, okURI = stringValue(m.value)
-		}
-	}
+	gotIssuer, okIssuer := members["issuer"].(string)
+	uri, okURI := members["jwks_uri"].(string)
 	switch {
 	case !okIssuer || gotIssuer != issuer:
 		return "", &fetchError{what: where + ": " + otherIssuer(gotIssuer, okIssuer, issuer), config: true}
 	case !okURI:
 		return "", &fetchError{what: where + ": jwks_uri is missing", config: true}
-	case checkEndpoint("jwks_uri", uri) != nil, isHTTPS(address) && !isHTTPS(uri):
+	case checkEndpoint("jwks_uri", uri) != nil, !endpoint.MayName(address, uri):
 		return "", &fetchError{what: where + ": jwks_uri is " + place(uri) + " (unverified): not https", config: true}
 	default:
 		return uri, nil

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/usher-auth/usher/credentials/credentialstest"
+	"github.com/usher-auth/usher/internal/quote"
 )
 
 const metadataAt = credentialstest.MetadataEndpoint
@@ -159,7 +160,7 @@ func TestCausesSayWhatWasAskedAndHowItFailed(t *testing.T) {
 	if shown := place("https://issuer.test/" + strings.Repeat("p", 4096)); len(shown) > 400 {
 		t.Errorf("an address of 4 KiB is shown in %d bytes", len(shown))
 	}
-	if shown := quoted(long); len(shown) > 4*maxQuoted+16 || strings.Contains(shown, "\x00") {
+	if shown := quoted(long); len(shown) > 4*quote.Max+16 || strings.Contains(shown, "\x00") {
 		t.Errorf("a value is shown in %d bytes", len(shown))
 	}
 	srv := newKeyServer()

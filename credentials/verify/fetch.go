@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/usher-auth/usher/internal/endpoint"
+	"github.com/usher-auth/usher/internal/httpx"
+	"github.com/usher-auth/usher/internal/retryafter"
 )
 
 const (
@@ -21,9 +22,6 @@ const (
 	// byteOrderMark may precede a JSON text; a reader may ignore it (RFC 8259
 	// §8.1).
 	byteOrderMark = "\ufeff"
-
-	// maxRetryAfter bounds how long an answer can keep us from asking again.
-	maxRetryAfter = 5 * time.Minute
 )
 
 // fetchError is a failed request to the issuer. Its text holds no part of the
@@ -57,17 +55,6 @@ func outward(err error, wait time.Duration) *Error {
 	return unavailable(err, wait)
 }
 
-// isolated returns a client that follows no redirect and keeps no cookie, on
-// the transport of base.
-func isolated(base *http.Client) *http.Client {
-	c := &http.Client{}
-	if base != nil {
-		c.Transport = base.Transport
-	}
-	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return c
-}
-
 // get fetches a JSON document that is called what in causes: bounded in time by ctx and in size, without
 // redirects. A byte order mark is left out. With fresh, caches on the way are
 // asked to look at the origin (RFC 9111 §5.2.1.4).
@@ -89,56 +76,26 @@ func get(ctx context.Context, client *http.Client, what, address string, fresh b
 	if res.StatusCode != http.StatusOK {
 		f := &fetchError{what: what, status: res.StatusCode}
 		if f.status == http.StatusTooManyRequests || f.status == http.StatusServiceUnavailable {
-			f.retryAfter = retryAfter(res.Header)
+			f.retryAfter = retryafter.Of(res.Header, time.Now(), retryafter.MaxIssuer)
 		}
 		return "", nil, f
 	}
-	body, err := readBounded(res.Body, maxDocument)
+	body, err := httpx.Read(res.Body, maxDocument)
 	if err != nil {
 		return "", nil, bodyError(what, err)
 	}
-	return strings.TrimPrefix(body, byteOrderMark), res.Header, nil
+	return strings.TrimPrefix(string(body), byteOrderMark), res.Header, nil
 }
 
 func transportError(what string, err error) error {
-	return &fetchError{what: what + ": " + transportCause(err)}
+	return &fetchError{what: what + ": " + httpx.FaultOf(err).String()}
 }
-
-const errBodySize = fault("the answer is too large")
 
 func bodyError(what string, err error) error {
-	if errors.Is(err, errBodySize) {
-		return &fetchError{what: what + ": " + errBodySize.Error()}
+	if errors.Is(err, httpx.ErrTooLarge) {
+		return &fetchError{what: what + ": " + httpx.ErrTooLarge.Error()}
 	}
 	return &fetchError{what: what + ": the answer broke off"}
-}
-
-// readBounded reads all of r, or fails above limit bytes.
-func readBounded(r io.Reader, limit int64) (string, error) {
-	var b strings.Builder
-	n, err := io.Copy(&b, io.LimitReader(r, limit+1))
-	if err != nil {
-		return "", err
-	}
-	if n > limit {
-		return "", errBodySize
-	}
-	return b.String(), nil
-}
-
-// retryAfter reads the header of that name (RFC 9110 §10.2.3), bounded.
-func retryAfter(h http.Header) time.Duration {
-	text := h.Get("Retry-After")
-	if text == "" {
-		return 0
-	}
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return min(max(time.Until(at), 0), maxRetryAfter)
-	}
-	return 0
 }
 
 // cacheLife reads how long an answer may be kept: the max-age of its
@@ -163,33 +120,15 @@ func cacheLife(h http.Header) (time.Duration, bool) {
 }
 
 // checkEndpoint refuses addresses over which anyone on the way could put his
-// own keys: https only, or http on loopback.
+// own keys. The fault names the setting.
 func checkEndpoint(what, address string) error {
-	u, err := url.Parse(address)
+	err := endpoint.Check(address, false)
 	switch {
-	case err != nil || u.Host == "":
-		return fmt.Errorf("verify: %s: not an absolute URL", what)
-	case u.User != nil:
-		return fmt.Errorf("verify: %s: holds user information", what)
-	case u.Fragment != "" || strings.Contains(address, "#"):
-		return fmt.Errorf("verify: %s: holds a fragment", what)
-	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
-		return nil
+	case errors.Is(err, endpoint.ErrPlain):
+		return fmt.Errorf("verify: %s: %w: use https", what, err)
+	case err != nil:
+		return fmt.Errorf("verify: %s: %w", what, err)
 	default:
-		return fmt.Errorf("verify: %s: https is required (http only on loopback)", what)
+		return nil
 	}
-}
-
-// isHTTPS judges an address that checkEndpoint has let pass.
-func isHTTPS(address string) bool {
-	u, err := url.Parse(address)
-	return err == nil && u.Scheme == "https"
-}
-
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
 }

@@ -3,24 +3,8 @@ package verify
 import (
 	"net/http"
 	"testing"
-	"testing/synctest"
 	"time"
 )
-
-func TestRetryAfterHeader(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for value, want := range map[string]time.Duration{
-			"": 0, "0": 0, "7": 7 * time.Second, "3600": maxRetryAfter, "99999999999999999999": 0, "-1": 0, "7.5": 0, "soon": 0,
-			time.Now().Add(time.Minute).UTC().Format(http.TimeFormat):  time.Minute,
-			time.Now().Add(-time.Minute).UTC().Format(http.TimeFormat): 0,
-			time.Now().Add(time.Hour).UTC().Format(http.TimeFormat):    maxRetryAfter,
-		} {
-			if got := retryAfter(http.Header{"Retry-After": {value}}); got != want {
-				t.Errorf("%q: %v, want %v", value, got, want)
-			}
-		}
-	})
-}
 
 func TestCacheLife(t *testing.T) {
 	for value, c := range map[string]struct {

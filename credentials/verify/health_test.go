@@ -16,6 +16,7 @@ import (
 
 	"github.com/usher-auth/usher/credentials"
 	"github.com/usher-auth/usher/credentials/credentialstest"
+	"github.com/usher-auth/usher/internal/retryafter"
 )
 
 // Once the endpoint has refused our credentials, what waits in the queue has
@@ -161,10 +162,10 @@ func TestRow38RetryAfterIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.Status(503, "86400"))
-		if e := refuse(t, in, issuer.MintOpaque(nil), "row 38: a day", ReasonVerifierUnavailable); e.RetryAfter != maxRetryAfter {
+		if e := refuse(t, in, issuer.MintOpaque(nil), "row 38: a day", ReasonVerifierUnavailable); e.RetryAfter != retryafter.MaxIssuer {
 			t.Errorf("row 38: RetryAfter %v", e.RetryAfter)
 		}
-		time.Sleep(maxRetryAfter)
+		time.Sleep(retryafter.MaxIssuer)
 		accept(t, in, issuer.MintOpaque(nil), "row 38: after the bound")
 	})
 }

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,7 +91,7 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 	if err != nil {
 		bad(fmt.Errorf("verify: HTTPClient: %w", err))
 	}
-	timeout := orDefault(cfg.Timeout, DefaultIntrospectionTimeout)
+	timeout := cmp.Or(cfg.Timeout, DefaultIntrospectionTimeout)
 	if err == nil {
 		// Requests run on a context with the shorter timeout. The client's own
 		// would leave a goroutine behind for each that panics.
@@ -109,19 +110,19 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 	}
 	audiences := append([]string(nil), cfg.Audiences...)
 	in := &Introspection{
-		id:        identity{issuer: cfg.Issuer, name: orDefault(cfg.IssuerName, cfg.Issuer), profile: profile},
+		id:        identity{issuer: cfg.Issuer, name: cmp.Or(cfg.IssuerName, cfg.Issuer), profile: profile},
 		audiences: audiences, leeway: leeway,
 		expected: &expectation{
 			config: "IntrospectionConfig", issuers: []string{cfg.Issuer}, audiences: audiences, leeway: leeway, profile: profile,
 		},
-		limit:    orDefault(cfg.MaxTokenBytes, DefaultMaxTokenBytes),
-		positive: orDefault(cfg.PositiveTTL, DefaultPositiveTTL),
-		negative: orDefault(cfg.NegativeTTL, DefaultNegativeTTL),
+		limit:    cmp.Or(cfg.MaxTokenBytes, DefaultMaxTokenBytes),
+		positive: cmp.Or(cfg.PositiveTTL, DefaultPositiveTTL),
+		negative: cmp.Or(cfg.NegativeTTL, DefaultNegativeTTL),
 		timeout:  timeout,
 		observer: cfg.Observer, endpoint: endpoint, clientID: cfg.ClientID, auth: cfg.Auth, client: client,
 		calls: &introspectionCalls{byToken: make(map[introspectionKey]*introspectionCall)},
 	}
-	concurrent := orDefault(cfg.MaxConcurrent, DefaultMaxConcurrent)
+	concurrent := cmp.Or(cfg.MaxConcurrent, DefaultMaxConcurrent)
 	if min(in.limit, concurrent) < 0 || min(in.positive, in.negative, in.timeout) < 0 {
 		bad(errors.New("verify: a limit or a time is negative"))
 	}
@@ -131,7 +132,7 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	size := orDefault(cfg.CacheSize, DefaultCacheSize)
+	size := cmp.Or(cfg.CacheSize, DefaultCacheSize)
 	in.active, in.inactive = newTokenCache(size), newTokenCache(size)
 	in.slots = make(chan struct{}, concurrent)
 	in.strangers = make(chan struct{}, max(concurrent-concurrent/knownShare, 1))

@@ -7,7 +7,7 @@ import (
 
 	"github.com/usher-auth/usher/credentials"
 	"github.com/usher-auth/usher/credentials/credentialstest"
-	"github.com/usher-auth/usher/credentials/internal/lossy"
+	"github.com/usher-auth/usher/internal/httpx/lossy"
 )
 
 // A server may end a connection for being idle just as a request arrives on it.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/usher-auth/usher/internal/notify"
 )
 
 // introspectionCalls are the requests under way. They stand behind a pointer so
@@ -124,9 +126,9 @@ func (in *Introspection) settle(token string, local *claims, stranger bool) (ver
 	} else if s := (*statusError)(nil); errors.As(err, &s) && s.ofToken() {
 		verdict, err = in.refuse(token, local, &Error{Kind: CredentialFault, Reason: ReasonTokenInvalid, Err: s}), nil
 	}
-	notify(in.observer.Introspected, Introspected{
+	notify.Call(in.observer.Introspected, Introspected{
 		Issuer: in.id.name, Active: err == nil && verdict.refused == nil, Err: err, Duration: time.Since(start),
-	})
+	}, nil)
 	if err != nil {
 		return nil, failure(err)
 	}
@@ -219,7 +221,7 @@ func (in *Introspection) probe() {
 			err = &fetchError{what: errPanicked.Error()}
 		}
 		in.health.probed(time.Now(), err)
-		notify(in.observer.Introspected, Introspected{Issuer: in.id.name, Probe: true, Err: err, Duration: time.Since(start)})
+		notify.Call(in.observer.Introspected, Introspected{Issuer: in.id.name, Probe: true, Err: err, Duration: time.Since(start)}, nil)
 	}()
 	ctx, cancel := context.WithTimeout(in.ctx, in.timeout)
 	defer cancel()

@@ -1,10 +1,15 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/usher-auth/usher/internal/httpx"
+	"github.com/usher-auth/usher/internal/notify"
+	"github.com/usher-auth/usher/internal/wellknown"
 )
 
 // JWT verifies JWT access tokens of one issuer (RFC 9068, RFC 8725) with the
@@ -51,11 +56,11 @@ func NewJWT(cfg JWTConfig) (*JWT, error) {
 	if cfg.JWKSURL != "" && cfg.MetadataURL != "" {
 		bad(errors.New("verify: MetadataURL is of no use with JWKSURL: set one"))
 	}
-	refresh := orDefault(cfg.RefreshInterval, DefaultRefreshInterval)
-	maxStale := orDefault(cfg.MaxStale, max(DefaultMaxStale, refresh))
-	unknown := orDefault(cfg.UnknownKeyInterval, DefaultUnknownKeyInterval)
-	timeout := orDefault(cfg.FetchTimeout, DefaultFetchTimeout)
-	limit := orDefault(cfg.MaxTokenBytes, DefaultMaxTokenBytes)
+	refresh := cmp.Or(cfg.RefreshInterval, DefaultRefreshInterval)
+	maxStale := cmp.Or(cfg.MaxStale, max(DefaultMaxStale, refresh))
+	unknown := cmp.Or(cfg.UnknownKeyInterval, DefaultUnknownKeyInterval)
+	timeout := cmp.Or(cfg.FetchTimeout, DefaultFetchTimeout)
+	limit := cmp.Or(cfg.MaxTokenBytes, DefaultMaxTokenBytes)
 	switch {
 	case refresh < minRefresh:
 		bad(fmt.Errorf("verify: RefreshInterval: at least %v", minRefresh))
@@ -73,7 +78,7 @@ func NewJWT(cfg JWTConfig) (*JWT, error) {
 	}
 
 	keys := &keySet{
-		issuer: cfg.Issuer, name: orDefault(cfg.IssuerName, cfg.Issuer), allowed: algs, client: isolated(cfg.HTTPClient), jwksURL: cfg.JWKSURL,
+		issuer: cfg.Issuer, name: cmp.Or(cfg.IssuerName, cfg.Issuer), allowed: algs, client: httpx.Isolated(cfg.HTTPClient), jwksURL: cfg.JWKSURL,
 		timeout: timeout, refresh: refresh, maxStale: maxStale, unknownWait: unknown,
 		observe: cfg.Observer.KeysFetched,
 	}
@@ -84,16 +89,16 @@ func NewJWT(cfg JWTConfig) (*JWT, error) {
 	case cfg.MetadataURL != "":
 		keys.addresses = []string{cfg.MetadataURL}
 	case cfg.JWKSURL == "":
-		keys.addresses = wellKnown(cfg.Issuer)
+		keys.addresses = wellknown.Places(cfg.Issuer)
 	}
 	keys.init()
 	audiences := append([]string(nil), cfg.Audiences...)
 	return &JWT{
-		id:        identity{issuer: cfg.Issuer, name: orDefault(cfg.IssuerName, cfg.Issuer), profile: profile},
+		id:        identity{issuer: cfg.Issuer, name: cmp.Or(cfg.IssuerName, cfg.Issuer), profile: profile},
 		audiences: audiences,
 		algs:      algs, leeway: leeway, limit: limit,
 		expected: &expectation{config: "JWTConfig", issuers: []string{cfg.Issuer}, audiences: audiences, leeway: leeway, profile: profile, algs: algs, keys: keys},
-		keys:     keys, cache: newSignedCache(orDefault(cfg.CacheSize, DefaultCacheSize)),
+		keys:     keys, cache: newSignedCache(cmp.Or(cfg.CacheSize, DefaultCacheSize)),
 		observer: cfg.Observer, checked: func() {}, headers: &headerCache{}, clock: newClock(),
 	}, nil
 }
@@ -113,7 +118,7 @@ func (v *JWT) Verify(ctx context.Context, token string, req Requirements) (*Prin
 	}
 	start := time.Now()
 	p, source, err := v.verify(ctx, token, &req)
-	notify(v.observer.Verified, Verified{Issuer: v.id.name, Source: source, Err: err, Duration: time.Since(start)})
+	notify.Call(v.observer.Verified, Verified{Issuer: v.id.name, Source: source, Err: err, Duration: time.Since(start)}, nil)
 	return p, err
 }
 

@@ -132,14 +132,6 @@ type JWTConfig struct {
 	Observer Observer
 }
 
-func orDefault[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
-}
-
 func leewayOf(d time.Duration) (time.Duration, error) {
 	switch {
 	case d == 0:

@@ -3,10 +3,12 @@ package verify
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/usher-auth/usher/internal/backoff"
+	"github.com/usher-auth/usher/internal/notify"
 )
 
 // fetchCall is one fetch, and all who wait for it.
@@ -54,7 +56,7 @@ func (k *keySet) finish(call *fetchCall, event KeysFetched, next time.Duration, 
 		k.retryAt = time.Time{}
 	} else {
 		wait := probePause(err)
-		next = max(backoff(k.failures), wait)
+		next = max(pauseAfter(k.failures), wait)
 		k.failures++
 		k.retryAt = time.Now().Add(wait)
 		if call.budgeted {
@@ -73,7 +75,7 @@ func (k *keySet) finish(call *fetchCall, event KeysFetched, next time.Duration, 
 	call.err = err
 	close(call.done)
 	event.Issuer, event.Duration, event.Err = k.name, time.Since(start), err
-	notify(k.observe, event)
+	notify.Call(k.observe, event, nil)
 }
 
 // tick is the background refresh.
@@ -83,18 +85,18 @@ func (k *keySet) tick() {
 	k.startLocked()
 }
 
-// backoff returns how long the background waits after a failed fetch.
-func backoff(failures int) time.Duration {
-	d := min(firstBackoff<<min(failures, 10), maxBackoff)
-	return d/2 + rand.N(d/2+1) //nolint:gosec // jitter
+// pauseAfter returns how long the background waits after a failed fetch.
+func pauseAfter(failures int) time.Duration {
+	d := backoff.Doubled(firstBackoff, failures, maxBackoff)
+	return d/2 + backoff.Jitter(d/2)
 }
 
 // probePause returns how long calls that want keys wait after a failed fetch
 // before one of them may make another: as long as the server asked for, within
-// maxRetryAfter, or else so briefly that they notice when it is back.
+// five minutes, or else so briefly that they notice when it is back.
 func probePause(err error) time.Duration {
-	d := minProbe + rand.N(maxProbe-minProbe) //nolint:gosec // jitter
-	if f, ok := err.(*fetchError); ok {       //nolint:errorlint // made by this package, never wrapped
+	d := minProbe + backoff.Jitter(maxProbe-minProbe)
+	if f, ok := err.(*fetchError); ok { //nolint:errorlint // made by this package, never wrapped
 		d = max(d, f.retryAfter)
 	}
 	return d
@@ -244,5 +246,5 @@ func (k *keySet) nextRefresh(h http.Header) time.Duration {
 	if life, ok := cacheLife(h); ok {
 		d = min(d, max(life, minRefresh))
 	}
-	return d - keyLinger - rand.N(d/10-keyLinger+1) //nolint:gosec // jitter; d is minRefresh at least
+	return d - keyLinger - backoff.Jitter(d/10-keyLinger)
 }

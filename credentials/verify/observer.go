@@ -1,6 +1,10 @@
 package verify
 
-import "time"
+import (
+	"time"
+
+	"github.com/usher-auth/usher/internal/notify"
+)
 
 // Observer is told what a verifier does. Every field may be nil. The functions
 // are called on the calls' own goroutines (KeysFetched on a background one):
@@ -117,15 +121,6 @@ func (o *Observer) start() (t time.Time) {
 // verified reports the outcome of a verification that began at start.
 func (o *Observer) verified(issuer string, source Source, err error, start time.Time) {
 	if o.Verified != nil {
-		notify(o.Verified, Verified{Issuer: issuer, Source: source, Err: err, Duration: time.Since(start)})
+		notify.Call(o.Verified, Verified{Issuer: issuer, Source: source, Err: err, Duration: time.Since(start)}, nil)
 	}
-}
-
-// notify calls a user's function, if there is one, and contains its panic.
-func notify[E any](f func(E), event E) {
-	if f == nil {
-		return
-	}
-	defer func() { _ = recover() }()
-	f(event)
 }

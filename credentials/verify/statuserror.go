@@ -6,6 +6,10 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/usher-auth/usher/internal/httpx"
+	"github.com/usher-auth/usher/internal/retryafter"
+	"github.com/usher-auth/usher/internal/strictjson"
 )
 
 // maxErrorBody bounds what is read of an answer that refuses a request, in
@@ -28,7 +32,7 @@ func newStatusError(res *http.Response) *statusError {
 	e := &statusError{status: res.StatusCode}
 	switch res.StatusCode {
 	case http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		e.retryAfter = retryAfter(res.Header)
+		e.retryAfter = retryafter.Of(res.Header, time.Now(), retryafter.MaxIssuer)
 	}
 	switch res.StatusCode {
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
@@ -52,23 +56,19 @@ var oauthCodes = map[string]bool{
 
 // oauthCode reads the error code of an OAuth error (RFC 6749 §5.2), strictly.
 func oauthCode(body io.Reader) string {
-	text, err := readBounded(body, maxErrorBody)
+	text, err := httpx.Read(body, maxErrorBody)
 	if err != nil {
 		return ""
 	}
-	members, err := decodeObject(text, make([]member, 0, 4))
+	members, err := strictjson.Object(text, maxJSONMembers)
 	if err != nil {
 		return ""
 	}
-	for i := range members {
-		if m := &members[i]; m.name == "error" {
-			code, _ := stringValue(m.value)
-			if _, registered := oauthCodes[code]; registered {
-				return code
-			}
-		}
+	code, _ := members["error"].(string)
+	if _, registered := oauthCodes[code]; !registered {
+		return ""
 	}
-	return ""
+	return code
 }
 
 // ofToken reports whether the endpoint refuses the token, not us.

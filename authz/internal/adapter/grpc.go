@@ -7,6 +7,8 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/usher-auth/usher/internal/retryafter"
 )
 
 // PresharedKey is a key that an engine takes as a bearer token, as call
@@ -32,13 +34,10 @@ func (k *presharedKey) String() string { return k.name }
 // GoString hides the key from %#v.
 func (k *presharedKey) GoString() string { return k.name }
 
-// maxRetryAfter caps how long an engine can have callers wait.
-const maxRetryAfter = 30 * time.Second
-
 // RetryAfter is the wait that an engine asked for, bounded; zero if it asked for
 // none, or for what is no wait.
 func RetryAfter(info *errdetails.RetryInfo) time.Duration {
-	return min(max(info.GetRetryDelay().AsDuration(), 0), maxRetryAfter)
+	return retryafter.Bounded(info.GetRetryDelay().AsDuration(), retryafter.MaxEngine)
 }
 
 // WithoutOutgoing keeps what a handler would send to another service, such as a

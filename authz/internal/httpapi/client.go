@@ -2,11 +2,11 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"strconv"
@@ -16,6 +16,9 @@ import (
 
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/authz/internal/caller"
+	"github.com/usher-auth/usher/internal/httpx"
+	"github.com/usher-auth/usher/internal/retryafter"
+	"github.com/usher-auth/usher/internal/strictjson"
 )
 
 // TokenSource gives the bearer token of each request. usher's
@@ -36,10 +39,9 @@ const (
 	DefaultParallel = 32
 	// maxAnswer bounds an answer's body: 50 evaluations with reasons are 20 KiB.
 	maxAnswer = 1 << 20
-	// maxHeader bounds an answer's header.
-	maxHeader = 64 << 10
-	// idleTimeout closes connections before common load balancers do (60 s).
-	idleTimeout = 45 * time.Second
+	// maxMembers bounds the members of all of an answer's objects: a thousand
+	// evaluations, as many as a request can have, with sixty-four each.
+	maxMembers = 64_000
 )
 
 // Config is what the engines' own configs come to.
@@ -83,38 +85,17 @@ func New(config Config) (*Client, error) {
 		return nil, fmt.Errorf("%s: a negative timeout or bound", config.Name)
 	}
 	c := &Client{
-		name: config.Name, auth: auth, header: config.Header.Clone(), timeout: config.Timeout, pause: pause{base: time.Now()},
+		name: config.Name, auth: auth, header: config.Header.Clone(), pause: pause{base: time.Now()},
+		timeout: cmp.Or(config.Timeout, DefaultTimeout), parallel: cmp.Or(config.Parallel, DefaultParallel),
 	}
-	if c.timeout == 0 {
-		c.timeout = DefaultTimeout
+	c.slots = newSlots(c.parallel)
+	c.http = httpx.Isolated(config.HTTPClient)
+	if config.HTTPClient == nil {
+		c.own = httpx.NewTransport(c.parallel)
+		c.http.Transport = c.own
 	}
-	if config.Parallel == 0 {
-		config.Parallel = DefaultParallel
-	}
-	c.parallel, c.slots = config.Parallel, newSlots(config.Parallel)
-	c.http = c.client(config)
 
 	return c, nil
-}
-
-// client is the user's with our rules, or our own: no redirect is followed,
-// since one would take the credentials elsewhere, and no cookie is kept.
-func (c *Client) client(config Config) *http.Client {
-	refuse := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	if config.HTTPClient != nil {
-		return &http.Client{Transport: config.HTTPClient.Transport, CheckRedirect: refuse}
-	}
-	c.own = &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		ForceAttemptHTTP2:      true,
-		MaxIdleConns:           config.Parallel,
-		MaxIdleConnsPerHost:    config.Parallel,
-		IdleConnTimeout:        idleTimeout,
-		TLSHandshakeTimeout:    c.timeout,
-		MaxResponseHeaderBytes: maxHeader,
-	}
-
-	return &http.Client{Transport: c.own, CheckRedirect: refuse}
 }
 
 // Parallel is how many requests can be under way at once.
@@ -169,9 +150,9 @@ func (c *Client) do(ctx context.Context, method, url, by string, body []byte) (m
 		return nil, err
 	}
 
-	response, sent, err := c.send(request, method, url, body)
+	response, sent, err := c.send(request, method, url, body) //nolint:bodyclose // closed below
 	if err == nil && response.StatusCode == http.StatusUnauthorized && c.auth.renew(request, sent) {
-		discard(response)
+		httpx.Discard(response)
 		response, _, err = c.send(request, method, url, body) //nolint:bodyclose // discard closes it below
 	}
 	if err != nil {
@@ -182,7 +163,7 @@ func (c *Client) do(ctx context.Context, method, url, by string, body []byte) (m
 
 		return nil, c.failure(ctx, "no answer")
 	}
-	defer discard(response)
+	defer httpx.Discard(response)
 
 	return c.read(ctx, by, response)
 }
@@ -200,22 +181,29 @@ func (c *Client) paused(by string) error {
 	}
 }
 
-// send authenticates and sends one request; it returns the credential used.
+// send authenticates and sends one request, once more if an idle connection has
+// swallowed it: a check changes nothing, so it may be asked again. It returns the
+// credential used.
 func (c *Client) send(ctx context.Context, method, url string, body []byte) (*http.Response, string, error) {
-	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
-	if err != nil {
-		return nil, "", &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("%s: a URL that can't be requested", c.name)}
-	}
-	maps.Copy(request.Header, c.header)
-	request.Header.Set("Accept", "application/json")
-	if body != nil {
-		request.Header.Set("Content-Type", "application/json")
-	}
-	credential, err := c.auth.authenticate(ctx, request.Header)
-	if err != nil {
-		return nil, "", err
-	}
-	response, err := c.http.Do(request)
+	var response *http.Response
+	var credential string
+	err := httpx.Send(ctx, c.http, func(ctx context.Context) (err error) {
+		request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+		if err != nil {
+			return &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("%s: a URL that can't be requested", c.name)}
+		}
+		maps.Copy(request.Header, c.header)
+		request.Header.Set("Accept", "application/json")
+		if body != nil {
+			request.Header.Set("Content-Type", "application/json")
+		}
+		if credential, err = c.auth.authenticate(ctx, request.Header); err != nil {
+			return err
+		}
+		response, err = c.http.Do(request) //nolint:bodyclose // the caller closes it
+
+		return err
+	})
 
 	return response, credential, err
 }
@@ -229,20 +217,20 @@ func (c *Client) read(ctx context.Context, by string, response *http.Response) (
 	if response.StatusCode != http.StatusOK {
 		fault := &authz.EngineError{Kind: KindOf(response.StatusCode), Err: &StatusError{Engine: c.name, Status: response.StatusCode}}
 		if pauses(response.StatusCode) {
-			fault.RetryAfter = retryAfter(response.Header.Get("Retry-After"), time.Now())
+			fault.RetryAfter = retryafter.Of(response.Header, time.Now(), retryafter.MaxEngine)
 			c.pause.until(by, fault.RetryAfter)
 		}
 
 		return nil, fault
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	body, err := httpx.Read(response.Body, maxAnswer)
+	if errors.Is(err, httpx.ErrTooLarge) {
+		return nil, c.Unusable(fmt.Errorf("more than %d bytes", maxAnswer))
+	}
 	if err != nil {
 		return nil, c.failure(ctx, "the answer broke off")
 	}
-	if len(body) > maxAnswer {
-		return nil, c.Unusable(fmt.Errorf("more than %d bytes", maxAnswer))
-	}
-	object, err := DecodeObject(body)
+	object, err := strictjson.Object(body, maxMembers)
 	if err != nil {
 		return nil, c.Unusable(err)
 	}
@@ -263,11 +251,4 @@ func (c *Client) failure(ctx context.Context, what string) error {
 	}
 
 	return &authz.EngineError{Kind: authz.EngineUnavailable, Err: fmt.Errorf("%s: %s", c.name, what)}
-}
-
-// discard reads a little of what is left, so that the connection can be used
-// again, and closes.
-func discard(response *http.Response) {
-	_, _ = io.CopyN(io.Discard, response.Body, maxHeader)
-	_ = response.Body.Close()
 }

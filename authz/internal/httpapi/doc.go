@@ -3,5 +3,6 @@
 //
 // It never follows a redirect, reads at most a set number of bytes, holds at
 // most a set number of requests at once, obeys Retry-After, and repeats nothing
-// of an answer's body in an error.
+// of an answer's body in an error. A request that an idle connection's end has
+// swallowed is made once more.
 package httpapi

@@ -2,14 +2,11 @@ package httpapi
 
 import (
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 )
 
 const (
-	// maxRetryAfter caps how long an answer can keep us from asking.
-	maxRetryAfter = 30 * time.Second
 	// toldByAll is how many callers in a row must be told to come back later for
 	// the server to have told everybody.
 	toldByAll = 3
@@ -22,21 +19,6 @@ const (
 // is about the one request.
 func pauses(status int) bool {
 	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
-}
-
-// retryAfter reads RFC 9110 §10.2.3: seconds or a date. Anything else is zero.
-func retryAfter(value string, now time.Time) time.Duration {
-	if value == "" {
-		return 0
-	}
-	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
-		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return min(max(at.Sub(now), 0), maxRetryAfter)
-	}
-
-	return 0
 }
 
 // pause keeps requests back until the time that an answer named: those of the

@@ -1,40 +1,40 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/usher-auth/usher/internal/endpoint"
 )
 
 // BaseURL checks the URL that an engine's paths are joined to: absolute, https
 // unless the host is this machine's or insecure allows it, no credentials, no
 // query, no fragment. A slash at its end is dropped.
 func BaseURL(name, raw string, insecure bool) (string, error) {
+	if err := endpoint.Check(raw, insecure); err != nil {
+		if errors.Is(err, endpoint.ErrPlain) {
+			err = fmt.Errorf("%w: use https, or InsecureHTTP within a mesh that encrypts", err)
+		}
+
+		shown, _ := endpoint.Public(raw)
+
+		return "", fmt.Errorf("%s: BaseURL must be such as https://pdp.example.com, not %q: %w", name, shown, err)
+	}
 	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || u.Opaque != "" {
-		return "", fmt.Errorf("%s: BaseURL must be an absolute URL, such as https://pdp.example.com", name)
-	}
-	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
-		return "", fmt.Errorf("%s: BaseURL must have no user, query or fragment", name)
-	}
-	switch {
-	case u.Scheme == "https":
-	case u.Scheme != "http":
-		return "", fmt.Errorf("%s: BaseURL must be https, not %q", name, u.Scheme)
-	case !insecure && !isLoopback(u.Hostname()):
-		return "", fmt.Errorf("%s: BaseURL is plain http to %q: use https, or InsecureHTTP within a mesh that encrypts", name, u.Hostname())
+	if err != nil || u.RawQuery != "" || u.ForceQuery {
+		return "", fmt.Errorf("%s: BaseURL must have no query", name)
 	}
 
 	return strings.TrimSuffix(u.String(), "/"), nil
 }
 
-// SameOrigin reports whether endpoint has base's scheme and host (RFC 6454),
+// SameOrigin reports whether other has base's scheme and host (RFC 6454),
 // so that credentials for one may go to the other.
-func SameOrigin(base, endpoint string) bool {
+func SameOrigin(base, other string) bool {
 	a, errA := url.Parse(base)
-	b, errB := url.Parse(endpoint)
+	b, errB := url.Parse(other)
 
 	return errA == nil && errB == nil && a.Scheme == b.Scheme && a.Host == b.Host && b.User == nil && b.Fragment == ""
 }
@@ -47,16 +47,4 @@ func Path(name, field, path string) error {
 	}
 
 	return nil
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	if err != nil {
-		return false
-	}
-
-	return addr.IsLoopback() || net.IP(addr.AsSlice()).IsLoopback()
 }

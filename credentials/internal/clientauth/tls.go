@@ -4,9 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"net"
 	"net/http"
 	"time"
+
+	"github.com/usher-auth/usher/internal/httpx"
 )
 
 // CertificateSource supplies a client certificate at each TLS handshake.
@@ -83,11 +84,8 @@ func UsesTLS(m Method) bool {
 const (
 	// clientTimeout bounds a request whose context doesn't.
 	clientTimeout = 30 * time.Second
-	dialTimeout   = 10 * time.Second
-	// idleTimeout is short: refreshes are minutes apart.
-	idleTimeout = 30 * time.Second
-	// maxHeaderBytes bounds what a server can make the client hold.
-	maxHeaderBytes = 64 << 10
+	// idleConnections is few: refreshes are minutes apart.
+	idleConnections = 2
 )
 
 // Client makes the HTTP client for requests that m authenticates: base with
@@ -99,17 +97,13 @@ const (
 // then it must be an *http.Transport (or nil), and connections aren't kept
 // alive, so that a rotated certificate is shown at the next request.
 func Client(m Method, base *http.Client) (*http.Client, error) {
-	client := &http.Client{Timeout: clientTimeout}
-	if base != nil {
-		client.Transport = base.Transport
-		if base.Timeout > 0 {
-			client.Timeout = base.Timeout
-		}
+	client := httpx.Isolated(base)
+	client.Timeout = clientTimeout
+	if base != nil && base.Timeout > 0 {
+		client.Timeout = base.Timeout
 	}
-	// A redirected POST would hand the secret to whoever the server names.
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if client.Transport == nil {
-		client.Transport = newTransport()
+		client.Transport = httpx.NewTransport(idleConnections)
 	}
 	method, ok := m.(tlsClientAuth)
 	if !ok {
@@ -128,18 +122,4 @@ func Client(m Method, base *http.Client) (*http.Client, error) {
 	transport.TLSClientConfig.GetClientCertificate = method.certificate
 	client.Transport = transport
 	return client, nil
-}
-
-func newTransport() *http.Transport {
-	dialer := &net.Dialer{Timeout: dialTimeout}
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            dialer.DialContext,
-		ForceAttemptHTTP2:      true,
-		MaxIdleConnsPerHost:    2,
-		IdleConnTimeout:        idleTimeout,
-		TLSHandshakeTimeout:    dialTimeout,
-		MaxResponseHeaderBytes: maxHeaderBytes,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-	}
 }

@@ -1,4 +1,4 @@
-package clientauth
+package httpx
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/usher-auth/usher/credentials/internal/lossy"
+	"github.com/usher-auth/usher/internal/httpx/lossy"
 )
 
 // sender sends through Send and counts attempts.
@@ -25,7 +25,7 @@ type sender struct {
 
 func newSender(t *testing.T, srv *httptest.Server) *sender {
 	t.Helper()
-	s := &sender{client: must(Client(SecretBasic(Constant("x")), nil)), url: srv.URL}
+	s := &sender{client: &http.Client{Transport: NewTransport(2)}, url: srv.URL}
 	if srv.TLS != nil {
 		s.client = srv.Client()
 	}
@@ -36,7 +36,10 @@ func newSender(t *testing.T, srv *httptest.Server) *sender {
 func (s *sender) send(ctx context.Context) error {
 	return Send(ctx, s.client, func(ctx context.Context) error {
 		s.attempts.Add(1)
-		req := must(http.NewRequestWithContext(ctx, http.MethodPost, s.url, strings.NewReader("token=t")))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, strings.NewReader("token=t"))
+		if err != nil {
+			return err
+		}
 		res, err := s.client.Do(req)
 		if err != nil {
 			return err

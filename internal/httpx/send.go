@@ -1,4 +1,4 @@
-package clientauth
+package httpx
 
 import (
 	"context"
@@ -16,9 +16,11 @@ import (
 // the server may have ended the connection for being idle just as the request
 // was sent: it had served another request before, and was lost before a byte of
 // the answer. A server can't announce that, and net/http repeats only requests
-// that it knows to be idempotent. A token or introspection request may be
-// repeated, but not its client authentication, which can be good for one use:
-// attempt makes it anew.
+// that it knows to be idempotent.
+//
+// It is for requests that may be repeated, such as those for a token, a verdict
+// or a decision. Client authentication may be good for one use only, and a body
+// is read once: attempt makes both anew.
 //
 // The second attempt is the last. It doesn't use a connection that has been idle
 // for longer than the one that was lost: those of the client's are closed.

@@ -1,0 +1,83 @@
+// Package endpoint judges the URLs that carry a secret, or from which keys,
+// tokens and decisions come: where they may lead, and which part of them may be
+// shown.
+package endpoint
+
+import (
+	"errors"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// The faults of an address. None repeats it: it may hold a secret.
+var (
+	ErrURL      = errors.New("not a URL")
+	ErrAbsolute = errors.New("not an absolute URL")
+	ErrUser     = errors.New("a URL must not hold user information: a user or a password")
+	ErrFragment = errors.New("a URL must not have a fragment")
+	ErrScheme   = errors.New("a URL must be https")
+	// ErrPlain is the fault of plain http to another host: anyone on the way could
+	// read the secret, or put keys or an answer of their own in its place.
+	ErrPlain = errors.New("plain http is refused off loopback")
+)
+
+// Check accepts an absolute https URL without user information and fragment, and
+// such an http URL whose host is this one. With insecure it accepts plain http to
+// any host.
+func Check(address string, insecure bool) error {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return ErrURL // the parser's error repeats its input
+	case u.Hostname() == "" || u.Opaque != "":
+		return ErrAbsolute
+	case u.User != nil:
+		return ErrUser
+	case strings.Contains(address, "#"):
+		return ErrFragment
+	case u.Scheme == "https":
+		return nil
+	case u.Scheme != "http":
+		return ErrScheme
+	case insecure || IsLoopback(u.Hostname()):
+		return nil
+	default:
+		return ErrPlain
+	}
+}
+
+// IsLoopback reports whether a host, as [net/url.URL.Hostname] returns it, is
+// this one: localhost in any case, or an IP address of loopback, IPv4-mapped
+// ones included. Other names are not resolved, and names below localhost
+// and "localhost." not trusted: what they resolve to depends on the system. An
+// address with a zone is refused.
+func IsLoopback(host string) bool {
+	if strings.ToLower(host) == "localhost" { // EqualFold takes "localho\u017ft", too
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Zone() == "" && addr.Unmap().IsLoopback()
+}
+
+// MayName reports whether a document at one address may name another as an
+// endpoint, both accepted by [Check]: what came by https leads nowhere but to
+// https. Plain http is for a server that is on loopback itself, or its metadata
+// could lead to whatever else listens on this host.
+func MayName(document, endpoint string) bool { return !isHTTPS(document) || isHTTPS(endpoint) }
+
+func isHTTPS(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Scheme == "https"
+}
+
+// Public returns an address without the parts that may hold a secret: user
+// information, query and fragment. It returns false if it is no URL. The result
+// is not bounded.
+func Public(address string) (string, bool) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", false
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String(), true
+}
