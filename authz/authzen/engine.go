@@ -33,7 +33,7 @@ func New(config Config) (*Engine, error) {
 	client, err := httpapi.New(httpapi.Config{
 		Name: "authzen", HTTPClient: config.HTTPClient, TokenSource: config.TokenSource,
 		APIKey: config.APIKey, APIKeyHeader: config.APIKeyHeader, Header: config.Header,
-		Timeout: config.Timeout, Parallel: config.Parallel,
+		Timeout: config.Timeout, Parallel: config.Parallelism,
 	})
 	if err != nil {
 		return nil, err

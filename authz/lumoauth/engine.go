@@ -40,7 +40,7 @@ func New(config Config) (*Engine, error) {
 			BaseURL: config.BaseURL, InsecureHTTP: config.InsecureHTTP,
 			EvaluationPath: config.EvaluationPath, EvaluationsPath: config.EvaluationsPath,
 			TokenSource: config.TokenSource, APIKey: config.APIKey,
-			BatchSize: config.BatchSize, Parallel: config.Parallel, Timeout: config.Timeout, HTTPClient: config.HTTPClient,
+			BatchSize: config.BatchSize, Parallelism: config.Parallelism, Timeout: config.Timeout, HTTPClient: config.HTTPClient,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("lumoauth: %w", err)
@@ -50,7 +50,7 @@ func New(config Config) (*Engine, error) {
 	}
 	e.http, err = httpapi.New(httpapi.Config{
 		Name: "lumoauth", HTTPClient: config.HTTPClient, TokenSource: config.TokenSource, APIKey: config.APIKey,
-		Timeout: config.Timeout, Parallel: config.Parallel,
+		Timeout: config.Timeout, Parallel: config.Parallelism,
 	})
 	if err != nil {
 		return nil, err

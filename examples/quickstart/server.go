@@ -65,7 +65,7 @@ func startServer(cfg serverConfig) (_ *server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	adapter, err := openfga.New(cfg.engine.Client(), cfg.engine.StoreID(), openfga.WithModel(cfg.engine.ModelID()))
+	adapter, err := openfga.New(openfga.Config{Client: cfg.engine.Client(), StoreID: cfg.engine.StoreID(), ModelID: cfg.engine.ModelID()})
 	if err != nil {
 		return nil, err
 	}
