@@ -80,27 +80,8 @@ func (e *Engine) ValidateQuery(q authz.Query) error {
 	if len(q.Context) > 0 {
 		return &authz.EngineError{Kind: authz.EngineMisconfigured, Err: errors.New("lumoauth: a relation check takes no context: use Evaluations")}
 	}
-	names := []struct{ what, value string }{
-		{"object type", q.Object.Type},
-		{"relation", q.Relation},
-		{"subject type", q.Subject.Type},
-	}
-	if q.Subject.Relation != "" {
-		names = append(names, struct{ what, value string }{"subject relation", q.Subject.Relation})
-	}
-	for _, name := range names {
-		if err := httpapi.ValidateName(name.value, maxName); err != nil {
-			return &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("lumoauth: %s %q: %w", name.what, name.value, err)}
-		}
-	}
-	if err := httpapi.ValidateName(q.Object.ID, maxName); err != nil {
-		return &authz.EngineError{Kind: authz.EngineBadRequest, Err: fmt.Errorf("lumoauth: object id: %w", err)}
-	}
-	if err := httpapi.ValidateName(q.Subject.ID, maxName); err != nil {
-		return &authz.EngineError{Kind: authz.EngineBadSubject, Err: fmt.Errorf("lumoauth: subject id: %w", err)}
-	}
 
-	return nil
+	return httpapi.ValidateQuery("lumoauth", q, maxName)
 }
 
 // Check asks LumoAuth the batch's queries. The answers have the queries' order
@@ -142,14 +123,12 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 	}
 
 	unique := make([]authz.Answer, len(distinct))
-	err := adapter.Chunks(ctx, len(distinct), 1, e.http.Parallel(),
-		func(ctx context.Context, lo, _ int) error {
-			effect, err := e.ask(ctx, distinct[lo], subjects[lo])
-			unique[lo].Effect = effect
+	err := adapter.Chunks(ctx, unique, 1, e.http.Parallel(), func(ctx context.Context, lo, _ int) error {
+		effect, err := e.ask(ctx, distinct[lo], subjects[lo])
+		unique[lo].Effect = effect
 
-			return err
-		},
-		func(lo, hi int, err error) { adapter.Fail(unique[lo:hi], err) })
+		return err
+	})
 	for i, at := range place {
 		if at >= 0 {
 			answers[i] = unique[at]

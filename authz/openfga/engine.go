@@ -88,11 +88,9 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 		return authz.Result{Answers: answers}, err
 	}
 
-	err = adapter.Chunks(ctx, len(answers), e.limits.BatchSize, e.limits.Parallelism,
-		func(ctx context.Context, lo, hi int) error {
-			return e.checkMany(ctx, modelID, consistency, batch.Queries[lo:hi], answers[lo:hi])
-		},
-		func(lo, hi int, err error) { adapter.Fail(answers[lo:hi], err) })
+	err = adapter.Chunks(ctx, answers, e.limits.BatchSize, e.limits.Parallelism, func(ctx context.Context, lo, hi int) error {
+		return e.checkMany(ctx, modelID, consistency, batch.Queries[lo:hi], answers[lo:hi])
+	})
 
 	return authz.Result{Answers: answers}, err
 }

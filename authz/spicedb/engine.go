@@ -78,13 +78,11 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 	}
 	rest, restAnswers := batch.Queries[first:], answers[first:]
 	// One request was answered, so a failure of the others is their answers' own.
-	_ = adapter.Chunks(ctx, len(rest), e.limits.BatchSize, e.limits.Parallelism,
-		func(ctx context.Context, lo, hi int) error {
-			_, err := e.checkMany(ctx, consistency, rest[lo:hi], restAnswers[lo:hi])
+	_ = adapter.Chunks(ctx, restAnswers, e.limits.BatchSize, e.limits.Parallelism, func(ctx context.Context, lo, hi int) error {
+		_, err := e.checkMany(ctx, consistency, rest[lo:hi], restAnswers[lo:hi])
 
-			return err
-		},
-		func(lo, hi int, err error) { adapter.Fail(restAnswers[lo:hi], err) })
+		return err
+	})
 
 	return authz.Result{Answers: answers, CheckedAt: at}, nil
 }
