@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -124,6 +125,7 @@ func TestKeysAreComparedWhole(t *testing.T) {
 }
 
 func TestWhatMakesRoom(t *testing.T) {
+	const one = 1 // hash, for all
 	var gone atomic.Bool
 	full := func(until int64, use bool) *cache.Cache[note] {
 		gone.Store(false)
@@ -132,16 +134,16 @@ func TestWhatMakesRoom(t *testing.T) {
 		})
 		for i := range c.Slots() {
 			key := fmt.Sprint(i)
-			c.Put(0, cache.NewEntry(key, until, note{key: key, lost: &gone}), 0)
+			c.Put(one, cache.NewEntry(key, until, note{key: key, lost: &gone}), 0)
 			if use {
-				cache.Get(c, 0, key, 0)
+				cache.Get(c, one, key, 0)
 			}
 		}
 		return c
 	}
 	kept := func(c *cache.Cache[note], keys ...string) (n int) {
 		for _, key := range keys {
-			if cache.Get(c, 0, key, 0) != nil {
+			if cache.Get(c, one, key, 0) != nil {
 				n++
 			}
 		}
@@ -157,6 +159,7 @@ func TestWhatMakesRoom(t *testing.T) {
 	}{
 		"one that nothing used":     {100, 0, false, false, []string{"x"}, 7, 1},
 		"where all were used":       {100, 0, true, false, []string{"x"}, 7, 1},
+		"then one that was, again":  {100, 0, true, false, []string{"x", "y"}, 6, 2},
 		"ended ones, though used":   {100, 100, true, false, []string{"s", "t", "u", "v", "w", "x", "y", "z"}, 0, 8},
 		"lost ones, though used":    {100, 0, true, true, []string{"s", "t", "u", "v", "w", "x", "y", "z"}, 0, 8},
 		"the key's own, though one": {100, 0, true, false, []string{"3"}, 8, 1},
@@ -165,7 +168,7 @@ func TestWhatMakesRoom(t *testing.T) {
 			c := full(tc.until, tc.use)
 			gone.Store(tc.lost)
 			for _, key := range tc.news {
-				c.Put(0, cache.NewEntry(key, 1000, note{key: key}), tc.now)
+				c.Put(one, cache.NewEntry(key, 1000, note{key: key}), tc.now)
 			}
 			if n := kept(c, old...); n != tc.want {
 				t.Errorf("%d of the old ones are kept, want %d", n, tc.want)
@@ -174,6 +177,58 @@ func TestWhatMakesRoom(t *testing.T) {
 				t.Errorf("%d of the new ones are kept, want %d", n, tc.wantNew)
 			}
 		})
+	}
+}
+
+// The one entry that wasn't used since it was put makes room, wherever it is.
+func TestTheUnusedMakesRoom(t *testing.T) {
+	for unused := range 8 {
+		for hash := range uint64(8) {
+			c := cache.New(cache.Config[note]{Size: 1})
+			entries := make([]*cache.Entry[note], c.Slots())
+			for i := range entries {
+				entries[i] = cache.NewEntry(fmt.Sprint(i), never, note{})
+				c.Put(hash, entries[i], 0)
+			}
+			for _, e := range entries {
+				cache.Get(c, hash, e.Key(), 0)
+			}
+			c.Put(hash, entries[unused], 0)
+			c.Put(hash, cache.NewEntry("new", never, note{}), 0)
+			held := map[string]bool{}
+			for e := range c.All() {
+				held[e.Key()] = true
+			}
+			if held[entries[unused].Key()] || !held["new"] || len(held) != len(entries) {
+				t.Errorf("hash %d, entry %d: %v", hash, unused, held)
+			}
+		}
+	}
+}
+
+func TestWhatIsAskedForOutlivesAFlood(t *testing.T) {
+	c := cache.New(cache.Config[note]{Size: 1000})
+	hits, asked, flood := 0, 0, 0
+	for round := range 100 {
+		for i := range 100 {
+			key := fmt.Sprint("hot-", i)
+			switch hit := has(c, key, 0); {
+			case !hit:
+				put(c, key, never, 0)
+			case round > 0:
+				hits++
+			}
+			if round > 0 {
+				asked++
+			}
+			for range 5 {
+				flood++
+				put(c, fmt.Sprint("flood-", flood), never, 0)
+			}
+		}
+	}
+	if rate := float64(hits) / float64(asked); rate < 0.99 {
+		t.Errorf("hot keys hit at %.3f under a flood of others", rate)
 	}
 }
 
@@ -295,7 +350,11 @@ func TestValuesKeepTheirKeys(t *testing.T) {
 func TestVersionsOfAKeyDontGoBack(t *testing.T) {
 	const keys = 4
 	c := cache.New(cache.Config[note]{
-		Size: 64, Keeps: func(old, fresh *cache.Entry[note]) bool { return old.Value.version > fresh.Value.version },
+		Size: 64, Keeps: func(old, fresh *cache.Entry[note]) bool {
+			runtime.Gosched() // gives the other writers their chance
+
+			return old.Value.version > fresh.Value.version
+		},
 	})
 	var group sync.WaitGroup
 	for worker := range 8 {
@@ -305,7 +364,9 @@ func TestVersionsOfAKeyDontGoBack(t *testing.T) {
 				i := (round + int64(worker)) % keys
 				key := fmt.Sprint(i)
 				if worker%2 == 0 {
-					c.Put(hashOf(key), cache.NewEntry(key, never, note{version: round ^ int64(worker)}), 0)
+					version := round ^ int64(worker)
+					c.Put(hashOf(key), cache.NewEntry(key, never, note{version: version}), 0)
+					seen[i] = max(seen[i], version) // it, or one that is newer, is there
 				}
 				e := cache.Get(c, hashOf(key), key, 0)
 				if e == nil {
