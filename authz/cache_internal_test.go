@@ -95,7 +95,7 @@ func TestCacheNeverMistakesAVerdict(t *testing.T) {
 			kept++
 		}
 	}
-	if slots := len(cache.buckets) * bucketSlots; kept == 0 || kept > slots || slots > 2*size {
+	if slots := cache.entries.Slots(); kept == 0 || kept > slots || slots > 2*size {
 		t.Errorf("%d of %d kept in %d slots for a size of %d", kept, keys, slots, size)
 	}
 }

@@ -55,7 +55,7 @@ func newWired(t *testing.T, opaque bool) *wired {
 	conn := must(grpc.NewClient(w.serverToEngine.addr(), grpc.WithTransportCredentials(insecure.NewCredentials()), quickly))(t)
 	w.cleanup(conn.Close)
 	target := w.guard(must(verify.NewHybrid(verify.HybridConfig{JWT: j, Introspection: i}))(t), guardOptions{
-		engine:  must(openfga.New(openfgav1.NewOpenFGAServiceClient(conn), w.engine.StoreID(), openfga.WithModel(w.engine.ModelID())))(t),
+		engine:  must(openfga.New(openfga.Config{Client: openfgav1.NewOpenFGAServiceClient(conn), StoreID: w.engine.StoreID(), ModelID: w.engine.ModelID()}))(t),
 		timeout: time.Second,
 		breaker: authz.BreakerConfig{OpenFor: 100 * time.Millisecond},
 	})

@@ -38,7 +38,7 @@ func (s *system) openFGA() zanzibar {
 	s.t.Helper()
 	return zanzibar{
 		graph:  s.engine,
-		engine: must(openfga.New(s.engine.Client(), s.engine.StoreID(), openfga.WithModel(s.engine.ModelID())))(s.t),
+		engine: must(openfga.New(openfga.Config{Client: s.engine.Client(), StoreID: s.engine.StoreID(), ModelID: s.engine.ModelID()}))(s.t),
 	}
 }
 
@@ -52,7 +52,7 @@ var spiceSchema string
 func (s *system) spiceDB(allowed ...string) zanzibar {
 	s.t.Helper()
 	server := spicedbserver.Start(s.t, spiceSchema)
-	z := zanzibar{graph: spice{server}, engine: must(spicedb.New(server.Client))(s.t)}
+	z := zanzibar{graph: spice{server}, engine: must(spicedb.New(spicedb.Config{Client: server.Client}))(s.t)}
 	tuples := slices.Concat(engine.People, engine.Company())
 	for _, id := range allowed {
 		tuples = append(tuples, editorOf("handbook", id))

@@ -28,7 +28,7 @@ func TestEngineFailover(t *testing.T) {
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"round_robin":{}}]}`)))(t)
 	s.cleanup(conn.Close)
-	adapter := must(openfga.New(openfgav1.NewOpenFGAServiceClient(conn), s.engine.StoreID(), openfga.WithModel(s.engine.ModelID())))(t)
+	adapter := must(openfga.New(openfga.Config{Client: openfgav1.NewOpenFGAServiceClient(conn), StoreID: s.engine.StoreID(), ModelID: s.engine.ModelID()}))(t)
 	target := s.guard(s.newJWT(), guardOptions{engine: adapter})
 
 	editor, stranger := s.dial("editor", target), s.dial("stranger", target)

@@ -79,10 +79,10 @@ type Config struct {
 	// BatchSize is how many evaluations one request holds. Optional. Default 50;
 	// at most 1000.
 	BatchSize int
-	// Parallel is how many requests are under way at once, over all callers. One
+	// Parallelism is how many requests are under way at once, over all callers. One
 	// of them, as authz tells them apart, has at most half, and at least one; more
 	// wait. Without authz a caller is the subject asked about. Optional. Default 32.
-	Parallel int
+	Parallelism int
 	// Timeout bounds each request, waiting for a free place included. Optional.
 	// Default 3 s.
 	Timeout time.Duration

@@ -20,7 +20,7 @@
 // One query is one evaluation. More are evaluations requests of at most 50
 // ([Config] BatchSize) with execute_all semantics, or parallel single
 // evaluations where the server has no such endpoint. An empty batch asks
-// nothing: AuthZEN would read it as a single evaluation. At most Parallel (32)
+// nothing: AuthZEN would read it as a single evaluation. At most Parallelism (32)
 // requests are under way at once, over all callers, half of them for one caller.
 //
 // # Consistency

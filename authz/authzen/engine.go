@@ -33,7 +33,7 @@ func New(config Config) (*Engine, error) {
 	client, err := httpapi.New(httpapi.Config{
 		Name: "authzen", HTTPClient: config.HTTPClient, TokenSource: config.TokenSource,
 		APIKey: config.APIKey, APIKeyHeader: config.APIKeyHeader, Header: config.Header,
-		Timeout: config.Timeout, Parallel: config.Parallel,
+		Timeout: config.Timeout, Parallel: config.Parallelism,
 	})
 	if err != nil {
 		return nil, err
@@ -83,11 +83,9 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 	if urls.evaluations == "" || len(answers) == 1 {
 		size, ask = 1, e.evaluateOne
 	}
-	err = adapter.Chunks(ctx, len(answers), size, e.http.Parallel(),
-		func(ctx context.Context, lo, hi int) error {
-			return ask(ctx, *urls, batch.Queries[lo:hi], answers[lo:hi])
-		},
-		func(lo, hi int, err error) { adapter.Fail(answers[lo:hi], err) })
+	err = adapter.Chunks(ctx, answers, size, e.http.Parallel(), func(ctx context.Context, lo, hi int) error {
+		return ask(ctx, *urls, batch.Queries[lo:hi], answers[lo:hi])
+	})
 
 	return authz.Result{Answers: answers}, err
 }

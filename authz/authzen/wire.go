@@ -52,24 +52,9 @@ func (e *Engine) ValidateQuery(q authz.Query) error {
 	if q.Subject.Relation != "" {
 		return misconfigured("AuthZEN has no usersets: a subject can't have a relation")
 	}
-	for _, name := range [...]struct{ what, value string }{
-		{"object type", q.Object.Type}, {"relation", q.Relation}, {"subject type", q.Subject.Type},
-	} {
-		if err := validate(name.value); err != nil {
-			return &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("authzen: %s %q: %w", name.what, name.value, err)}
-		}
-	}
-	if err := validate(q.Object.ID); err != nil {
-		return &authz.EngineError{Kind: authz.EngineBadRequest, Err: fmt.Errorf("authzen: object id: %w", err)}
-	}
-	if err := validate(q.Subject.ID); err != nil {
-		return &authz.EngineError{Kind: authz.EngineBadSubject, Err: fmt.Errorf("authzen: subject id: %w", err)}
-	}
 
-	return nil
+	return httpapi.ValidateQuery("authzen", q, maxName)
 }
-
-func validate(s string) error { return httpapi.ValidateName(s, maxName) }
 
 func (e *Engine) evaluation(q authz.Query) (evaluation, error) {
 	if err := e.ValidateQuery(q); err != nil {

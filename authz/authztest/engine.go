@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/usher-auth/usher/authz"
@@ -35,7 +36,7 @@ type Rewrite struct {
 	Union []string
 	// Through lists relations of other objects, as "parent->view", that imply
 	// this one: view of the object that is this one's parent.
-	Through []Arrow
+	Through []string
 	// Except names a relation of the same object that takes this one away.
 	Except string
 	// Conditions maps the name of a condition to the context value that must be
@@ -43,17 +44,30 @@ type Rewrite struct {
 	Conditions map[string]string
 }
 
-// Arrow is a relation of the objects that a relation leads to.
-type Arrow struct{ Via, Relation string }
-
 // NewEngine returns an engine without a model that holds the tuples, each as in
 // "document:1#viewer@user:alice". It panics on a text that isn't a tuple.
 func NewEngine(tuples ...string) *Engine {
 	return &Engine{tuples: MustTuples(tuples...)}
 }
 
-// NewModelEngine returns an empty engine with a model.
-func NewModelEngine(model Model) *Engine { return &Engine{model: model} }
+// NewModelEngine returns an empty engine with a model. It panics on a Through that
+// isn't one.
+func NewModelEngine(model Model) *Engine {
+	for name, relations := range model {
+		for relation, rewrite := range relations {
+			for _, through := range rewrite.Through {
+				if via, implied, ok := strings.Cut(through, arrow); !ok || via == "" || implied == "" {
+					panic(fmt.Sprintf("authztest: %s#%s is through %q, which isn't relation->relation", name, relation, through))
+				}
+			}
+		}
+	}
+
+	return &Engine{model: model}
+}
+
+// arrow stands in a Through between a relation and a relation of what it leads to.
+const arrow = "->"
 
 // Write adds tuples and returns the revision that has them. It is a [Writer].
 func (e *Engine) Write(_ context.Context, tuples ...Tuple) (authz.Revision, error) {

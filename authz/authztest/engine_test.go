@@ -24,3 +24,16 @@ func TestEnginePassesTheSuite(t *testing.T) {
 		},
 	}.Run(t)
 }
+
+func TestNewModelEngineRefuses(t *testing.T) {
+	for _, through := range []string{"", "parent", "->view", "parent->"} {
+		t.Run(through, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("an engine")
+				}
+			}()
+			authztest.NewModelEngine(authztest.Model{"folder": {"view": {Through: []string{through}}}})
+		})
+	}
+}

@@ -1,10 +1,10 @@
 package authztest
 
-// OnNetwork is the one condition of the suite's model. It has one parameter,
-// [Trusted], a bool, and holds when that is true.
+// onNetwork is the one condition of the suite's model. It has one parameter,
+// trusted, a bool, and holds when that is true.
 const (
-	OnNetwork = "on_network"
-	Trusted   = "trusted"
+	onNetwork = "on_network"
+	trusted   = "trusted"
 )
 
 // SuiteModel is the model that an adapter's test writes in its engine's language,
@@ -36,14 +36,14 @@ func SuiteModel() Model {
 		"team":    {"member": {}},
 		"folder": {
 			"parent": {}, "owner": {}, "editor": {}, "viewer": {},
-			"edit": {Union: []string{"owner", "editor"}, Through: []Arrow{{"parent", "edit"}}},
-			"view": {Union: []string{"viewer", "edit"}, Through: []Arrow{{"parent", "view"}}},
+			"edit": {Union: []string{"owner", "editor"}, Through: []string{"parent->edit"}},
+			"view": {Union: []string{"viewer", "edit"}, Through: []string{"parent->view"}},
 		},
 		"document": {
 			"parent": {}, "owner": {}, "editor": {}, "viewer": {}, "banned": {},
-			"guest": {Conditions: map[string]string{OnNetwork: Trusted}},
-			"edit":  {Union: []string{"owner", "editor"}, Through: []Arrow{{"parent", "edit"}}},
-			"view":  {Union: []string{"viewer", "edit"}, Through: []Arrow{{"parent", "view"}}},
+			"guest": {Conditions: map[string]string{onNetwork: trusted}},
+			"edit":  {Union: []string{"owner", "editor"}, Through: []string{"parent->edit"}},
+			"view":  {Union: []string{"viewer", "edit"}, Through: []string{"parent->view"}},
 			"read":  {Union: []string{"view"}, Except: "banned"},
 			"visit": {Union: []string{"guest"}},
 		},

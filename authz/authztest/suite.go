@@ -29,8 +29,6 @@ type Suite struct {
 	// Limit is the server's own batch limit, around which batches are sized.
 	// Optional. Default 50.
 	Limit int
-	// Timeout bounds each case. Optional. Default 30 s.
-	Timeout time.Duration
 	// Lacks names what the engine's protocol can't express.
 	Lacks Lacks
 }
@@ -55,11 +53,12 @@ type Lacks struct {
 }
 
 const (
-	defaultLimit   = 50
-	defaultTimeout = 30 * time.Second
+	defaultLimit = 50
+	// caseTimeout makes an adapter that hangs a failed case.
+	caseTimeout = 30 * time.Second
 )
 
-// Run runs every case as a subtest. Each case gets its own store.
+// Run runs every case as a subtest of at most 30 s. Each case gets its own store.
 func (s Suite) Run(t *testing.T) {
 	t.Helper()
 	if s.New == nil {
@@ -68,13 +67,10 @@ func (s Suite) Run(t *testing.T) {
 	if s.Limit == 0 {
 		s.Limit = defaultLimit
 	}
-	if s.Timeout == 0 {
-		s.Timeout = defaultTimeout
-	}
 	for _, group := range [][]suiteCase{relationCases(), batchCases(), faultCases()} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
-				ctx, cancel := context.WithTimeout(t.Context(), s.Timeout)
+				ctx, cancel := context.WithTimeout(t.Context(), caseTimeout)
 				defer cancel()
 				c.run(t, &fixture{Suite: s, ctx: ctx})
 			})

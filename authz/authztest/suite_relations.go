@@ -69,20 +69,20 @@ func conditional(t *testing.T, f *fixture) {
 	q := query("document:1#visit@user:bob")
 	if f.Lacks.Conditions {
 		f.with(t)
-		q.Context = map[string]any{Trusted: true}
+		q.Context = map[string]any{trusted: true}
 		if answer := f.one(t, q); answer.Effect == authz.EffectAllowed {
 			t.Error("a context granted what no tuple does")
 		}
 
 		return
 	}
-	f.with(t, "document:1#guest@user:bob["+OnNetwork+"]")
+	f.with(t, "document:1#guest@user:bob["+onNetwork+"]")
 	for name, tc := range map[string]struct {
 		context map[string]any
 		want    authz.Effect
 	}{
-		"holds":         {map[string]any{Trusted: true}, authz.EffectAllowed},
-		"doesn't hold":  {map[string]any{Trusted: false}, authz.EffectDenied},
+		"holds":         {map[string]any{trusted: true}, authz.EffectAllowed},
+		"doesn't hold":  {map[string]any{trusted: false}, authz.EffectDenied},
 		"isn't decided": {nil, authz.EffectConditional},
 	} {
 		q.Context = tc.context
@@ -90,8 +90,8 @@ func conditional(t *testing.T, f *fixture) {
 		if answer.Err != nil || answer.Effect != tc.want {
 			t.Errorf("%s: %v (%v), want %v", name, answer.Effect, answer.Err, tc.want)
 		}
-		if tc.want == authz.EffectConditional && (len(answer.Missing) != 1 || answer.Missing[0] != Trusted) {
-			t.Errorf("%s: missing %q, want %q", name, answer.Missing, Trusted)
+		if tc.want == authz.EffectConditional && (len(answer.Missing) != 1 || answer.Missing[0] != trusted) {
+			t.Errorf("%s: missing %q, want %q", name, answer.Missing, trusted)
 		}
 	}
 }

@@ -13,7 +13,7 @@ type Tuple struct {
 	Relation string
 	Subject  authz.Subject
 	// Condition, when set, names the condition (a caveat) under which the tuple
-	// holds. The suite uses one, [OnNetwork].
+	// holds. The suite uses one, see [SuiteModel].
 	Condition string
 }
 

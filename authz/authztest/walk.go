@@ -2,6 +2,7 @@ package authztest
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/usher-auth/usher/authz"
 )
@@ -61,12 +62,13 @@ func (w *walk) granted(object authz.Object, relation string, rewrite Rewrite, de
 			return authz.EffectAllowed
 		}
 	}
-	for _, arrow := range rewrite.Through {
+	for _, through := range rewrite.Through {
+		via, implied, _ := strings.Cut(through, arrow)
 		for _, tuple := range w.engine.tuples {
-			if tuple.Object != object || tuple.Relation != arrow.Via {
+			if tuple.Object != object || tuple.Relation != via {
 				continue
 			}
-			if keep(w.has(authz.Object{Type: tuple.Subject.Type, ID: tuple.Subject.ID}, arrow.Relation, depth+1)) {
+			if keep(w.has(authz.Object{Type: tuple.Subject.Type, ID: tuple.Subject.ID}, implied, depth+1)) {
 				return authz.EffectAllowed
 			}
 		}

@@ -65,7 +65,7 @@ func TestRow61OneCallerWithManySubjects(t *testing.T) {
 		}
 	}
 	t.Run("row 61: that hang", func(t *testing.T) {
-		call := asked(t, engine(t, serve(t, h), func(c *lumoauth.Config) { c.Parallel = 4 }))
+		call := asked(t, engine(t, serve(t, h), func(c *lumoauth.Config) { c.Parallelism = 4 }))
 		ctx, cancel := context.WithCancel(deadline(t))
 		var group sync.WaitGroup
 		for i := range 50 {

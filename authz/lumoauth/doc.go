@@ -12,7 +12,7 @@
 // # What it costs
 //
 // LumoAuth's relation check has no bulk form: a batch is one request for each
-// distinct query in it, at most Parallel (32) under way over all callers, half of
+// distinct query in it, at most Parallelism (32) under way over all callers, half of
 // them for one caller, so that its slow queries don't keep others waiting. Its
 // API allows as few as 100 requests a minute for each token, so turn authz's
 // decision cache on where a stale answer is tolerable; authz already shares one

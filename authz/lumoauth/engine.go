@@ -40,7 +40,7 @@ func New(config Config) (*Engine, error) {
 			BaseURL: config.BaseURL, InsecureHTTP: config.InsecureHTTP,
 			EvaluationPath: config.EvaluationPath, EvaluationsPath: config.EvaluationsPath,
 			TokenSource: config.TokenSource, APIKey: config.APIKey,
-			BatchSize: config.BatchSize, Parallel: config.Parallel, Timeout: config.Timeout, HTTPClient: config.HTTPClient,
+			BatchSize: config.BatchSize, Parallelism: config.Parallelism, Timeout: config.Timeout, HTTPClient: config.HTTPClient,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("lumoauth: %w", err)
@@ -50,7 +50,7 @@ func New(config Config) (*Engine, error) {
 	}
 	e.http, err = httpapi.New(httpapi.Config{
 		Name: "lumoauth", HTTPClient: config.HTTPClient, TokenSource: config.TokenSource, APIKey: config.APIKey,
-		Timeout: config.Timeout, Parallel: config.Parallel,
+		Timeout: config.Timeout, Parallel: config.Parallelism,
 	})
 	if err != nil {
 		return nil, err
@@ -80,27 +80,8 @@ func (e *Engine) ValidateQuery(q authz.Query) error {
 	if len(q.Context) > 0 {
 		return &authz.EngineError{Kind: authz.EngineMisconfigured, Err: errors.New("lumoauth: a relation check takes no context: use Evaluations")}
 	}
-	names := []struct{ what, value string }{
-		{"object type", q.Object.Type},
-		{"relation", q.Relation},
-		{"subject type", q.Subject.Type},
-	}
-	if q.Subject.Relation != "" {
-		names = append(names, struct{ what, value string }{"subject relation", q.Subject.Relation})
-	}
-	for _, name := range names {
-		if err := httpapi.ValidateName(name.value, maxName); err != nil {
-			return &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("lumoauth: %s %q: %w", name.what, name.value, err)}
-		}
-	}
-	if err := httpapi.ValidateName(q.Object.ID, maxName); err != nil {
-		return &authz.EngineError{Kind: authz.EngineBadRequest, Err: fmt.Errorf("lumoauth: object id: %w", err)}
-	}
-	if err := httpapi.ValidateName(q.Subject.ID, maxName); err != nil {
-		return &authz.EngineError{Kind: authz.EngineBadSubject, Err: fmt.Errorf("lumoauth: subject id: %w", err)}
-	}
 
-	return nil
+	return httpapi.ValidateQuery("lumoauth", q, maxName)
 }
 
 // Check asks LumoAuth the batch's queries. The answers have the queries' order
@@ -142,14 +123,12 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 	}
 
 	unique := make([]authz.Answer, len(distinct))
-	err := adapter.Chunks(ctx, len(distinct), 1, e.http.Parallel(),
-		func(ctx context.Context, lo, _ int) error {
-			effect, err := e.ask(ctx, distinct[lo], subjects[lo])
-			unique[lo].Effect = effect
+	err := adapter.Chunks(ctx, unique, 1, e.http.Parallel(), func(ctx context.Context, lo, _ int) error {
+		effect, err := e.ask(ctx, distinct[lo], subjects[lo])
+		unique[lo].Effect = effect
 
-			return err
-		},
-		func(lo, hi int, err error) { adapter.Fail(unique[lo:hi], err) })
+		return err
+	})
 	for i, at := range place {
 		if at >= 0 {
 			answers[i] = unique[at]

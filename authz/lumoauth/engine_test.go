@@ -315,7 +315,7 @@ func TestRow61HangingQueriesOfOneCaller(t *testing.T) {
 			return
 		}
 		_, _ = w.Write([]byte(`{"allowed": true}`))
-	}), func(c *lumoauth.Config) { c.Parallel = 4 })
+	}), func(c *lumoauth.Config) { c.Parallelism = 4 })
 	ctx, cancel := context.WithCancel(deadline(t))
 	var group sync.WaitGroup
 	for i := range 50 {
@@ -366,7 +366,7 @@ func (v *verdicts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func TestManyQueries(t *testing.T) {
 	v := &verdicts{allow: []string{"document:3", "document:5"}}
-	e := engine(t, serve(t, v.ServeHTTP), func(c *lumoauth.Config) { c.Parallel = 2 })
+	e := engine(t, serve(t, v.ServeHTTP), func(c *lumoauth.Config) { c.Parallelism = 2 })
 	result, err := e.Check(deadline(t), batch("1", "3", "1:2", "3", "5", "1", "3"))
 	if err != nil {
 		t.Fatal(err)
@@ -407,7 +407,7 @@ func TestManyQueries(t *testing.T) {
 	})
 	t.Run("the bound holds over all callers", func(t *testing.T) {
 		v := &verdicts{}
-		e := engine(t, serve(t, v.ServeHTTP), func(c *lumoauth.Config) { c.Parallel = 3 })
+		e := engine(t, serve(t, v.ServeHTTP), func(c *lumoauth.Config) { c.Parallelism = 3 })
 		var group sync.WaitGroup
 		for range 20 {
 			group.Go(func() { _, _ = e.Check(deadline(t), batch("1", "2", "3", "4")) })
@@ -598,7 +598,7 @@ func TestNewRefuses(t *testing.T) {
 		"a path that climbs":      {TokenSource: token("x"), CheckPath: "/a/../b"},
 		"a path that is a host":   {TokenSource: token("x"), CheckPath: "//evil.example.com/x"},
 		"a negative timeout":      {TokenSource: token("x"), Organization: "acme", Timeout: -1},
-		"a negative bound":        {TokenSource: token("x"), Organization: "acme", Parallel: -1},
+		"a negative bound":        {TokenSource: token("x"), Organization: "acme", Parallelism: -1},
 		"evaluations by a number": {TokenSource: token("x"), Organization: "acme", Evaluations: true, BatchSize: 5000},
 	} {
 		t.Run(name, func(t *testing.T) {

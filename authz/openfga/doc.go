@@ -6,7 +6,7 @@
 //		grpc.WithPerRPCCredentials(openfga.PresharedKey(key)), // or creds.DialOptions()... of usher's credentials
 //		grpc.WithDefaultServiceConfig(openfga.ServiceConfig))  // retries of reads, load balancing
 //	…
-//	engine, err := openfga.New(openfgav1.NewOpenFGAServiceClient(conn), storeID, openfga.WithModel(modelID))
+//	engine, err := openfga.New(openfga.Config{Client: openfgav1.NewOpenFGAServiceClient(conn), StoreID: storeID, ModelID: modelID})
 //	…
 //	err = engine.Ready(ctx) // optional: the store answers and the model is there
 //	authorizer, err := authz.New(authz.Config{Engine: engine, …})
@@ -14,7 +14,7 @@
 // # What it costs
 //
 // One query is one Check; more are BatchCheck requests of at most 50
-// ([WithBatchSize]), 4 side by side ([WithParallelism]). An empty batch asks
+// ([Config] BatchSize), 4 side by side (Parallelism). An empty batch asks
 // nothing. [Embedded] calls an in-process server without a connection.
 //
 // # Consistency
@@ -28,7 +28,7 @@
 // # The model
 //
 // Every request names a model id, so that a model written later never changes
-// a running server's decisions half-way. [WithModel] gives it; without it the
+// a running server's decisions half-way. [Config] ModelID gives it; without it the
 // store's newest model is read at the first check and kept for the life of the
 // Engine.
 //
@@ -41,7 +41,7 @@
 // is [authz.EffectConditional], with those names in Missing. Names that the
 // stored tuple supplies may be among them.
 //
-// Contextual tuples come from code only ([WithContextualTuples]), never from a
+// Contextual tuples come from code only (ContextualTuples), never from a
 // request.
 //
 // # Limits

@@ -28,33 +28,27 @@ type Client interface {
 // no goroutine of its own and nothing to close; the connection is its user's.
 // Safe for concurrent use.
 type Engine struct {
-	client   Client
-	storeID  string
-	modelID  string // "" until the newest is read, see pinned
-	options  options
-	model    atomic.Pointer[model]
-	inflight singleflight.Group
+	client     Client
+	storeID    string
+	modelID    string // "" until the newest is read, see pinned
+	contextual func(authz.Query) ([]*openfgav1.TupleKey, error)
+	limits     adapter.Limits
+	model      atomic.Pointer[model]
+	inflight   singleflight.Group
 }
 
 var _ authz.Engine = (*Engine)(nil)
 
-// New makes an engine that asks client about the store with the given id (a
-// ULID). It does no I/O.
-func New(client Client, storeID string, opts ...Option) (*Engine, error) {
-	if client == nil {
-		return nil, errors.New("openfga: no client")
-	}
-	if !isULID(storeID) {
-		return nil, fmt.Errorf("openfga: store id %q is not a ULID (26 characters)", storeID)
-	}
-	settings := defaults()
-	for _, opt := range opts {
-		if err := opt.apply(&settings); err != nil {
-			return nil, err
-		}
+// New makes an engine. It does no I/O.
+func New(config Config) (*Engine, error) {
+	limits, err := config.limits()
+	if err != nil {
+		return nil, err
 	}
 
-	return &Engine{client: client, storeID: storeID, modelID: settings.modelID, options: settings}, nil
+	return &Engine{
+		client: config.Client, storeID: config.StoreID, modelID: config.ModelID, contextual: config.ContextualTuples, limits: limits,
+	}, nil
 }
 
 // SupportsConsistency reports true for every mode: see the package's doc for
@@ -94,11 +88,9 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 		return authz.Result{Answers: answers}, err
 	}
 
-	err = adapter.Chunks(ctx, len(answers), e.options.batchSize, e.options.parallelism,
-		func(ctx context.Context, lo, hi int) error {
-			return e.checkMany(ctx, modelID, consistency, batch.Queries[lo:hi], answers[lo:hi])
-		},
-		func(lo, hi int, err error) { adapter.Fail(answers[lo:hi], err) })
+	err = adapter.Chunks(ctx, answers, e.limits.BatchSize, e.limits.Parallelism, func(ctx context.Context, lo, hi int) error {
+		return e.checkMany(ctx, modelID, consistency, batch.Queries[lo:hi], answers[lo:hi])
+	})
 
 	return authz.Result{Answers: answers}, err
 }
@@ -112,7 +104,7 @@ func (e *Engine) checkOne(ctx context.Context, modelID string, consistency openf
 
 		return nil
 	}
-	request, cancel := adapter.WithTimeout(ctx, e.options.timeout)
+	request, cancel := adapter.WithTimeout(ctx, e.limits.Timeout)
 	defer cancel()
 	response, err := e.client.Check(request, &openfgav1.CheckRequest{
 		StoreId: e.storeID, AuthorizationModelId: modelID, Consistency: consistency,
@@ -153,7 +145,7 @@ func (e *Engine) checkMany(ctx context.Context, modelID string, consistency open
 		return nil
 	}
 
-	request, cancel := adapter.WithTimeout(ctx, e.options.timeout)
+	request, cancel := adapter.WithTimeout(ctx, e.limits.Timeout)
 	defer cancel()
 	response, err := e.client.BatchCheck(request, &openfgav1.BatchCheckRequest{
 		StoreId: e.storeID, AuthorizationModelId: modelID, Consistency: consistency, Checks: items,
@@ -223,8 +215,8 @@ func (e *Engine) item(q authz.Query) (*openfgav1.BatchCheckItem, error) {
 		TupleKey: &openfgav1.CheckRequestTupleKey{Object: q.Object.String(), Relation: q.Relation, User: q.Subject.String()},
 		Context:  reqContext,
 	}
-	if e.options.contextual != nil {
-		tuples, err := e.options.contextual(q)
+	if e.contextual != nil {
+		tuples, err := e.contextual(q)
 		if err != nil {
 			return nil, &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("openfga: contextual tuples: %w", err)}
 		}

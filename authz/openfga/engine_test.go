@@ -163,7 +163,7 @@ func TestRow61Failures(t *testing.T) {
 			<-ctx.Done()
 
 			return nil, ctx.Err()
-		}}, openfga.WithTimeout(20*time.Millisecond))
+		}}, func(c *openfga.Config) { c.Timeout = 20 * time.Millisecond })
 		result, err := e.Check(deadline(t), queries(1))
 		wantFault(t, err, authz.EngineUnavailable)
 		wantNoGrant(t, result)
@@ -186,7 +186,7 @@ func TestRow61Failures(t *testing.T) {
 
 func TestRow58Chunks(t *testing.T) {
 	f := &front{batch: allowAll}
-	e := engine(t, f, openfga.WithParallelism(3))
+	e := engine(t, f, func(c *openfga.Config) { c.Parallelism = 3 })
 	result, err := e.Check(deadline(t), queries(501))
 	if err != nil {
 		t.Fatal(err)
@@ -212,7 +212,7 @@ func TestRow58Chunks(t *testing.T) {
 
 			return allowAll(ctx, r)
 		}}
-		e := engine(t, f, openfga.WithBatchSize(10), openfga.WithParallelism(1))
+		e := engine(t, f, func(c *openfga.Config) { c.BatchSize = 10 }, func(c *openfga.Config) { c.Parallelism = 1 })
 		if _, err := e.Check(deadline(t), queries(41)); err != nil || f.batches.Load() != 5 || largest.Load() != 10 {
 			t.Errorf("%d requests of up to %d queries, want 5 of up to 10: %v", f.batches.Load(), largest.Load(), err)
 		}
@@ -310,9 +310,11 @@ func TestRequest(t *testing.T) {
 
 		return &openfgav1.CheckResponse{Allowed: true}, nil
 	}}
-	e := engine(t, f, openfga.WithContextualTuples(func(q authz.Query) ([]*openfgav1.TupleKey, error) {
-		return []*openfgav1.TupleKey{{Object: q.Object.String(), Relation: "tenant", User: "tenant:acme"}}, nil
-	}))
+	e := engine(t, f, func(c *openfga.Config) {
+		c.ContextualTuples = func(q authz.Query) ([]*openfgav1.TupleKey, error) {
+			return []*openfgav1.TupleKey{{Object: q.Object.String(), Relation: "tenant", User: "tenant:acme"}}, nil
+		}
+	})
 	q := query("1")
 	q.Subject = authz.Subject{Type: "team", ID: "eng", Relation: "member"}
 	q.Context = map[string]any{"ip": "192.0.2.1"}
@@ -343,7 +345,9 @@ func TestRequest(t *testing.T) {
 
 	t.Run("contextual tuples that fail make the query unanswerable", func(t *testing.T) {
 		f := &front{}
-		e := engine(t, f, openfga.WithContextualTuples(func(authz.Query) ([]*openfgav1.TupleKey, error) { return nil, errors.New("no") }))
+		e := engine(t, f, func(c *openfga.Config) {
+			c.ContextualTuples = func(authz.Query) ([]*openfgav1.TupleKey, error) { return nil, errors.New("no") }
+		})
 		result, err := e.Check(deadline(t), queries(1))
 		if err != nil {
 			t.Fatal(err)
@@ -370,14 +374,32 @@ func TestSupportsConsistency(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	client := dial(t, &front{})
 	for name, build := range map[string]func() (*openfga.Engine, error){
-		"no client":                    func() (*openfga.Engine, error) { return openfga.New(nil, storeID) },
-		"a store's name":               func() (*openfga.Engine, error) { return openfga.New(client, "my-store") },
-		"a model's name":               func() (*openfga.Engine, error) { return openfga.New(client, storeID, openfga.WithModel("latest")) },
-		"a letter that ids don't have": func() (*openfga.Engine, error) { return openfga.New(client, strings.Replace(storeID, "R", "I", 1)) },
-		"too large a batch":            func() (*openfga.Engine, error) { return openfga.New(client, storeID, openfga.WithBatchSize(10_001)) },
-		"batch size zero":              func() (*openfga.Engine, error) { return openfga.New(client, storeID, openfga.WithBatchSize(0)) },
-		"parallelism zero":             func() (*openfga.Engine, error) { return openfga.New(client, storeID, openfga.WithParallelism(0)) },
-		"timeout zero":                 func() (*openfga.Engine, error) { return openfga.New(client, storeID, openfga.WithTimeout(0)) },
+		"no client": func() (*openfga.Engine, error) { return openfga.New(openfga.Config{StoreID: storeID}) },
+		"no store":  func() (*openfga.Engine, error) { return openfga.New(openfga.Config{Client: client}) },
+		"too much at once": func() (*openfga.Engine, error) {
+			return openfga.New(openfga.Config{Client: client, StoreID: storeID, Parallelism: 65})
+		},
+		"a store's name": func() (*openfga.Engine, error) {
+			return openfga.New(openfga.Config{Client: client, StoreID: "my-store"})
+		},
+		"a model's name": func() (*openfga.Engine, error) {
+			return openfga.New(openfga.Config{Client: client, StoreID: storeID, ModelID: "latest"})
+		},
+		"a letter that ids don't have": func() (*openfga.Engine, error) {
+			return openfga.New(openfga.Config{Client: client, StoreID: strings.Replace(storeID, "R", "I", 1)})
+		},
+		"too large a batch": func() (*openfga.Engine, error) {
+			return openfga.New(openfga.Config{Client: client, StoreID: storeID, BatchSize: 10_001})
+		},
+		"batch size negative": func() (*openfga.Engine, error) {
+			return openfga.New(openfga.Config{Client: client, StoreID: storeID, BatchSize: -1})
+		},
+		"parallelism negative": func() (*openfga.Engine, error) {
+			return openfga.New(openfga.Config{Client: client, StoreID: storeID, Parallelism: -1})
+		},
+		"timeout negative": func() (*openfga.Engine, error) {
+			return openfga.New(openfga.Config{Client: client, StoreID: storeID, Timeout: -1})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if e, err := build(); err == nil || e != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	openfgav1 "github.com/openfga/api/proto/openfga/v1"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -136,7 +135,3 @@ func (e *Engine) explain(ctx context.Context, q authz.Query, fault error) authz.
 func unusable(method string, err error) *authz.EngineError {
 	return &authz.EngineError{Kind: authz.EngineUnavailable, Err: fmt.Errorf("openfga: %s: unusable reply: %w", method, err)}
 }
-
-// defaultTimeout bounds one request. OpenFGA's own request timeout is 3 s by
-// default; a check that takes longer has failed there.
-const defaultTimeout = 3 * time.Second

@@ -15,7 +15,7 @@ func ExampleNew() {
 	client := openfga.Embedded(&front{check: func(_ context.Context, r *openfgav1.CheckRequest) (*openfgav1.CheckResponse, error) {
 		return &openfgav1.CheckResponse{Allowed: r.GetTupleKey().GetUser() == "user:ann"}, nil
 	}})
-	engine, err := openfga.New(client, "01ARZ3NDEKTSV4RRFFQ69G5FAV", openfga.WithModel("01ARZ3NDEKTSV4RRFFQ69G5FAW"))
+	engine, err := openfga.New(openfga.Config{Client: client, StoreID: "01ARZ3NDEKTSV4RRFFQ69G5FAV", ModelID: "01ARZ3NDEKTSV4RRFFQ69G5FAW"})
 	if err != nil {
 		fmt.Println(err)
 

@@ -89,9 +89,13 @@ func dial(t *testing.T, f *front, opts ...grpc.DialOption) openfgav1.OpenFGAServ
 	return openfgav1.NewOpenFGAServiceClient(conn)
 }
 
-func engine(t *testing.T, f *front, opts ...openfga.Option) *openfga.Engine {
+func engine(t *testing.T, f *front, opts ...func(*openfga.Config)) *openfga.Engine {
 	t.Helper()
-	e, err := openfga.New(dial(t, f), storeID, append([]openfga.Option{openfga.WithModel(modelID)}, opts...)...)
+	config := openfga.Config{Client: dial(t, f), StoreID: storeID, ModelID: modelID}
+	for _, opt := range opts {
+		opt(&config)
+	}
+	e, err := openfga.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,15 +53,15 @@ func TestRow59NoAnswerAtAll(t *testing.T) {
 	} {
 		for _, n := range []int{1, 3} {
 			t.Run(fmt.Sprintf("%s, %d queries", name, n), func(t *testing.T) {
-				for _, opts := range [][]openfga.Option{{openfga.WithModel(modelID)}, nil} {
-					e, err := openfga.New(hollow{batch: batch}, storeID, opts...)
+				for _, model := range []string{modelID, ""} {
+					e, err := openfga.New(openfga.Config{Client: hollow{batch: batch}, StoreID: storeID, ModelID: model})
 					if err != nil {
 						t.Fatal(err)
 					}
 					result, err := e.Check(deadline(t), queries(n))
 					wantNoGrant(t, result)
 					if err != nil {
-						if len(opts) > 0 {
+						if model != "" {
 							wantFault(t, err, authz.EngineUnavailable)
 						}
 

@@ -66,7 +66,7 @@ func (e *Engine) schema(ctx context.Context) (*model, error) {
 }
 
 func (e *Engine) readModel(ctx context.Context) (*model, error) {
-	request, cancel := context.WithTimeout(ctx, e.options.timeout)
+	request, cancel := context.WithTimeout(ctx, e.limits.Timeout)
 	defer cancel()
 	if e.modelID != "" {
 		response, err := e.client.ReadAuthorizationModel(request, &openfgav1.ReadAuthorizationModelRequest{StoreId: e.storeID, Id: e.modelID})

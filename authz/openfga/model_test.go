@@ -163,7 +163,7 @@ func TestModelIsReadOnceAndPinned(t *testing.T) {
 
 		return allowAll(ctx, r)
 	}
-	e, err := openfga.New(dial(t, f), storeID)
+	e, err := openfga.New(openfga.Config{Client: dial(t, f), StoreID: storeID})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,8 +197,8 @@ func TestModelIsReadOnceAndPinned(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, opts := range [][]openfga.Option{nil, {openfga.WithModel(modelID)}} {
-				e, err := openfga.New(dial(t, &front{readModel: readModel}), storeID, opts...)
+			for _, model := range []string{modelID, ""} {
+				e, err := openfga.New(openfga.Config{Client: dial(t, &front{readModel: readModel}), StoreID: storeID, ModelID: model})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -210,13 +210,13 @@ func TestModelIsReadOnceAndPinned(t *testing.T) {
 	}
 	t.Run("a failed read is tried again", func(t *testing.T) {
 		failures := 1
-		e, err := openfga.New(dial(t, &front{readModel: func(context.Context) (*openfgav1.AuthorizationModel, error) {
+		e, err := openfga.New(openfga.Config{Client: dial(t, &front{readModel: func(context.Context) (*openfgav1.AuthorizationModel, error) {
 			if failures--; failures >= 0 {
 				return nil, status.Error(codes.Unavailable, upstreamText)
 			}
 
 			return conditionalModel(), nil
-		}}), storeID)
+		}}), StoreID: storeID})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -235,7 +235,7 @@ func TestModelIsReadOnceAndPinned(t *testing.T) {
 
 			return conditionalModel(), nil
 		}}
-		e, err := openfga.New(dial(t, f), storeID)
+		e, err := openfga.New(openfga.Config{Client: dial(t, f), StoreID: storeID})
 		if err != nil {
 			t.Fatal(err)
 		}

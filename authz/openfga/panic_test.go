@@ -21,7 +21,7 @@ func (panicking) ReadAuthorizationModels(context.Context, *openfgav1.ReadAuthori
 // A client that panics while the model is read, which callers share, is an error
 // and doesn't end the program.
 func TestPanicWhileTheModelIsRead(t *testing.T) {
-	e, err := openfga.New(panicking{}, storeID)
+	e, err := openfga.New(openfga.Config{Client: panicking{}, StoreID: storeID})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func (leaving) ReadAuthorizationModels(context.Context, *openfgav1.ReadAuthoriza
 // Row 61: a client that ends the goroutine in which the model is read is
 // unavailable at once: nobody waits for an answer that will never be.
 func TestRow61GoexitWhileTheModelIsRead(t *testing.T) {
-	e, err := openfga.New(leaving{}, storeID)
+	e, err := openfga.New(openfga.Config{Client: leaving{}, StoreID: storeID})
 	if err != nil {
 		t.Fatal(err)
 	}

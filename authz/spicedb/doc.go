@@ -6,7 +6,7 @@
 //		grpc.WithPerRPCCredentials(spicedb.PresharedKey(key)),
 //		grpc.WithDefaultServiceConfig(spicedb.ServiceConfig)) // retries of reads, load balancing
 //	…
-//	engine, err := spicedb.New(v1.NewPermissionsServiceClient(conn))
+//	engine, err := spicedb.New(spicedb.Config{Client: v1.NewPermissionsServiceClient(conn)})
 //	…
 //	authorizer, err := authz.New(authz.Config{Engine: engine, …})
 //
@@ -16,8 +16,8 @@
 // # What it costs
 //
 // One query is one CheckPermission; more are CheckBulkPermissions requests of
-// at most 1000 ([WithBatchSize]), of which the second and later ones run side by
-// side ([WithParallelism]) at the first one's snapshot. An empty batch asks
+// at most 1000 ([Config] BatchSize), of which the second and later ones run side by
+// side (Parallelism) at the first one's snapshot. An empty batch asks
 // nothing.
 //
 // # Consistency
@@ -38,7 +38,7 @@
 //
 // SpiceDB takes ids of letters, digits and the characters / _ | - = + only, up
 // to 1024 bytes: no e-mail address, no URL. Anything else is refused before
-// SpiceDB is asked. [WithEncodedIDs] encodes instead: every other byte, and "="
+// SpiceDB is asked. EncodeIDs encodes instead: every other byte, and "="
 // itself, becomes "=" and two hexadecimal digits, so ann@example.com is
 // ann=40example=2Ecom. The relationships must then be written with [EncodeID];
 // [DecodeID] reverses it.

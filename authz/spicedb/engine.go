@@ -25,25 +25,21 @@ type Client interface {
 // Engine is an [authz.Engine] on SpiceDB. It has no goroutine of its own and
 // nothing to close; the connection is its user's. Safe for concurrent use.
 type Engine struct {
-	client  Client
-	options options
+	client Client
+	encode bool
+	limits adapter.Limits
 }
 
 var _ authz.Engine = (*Engine)(nil)
 
 // New makes an engine. It does no I/O.
-func New(client Client, opts ...Option) (*Engine, error) {
-	if client == nil {
-		return nil, errors.New("spicedb: no client")
-	}
-	settings := defaults()
-	for _, opt := range opts {
-		if err := opt.apply(&settings); err != nil {
-			return nil, err
-		}
+func New(config Config) (*Engine, error) {
+	limits, err := config.limits()
+	if err != nil {
+		return nil, err
 	}
 
-	return &Engine{client: client, options: settings}, nil
+	return &Engine{client: config.Client, encode: config.EncodeIDs, limits: limits}, nil
 }
 
 // SupportsConsistency reports true for every mode.
@@ -70,7 +66,7 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 	}
 
 	// The first request settles the snapshot, the rest are asked at it.
-	first := min(e.options.batchSize, len(answers))
+	first := min(e.limits.BatchSize, len(answers))
 	at, err := e.checkMany(ctx, consistency, batch.Queries[:first], answers[:first])
 	if err != nil {
 		adapter.Fail(answers, err)
@@ -82,13 +78,11 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 	}
 	rest, restAnswers := batch.Queries[first:], answers[first:]
 	// One request was answered, so a failure of the others is their answers' own.
-	_ = adapter.Chunks(ctx, len(rest), e.options.batchSize, e.options.parallelism,
-		func(ctx context.Context, lo, hi int) error {
-			_, err := e.checkMany(ctx, consistency, rest[lo:hi], restAnswers[lo:hi])
+	_ = adapter.Chunks(ctx, restAnswers, e.limits.BatchSize, e.limits.Parallelism, func(ctx context.Context, lo, hi int) error {
+		_, err := e.checkMany(ctx, consistency, rest[lo:hi], restAnswers[lo:hi])
 
-			return err
-		},
-		func(lo, hi int, err error) { adapter.Fail(restAnswers[lo:hi], err) })
+		return err
+	})
 
 	return authz.Result{Answers: answers, CheckedAt: at}, nil
 }
@@ -102,7 +96,7 @@ func (e *Engine) checkOne(ctx context.Context, consistency *v1.Consistency, q au
 
 		return "", nil
 	}
-	request, cancel := adapter.WithTimeout(ctx, e.options.timeout)
+	request, cancel := adapter.WithTimeout(ctx, e.limits.Timeout)
 	defer cancel()
 	response, err := e.client.CheckPermission(request, &v1.CheckPermissionRequest{
 		Consistency: consistency, Resource: item.GetResource(), Permission: item.GetPermission(),
@@ -134,7 +128,7 @@ func (e *Engine) checkMany(ctx context.Context, consistency *v1.Consistency, que
 		return "", nil
 	}
 
-	request, cancel := adapter.WithTimeout(ctx, e.options.timeout)
+	request, cancel := adapter.WithTimeout(ctx, e.limits.Timeout)
 	defer cancel()
 	response, err := e.client.CheckBulkPermissions(request, &v1.CheckBulkPermissionsRequest{Consistency: consistency, Items: items})
 	if err != nil {
@@ -203,7 +197,7 @@ func sameContext(a, b *structpb.Struct) bool {
 }
 
 func (e *Engine) item(q authz.Query) (*v1.CheckBulkPermissionsRequestItem, error) {
-	if e.options.encode {
+	if e.encode {
 		q.Object.ID, q.Subject.ID = EncodeID(q.Object.ID), EncodeID(q.Subject.ID)
 	}
 	if err := validate(q); err != nil {

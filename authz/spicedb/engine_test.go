@@ -254,7 +254,7 @@ func TestRow61Failures(t *testing.T) {
 		return nil, ctx.Err()
 	}}
 	t.Run("row 61: a hanging engine ends at our timeout", func(t *testing.T) {
-		_, err := engine(t, hang, spicedb.WithTimeout(20*time.Millisecond)).Check(deadline(t), queries(1))
+		_, err := engine(t, hang, func(c *spicedb.Config) { c.Timeout = 20 * time.Millisecond }).Check(deadline(t), queries(1))
 		wantFault(t, err, authz.EngineUnavailable)
 	})
 	t.Run("row 61: the caller's own deadline is the caller's", func(t *testing.T) {
@@ -278,7 +278,7 @@ func TestRow61Failures(t *testing.T) {
 
 func TestRow58ChunksAtOneSnapshot(t *testing.T) {
 	f := &front{bulk: allowAll}
-	result, err := engine(t, f, spicedb.WithBatchSize(10)).Check(deadline(t), queries(41))
+	result, err := engine(t, f, func(c *spicedb.Config) { c.BatchSize = 10 }).Check(deadline(t), queries(41))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,7 +306,7 @@ func TestRow58ChunksAtOneSnapshot(t *testing.T) {
 			}
 
 			return allowAll(ctx, r)
-		}}, spicedb.WithBatchSize(10))
+		}}, func(c *spicedb.Config) { c.BatchSize = 10 })
 		result, err := e.Check(deadline(t), queries(30))
 		if err != nil {
 			t.Fatal(err)
@@ -395,7 +395,7 @@ func TestRequest(t *testing.T) {
 	f := &front{check: func(context.Context, *v1.CheckPermissionRequest) (*v1.CheckPermissionResponse, error) {
 		return &v1.CheckPermissionResponse{Permissionship: has, CheckedAt: &v1.ZedToken{Token: "dG9rZW4="}}, nil
 	}}
-	e := engine(t, f, spicedb.WithEncodedIDs())
+	e := engine(t, f, func(c *spicedb.Config) { c.EncodeIDs = true })
 	q := query("ann@example.com")
 	q.Subject = authz.Subject{Type: "team", ID: "é=", Relation: "member"}
 	q.Context = map[string]any{"ip": "192.0.2.1"}

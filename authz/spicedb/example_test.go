@@ -24,7 +24,7 @@ func (annOnly) CheckPermission(_ context.Context, r *v1.CheckPermissionRequest, 
 
 func ExampleNew() {
 	// With a connection the client is v1.NewPermissionsServiceClient(conn).
-	engine, err := spicedb.New(annOnly{})
+	engine, err := spicedb.New(spicedb.Config{Client: annOnly{}})
 	if err != nil {
 		fmt.Println(err)
 

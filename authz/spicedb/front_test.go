@@ -52,9 +52,13 @@ func dial(t *testing.T, f *front) v1.PermissionsServiceClient {
 	return v1.NewPermissionsServiceClient(conn)
 }
 
-func engine(t *testing.T, f *front, opts ...spicedb.Option) *spicedb.Engine {
+func engine(t *testing.T, f *front, opts ...func(*spicedb.Config)) *spicedb.Engine {
 	t.Helper()
-	e, err := spicedb.New(dial(t, f), opts...)
+	config := spicedb.Config{Client: dial(t, f)}
+	for _, opt := range opts {
+		opt(&config)
+	}
+	e, err := spicedb.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ const (
 // EngineBadSubject), types and relations outside its grammar
 // (EngineMisconfigured).
 func (e *Engine) ValidateQuery(q authz.Query) error {
-	if e.options.encode {
+	if e.encode {
 		q.Object.ID, q.Subject.ID = EncodeID(q.Object.ID), EncodeID(q.Subject.ID)
 	}
 
@@ -116,7 +116,7 @@ func isPlain(b byte) bool {
 	return isAlphanumeric(b) || strings.IndexByte(plainNoEscapes, b) >= 0
 }
 
-// EncodeID writes an id within SpiceDB's grammar, for [WithEncodedIDs] and for
+// EncodeID writes an id within SpiceDB's grammar, for [Config] EncodeIDs and for
 // the relationships that are written for it: every byte but letters, digits and
 // / _ | - + becomes "=" and two upper-case hexadecimal digits. It is injective;
 // an empty id stays empty. The wildcard "*" becomes "=2A", an id like any other.

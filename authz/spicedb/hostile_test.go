@@ -82,7 +82,7 @@ func TestRow59HostileAnswers(t *testing.T) {
 	} {
 		for _, n := range []int{1, 3} {
 			t.Run(fmt.Sprintf("%s, %d queries", name, n), func(t *testing.T) {
-				e, err := spicedb.New(client)
+				e, err := spicedb.New(spicedb.Config{Client: client})
 				if err != nil {
 					t.Fatal(err)
 				}

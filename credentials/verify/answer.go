@@ -208,7 +208,7 @@ func withoutNulls(members []member) string {
 }
 
 func (in *Introspection) refuse(token string, local *claims, refused *Error) *cached {
-	return &cached{token: fingerprint(token), refused: refused, local: local != nil, until: instantOf(time.Now().Add(in.negative))}
+	return remember(fingerprint(token), instantOf(time.Now().Add(in.negative)), remembered{refused: refused, local: local != nil})
 }
 
 // judge decides on the answer about an active token. What is remembered of it
@@ -225,7 +225,7 @@ func (in *Introspection) judge(token string, c, local *claims, asked time.Time) 
 		until = min(until, c.expires)
 	}
 	p, err := in.id.principal(c, validUntil.time())
-	return &cached{token: token, principal: p, local: local != nil, until: until}, err
+	return remember(token, until, remembered{principal: p, local: local != nil}), err
 }
 
 // check applies what the issuer's word on the token doesn't cover: that the

@@ -12,12 +12,12 @@ import (
 )
 
 func cacheEntry(token string, until instant) *cached {
-	return &cached{token: token, principal: &Principal{c: &claims{}}, until: until}
+	return remember(token, until, remembered{principal: &Principal{c: &claims{subject: token}}})
 }
 
 func TestCacheIsBounded(t *testing.T) {
 	cache := newTokenCache(64)
-	capacity := len(cache.slots)
+	capacity := cache.entries.Slots()
 	if capacity < 64 || capacity > 256 {
 		t.Fatalf("%d slots for 64 entries", capacity)
 	}
@@ -25,10 +25,8 @@ func TestCacheIsBounded(t *testing.T) {
 		cache.put(cacheEntry(fmt.Sprint("token-", i), 1000), 0)
 	}
 	held := 0
-	for i := range cache.slots {
-		if cache.slots[i].entry.Load() != nil {
-			held++
-		}
+	for range cache.entries.All() {
+		held++
 	}
 	if held > capacity || held < capacity/2 {
 		t.Errorf("%d entries held in %d slots", held, capacity)
@@ -50,7 +48,7 @@ func TestCacheComparesWholeTokens(t *testing.T) {
 		cache.put(cacheEntry(head+tail, 1000), 0)
 	}
 	for _, head := range []string{"a.", "b.", ""} {
-		if e := cache.get(head+tail, 0); e == nil || e.token != head+tail {
+		if e := cache.get(head+tail, 0); e == nil || e.principal.Subject() != head+tail {
 			t.Errorf("%q: %v", head, e)
 		}
 	}
@@ -98,7 +96,7 @@ func TestCacheEntriesEnd(t *testing.T) {
 		t.Error("an entry ends exactly at its time")
 	}
 	// What has ended is written over first, however often it was asked for.
-	for i := range len(cache.slots) * 4 {
+	for i := range cache.entries.Slots() * 4 {
 		cache.put(cacheEntry(fmt.Sprint("old-", i), 100), 0)
 	}
 	cache.put(cacheEntry("new", 1000), 200)
@@ -110,8 +108,8 @@ func TestCacheEntriesEnd(t *testing.T) {
 	}
 	key := &signingKey{}
 	e := cacheEntry("k", 1000)
-	e.key, e.owner = key, &JWT{keys: &keySet{}}
-	e.owner.keys.staleAt.Store(500)
+	e.Value.key, e.Value.owner = key, &JWT{keys: &keySet{}}
+	e.Value.owner.keys.staleAt.Store(500)
 	cache.put(e, 200)
 	if cache.get("k", 200) == nil || cache.get("k", 500) != nil {
 		t.Error("an entry ends with the freshness of its keys")
@@ -154,8 +152,8 @@ func TestCacheUnderConcurrency(t *testing.T) {
 		wg.Go(func() {
 			for i := range 5000 {
 				token := fmt.Sprint("token-", (i*7+g)%100)
-				if e := cache.get(token, 0); e != nil && e.token != token {
-					t.Errorf("asked for %q, got %q", token, e.token)
+				if e := cache.get(token, 0); e != nil && e.principal.Subject() != token {
+					t.Errorf("asked for %q, got %q", token, e.principal.Subject())
 				}
 				cache.put(cacheEntry(token, 1000), 0)
 			}

@@ -228,12 +228,12 @@ func TestCausesOfAnswersSayWhat(t *testing.T) {
 	}
 	verdict := must(in.verdict("opaque", `{"active":false}`, nil, time.Now()))
 	for _, want := range []string{"IntrospectionConfig.URL https://", "unknown there, expired or revoked", "may not introspect"} {
-		if text := verdict.refused.Err.Error(); !strings.Contains(text, want) {
+		if text := verdict.Value.refused.Err.Error(); !strings.Contains(text, want) {
 			t.Errorf("%q doesn't say %q", text, want)
 		}
 	}
 	verdict = must(in.verdict("opaque", jsonOf(object{"active": true, "sub": "alice", "client_id": "web"}), nil, time.Now()))
-	if text := verdict.refused.Err.Error(); !strings.Contains(text, "unverified aud absent") || !strings.Contains(text, "IntrospectionConfig.InsecureAnyAudience") {
+	if text := verdict.Value.refused.Err.Error(); !strings.Contains(text, "unverified aud absent") || !strings.Contains(text, "IntrospectionConfig.InsecureAnyAudience") {
 		t.Errorf("got %q", text)
 	}
 	missing := &authError{os.ErrNotExist}
@@ -247,15 +247,15 @@ func TestCausesOfIntrospectionAndOfManyIssuers(t *testing.T) {
 	t.Parallel()
 	in := introspectionWith(t, Profile{})
 	verdict, err := in.verdict("opaque", jsonOf(object{"active": true, "iss": testIssuer + "/", "aud": testAudience, "sub": "alice", "client_id": "web"}), nil, time.Now())
-	if err != nil || verdict.refused == nil {
+	if err != nil || verdict.Value.refused == nil {
 		t.Fatalf("got %v, %v", verdict, err)
 	}
-	text := verdict.refused.Err.Error()
+	text := verdict.Value.refused.Err.Error()
 	if !strings.Contains(text, `IntrospectionConfig.Issuer is "https://issuer.test", unverified iss "https://issuer.test/"`) || !strings.Contains(text, "slash") {
 		t.Errorf("got %q", text)
 	}
 	want := &Unverified{Issuer: testIssuer + "/", Subject: "alice", ClientID: "web", Audiences: []string{testAudience}}
-	if diff := cmp.Diff(want, verdict.refused.Unverified); diff != "" {
+	if diff := cmp.Diff(want, verdict.Value.refused.Unverified); diff != "" {
 		t.Error(diff)
 	}
 

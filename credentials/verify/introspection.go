@@ -202,7 +202,7 @@ func (in *Introspection) verify(ctx context.Context, token string, req *Requirem
 
 // remembered returns the verdict that is remembered, nil if there is none. One
 // that rests on claims that were verified locally is none for other calls.
-func (in *Introspection) remembered(token string, local bool) *cached {
+func (in *Introspection) remembered(token string, local bool) *remembered {
 	now := instantOf(time.Now())
 	if e := in.active.get(token, now); e != nil && e.local == local {
 		return e

@@ -394,17 +394,17 @@ func FuzzIntrospectionAnswer(f *testing.F) {
 	f.Cleanup(func() { in.Close() })
 	f.Fuzz(func(t *testing.T, text string) {
 		verdict, err := in.verdict("token", text, nil, time.Now())
-		if err != nil || verdict.refused != nil {
+		if err != nil || verdict.Value.refused != nil {
 			return
 		}
 		var loose struct {
 			Active any    `json:"active"`
 			Sub    string `json:"sub"`
 		}
-		if json.Unmarshal([]byte(text), &loose) != nil || loose.Active != true || loose.Sub != verdict.principal.Subject() {
+		if json.Unmarshal([]byte(text), &loose) != nil || loose.Active != true || loose.Sub != verdict.Value.principal.Subject() {
 			t.Fatalf("%q is taken as active", text)
 		}
-		if !slices.Contains(verdict.principal.Audiences(), testAudience) {
+		if !slices.Contains(verdict.Value.principal.Audiences(), testAudience) {
 			t.Fatalf("%q is taken as ours", text)
 		}
 	})

@@ -28,7 +28,7 @@ type introspectionKey struct {
 type introspectionCall struct {
 	stranger bool
 	done     chan struct{}
-	verdict  *cached
+	verdict  *remembered
 	err      error
 }
 
@@ -40,7 +40,7 @@ func fingerprint(token string) string {
 
 // ask joins the request about the token that is under way, or starts one. The
 // request is nobody's: whoever waits leaves at its own deadline.
-func (in *Introspection) ask(ctx context.Context, token string, local *claims) (*cached, error) {
+func (in *Introspection) ask(ctx context.Context, token string, local *claims) (*remembered, error) {
 	call, err := in.join(token, local)
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ const (
 )
 
 // settle gets the verdict on a token and remembers it.
-func (in *Introspection) settle(token string, local *claims, stranger bool) (verdict *cached, err error) {
+func (in *Introspection) settle(token string, local *claims, stranger bool) (verdict *remembered, err error) {
 	defer func() {
 		if recover() != nil {
 			verdict, err = nil, unavailable(errPanicked, time.Second)
@@ -121,24 +121,25 @@ func (in *Introspection) settle(token string, local *claims, stranger bool) (ver
 	start := time.Now()
 	text, err := in.post(ctx, token)
 	in.health.record(time.Now(), err)
+	var entry *cached
 	if err == nil {
-		verdict, err = in.verdict(token, text, local, start)
+		entry, err = in.verdict(token, text, local, start)
 	} else if s := (*statusError)(nil); errors.As(err, &s) && s.ofToken() {
-		verdict, err = in.refuse(token, local, &Error{Kind: CredentialFault, Reason: ReasonTokenInvalid, Err: s}), nil
+		entry, err = in.refuse(token, local, &Error{Kind: CredentialFault, Reason: ReasonTokenInvalid, Err: s}), nil
 	}
 	notify.Call(in.observer.Introspected, Introspected{
-		Issuer: in.id.name, Active: err == nil && verdict.refused == nil, Err: err, Duration: time.Since(start),
+		Issuer: in.id.name, Active: err == nil && entry.Value.refused == nil, Err: err, Duration: time.Since(start),
 	}, nil)
 	if err != nil {
 		return nil, failure(err)
 	}
 	now := instantOf(time.Now())
-	if verdict.refused != nil {
-		in.inactive.put(verdict, now)
+	if entry.Value.refused != nil {
+		in.inactive.put(entry, now)
 	} else {
-		in.active.put(verdict, now)
+		in.active.put(entry, now)
 	}
-	return verdict, nil
+	return &entry.Value, nil
 }
 
 // enter waits until the endpoint may be asked and for a turn, as long as a

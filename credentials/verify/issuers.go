@@ -78,7 +78,7 @@ func Issuers(verifiers ...IssuerVerifier) (*MultiIssuer, error) {
 			m.limit = max(m.limit, hybrid.in.limit)
 		}
 		if jwt.cache != nil {
-			size += len(jwt.cache.slots)
+			size += jwt.cache.size
 		}
 	}
 	if hybrids != 1 {

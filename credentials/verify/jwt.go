@@ -246,7 +246,7 @@ func (v *JWT) check(d *decoded, keys *keySnapshot, now instant, cache *tokenCach
 	if err != nil {
 		return nil, err
 	}
-	cache.put(&cached{token: token, principal: p, until: until, owner: v, key: key}, now)
+	cache.put(remember(token, until, remembered{principal: p, owner: v, key: key}), now)
 	return p, nil
 }
 

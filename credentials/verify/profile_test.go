@@ -80,10 +80,10 @@ func TestKindCauseSaysWhatWasLookedFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			in := introspectionWith(t, c.profile)
 			verdict, err := in.verdict("opaque", jsonOf(c.claims.with(object{"active": true, "aud": testAudience})), nil, time.Now())
-			if err != nil || verdict.principal == nil {
+			if err != nil || verdict.Value.principal == nil {
 				t.Fatalf("got %v, %v", verdict, err)
 			}
-			text := verdict.principal.KindCause()
+			text := verdict.Value.principal.KindCause()
 			for _, want := range c.want {
 				if !strings.Contains(text, want) {
 					t.Errorf("%q doesn't say %q", text, want)

@@ -343,15 +343,15 @@ func TestProfilesOfIntrospection(t *testing.T) {
 				t.Fatal(err)
 			}
 			if c.want != nil {
-				if asCause(verdict.refused) != c.want {
-					t.Fatalf("got %v, refused %v; want %q", verdict.principal, verdict.refused, c.want.Err)
+				if asCause(verdict.Value.refused) != c.want {
+					t.Fatalf("got %v, refused %v; want %q", verdict.Value.principal, verdict.Value.refused, c.want.Err)
 				}
 				return
 			}
-			if verdict.refused != nil {
-				t.Fatal(verdict.refused.Err)
+			if verdict.Value.refused != nil {
+				t.Fatal(verdict.Value.refused.Err)
 			}
-			if p := verdict.principal; p.Kind() != c.kind || p.ClientID() != c.client {
+			if p := verdict.Value.principal; p.Kind() != c.kind || p.ClientID() != c.client {
 				t.Errorf("got %v, want %v", p, c.kind)
 			}
 		})

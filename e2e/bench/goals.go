@@ -111,7 +111,7 @@ func cacheGoals() []goal {
 		want(6, "hit by another pointer", atMost, 90, nanos, "verify Cache/hit/other-pointer ns/op"),
 		want(6, "allocations of a hit", exactly, 0, allocs, "verify Cache/hit/same-pointer allocs/op", "verify Cache/hit/other-pointer allocs/op"),
 		want(6, "insert", atMost, 300, nanos, "verify Cache/insert ns/op"),
-		want(6, "hits of hot tokens under a 5:1 flood", atLeast, 0.99, ratio, "verify Cache/hot-under-flood hit-rate"),
+		want(6, "hits of hot tokens under a 5:1 flood", atLeast, 0.99, ratio, "cache Flood hit-rate"),
 		want(7, "hit", atMost, 75, nanos, "authz CacheHit ns/op"),
 		want(7, "allocations of a hit", exactly, 0, allocs, "authz CacheHit allocs/op"),
 		want(7, "memory of an entry", atMost, 100, bytesN, "authz CacheEntry B/entry"),

@@ -27,6 +27,7 @@ var suites = map[string]string{
 	"verify":      "credentials/verify",
 	"credentials": "credentials",
 	"authz":       "authz",
+	"cache":       "internal/cache",
 }
 
 // turn is one start of a suite's test binary, made several times.
@@ -56,6 +57,7 @@ var reportTurns = []turn{
 	},
 	// The endpoint takes 3 s, so that a turn meets one fetch that hangs.
 	{suite: "verify", pattern: "^BenchmarkKeySet$/^while-the-server-hangs$", benchtime: "4s", count: 1, times: 3},
+	{suite: "cache", pattern: "^BenchmarkFlood$", benchtime: "100ms", count: 1, times: 10},
 	{suite: "authz", pattern: "^Benchmark(CacheHit|CacheEntry|SharedDecision)$", benchtime: "100ms", count: 1, times: 10},
 	{
 		suite: "credentials", pattern: "^BenchmarkGetRequestMetadata$/^(usher|xoauth2)$/^goroutines=1$",

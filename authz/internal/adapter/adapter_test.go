@@ -107,8 +107,7 @@ func TestChunks(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var runs atomic.Int64
 			answers := make([]authz.Answer, c.n)
-			failed := 0
-			err := adapter.Chunks(t.Context(), c.n, c.size, 2, func(_ context.Context, lo, hi int) error {
+			err := adapter.Chunks(t.Context(), answers, c.size, 2, func(_ context.Context, lo, hi int) error {
 				runs.Add(1)
 				if hi-lo > c.size {
 					t.Errorf("run of %d", hi-lo)
@@ -121,7 +120,13 @@ func TestChunks(t *testing.T) {
 				}
 
 				return nil
-			}, func(lo, hi int, err error) { failed++; adapter.Fail(answers[lo:hi], err) })
+			})
+			failed := 0
+			for lo := 0; lo < c.n; lo += c.size {
+				if errors.Is(answers[lo].Err, boom) {
+					failed++
+				}
+			}
 			if (err != nil) != c.wantErr || int(runs.Load()) != c.wantRuns || failed != c.wantFail {
 				t.Errorf("runs %d, failed %d, err %v", runs.Load(), failed, err)
 			}
@@ -136,8 +141,7 @@ func TestChunks(t *testing.T) {
 	t.Run("runs that can't start fail with the context", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		answers := make([]authz.Answer, 3)
-		err := adapter.Chunks(ctx, 3, 1, 1, func(context.Context, int, int) error { cancel(); <-ctx.Done(); return ctx.Err() },
-			func(lo, hi int, err error) { adapter.Fail(answers[lo:hi], err) })
+		err := adapter.Chunks(ctx, answers, 1, 1, func(context.Context, int, int) error { cancel(); <-ctx.Done(); return ctx.Err() })
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("err = %v", err)
 		}
@@ -148,7 +152,7 @@ func TestChunks(t *testing.T) {
 				t.Errorf("recovered %v", p)
 			}
 		}()
-		_ = adapter.Chunks(t.Context(), 2, 1, 2, func(context.Context, int, int) error { panic("here") }, func(int, int, error) {})
+		_ = adapter.Chunks(t.Context(), make([]authz.Answer, 2), 1, 2, func(context.Context, int, int) error { panic("here") })
 		t.Error("no panic")
 	})
 }
@@ -241,9 +245,8 @@ func ExampleStruct() {
 }
 
 func ExampleChunks() {
-	err := adapter.Chunks(context.Background(), 120, 50, 1,
-		func(_ context.Context, lo, hi int) error { fmt.Println("ask", lo, hi); return nil },
-		func(lo, hi int, err error) { fmt.Println("failed", lo, hi, err) })
+	err := adapter.Chunks(context.Background(), make([]authz.Answer, 120), 50, 1,
+		func(_ context.Context, lo, hi int) error { fmt.Println("ask", lo, hi); return nil })
 	fmt.Println(err)
 	// Output:
 	// ask 0 50

@@ -11,25 +11,24 @@ import (
 // errEnded is a run that ended its goroutine instead of returning.
 var errEnded = errors.New("adapter: a request ended its goroutine")
 
-// Chunks cuts n queries into runs of at most size and calls ask for each, at
-// most parallel at once, and waits for all. A run that fails is reported to
-// failed, one call at a time, and the others go on: with a denial in one run
-// the decision stands whatever became of another. Chunks itself fails, with
-// the first run's error, only when every run failed.
+// Chunks cuts a batch into runs of at most size and calls ask for each, at most
+// parallel at once, and waits for all. Ask sets the answers from lo up to hi. Where
+// it fails they get its error, see [Fail], and the others go on: with a denial in
+// one run the decision stands whatever became of another. Chunks itself fails,
+// with the first run's error, only when every run failed.
 //
-// Runs that have not started when ctx ends fail with its error. With n zero
-// nothing is called. A run that ends its goroutine has failed. A panic in ask is raised again in the caller's goroutine,
-// where whoever recovers panics can see it.
-func Chunks(ctx context.Context, n, size, parallel int,
-	ask func(ctx context.Context, lo, hi int) error, failed func(lo, hi int, err error),
-) error {
+// Runs that have not started when ctx ends fail with its error. Without answers
+// nothing is called. A run that ends its goroutine has failed. A panic in ask is
+// raised again in the caller's goroutine, where whatever recovers panics can see it.
+func Chunks(ctx context.Context, answers []authz.Answer, size, parallel int, ask func(ctx context.Context, lo, hi int) error) error {
+	n := len(answers)
 	if n <= size {
 		if n == 0 {
 			return nil
 		}
 		err := ask(ctx, 0, n)
 		if err != nil {
-			failed(0, n, err)
+			Fail(answers, err)
 		}
 
 		return err
@@ -70,7 +69,7 @@ func Chunks(ctx context.Context, n, size, parallel int,
 	for run, err := range errs {
 		if err != nil {
 			failures++
-			failed(run*size, min(n, (run+1)*size), err)
+			Fail(answers[run*size:min(n, (run+1)*size)], err)
 		}
 	}
 	if failures == runs {

@@ -7,9 +7,9 @@
 //
 //	func (e *Engine) Check(ctx context.Context, b authz.Batch) (authz.Result, error) {
 //		answers := make([]authz.Answer, len(b.Queries))
-//		err := adapter.Chunks(ctx, len(b.Queries), 50, 4, func(ctx context.Context, lo, hi int) error {
+//		err := adapter.Chunks(ctx, answers, 50, 4, func(ctx context.Context, lo, hi int) error {
 //			return e.ask(ctx, b.Queries[lo:hi], answers[lo:hi])
-//		}, func(lo, hi int, err error) { adapter.Fail(answers[lo:hi], err) })
+//		})
 //		return authz.Result{Answers: answers}, err
 //	}
 //

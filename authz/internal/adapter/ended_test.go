@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/authz/internal/adapter"
 )
 
@@ -41,18 +42,20 @@ func TestRow61WhoseDeadlineItWas(t *testing.T) {
 
 // Row 59: a request that ends its goroutine has no verdict: it has failed.
 func TestRow59RequestThatEndsItsGoroutine(t *testing.T) {
-	failed := 0
-	err := adapter.Chunks(t.Context(), 3, 1, 2, func(_ context.Context, lo, _ int) error {
+	answers := make([]authz.Answer, 3)
+	err := adapter.Chunks(t.Context(), answers, 1, 2, func(_ context.Context, lo, _ int) error {
 		if lo > 0 {
 			runtime.Goexit()
 		}
 
 		return nil
-	}, func(lo, hi int, err error) {
-		if err != nil {
-			failed += hi - lo
-		}
 	})
+	failed := 0
+	for _, answer := range answers {
+		if answer.Err != nil {
+			failed++
+		}
+	}
 	if failed != 2 || err != nil {
 		t.Errorf("%d queries failed, %v", failed, err)
 	}

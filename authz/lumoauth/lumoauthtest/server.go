@@ -58,11 +58,10 @@ type Server struct {
 	config Config
 	mux    *http.ServeMux
 
-	mu       sync.Mutex
-	tokens   map[string]grant
-	windows  map[string]*window
-	faults   []http.HandlerFunc
-	requests map[string]int
+	mu      sync.Mutex
+	tokens  map[string]grant
+	windows map[string]*window
+	faults  []http.HandlerFunc
 }
 
 // grant is what stands behind a token or key.
@@ -76,7 +75,7 @@ type grant struct {
 func New(config Config) *Server {
 	s := &Server{
 		config: config, mux: http.NewServeMux(),
-		tokens: make(map[string]grant), windows: make(map[string]*window), requests: make(map[string]int),
+		tokens: make(map[string]grant), windows: make(map[string]*window),
 	}
 	organization := "/orgs/" + config.Organization + "/api/v1"
 	s.mux.HandleFunc("POST "+organization+"/oauth/token", s.token)
@@ -91,7 +90,6 @@ func New(config Config) *Server {
 // ServeHTTP answers one request, or lets the next injected fault do it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	s.requests[r.URL.Path]++
 	var fault http.HandlerFunc
 	if len(s.faults) > 0 {
 		fault, s.faults = s.faults[0], s.faults[1:]
@@ -112,14 +110,6 @@ func (s *Server) Inject(faults ...http.HandlerFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = append(s.faults, faults...)
-}
-
-// Requests is how often a path was asked.
-func (s *Server) Requests(path string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	return s.requests[path]
 }
 
 // Issue makes an access token for a subject, such as user:ann or the client's

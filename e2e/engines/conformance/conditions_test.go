@@ -26,13 +26,13 @@ func TestAuthZENContext(t *testing.T) {
 
 	query := authz.Query{Object: authz.Object{Type: "document", ID: "1"}, Relation: "visit", Subject: authz.Subject{Type: "user", ID: "bob"}}
 	trusted, untrusted := query, query
-	trusted.Context = map[string]any{authztest.Trusted: true}
-	untrusted.Context = map[string]any{authztest.Trusted: false}
+	trusted.Context = map[string]any{"trusted": true}
+	untrusted.Context = map[string]any{"trusted": false}
 	for _, queries := range [][]authz.Query{{trusted, untrusted, query}, {trusted}, {untrusted}} {
 		result, err := engine.Check(ctx, authz.Batch{Queries: queries})
 		fatal(t, err)
 		for i, answer := range result.Answers {
-			switch queries[i].Context[authztest.Trusted] {
+			switch queries[i].Context["trusted"] {
 			case true:
 				if answer.Effect != authz.EffectAllowed {
 					t.Errorf("on the network: %+v", answer)

@@ -31,14 +31,14 @@ func TestOpenFGA(t *testing.T) {
 		New: func(tb testing.TB) (authz.Engine, authztest.Writer) {
 			tb.Helper()
 			s := openfgaserver.Start(tb, openfgaserver.SuiteModel)
-			engine, err := openfga.New(s.Client, s.StoreID, openfga.WithModel(s.ModelID))
+			engine, err := openfga.New(openfga.Config{Client: s.Client, StoreID: s.StoreID, ModelID: s.ModelID})
 			fatal(tb, err)
 
 			return engine, openfgaserver.Writer{Server: s}
 		},
 		Hanging: func(tb testing.TB) authz.Engine {
 			tb.Helper()
-			engine, err := openfga.New(openfgav1.NewOpenFGAServiceClient(silent(tb)), "01ARZ3NDEKTSV4RRFFQ69G5FAV", openfga.WithModel("01ARZ3NDEKTSV4RRFFQ69G5FAV"))
+			engine, err := openfga.New(openfga.Config{Client: openfgav1.NewOpenFGAServiceClient(silent(tb)), StoreID: "01ARZ3NDEKTSV4RRFFQ69G5FAV", ModelID: "01ARZ3NDEKTSV4RRFFQ69G5FAV"})
 			fatal(tb, err)
 
 			return engine
@@ -53,14 +53,14 @@ func TestSpiceDB(t *testing.T) {
 		New: func(tb testing.TB) (authz.Engine, authztest.Writer) {
 			tb.Helper()
 			s := spicedbserver.Start(tb, spicedbserver.SuiteSchema)
-			engine, err := spicedb.New(s.Client)
+			engine, err := spicedb.New(spicedb.Config{Client: s.Client})
 			fatal(tb, err)
 
 			return engine, spicedbserver.Writer{Server: s}
 		},
 		Hanging: func(tb testing.TB) authz.Engine {
 			tb.Helper()
-			engine, err := spicedb.New(v1.NewPermissionsServiceClient(silent(tb)))
+			engine, err := spicedb.New(spicedb.Config{Client: v1.NewPermissionsServiceClient(silent(tb))})
 			fatal(tb, err)
 
 			return engine
@@ -75,7 +75,7 @@ func TestSpiceDBEncoded(t *testing.T) {
 		New: func(tb testing.TB) (authz.Engine, authztest.Writer) {
 			tb.Helper()
 			s := spicedbserver.Start(tb, spicedbserver.SuiteSchema)
-			engine, err := spicedb.New(s.Client, spicedb.WithEncodedIDs())
+			engine, err := spicedb.New(spicedb.Config{Client: s.Client, EncodeIDs: true})
 			fatal(tb, err)
 
 			return engine, spicedbserver.Writer{Server: s}
@@ -121,7 +121,7 @@ func TestLumoAuth(t *testing.T) {
 				New: func(tb testing.TB) (authz.Engine, authztest.Writer) {
 					tb.Helper()
 					s := openfgaserver.Start(tb, openfgaserver.SuiteModel)
-					behind, err := openfga.New(s.Client, s.StoreID, openfga.WithModel(s.ModelID))
+					behind, err := openfga.New(openfga.Config{Client: s.Client, StoreID: s.StoreID, ModelID: s.ModelID})
 					fatal(tb, err)
 					front := httptest.NewServer(lumoauthtest.New(lumoauthtest.Config{
 						Organization: "acme", Engine: behind, APIKeys: []string{"fake-key"},

@@ -41,11 +41,11 @@ func TestEnginesAgree(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			one, err := openfga.New(fga.Client, fga.StoreID, openfga.WithModel(fga.ModelID), openfga.WithTimeout(time.Minute))
+			one, err := openfga.New(openfga.Config{Client: fga.Client, StoreID: fga.StoreID, ModelID: fga.ModelID, Timeout: time.Minute})
 			if err != nil {
 				t.Fatal(err)
 			}
-			other, err := spicedb.New(spice.Client, spicedb.WithTimeout(time.Minute))
+			other, err := spicedb.New(spicedb.Config{Client: spice.Client, Timeout: time.Minute})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -62,9 +62,9 @@ func (g spiceGate) CheckPermission(ctx context.Context, _ *v1.CheckPermissionReq
 func TestGoal12(t *testing.T) {
 	for name, build := range map[string]func(*gate) (authz.Engine, error){
 		"openfga": func(g *gate) (authz.Engine, error) {
-			return openfga.New(fgaGate{gate: g}, fakeID, openfga.WithModel(fakeID))
+			return openfga.New(openfga.Config{Client: fgaGate{gate: g}, StoreID: fakeID, ModelID: fakeID})
 		},
-		"spicedb": func(g *gate) (authz.Engine, error) { return spicedb.New(spiceGate{gate: g}) },
+		"spicedb": func(g *gate) (authz.Engine, error) { return spicedb.New(spicedb.Config{Client: spiceGate{gate: g}}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -42,9 +42,9 @@ func BenchmarkGoal13(b *testing.B) {
 	fatal(b, err)
 	revision, err := spicedbserver.Writer{Server: spice}.Write(ctx, tuples...)
 	fatal(b, err)
-	fgaEngine, err := openfga.New(fga.Client, fga.StoreID, openfga.WithModel(fga.ModelID))
+	fgaEngine, err := openfga.New(openfga.Config{Client: fga.Client, StoreID: fga.StoreID, ModelID: fga.ModelID})
 	fatal(b, err)
-	spiceEngine, err := spicedb.New(spice.Client)
+	spiceEngine, err := spicedb.New(spicedb.Config{Client: spice.Client})
 	fatal(b, err)
 
 	fresh := authz.Consistency{Mode: authz.ModeAtLeastAsFresh, Revision: revision}

@@ -36,7 +36,7 @@ condition until(now: timestamp, end: timestamp, level: int) {
 }
 `
 
-func start(t *testing.T, opts ...openfga.Option) (*openfgaserver.Server, *openfga.Engine) {
+func start(t *testing.T) (*openfgaserver.Server, *openfga.Engine) {
 	t.Helper()
 	s := openfgaserver.Start(t, model)
 	s.Write(t,
@@ -47,7 +47,7 @@ func start(t *testing.T, opts ...openfga.Option) (*openfgaserver.Server, *openfg
 		&openfgav1.TupleKey{Object: "document:2", Relation: "viewer", User: "user:cat", Condition: &openfgav1.RelationshipCondition{Name: "in_office"}},
 		&openfgav1.TupleKey{Object: "document:2", Relation: "timed", User: "user:cat", Condition: &openfgav1.RelationshipCondition{Name: "until"}},
 	)
-	engine, err := openfga.New(s.Client, s.StoreID, opts...)
+	engine, err := openfga.New(openfga.Config{Client: s.Client, StoreID: s.StoreID})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func check(t *testing.T, e authz.Engine, mode authz.Mode, queries ...authz.Query
 // TestDecisions asks a real OpenFGA each query alone and all in one batch.
 func TestDecisions(t *testing.T) {
 	s, _ := start(t)
-	pinned, err := openfga.New(s.Client, s.StoreID, openfga.WithModel(s.ModelID))
+	pinned, err := openfga.New(openfga.Config{Client: s.Client, StoreID: s.StoreID, ModelID: s.ModelID})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestNewestModelIsPinned(t *testing.T) {
 	if got := check(t, engine, authz.ModeMinimizeLatency, query("1", "owner", "ann"))[0]; got.Effect != authz.EffectAllowed {
 		t.Errorf("after another model: %+v", got)
 	}
-	later, err := openfga.New(s.Client, s.StoreID)
+	later, err := openfga.New(openfga.Config{Client: s.Client, StoreID: s.StoreID})
 	if err != nil {
 		t.Fatal(err)
 	}

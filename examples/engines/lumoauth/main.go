@@ -67,7 +67,7 @@ func startLocal(ctx context.Context) (url string, stop func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	behind, err := openfga.New(openfga.Embedded(store.Server), store.ID, openfga.WithModel(store.ModelID))
+	behind, err := openfga.New(openfga.Config{Client: openfga.Embedded(store.Server), StoreID: store.ID, ModelID: store.ModelID})
 	if err != nil {
 		return "", nil, err
 	}

@@ -32,7 +32,7 @@ func run(ctx context.Context) error {
 	//		grpc.WithDefaultServiceConfig(openfga.ServiceConfig))
 	//	client := openfgav1.NewOpenFGAServiceClient(conn)
 	client := openfga.Embedded(store.Server)
-	engine, err := openfga.New(client, store.ID, openfga.WithModel(store.ModelID))
+	engine, err := openfga.New(openfga.Config{Client: client, StoreID: store.ID, ModelID: store.ModelID})
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func run(ctx context.Context) (err error) {
 	if err := write(ctx, client); err != nil {
 		return err
 	}
-	engine, err := spicedb.New(client)
+	engine, err := spicedb.New(spicedb.Config{Client: client})
 	if err != nil {
 		return err
 	}

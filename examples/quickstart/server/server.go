@@ -67,7 +67,7 @@ func New(cfg Config) (_ *Server, err error) {
 			err = errors.Join(err, verifier.Close())
 		}
 	}()
-	engine, err := openfga.New(cfg.OpenFGA, cfg.StoreID, openfga.WithModel(cfg.ModelID))
+	engine, err := openfga.New(openfga.Config{Client: cfg.OpenFGA, StoreID: cfg.StoreID, ModelID: cfg.ModelID})
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,7 @@
 //
 //	server, err := engine.Start(ctx)
 //	defer server.Close()
-//	adapter, err := openfga.New(server.Client(), server.StoreID(), openfga.WithModel(server.ModelID()))
+//	adapter, err := openfga.New(openfga.Config{Client: server.Client(), StoreID: server.StoreID(), ModelID: server.ModelID()})
 package engine
 
 import (

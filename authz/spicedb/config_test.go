@@ -14,11 +14,11 @@ import (
 func TestNewRefuses(t *testing.T) {
 	client := dial(t, &front{})
 	for name, build := range map[string]func() (*spicedb.Engine, error){
-		"no client":           func() (*spicedb.Engine, error) { return spicedb.New(nil) },
-		"batch size zero":     func() (*spicedb.Engine, error) { return spicedb.New(client, spicedb.WithBatchSize(0)) },
-		"batch size too high": func() (*spicedb.Engine, error) { return spicedb.New(client, spicedb.WithBatchSize(10_001)) },
-		"parallelism zero":    func() (*spicedb.Engine, error) { return spicedb.New(client, spicedb.WithParallelism(0)) },
-		"timeout zero":        func() (*spicedb.Engine, error) { return spicedb.New(client, spicedb.WithTimeout(0)) },
+		"no client":            func() (*spicedb.Engine, error) { return spicedb.New(spicedb.Config{}) },
+		"batch size negative":  func() (*spicedb.Engine, error) { return spicedb.New(spicedb.Config{Client: client, BatchSize: -1}) },
+		"batch size too high":  func() (*spicedb.Engine, error) { return spicedb.New(spicedb.Config{Client: client, BatchSize: 10_001}) },
+		"parallelism negative": func() (*spicedb.Engine, error) { return spicedb.New(spicedb.Config{Client: client, Parallelism: -1}) },
+		"timeout negative":     func() (*spicedb.Engine, error) { return spicedb.New(spicedb.Config{Client: client, Timeout: -1}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			if e, err := build(); err == nil || e != nil {

@@ -1,0 +1,49 @@
+package adapter
+
+import (
+	"fmt"
+	"time"
+)
+
+const (
+	// maxBatchSize is SpiceDB's own limit.
+	maxBatchSize = 10_000
+	// defaultParallelism keeps one decision from taking all of an engine's servers.
+	defaultParallelism = 4
+	maxParallelism     = 64
+	// defaultTimeout bounds one request. OpenFGA's own request timeout is 3 s by
+	// default; a check that takes longer has met a graph that it shouldn't.
+	defaultTimeout = 3 * time.Second
+)
+
+// Limits bound the requests that a gRPC engine makes of one batch: the fields of
+// its Config with these names. Zero is the default: 4 requests side by side, 3 s
+// each.
+type Limits struct {
+	BatchSize, Parallelism int
+	Timeout                time.Duration
+}
+
+// Check fills in the defaults, with the engine's own batch size. It refuses what
+// isn't within 1 and 10,000 queries, 1 and 64 requests, and a negative time.
+func (l *Limits) Check(engine string, batchSize int) error {
+	switch {
+	case l.BatchSize < 0 || l.BatchSize > maxBatchSize:
+		return fmt.Errorf("%s: BatchSize %d is not within 1 and %d", engine, l.BatchSize, maxBatchSize)
+	case l.Parallelism < 0 || l.Parallelism > maxParallelism:
+		return fmt.Errorf("%s: Parallelism %d is not within 1 and %d", engine, l.Parallelism, maxParallelism)
+	case l.Timeout < 0:
+		return fmt.Errorf("%s: Timeout %v is negative", engine, l.Timeout)
+	}
+	if l.BatchSize == 0 {
+		l.BatchSize = batchSize
+	}
+	if l.Parallelism == 0 {
+		l.Parallelism = defaultParallelism
+	}
+	if l.Timeout == 0 {
+		l.Timeout = defaultTimeout
+	}
+
+	return nil
+}
