@@ -56,7 +56,7 @@ func TestSharedSecretAuthentication(t *testing.T) {
 			i.AddClient(credentialstest.Client{ID: "a b:c/ü", Secret: "not a:secret&+%ü"})
 			creds := newCreds(t, i, func(c *credentials.Config) {
 				c.ClientID, c.Auth = "a b:c/ü", auth(credentials.Constant("not a:secret&+%ü"))
-				c.Scopes, c.Audience, c.Resource = []string{"read", "write"}, "aud", []string{"https://a.test", "https://b.test"}
+				c.Scopes, c.Audience, c.Resources = []string{"read", "write"}, "aud", []string{"https://a.test", "https://b.test"}
 				c.Params = url.Values{"organization": {"acme"}}
 			})
 			if err := creds.Ready(within(t, time.Minute)); err != nil {

@@ -19,7 +19,6 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
-	"github.com/usher-auth/usher/credentials"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -215,7 +214,7 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 // BenchmarkUnaryCall is a call over bufconn with the credentials alone and with
 // the interceptors that watch for refused tokens.
 func BenchmarkUnaryCall(b *testing.B) {
-	creds := newCreds(b, socketIssuer(b), nil, credentials.LocalPlaintext())
+	creds := newCreds(b, socketIssuer(b), localPlaintext)
 	for name, opts := range map[string][]grpc.DialOption{
 		"credentials": {grpc.WithPerRPCCredentials(creds)},
 		"dialoptions": creds.DialOptions(),

@@ -124,8 +124,8 @@ func TestCausesSayWhatToSet(t *testing.T) {
 			nil,
 		},
 		"a resource that isn't registered": {
-			func(c *credentials.Config) { c.Resource = []string{"https://docs.internal"} }, token, credentialstest.Error(400, "invalid_target"), "",
-			[]string{"Resource [\"https://docs.internal\"]"},
+			func(c *credentials.Config) { c.Resources = []string{"https://docs.internal"} }, token, credentialstest.Error(400, "invalid_target"), "",
+			[]string{"Resources [\"https://docs.internal\"]"},
 			nil,
 		},
 		"a scope that isn't allowed": {

@@ -27,12 +27,8 @@ var _ grpccredentials.PerRPCCredentials = (*Credentials)(nil)
 // New checks the configuration, all of it at once, and returns credentials. It
 // does no I/O: the first token is fetched by the first call that needs one, or
 // by Ready.
-func New(cfg Config, opts ...Option) (*Credentials, error) {
-	var o options
-	for _, opt := range opts {
-		opt.apply(&o)
-	}
-	if err := cfg.validate(o.insecureHTTP); err != nil {
+func New(cfg Config) (*Credentials, error) {
+	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
 	client, err := clientauth.Client(cfg.Auth, cfg.HTTPClient)
@@ -55,21 +51,17 @@ func New(cfg Config, opts ...Option) (*Credentials, error) {
 		params:          cloneParams(cfg.Params),
 		fetchTimeout:    timeout,
 		defaultLifetime: orDefault(cfg.DefaultLifetime, defaultLifetime),
-		transport:       o.transport,
+		transport:       newTransportPolicy(&cfg),
 		observer:        cfg.Observer,
 		wall:            func() time.Time { return time.Now().Round(0) },
 		sources:         make(map[string]*source),
 	}
-	g.locator = newLocator(&cfg, client, o.insecureHTTP)
+	g.locator = newLocator(&cfg, client)
 	g.ctx, g.cancel = context.WithCancel(context.Background())
-	return &Credentials{g: g, s: g.source(target{
-		scopes:    slices.Clone(cfg.Scopes),
-		audience:  cfg.Audience,
-		resources: slices.Clone(cfg.Resource),
-	})}, nil
+	return &Credentials{g: g, s: g.source(cfg.target().or(Target{}))}, nil
 }
 
-func newLocator(cfg *Config, client *http.Client, insecureHTTP bool) locator {
+func newLocator(cfg *Config, client *http.Client) locator {
 	if cfg.TokenURL != "" {
 		return fixed{clientauth.Endpoint{URL: cfg.TokenURL, Issuer: cfg.Issuer}}
 	}
@@ -77,7 +69,7 @@ func newLocator(cfg *Config, client *http.Client, insecureHTTP bool) locator {
 		client:       client,
 		issuer:       cfg.Issuer,
 		metadataURL:  cfg.MetadataURL,
-		insecureHTTP: insecureHTTP,
+		insecureHTTP: cfg.InsecureTokenURL,
 		mtls:         clientauth.UsesTLS(cfg.Auth),
 		wall:         func() time.Time { return time.Now().Round(0) },
 	}
@@ -98,19 +90,16 @@ func orDefault(d, fallback time.Duration) time.Duration {
 	return d
 }
 
-// For returns credentials for another target: what the options leave out stays
-// as it is here. They share client authentication, backoff and Close with all
-// others of the same New; each target has its own token. The same target asked
-// for twice shares one token. A target can't be given up before Close, so it
-// must not come from a caller's input.
+// For returns credentials for another target: a field that is left out stays as
+// it is here, and a list that is empty but not nil asks for none. They share
+// client authentication, backoff and Close with all others of the same New; each
+// target has its own token. The same target asked for twice shares one token. A
+// target can't be given up before Close, so it must not come from a caller's
+// input.
 //
 // An invalid target is reported by Ready and by every call.
-func (c *Credentials) For(opts ...TargetOption) *Credentials {
-	t := c.s.target
-	for _, opt := range opts {
-		opt.apply(&t)
-	}
-	return &Credentials{g: c.g, s: c.g.source(t)}
+func (c *Credentials) For(t Target) *Credentials {
+	return &Credentials{g: c.g, s: c.g.source(t.or(c.s.target))}
 }
 
 // Token returns the current token, or waits for one as a call does. The

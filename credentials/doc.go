@@ -11,7 +11,7 @@
 //		return err
 //	}
 //	defer creds.Close()
-//	docs := creds.For(credentials.Resource("https://docs.internal"))
+//	docs := creds.For(credentials.Target{Resources: []string{"https://docs.internal"}})
 //	conn, err := grpc.NewClient(target, append(docs.DialOptions(), grpc.WithTransportCredentials(tlsCreds))...)
 //
 // # What it guarantees
@@ -30,8 +30,8 @@
 // read again each time. While a token is still valid it is served throughout.
 //
 // A token goes out over a transport that gives privacy and integrity, or not at
-// all; this is checked before a token is fetched. See [LocalPlaintext] and
-// [InsecureMeshPlaintext] for the two exceptions.
+// all; this is checked before a token is fetched. Config.LocalPlaintext and
+// Config.InsecureMeshPlaintext are the two exceptions.
 //
 // # How it fails
 //

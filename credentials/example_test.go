@@ -32,16 +32,17 @@ func Example() {
 	defer issuer.Close()
 
 	creds, err := credentials.New(credentials.Config{
-		TokenURL: issuer.TokenURL(),
-		ClientID: "docs-sync",
-		Auth:     credentials.SecretBasic(credentials.Constant("not-a-secret")),
-	}, credentials.LocalPlaintext())
+		TokenURL:       issuer.TokenURL(),
+		ClientID:       "docs-sync",
+		Auth:           credentials.SecretBasic(credentials.Constant("not-a-secret")),
+		LocalPlaintext: true,
+	})
 	if err != nil {
 		panic(err)
 	}
 	defer creds.Close()
 
-	docs := creds.For(credentials.Resource("https://docs.internal"))
+	docs := creds.For(credentials.Target{Resources: []string{"https://docs.internal"}})
 	conn, err := grpc.NewClient("localhost:50051", append(docs.DialOptions(),
 		grpc.WithTransportCredentials(insecure.NewCredentials()))...) // in earnest: TLS
 	if err != nil {
@@ -96,8 +97,8 @@ func ExampleCredentials_For() {
 	creds := newExample(issuer, credentials.SecretBasic(credentials.Constant("not-a-secret")))
 	defer creds.Close()
 
-	docs := creds.For(credentials.Resource("https://docs.internal"), credentials.Scopes("docs.read"))
-	mail := creds.For(credentials.Audience("mail"))
+	docs := creds.For(credentials.Target{Resources: []string{"https://docs.internal"}, Scopes: []string{"docs.read"}})
+	mail := creds.For(credentials.Target{Audience: "mail"})
 	fmt.Println(docs.Ready(context.Background()), mail.Ready(context.Background()))
 	for _, request := range issuer.Received(credentialstest.TokenEndpoint) {
 		fmt.Printf("scope=%q resource=%q audience=%q\n", request.Form.Get("scope"), request.Form.Get("resource"), request.Form.Get("audience"))
@@ -298,30 +299,33 @@ func ExampleCertificateFiles() {
 
 // Tests and sidecars on the same machine: only loopback, unix sockets and
 // bufconn may go without TLS.
-func ExampleLocalPlaintext() {
+func ExampleConfig_localPlaintext() {
 	creds, err := credentials.New(credentials.Config{
 		TokenURL: "https://auth.example.com/token", ClientID: "docs-sync",
-		Auth: credentials.SecretBasic(credentials.Env("DOCS_SYNC_SECRET")),
-	}, credentials.LocalPlaintext())
+		Auth:           credentials.SecretBasic(credentials.Env("DOCS_SYNC_SECRET")),
+		LocalPlaintext: true,
+	})
 	fmt.Println(creds.RequireTransportSecurity(), err)
 	// Output: false <nil>
 }
 
 // A mesh whose sidecars add TLS: only the named authorities may go without.
-func ExampleInsecureMeshPlaintext() {
+func ExampleConfig_insecureMeshPlaintext() {
 	creds, err := credentials.New(credentials.Config{
 		TokenURL: "https://auth.example.com/token", ClientID: "docs-sync",
-		Auth: credentials.SecretBasic(credentials.Env("DOCS_SYNC_SECRET")),
-	}, credentials.InsecureMeshPlaintext("docs.prod.svc.cluster.local:8080"))
+		Auth:                  credentials.SecretBasic(credentials.Env("DOCS_SYNC_SECRET")),
+		InsecureMeshPlaintext: []string{"docs.prod.svc.cluster.local:8080"},
+	})
 	fmt.Println(creds.RequireTransportSecurity(), err)
 	// Output: false <nil>
 }
 
-func ExampleInsecureTokenURL() {
+func ExampleConfig_insecureTokenURL() {
 	_, err := credentials.New(credentials.Config{
 		TokenURL: "http://auth.internal/token", ClientID: "docs-sync",
-		Auth: credentials.SecretBasic(credentials.Env("DOCS_SYNC_SECRET")),
-	}, credentials.InsecureTokenURL())
+		Auth:             credentials.SecretBasic(credentials.Env("DOCS_SYNC_SECRET")),
+		InsecureTokenURL: true,
+	})
 	fmt.Println(err)
 	// Output: <nil>
 }

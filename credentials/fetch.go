@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -22,22 +21,6 @@ import (
 type grant struct {
 	accessToken string
 	lifetime    time.Duration
-}
-
-// params are the form parameters of every request for a target, beside the
-// scope, which clientcredentials writes.
-func (t target) params(extra url.Values) url.Values {
-	form := maps.Clone(extra)
-	if form == nil {
-		form = url.Values{}
-	}
-	if t.audience != "" {
-		form.Set("audience", t.audience)
-	}
-	if len(t.resources) > 0 {
-		form["resource"] = slices.Clone(t.resources)
-	}
-	return form
 }
 
 // fetch makes one token request; one that is lost with an old connection is
@@ -103,7 +86,7 @@ func (g *group) request(ctx context.Context, s *source, clientID string, endpoin
 		ClientID:       proof.ClientID,
 		ClientSecret:   proof.Secret,
 		TokenURL:       endpoint.URL,
-		Scopes:         s.target.scopes,
+		Scopes:         s.target.Scopes,
 		EndpointParams: form,
 		AuthStyle:      oauth2.AuthStyleInParams,
 	}

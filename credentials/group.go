@@ -84,7 +84,7 @@ func (f *failure) backsOff(now time.Time) bool {
 }
 
 // source returns the one source of a target, or one of its own that is broken.
-func (g *group) source(t target) *source {
+func (g *group) source(t Target) *source {
 	s := &source{g: g, target: t, settled: make(chan struct{})}
 	s.params = t.params(g.params)
 	if err := t.validate(); err != nil {

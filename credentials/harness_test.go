@@ -48,7 +48,7 @@ func newIssuer(t testing.TB, opts ...credentialstest.Option) *credentialstest.Is
 }
 
 // newCreds are credentials for the issuer; change may alter their Config.
-func newCreds(t testing.TB, i *credentialstest.Issuer, change func(*credentials.Config), opts ...credentials.Option) *credentials.Credentials {
+func newCreds(t testing.TB, i *credentialstest.Issuer, change func(*credentials.Config)) *credentials.Credentials {
 	t.Helper()
 	cfg := credentials.Config{
 		TokenURL: i.TokenURL(), ClientID: clientID, HTTPClient: i.Client(),
@@ -57,13 +57,16 @@ func newCreds(t testing.TB, i *credentialstest.Issuer, change func(*credentials.
 	if change != nil {
 		change(&cfg)
 	}
-	c, err := credentials.New(cfg, opts...)
+	c, err := credentials.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
 	return c
 }
+
+// localPlaintext lets a call go over a connection without TLS.
+func localPlaintext(c *credentials.Config) { c.LocalPlaintext = true }
 
 func within(t testing.TB, d time.Duration) context.Context {
 	t.Helper()

@@ -24,14 +24,6 @@ type Observer struct {
 	TokenInvalidated func(TokenInvalidated)
 }
 
-// Target says what a token is for, as configured: safe as a bounded label. Its
-// slices are shared and must not be changed.
-type Target struct {
-	Audience string
-	Resource []string
-	Scopes   []string
-}
-
 // FetchStarted is an event of [Observer].
 type FetchStarted struct {
 	Target Target

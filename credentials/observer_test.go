@@ -29,7 +29,7 @@ func TestObserver(t *testing.T) {
 			events = append(events, fmt.Sprintf(format, args...))
 		}
 		creds := newCreds(t, i, func(c *credentials.Config) {
-			c.Audience, c.Resource, c.Scopes = "aud", []string{"https://a.test"}, []string{"read"}
+			c.Audience, c.Resources, c.Scopes = "aud", []string{"https://a.test"}, []string{"read"}
 			c.Observer = credentials.Observer{
 				FetchStarted: func(e credentials.FetchStarted) { note("started %v", e.Target) },
 				FetchEnded:   func(e credentials.FetchEnded) { note("ended %v %v", e.Duration, e.Lifetime) },

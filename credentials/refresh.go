@@ -44,7 +44,7 @@ func (s *source) run(a attempt) {
 		_ = recover()
 		s.finish(a, granted, failed)
 	}()
-	notify(s.g.observer.FetchStarted, FetchStarted{Target: s.target.public()})
+	notify(s.g.observer.FetchStarted, FetchStarted{Target: s.target})
 	ctx, cancel := context.WithTimeout(s.g.ctx, s.g.fetchTimeout)
 	defer cancel()
 	granted, failed = s.g.fetch(ctx, s)
@@ -87,15 +87,14 @@ func (s *source) finish(a attempt, granted *grant, failed *failure) {
 	}
 	g.mu.Unlock()
 
-	public := s.target.public()
 	switch {
 	case closed:
 	case failed != nil:
-		notify(g.observer.FetchFailed, FetchFailed{Target: public, Duration: now.Sub(a.started), Err: told, TokenValid: valid})
+		notify(g.observer.FetchFailed, FetchFailed{Target: s.target, Duration: now.Sub(a.started), Err: told, TokenValid: valid})
 	default:
-		notify(g.observer.FetchEnded, FetchEnded{Target: public, Duration: now.Sub(a.started), Lifetime: tok.lifetime})
+		notify(g.observer.FetchEnded, FetchEnded{Target: s.target, Duration: now.Sub(a.started), Lifetime: tok.lifetime})
 		if replaced != nil {
-			notify(g.observer.TokenReplaced, TokenReplaced{Target: public, Remaining: max(replaced.expiry.Sub(now), 0)})
+			notify(g.observer.TokenReplaced, TokenReplaced{Target: s.target, Remaining: max(replaced.expiry.Sub(now), 0)})
 		}
 	}
 }
@@ -118,9 +117,4 @@ func (s *source) fail(a attempt, f *failure, now time.Time) {
 	f.pauseFor(s.failures)
 	f.probe *= time.Duration(g.ailing(s, now))
 	s.failure = f
-}
-
-// public is the target as observers see it.
-func (t target) public() Target {
-	return Target{Audience: t.audience, Resource: t.resources, Scopes: t.scopes}
 }

@@ -152,7 +152,7 @@ func (s *source) refused(value string, reason InvalidationReason) {
 	cur := s.current.Load()
 	kept := cur != nil && cur.value == value && !s.fetching
 	g.mu.Unlock()
-	notify(g.observer.TokenInvalidated, TokenInvalidated{Target: s.target.public(), Reason: reason, Kept: kept})
+	notify(g.observer.TokenInvalidated, TokenInvalidated{Target: s.target, Reason: reason, Kept: kept})
 }
 
 // renewalDue reports whether a refresh that a refusal asked for may begin. The

@@ -112,7 +112,7 @@ func TestRow45TokenType(t *testing.T) {
 	for _, kind := range []any{"DPoP", "MAC", "N_A", "mac", "Bearer DPoP", "bearer ", 7} {
 		bubble(t, "row 45: never sent: "+mustJSON(t, kind), func(t *testing.T) {
 			i := newIssuer(t)
-			creds := newCreds(t, i, nil, credentials.LocalPlaintext())
+			creds := newCreds(t, i, localPlaintext)
 			server := &guarded{}
 			client := server.inProcess(t, creds.DialOptions()...)
 			i.Script(token, credentialstest.Always(credentialstest.Alter(map[string]any{"token_type": kind})))
@@ -130,7 +130,7 @@ func TestRow45TokenType(t *testing.T) {
 	for name, kind := range map[string]any{"bearer": "bearer", "BEARER": "BEARER", "absent": nil, "null": raw("null"), "empty": ""} {
 		bubble(t, "row 45: sent as Bearer: "+name, func(t *testing.T) {
 			i := newIssuer(t)
-			creds := newCreds(t, i, nil, credentials.LocalPlaintext())
+			creds := newCreds(t, i, localPlaintext)
 			i.Script(token, credentialstest.Alter(map[string]any{"token_type": kind}))
 			server := &guarded{}
 			client := server.inProcess(t, creds.DialOptions()...)

@@ -24,7 +24,7 @@ func TestRow51Close(t *testing.T) {
 	bubble(t, "row 51: Close during a fetch releases waiters and leaves no goroutine", func(t *testing.T) {
 		i := newIssuer(t)
 		creds := newCreds(t, i, nil)
-		other := creds.For(credentials.Audience("other"))
+		other := creds.For(credentials.Target{Audience: "other"})
 		i.Script(token, credentialstest.Always(credentialstest.Hang()))
 		var wg sync.WaitGroup
 		for n := range 100 {
@@ -54,7 +54,7 @@ func TestRow51Close(t *testing.T) {
 			t.Error(err)
 		}
 		wantError(t, other.Ready(context.Background()), credentials.KindCanceled, codes.Canceled)
-		wantError(t, creds.For(credentials.Audience("third")).Ready(context.Background()), credentials.KindCanceled, codes.Canceled)
+		wantError(t, creds.For(credentials.Target{Audience: "third"}).Ready(context.Background()), credentials.KindCanceled, codes.Canceled)
 		creds.Invalidate("x")
 	})
 	bubble(t, "row 51: after Close the token is not served", func(t *testing.T) {
@@ -162,8 +162,8 @@ func TestErrorsOfLocalCauses(t *testing.T) {
 		i := newIssuer(t)
 		creds := newCreds(t, i, nil)
 		for _, bad := range []*credentials.Credentials{
-			creds.For(credentials.Resource("/relative")), creds.For(credentials.Resource("https://a.test/#f")),
-			creds.For(credentials.Scopes("a b")), creds.For(credentials.Audience("a\nb")),
+			creds.For(credentials.Target{Resources: []string{"/relative"}}), creds.For(credentials.Target{Resources: []string{"https://a.test/#f"}}),
+			creds.For(credentials.Target{Scopes: []string{"a b"}}), creds.For(credentials.Target{Audience: "a\nb"}),
 		} {
 			wantError(t, bad.Ready(context.Background()), credentials.KindMisconfigured, codes.Internal)
 		}

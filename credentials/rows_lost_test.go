@@ -39,7 +39,7 @@ func TestRow43ConnectionLostWhileIdle(t *testing.T) {
 					c.Observer.FetchFailed = func(e credentials.FetchFailed) { failed = append(failed, e.Err) }
 				})
 				value(t, creds)
-				value(t, creds.For(credentials.Audience("https://mail.internal")))
+				value(t, creds.For(credentials.Target{Audience: "https://mail.internal"}))
 				_ = creds.Close()
 				if failed != nil {
 					t.Errorf("failed fetches: %v", failed)
@@ -75,7 +75,7 @@ func TestRow43ConnectionsLostAgain(t *testing.T) {
 	})
 	value(t, creds)
 	i.Script(token, credentialstest.Reset(), credentialstest.Reset())
-	err := creds.For(credentials.Audience("https://mail.internal")).Ready(within(t, time.Minute))
+	err := creds.For(credentials.Target{Audience: "https://mail.internal"}).Ready(within(t, time.Minute))
 	wantError(t, err, credentials.KindUnavailable, codes.Unavailable)
 	_ = creds.Close()
 	if n := i.Requests(token); n != 3 || failed != 1 {

@@ -64,7 +64,7 @@ func TestRow40DownAtStart(t *testing.T) {
 		i := newIssuer(t)
 		i.Down()
 		var seen attempts
-		creds := newCreds(t, i, func(c *credentials.Config) { c.Observer = seen.observer() }, credentials.LocalPlaintext())
+		creds := newCreds(t, i, func(c *credentials.Config) { c.Observer, c.LocalPlaintext = seen.observer(), true })
 		client := (&guarded{}).inProcess(t, creds.DialOptions()...)
 		start := time.Now()
 		var wg sync.WaitGroup
@@ -305,7 +305,7 @@ func noLeak(t testing.TB, err error, secrets ...string) {
 func TestRow43HungConnection(t *testing.T) {
 	bubble(t, "row 43: each caller leaves at its own deadline and the fetch completes for the next", func(t *testing.T) {
 		i := newIssuer(t)
-		creds := newCreds(t, i, nil, credentials.LocalPlaintext())
+		creds := newCreds(t, i, localPlaintext)
 		client := (&guarded{}).inProcess(t, creds.DialOptions()...)
 		i.Script(token, credentialstest.Delay(2*time.Second))
 		start := time.Now()

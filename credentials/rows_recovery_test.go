@@ -82,7 +82,7 @@ func TestRow40RequestsWhileCallsFail(t *testing.T) {
 		creds := newCreds(t, i, nil)
 		targets := []*credentials.Credentials{creds}
 		for n := range 19 {
-			targets = append(targets, creds.For(credentials.Audience(fmt.Sprint("service ", n))))
+			targets = append(targets, creds.For(credentials.Target{Audience: fmt.Sprint("service ", n)}))
 		}
 		_ = creds.Ready(context.Background())
 		start := time.Now()
@@ -150,7 +150,7 @@ func TestRow40RequestsWhileCallsFail(t *testing.T) {
 		i := newIssuer(t)
 		i.Script(token, credentialstest.Delay(100*time.Millisecond, credentialstest.Status(503, "60")), credentialstest.Delay(time.Second, credentialstest.Status(503, "")))
 		creds := newCreds(t, i, nil)
-		targets := []*credentials.Credentials{creds, creds.For(credentials.Audience("other"))}
+		targets := []*credentials.Credentials{creds, creds.For(credentials.Target{Audience: "other"})}
 		start := time.Now()
 		var wg sync.WaitGroup
 		for _, target := range targets {
@@ -208,7 +208,7 @@ func TestRow40NeverReached(t *testing.T) {
 	bubble(t, "row 40: a call to an endpoint that was never reached waits 10 s, not its whole deadline", func(t *testing.T) {
 		i := newIssuer(t)
 		i.Down()
-		creds := newCreds(t, i, nil, credentials.LocalPlaintext())
+		creds := newCreds(t, i, localPlaintext)
 		client := (&guarded{}).inProcess(t, creds.DialOptions()...)
 		start := time.Now()
 		err := check(within(t, time.Hour), client)

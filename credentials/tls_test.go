@@ -144,7 +144,7 @@ func TestOverTLS(t *testing.T) {
 		seen := map[string]bool{}
 		for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
 			server := &guarded{}
-			client := server.overTLS(t, creds.For(credentials.Resource("https://"+name+".test")).DialOptions()...)
+			client := server.overTLS(t, creds.For(credentials.Target{Resources: []string{"https://" + name + ".test"}}).DialOptions()...)
 			for range 3 {
 				if err := check(within(t, 20*time.Second), client); err != nil {
 					t.Fatal(err)

@@ -246,7 +246,8 @@ func (s *soak) serve(t *testing.T, issuer *credentialstest.Issuer) testpb.TestSe
 	}
 	creds, err := credentials.New(credentials.Config{
 		TokenURL: issuer.TokenURL(), ClientID: "caller", Auth: credentials.SecretBasic(credentials.Constant("fake-secret")), HTTPClient: issuer.Client(),
-	}, credentials.LocalPlaintext())
+		LocalPlaintext: true,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func dial(cfg serviceConfig) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	creds := base.For(credentials.Resource(audience))
+	creds := base.For(credentials.Target{Resources: []string{audience}})
 	conn, err := grpc.NewClient(cfg.target, append(creds.DialOptions(),
 		grpc.WithTransportCredentials(grpccredentials.NewClientTLSFromCert(cfg.roots, "")))...)
 	if err != nil {
