@@ -136,9 +136,9 @@ func TestCausesSayWhatToSet(t *testing.T) {
 	} {
 		bubble(t, name, func(t *testing.T) {
 			i := newIssuer(t)
-			var told *credentials.Error
+			var told error
 			creds := newCreds(t, i, func(cfg *credentials.Config) {
-				cfg.Observer.FetchFailed = func(e credentials.FetchFailed) { told = e.Err }
+				cfg.Observer.FetchEnded = func(e credentials.FetchEnded) { told = e.Err }
 				if c.change != nil {
 					c.change(cfg)
 				}
@@ -175,7 +175,7 @@ func TestCausesSayWhatToSet(t *testing.T) {
 				t.Error("the network's error is gone")
 			}
 			creds.Close()
-			if told == nil || errors.Unwrap(told) == nil || told.Unwrap().Error() != cause.Error() {
+			if told == nil || errors.Unwrap(told) == nil || errors.Unwrap(told).Error() != cause.Error() {
 				t.Errorf("the observer was told %v", told)
 			}
 		})

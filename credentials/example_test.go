@@ -338,8 +338,11 @@ func ExampleObserver() {
 		TokenURL: issuer.TokenURL(), ClientID: "docs-sync",
 		Auth: credentials.SecretBasic(credentials.Constant("not-a-secret")),
 		Observer: credentials.Observer{
-			FetchFailed: func(e credentials.FetchFailed) {
-				fmt.Println(e.Err.Kind, e.Err.HTTPStatus, e.Err.RetryAfter.Round(time.Second))
+			FetchEnded: func(e credentials.FetchEnded) {
+				var failed *credentials.Error
+				if errors.As(e.Err, &failed) {
+					fmt.Println(failed.Kind, failed.HTTPStatus, failed.RetryAfter.Round(time.Second))
+				}
 			},
 		},
 	})

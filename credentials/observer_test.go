@@ -32,9 +32,12 @@ func TestObserver(t *testing.T) {
 			c.Audience, c.Resources, c.Scopes = "aud", []string{"https://a.test"}, []string{"read"}
 			c.Observer = credentials.Observer{
 				FetchStarted: func(e credentials.FetchStarted) { note("started %v", e.Target) },
-				FetchEnded:   func(e credentials.FetchEnded) { note("ended %v %v", e.Duration, e.Lifetime) },
-				FetchFailed: func(e credentials.FetchFailed) {
-					note("failed %v %v %v %v", e.Duration, e.Err.Kind, e.Err.RetryAfter, e.TokenValid)
+				FetchEnded: func(e credentials.FetchEnded) {
+					if failed := (*credentials.Error)(nil); errors.As(e.Err, &failed) {
+						note("failed %v %v %v %v", e.Duration, failed.Kind, failed.RetryAfter, e.TokenValid)
+						return
+					}
+					note("ended %v %v", e.Duration, e.Lifetime)
 				},
 				TokenReplaced: func(e credentials.TokenReplaced) {
 					note("replaced %v", e.Remaining > 11*time.Minute && e.Remaining < 15*time.Minute)

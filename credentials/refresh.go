@@ -81,21 +81,20 @@ func (s *source) finish(a attempt, granted *grant, failed *failure) {
 		s.advance(now)
 	}
 	closed := g.closed
-	var told *Error
+	ended := FetchEnded{Target: s.target, Duration: now.Sub(a.started), TokenValid: valid}
 	if failed != nil {
-		told = s.errorOf(failed, now, s.starving(failed, now))
+		ended.Err = s.errorOf(failed, now, s.starving(failed, now))
+	} else {
+		ended.Lifetime = tok.lifetime
 	}
 	g.mu.Unlock()
 
-	switch {
-	case closed:
-	case failed != nil:
-		notify(g.observer.FetchFailed, FetchFailed{Target: s.target, Duration: now.Sub(a.started), Err: told, TokenValid: valid})
-	default:
-		notify(g.observer.FetchEnded, FetchEnded{Target: s.target, Duration: now.Sub(a.started), Lifetime: tok.lifetime})
-		if replaced != nil {
-			notify(g.observer.TokenReplaced, TokenReplaced{Target: s.target, Remaining: max(replaced.expiry.Sub(now), 0)})
-		}
+	if closed {
+		return
+	}
+	notify(g.observer.FetchEnded, ended)
+	if replaced != nil {
+		notify(g.observer.TokenReplaced, TokenReplaced{Target: s.target, Remaining: max(replaced.expiry.Sub(now), 0)})
 	}
 }
 

@@ -116,7 +116,6 @@ func TestRow51Panics(t *testing.T) {
 			c.Observer = credentials.Observer{
 				FetchStarted:     func(credentials.FetchStarted) { boom() },
 				FetchEnded:       func(credentials.FetchEnded) { boom() },
-				FetchFailed:      func(credentials.FetchFailed) { boom() },
 				TokenReplaced:    func(credentials.TokenReplaced) { boom() },
 				TokenInvalidated: func(credentials.TokenInvalidated) { boom() },
 			}

@@ -36,7 +36,11 @@ func TestRow43ConnectionLostWhileIdle(t *testing.T) {
 				var failed []error
 				creds := newCreds(t, i, func(c *credentials.Config) {
 					c.TokenURL, c.Issuer, c.Auth, c.HTTPClient = srv.URL+string(token), i.URL(), auth, nil
-					c.Observer.FetchFailed = func(e credentials.FetchFailed) { failed = append(failed, e.Err) }
+					c.Observer.FetchEnded = func(e credentials.FetchEnded) {
+						if e.Err != nil {
+							failed = append(failed, e.Err)
+						}
+					}
 				})
 				value(t, creds)
 				value(t, creds.For(credentials.Target{Audience: "https://mail.internal"}))
@@ -71,7 +75,11 @@ func TestRow43ConnectionsLostAgain(t *testing.T) {
 	var failed int
 	creds := newCreds(t, i, func(c *credentials.Config) {
 		c.HTTPClient = nil
-		c.Observer.FetchFailed = func(credentials.FetchFailed) { failed++ }
+		c.Observer.FetchEnded = func(e credentials.FetchEnded) {
+			if e.Err != nil {
+				failed++
+			}
+		}
 	})
 	value(t, creds)
 	i.Script(token, credentialstest.Reset(), credentialstest.Reset())

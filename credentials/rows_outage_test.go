@@ -22,18 +22,9 @@ type attempts struct {
 	mu            sync.Mutex
 	started       []time.Time
 	running, peak int
-	failed        []*credentials.Error
 }
 
 func (a *attempts) observer() credentials.Observer {
-	end := func(err *credentials.Error) {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.running--
-		if err != nil {
-			a.failed = append(a.failed, err)
-		}
-	}
 	return credentials.Observer{
 		FetchStarted: func(credentials.FetchStarted) {
 			a.mu.Lock()
@@ -42,8 +33,11 @@ func (a *attempts) observer() credentials.Observer {
 			a.running++
 			a.peak = max(a.peak, a.running)
 		},
-		FetchEnded:  func(credentials.FetchEnded) { end(nil) },
-		FetchFailed: func(e credentials.FetchFailed) { end(e.Err) },
+		FetchEnded: func(credentials.FetchEnded) {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.running--
+		},
 	}
 }
 

@@ -198,7 +198,7 @@ func (s *system) credentials(id string) *credentials.Credentials {
 	c := s.clients[id]
 	creds := must(credentials.New(credentials.Config{
 		Issuer: s.issuer.Issuer(), TokenURL: s.issuer.TokenURL(), ClientID: id, Auth: c.auth(),
-		Resource: []string{audience}, HTTPClient: s.http, Observer: s.fetched.observer(id),
+		Resources: []string{audience}, HTTPClient: s.http, Observer: s.fetched.observer(id),
 	}))(s.t)
 	s.cleanup(creds.Close)
 	return creds
