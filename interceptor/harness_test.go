@@ -144,7 +144,7 @@ func (w *world) Verify(_ context.Context, token string, req verify.Requirements)
 	}
 	p, ok := w.principals[token]
 	if !ok {
-		return nil, &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: errors.New("no such token")}
+		return nil, &verify.Error{Kind: verify.CredentialFault, Err: errors.New("no such token")}
 	}
 
 	return p, nil

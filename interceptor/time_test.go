@@ -281,7 +281,7 @@ func TestRow65Recheck(t *testing.T) {
 		}, codes.Unauthenticated, interceptor.ReasonTokenInvalid},
 		{"an engine without an answer is UNAVAILABLE, not a grant", check("document:{value}"), func(_ *testing.T, w *world) { w.failEngine(errors.New("down")) }, codes.Unavailable, interceptor.ReasonEngineUnavailable},
 		{"a verifier without an answer is UNAVAILABLE", authenticated(), func(_ *testing.T, w *world) {
-			w.failVerifier(&verify.Error{Kind: verify.DependencyFault, Reason: verify.ReasonVerifierUnavailable})
+			w.failVerifier(&verify.Error{Kind: verify.DependencyFault})
 		}, codes.Unavailable, interceptor.ReasonVerifierUnavailable},
 	}
 	for _, test := range tests {

@@ -19,7 +19,7 @@ import (
 // what it says rightly is left as it is.
 func TestVerifierWithAPlainErrorIsToldWhatToReturn(t *testing.T) {
 	noKey := errors.New("no such key")
-	const wanted = `for a bad credential return &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: …}`
+	const wanted = `for a bad credential return &verify.Error{Kind: verify.CredentialFault, Err: …}`
 	for name, test := range map[string]struct {
 		err    error
 		reason interceptor.Reason
@@ -27,9 +27,9 @@ func TestVerifierWithAPlainErrorIsToldWhatToReturn(t *testing.T) {
 	}{
 		"a plain error":              {noKey, interceptor.ReasonMisconfigured, true},
 		"a context error of its own": {fmt.Errorf("%w: %w", noKey, context.DeadlineExceeded), interceptor.ReasonMisconfigured, true},
-		"an Error without a kind":    {&verify.Error{Reason: verify.ReasonTokenInvalid, Err: noKey}, interceptor.ReasonMisconfigured, true},
+		"an Error without a kind":    {&verify.Error{Err: noKey}, interceptor.ReasonMisconfigured, true},
 		"an Error without a cause":   {fmt.Errorf("%w: %w", noKey, &verify.Error{}), interceptor.ReasonMisconfigured, true},
-		"a credential fault":         {&verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: noKey}, interceptor.ReasonTokenInvalid, false},
+		"a credential fault":         {&verify.Error{Kind: verify.CredentialFault, Err: noKey}, interceptor.ReasonTokenInvalid, false},
 		"a wrapped credential fault": {fmt.Errorf("keys: %w", &verify.Error{Kind: verify.CredentialFault, Err: noKey}), interceptor.ReasonTokenInvalid, false},
 		"a dependency fault":         {&verify.Error{Kind: verify.DependencyFault, Err: noKey}, interceptor.ReasonVerifierUnavailable, false},
 		"a configuration fault":      {&verify.Error{Kind: verify.ConfigurationFault, Err: noKey}, interceptor.ReasonMisconfigured, false},
@@ -69,7 +69,7 @@ func TestVerifierOfKeysAsThePageHasIt(t *testing.T) {
 		c.Verifier = verify.VerifierFunc(func(_ context.Context, key string, _ verify.Requirements) (*verify.Principal, error) {
 			id, ok := map[string]string{"abc-1": "indexer"}[key]
 			if !ok {
-				return nil, &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: errNoKey}
+				return nil, &verify.Error{Kind: verify.CredentialFault, Err: errNoKey}
 			}
 
 			return verify.NewPrincipal(map[string]any{"iss": "https://keys.corp", "sub": id, "client_id": id}, verify.WithIssuerName("keys"))

@@ -165,10 +165,10 @@ func TestVerifierThatMisbehavesRefusesOneCall(t *testing.T) {
 			return nil, errors.Join(unreadable{as: secret})
 		}, codes.Internal, interceptor.ReasonMisconfigured, true},
 		"a fault whose cause can't be taken for another": {func() (*verify.Principal, error) {
-			return nil, &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: unreadable{as: secret}}
+			return nil, &verify.Error{Kind: verify.CredentialFault, Err: unreadable{as: secret}}
 		}, codes.Internal, interceptor.ReasonMisconfigured, true},
 		"a fault whose cause can't be read": {func() (*verify.Principal, error) {
-			return nil, &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: unreadable{text: secret}}
+			return nil, &verify.Error{Kind: verify.CredentialFault, Err: unreadable{text: secret}}
 		}, codes.Internal, interceptor.ReasonMisconfigured, true},
 		"an error and a principal": {func() (*verify.Principal, error) { return good, errors.New(secret) }, codes.Internal, interceptor.ReasonMisconfigured, false},
 	} {

@@ -30,7 +30,7 @@ func TestRow3BearerForm(t *testing.T) {
 		t.Run("row 3: "+name, func(t *testing.T) {
 			t.Parallel()
 			token, err := ParseBearer(value)
-			wantError(t, err, ReasonTokenInvalid)
+			wantError(t, err, tokenInvalid)
 			if token != "" {
 				t.Fatalf("got the token %q with the error", token)
 			}
@@ -53,7 +53,7 @@ func TestRow4TokenAboveTheSizeCap(t *testing.T) {
 
 	huge := strings.Repeat("a", DefaultMaxTokenBytes+1)
 	_, err := v.Verify(testContext(t), huge, Requirements{})
-	if e := wantError(t, err, ReasonTokenInvalid); e != errTokenSize {
+	if e := wantError(t, err, tokenInvalid); e != errTokenSize {
 		t.Fatalf("got %v, want it refused for its size, before decoding", e.Err)
 	}
 	// A token that is good but for its size.
@@ -87,7 +87,7 @@ func TestRow5CharactersOutsideB64Token(t *testing.T) {
 			for _, at := range []int{0, 5, len(good) / 2, len(good)} {
 				token := good[:at] + bad + good[at:]
 				_, err := v.Verify(testContext(t), token, Requirements{})
-				wantError(t, err, ReasonTokenInvalid)
+				wantError(t, err, tokenInvalid)
 				if _, err = ParseBearer("Bearer " + token); err == nil {
 					t.Fatalf("ParseBearer accepts %q at %d", bad, at)
 				}

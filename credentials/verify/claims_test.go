@@ -117,7 +117,7 @@ func TestRow17TimesAndLeeway(t *testing.T) {
 					t.Errorf("row 17: leeway %v: %s: got %v", leeway, c.name, err)
 				}
 			}
-			if _, err := v.Verify(t.Context(), key.token(goodClaims().with(object{"exp": 0})), Requirements{}); asCause(err).Reason != ReasonTokenExpired {
+			if _, err := v.Verify(t.Context(), key.token(goodClaims().with(object{"exp": 0})), Requirements{}); outcomeOf(asCause(err)) != tokenExpired {
 				t.Errorf("row 17: %v", err)
 			}
 		})

@@ -67,7 +67,7 @@ func TestRow34MetadataOfAnotherIssuerDontFallBack(t *testing.T) {
 		accept(t, v, issuer.Mint(nil), "warm")
 		issuer.Script(metadataAt, credentialstest.Always(credentialstest.Alter(object{"issuer": "https://evil.test"})))
 		time.Sleep(DefaultMaxStale + 2*time.Hour)
-		refuse(t, v, issuer.Mint(nil), "row 34: the issuer says that the keys are another's", ReasonMisconfigured)
+		refuse(t, v, issuer.Mint(nil), "row 34: the issuer says that the keys are another's", misconfiguredHere)
 	})
 }
 

@@ -58,15 +58,15 @@ func ExampleError() {
 		_, err := verifier.Verify(context.Background(), token, verify.Requirements{})
 		var e *verify.Error
 		if errors.As(err, &e) {
-			fmt.Println(e.Kind, e.Reason)
+			fmt.Println(e.Kind, e.Expired)
 		}
 	}
 	report(issuer.Mint(map[string]any{"aud": "https://other.internal"}))
 	issuer.Down()
 	report(issuer.Mint(map[string]any{"aud": "https://docs.internal"}))
 	// Output:
-	// credential fault TOKEN_INVALID
-	// dependency fault VERIFIER_UNAVAILABLE
+	// credential fault false
+	// dependency fault false
 }
 
 func ExampleNewIntrospection() {
@@ -202,7 +202,7 @@ func ExampleNewPrincipal_customVerifier() {
 	// A verifier of API keys, which it has looked up itself.
 	var verifier verify.Verifier = verify.VerifierFunc(func(_ context.Context, token string, _ verify.Requirements) (*verify.Principal, error) {
 		if token != "key-of-the-indexer" {
-			return nil, &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid}
+			return nil, &verify.Error{Kind: verify.CredentialFault}
 		}
 		return verify.NewPrincipal(map[string]any{"iss": "https://keys.acme.example", "sub": "indexer"},
 			verify.WithIssuerName("keys"), verify.WithKind(verify.KindService), verify.WithValidUntil(time.Now().Add(time.Minute)))

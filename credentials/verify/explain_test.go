@@ -163,7 +163,7 @@ func TestCausesSayWhatTheHeaderAndTheKeysAre(t *testing.T) {
 	spent.Verify(testContext(t), key.token(goodClaims()), Requirements{})
 	spent.Verify(testContext(t), newKey("k8", ES256).token(goodClaims()), Requirements{})
 	_, err := spent.Verify(testContext(t), newKey("k9", ES256).token(goodClaims()), Requirements{})
-	e := wantError(t, err, ReasonVerifierUnavailable)
+	e := wantError(t, err, unavailableNow)
 	if !errors.Is(e, errBudget) || e.RetryAfter <= 0 || e.Unverified == nil || e.Unverified.Subject != "alice" {
 		t.Errorf("got %+v", e)
 	}

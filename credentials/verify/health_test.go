@@ -73,7 +73,7 @@ func TestRow38OneOddTokenStopsNoOther(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				issuer, in := memoryIntrospection(t)
 				issuer.Script(introspectAt, fault)
-				refuse(t, in, "odd", name, ReasonVerifierUnavailable)
+				refuse(t, in, "odd", name, unavailableNow)
 				start := time.Now()
 				accept(t, in, issuer.MintOpaque(nil), "row 38: another token")
 				if waited := time.Since(start); waited != 0 {
@@ -110,7 +110,7 @@ func TestRow38ManyOddTokensDontOpenTheBreaker(t *testing.T) {
 					c.HTTPClient = &http.Client{Transport: &byToken{oddly.Client().Transport, c.HTTPClient.Transport}}
 				})
 				for i := range 200 {
-					refuse(t, in, "odd-"+strconv.Itoa(i), name, ReasonVerifierUnavailable)
+					refuse(t, in, "odd-"+strconv.Itoa(i), name, unavailableNow)
 					start := time.Now()
 					if i%10 == 9 {
 						accept(t, in, issuer.MintOpaque(nil), "row 38: another token")
@@ -145,7 +145,7 @@ func TestRow38ShorterPauseNeverEndsALongerOne(t *testing.T) {
 		}
 		wg.Wait()
 		time.Sleep(30*time.Second - 200*time.Millisecond)
-		e := refuse(t, in, issuer.MintOpaque(nil), "row 38: within the longer pause", ReasonVerifierUnavailable)
+		e := refuse(t, in, issuer.MintOpaque(nil), "row 38: within the longer pause", unavailableNow)
 		if want := 30*time.Second + 100*time.Millisecond; e.RetryAfter != want {
 			t.Errorf("row 38: RetryAfter %v, want %v", e.RetryAfter, want)
 		}
@@ -161,7 +161,7 @@ func TestRow38RetryAfterIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.Status(503, "86400"))
-		if e := refuse(t, in, issuer.MintOpaque(nil), "row 38: a day", ReasonVerifierUnavailable); e.RetryAfter != maxRetryAfter {
+		if e := refuse(t, in, issuer.MintOpaque(nil), "row 38: a day", unavailableNow); e.RetryAfter != maxRetryAfter {
 			t.Errorf("row 38: RetryAfter %v", e.RetryAfter)
 		}
 		time.Sleep(maxRetryAfter)
@@ -176,7 +176,7 @@ func TestRow38RetryAfterOfRefusedCredentials(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.Always(credentialstest.Status(401, "60")))
 		for range 10 {
-			refuse(t, in, issuer.MintOpaque(nil), "row 38: 401", ReasonVerifierUnavailable)
+			refuse(t, in, issuer.MintOpaque(nil), "row 38: 401", unavailableNow)
 			time.Sleep(5 * time.Second)
 		}
 		if n := issuer.Requests(introspectAt); n != 2 {
@@ -252,7 +252,7 @@ func TestRow38FirstCallAfterALongQuietTime(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Down()
 		for range 10 {
-			refuse(t, in, issuer.MintOpaque(nil), "row 38: down", ReasonVerifierUnavailable)
+			refuse(t, in, issuer.MintOpaque(nil), "row 38: down", unavailableNow)
 		}
 		issuer.Up()
 		time.Sleep(time.Hour)
@@ -288,7 +288,7 @@ func TestRow38ProbeThatEndsBadly(t *testing.T) {
 				transport.good.Store(minUnwell)
 				issuer.Script(introspectAt, credentialstest.Always(credentialstest.Status(502, "")))
 				for range 3 * minUnwell {
-					e := refuse(t, in, issuer.MintOpaque(nil), name, ReasonVerifierUnavailable)
+					e := refuse(t, in, issuer.MintOpaque(nil), name, unavailableNow)
 					if e.RetryAfter <= 0 {
 						t.Errorf("row 38: no RetryAfter: %v", e.Err)
 					}
@@ -306,7 +306,7 @@ func TestRow38CloseReleasesThoseWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.Error(401, "invalid_client"), credentialstest.Always(credentialstest.Hang()))
-		refuse(t, in, issuer.MintOpaque(nil), "401", ReasonVerifierUnavailable)
+		refuse(t, in, issuer.MintOpaque(nil), "401", unavailableNow)
 		var wg sync.WaitGroup
 		for i := range 1000 {
 			wg.Go(func() {
@@ -340,8 +340,8 @@ func TestRow38ProbeIsReported(t *testing.T) {
 				}
 			}
 		})
-		refuse(t, in, issuer.MintOpaque(nil), "401", ReasonVerifierUnavailable)
-		refuse(t, in, issuer.MintOpaque(nil), "401", ReasonVerifierUnavailable)
+		refuse(t, in, issuer.MintOpaque(nil), "401", unavailableNow)
+		refuse(t, in, issuer.MintOpaque(nil), "401", unavailableNow)
 		issuer.AddClient(credentialstest.Client{ID: testClient, Secret: "not-the-secret"})
 		time.Sleep(refusedPause)
 		accept(t, in, issuer.MintOpaque(nil), "row 38: mended")

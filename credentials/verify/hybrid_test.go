@@ -68,7 +68,7 @@ func TestHybridNeverFallsBack(t *testing.T) {
 		"twice configured": issuer.Mint(object{"iss": "https://evil.test"}),
 	} {
 		allowFetch(h.jwt)
-		refuse(t, h, token, name, ReasonTokenInvalid)
+		refuse(t, h, token, name, tokenInvalid)
 		if _, err := h.Verify(t.Context(), token, introspected); err == nil {
 			t.Errorf("%s: introspection alone decides", name)
 		}
@@ -80,7 +80,7 @@ func TestHybridNeverFallsBack(t *testing.T) {
 		issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
 		h := hybridOf(t, issuer)
 		issuer.Script(keysAt, credentialstest.Status(503, ""))
-		refuse(t, h, issuer.Mint(nil), "keys down", ReasonVerifierUnavailable)
+		refuse(t, h, issuer.Mint(nil), "keys down", unavailableNow)
 		if n := issuer.Requests(introspectAt); n != 0 {
 			t.Fatalf("%d introspections because the keys are down", n)
 		}

@@ -74,7 +74,7 @@ func TestRow38ConnectionsLostAgain(t *testing.T) {
 	in := introspectionOf(t, issuer, func(c *IntrospectionConfig) { c.HTTPClient = nil })
 	accept(t, in, issuer.MintOpaque(nil), "a new connection")
 	issuer.Script(introspectAt, credentialstest.Reset(), credentialstest.Reset())
-	refuse(t, in, issuer.MintOpaque(nil), "row 38: two lost connections", ReasonVerifierUnavailable)
+	refuse(t, in, issuer.MintOpaque(nil), "row 38: two lost connections", unavailableNow)
 	if n, bad := issuer.Requests(introspectAt), unwellNow(in.health); n != 3 || bad != 1 {
 		t.Errorf("row 38: %d requests, of which %d count as failed; want 3 and 1", n, bad)
 	}

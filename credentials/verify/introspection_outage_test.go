@@ -31,7 +31,7 @@ func TestRow38FaultyEndpoint(t *testing.T) {
 			in := introspectionOf(t, issuer, func(c *IntrospectionConfig) { c.Timeout = time.Second })
 			issuer.Script(introspectAt, fault)
 			_, err := in.Verify(t.Context(), issuer.MintOpaque(nil), Requirements{})
-			e := wantError(t, err, ReasonVerifierUnavailable)
+			e := wantError(t, err, unavailableNow)
 			if e.Kind != DependencyFault || e.RetryAfter <= 0 {
 				t.Errorf("kind %v, RetryAfter %v", e.Kind, e.RetryAfter)
 			}
@@ -54,7 +54,7 @@ func TestRow38OwnCredentialsRefused(t *testing.T) {
 			c.Auth = credentials.SecretPost(credentials.Constant("not-the-secret"))
 		})
 		for range 20 {
-			e := refuse(t, in, issuer.MintOpaque(nil), "row 38: 401", ReasonVerifierUnavailable)
+			e := refuse(t, in, issuer.MintOpaque(nil), "row 38: 401", unavailableNow)
 			if text := e.Err.Error(); !strings.Contains(text, "401") || !strings.Contains(text, "IntrospectionConfig.ClientID") || e.RetryAfter != refusedPause {
 				t.Errorf("row 38: %q, RetryAfter %v", text, e.RetryAfter)
 			}
@@ -74,7 +74,7 @@ func unreadable() credentials.Auth {
 
 func TestRow38SecretThatCantBeRead(t *testing.T) {
 	issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) { c.Auth = unreadable() })
-	e := refuse(t, in, "opaque", "row 38", ReasonVerifierUnavailable)
+	e := refuse(t, in, "opaque", "row 38", unavailableNow)
 	if strings.Contains(e.Error()+e.Err.Error(), "vault") || issuer.Requests(introspectAt) != 0 {
 		t.Errorf("row 38: %v", e.Err)
 	}
@@ -85,7 +85,7 @@ func TestRow38RetryAfter(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.Status(429, "20"))
 		for range 10 {
-			e := refuse(t, in, issuer.MintOpaque(nil), "row 38: 429", ReasonVerifierUnavailable)
+			e := refuse(t, in, issuer.MintOpaque(nil), "row 38: 429", unavailableNow)
 			if e.RetryAfter != 20*time.Second {
 				t.Errorf("row 38: RetryAfter %v", e.RetryAfter)
 			}
@@ -106,7 +106,7 @@ func TestRow38CircuitBreaker(t *testing.T) {
 		issuer.Script(introspectAt, credentialstest.Always(credentialstest.Status(503, "")))
 		before := issuer.Requests(introspectAt)
 		for range 100 {
-			if e := refuse(t, in, issuer.MintOpaque(nil), "row 38: down", ReasonVerifierUnavailable); e.RetryAfter <= 0 || !strings.Contains(e.Err.Error(), "503") {
+			if e := refuse(t, in, issuer.MintOpaque(nil), "row 38: down", unavailableNow); e.RetryAfter <= 0 || !strings.Contains(e.Err.Error(), "503") {
 				t.Errorf("row 38: RetryAfter %v, %v", e.RetryAfter, e.Err)
 			}
 		}

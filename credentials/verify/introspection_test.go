@@ -69,7 +69,7 @@ func TestIntrospection(t *testing.T) {
 		t.Errorf("received %v", got.Form)
 	}
 	accept(t, in, issuer.Mint(nil), "a JWT is a token like any other")
-	refuse(t, in, "unknown-token", "unknown", ReasonTokenInvalid)
+	refuse(t, in, "unknown-token", "unknown", tokenInvalid)
 	if _, err := in.Verify(t.Context(), token, Requirements{Validation: ValidationLocal}); asCause(err) != errCantLocal {
 		t.Errorf("local validation: %v", err)
 	}
@@ -81,7 +81,7 @@ func TestIntrospection(t *testing.T) {
 func TestRow5TokensThatAreNotIntrospected(t *testing.T) {
 	issuer, in := memoryIntrospection(t)
 	for _, token := range []string{"", "a b", "a\nb", "a\x00", "é", "=", strings.Repeat("a", DefaultMaxTokenBytes+1)} {
-		refuse(t, in, token, fmt.Sprintf("row 5: %.10q", token), ReasonTokenInvalid)
+		refuse(t, in, token, fmt.Sprintf("row 5: %.10q", token), tokenInvalid)
 	}
 	if n := issuer.Requests(introspectAt); n != 0 {
 		t.Errorf("rows 4, 5: %d requests", n)
@@ -129,13 +129,13 @@ func TestRow36NeverActive(t *testing.T) {
 		t.Run("row 36: "+name, func(t *testing.T) {
 			issuer, in := memoryIntrospection(t)
 			issuer.Script(introspectAt, credentialstest.Always(credentialstest.Body(200, "application/json", body)))
-			refuse(t, in, "opaque", "a malformed answer is an outage", ReasonVerifierUnavailable)
+			refuse(t, in, "opaque", "a malformed answer is an outage", unavailableNow)
 		})
 	}
 	t.Run("row 36: false", func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.Body(200, "application/json", `{"active": false}`))
-		if e := refuse(t, in, "opaque", "inactive", ReasonTokenInvalid); asCause(e) != errInactive {
+		if e := refuse(t, in, "opaque", "inactive", tokenInvalid); asCause(e) != errInactive {
 			t.Fatal(e.Err)
 		}
 	})
@@ -166,7 +166,7 @@ func TestRow36FalseDecides(t *testing.T) {
 			issuer, in := memoryIntrospection(t)
 			issuer.Script(introspectAt, credentialstest.Always(credentialstest.Body(200, "application/json", body)))
 			for range 3 {
-				if e := refuse(t, in, "opaque", "inactive", ReasonTokenInvalid); asCause(e) != errInactive {
+				if e := refuse(t, in, "opaque", "inactive", tokenInvalid); asCause(e) != errInactive {
 					t.Fatal(e.Err)
 				}
 			}
@@ -204,7 +204,7 @@ func TestRow36NullIsAbsent(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		body := object{"active": true, "sub": "alice", "aud": credentialstest.DefaultAudience, "client_id": nil, name: nil}
 		issuer.Script(introspectAt, credentialstest.Body(200, "application/json", jsonOf(body)))
-		if e := refuse(t, in, "opaque", name, ReasonTokenInvalid); asCause(e) != want {
+		if e := refuse(t, in, "opaque", name, tokenInvalid); asCause(e) != want {
 			t.Errorf("row 36: %s null: %v", name, e.Err)
 		}
 	}
@@ -319,7 +319,7 @@ func TestRow37ExpAbsentIsCachedForTheCap(t *testing.T) {
 		time.Sleep(DefaultPositiveTTL - time.Millisecond)
 		accept(t, in, token, "within the cap")
 		time.Sleep(time.Millisecond)
-		refuse(t, in, token, "row 37: asked again at the cap", ReasonTokenInvalid)
+		refuse(t, in, token, "row 37: asked again at the cap", tokenInvalid)
 	})
 }
 
@@ -371,7 +371,7 @@ func TestIntrospectionConfig(t *testing.T) {
 	if err := errors.Join(in.Ready(t.Context()), in.Close(), in.Close()); err != nil {
 		t.Fatal(err)
 	}
-	refuse(t, in, "opaque", "closed", ReasonVerifierUnavailable)
+	refuse(t, in, "opaque", "closed", unavailableNow)
 	if in.Ready(t.Context()) == nil {
 		t.Error("ready though closed")
 	}

@@ -122,7 +122,7 @@ func (in *Introspection) settle(token string, local *claims, stranger bool) (ver
 	if err == nil {
 		verdict, err = in.verdict(token, text, local, start)
 	} else if s := (*statusError)(nil); errors.As(err, &s) && s.ofToken() {
-		verdict, err = in.refuse(token, local, &Error{Kind: CredentialFault, Reason: ReasonTokenInvalid, Err: s}), nil
+		verdict, err = in.refuse(token, local, &Error{Kind: CredentialFault, Err: s}), nil
 	}
 	notify(in.observer.Introspected, Introspected{
 		Issuer: in.id.name, Active: err == nil && verdict.refused == nil, Err: err, Duration: time.Since(start),

@@ -40,15 +40,15 @@ func TestIssuersEachHasItsOwnRules(t *testing.T) {
 			t.Errorf("got %v", p)
 		}
 	}
-	refuse(t, m, a.Mint(nil, eddsa), "b's algorithm at a", ReasonTokenInvalid)
-	refuse(t, m, b.Mint(ofB), "a's algorithm at b", ReasonTokenInvalid)
-	refuse(t, m, a.Mint(ofB), "b's audience at a", ReasonTokenInvalid)
-	refuse(t, m, b.Mint(nil, eddsa), "a's audience at b", ReasonTokenInvalid)
-	refuse(t, m, a.Mint(nil, credentialstest.WithHeader("typ", "JWT")), "b's laxness at a", ReasonTokenInvalid)
+	refuse(t, m, a.Mint(nil, eddsa), "b's algorithm at a", tokenInvalid)
+	refuse(t, m, b.Mint(ofB), "a's algorithm at b", tokenInvalid)
+	refuse(t, m, a.Mint(ofB), "b's audience at a", tokenInvalid)
+	refuse(t, m, b.Mint(nil, eddsa), "a's audience at b", tokenInvalid)
+	refuse(t, m, a.Mint(nil, credentialstest.WithHeader("typ", "JWT")), "b's laxness at a", tokenInvalid)
 	long := object{"pad": strings.Repeat("x", 8<<10)}
-	refuse(t, m, a.Mint(long), "b's size at a", ReasonTokenInvalid)
+	refuse(t, m, a.Mint(long), "b's size at a", tokenInvalid)
 	accept(t, m, b.Mint(ofB.with(long), eddsa), "b's size at b")
-	refuse(t, m, "opaque", "no member has introspection", ReasonTokenInvalid)
+	refuse(t, m, "opaque", "no member has introspection", tokenInvalid)
 	if _, err := m.Verify(t.Context(), a.Mint(nil), introspected); asCause(err) != errOtherIssuer {
 		t.Errorf("introspection where there is none: %v", err)
 	}
@@ -82,7 +82,7 @@ func TestIssuersWithIntrospection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	refuse(t, two, opaque, "nobody can say whose it is", ReasonTokenInvalid)
+	refuse(t, two, opaque, "nobody can say whose it is", tokenInvalid)
 }
 
 func TestIssuersConfig(t *testing.T) {
@@ -114,7 +114,7 @@ func TestIssuersConfig(t *testing.T) {
 	if err := errors.Join(m.Close(), m.Close()); err != nil {
 		t.Error(err)
 	}
-	refuse(t, m, b.Mint(nil), "closed", ReasonVerifierUnavailable)
+	refuse(t, m, b.Mint(nil), "closed", unavailableNow)
 }
 
 func TestObserver(t *testing.T) {
@@ -146,9 +146,9 @@ func TestObserver(t *testing.T) {
 	accept(t, jwt, token, "a")
 	accept(t, jwt, token, "a again")
 	accept(t, m, token, "through m")
-	refuse(t, m, "eyJ.e30.e30", "nobody's", ReasonTokenInvalid)
+	refuse(t, m, "eyJ.e30.e30", "nobody's", tokenInvalid)
 	accept(t, m, b.MintOpaque(nil), "opaque")
-	refuse(t, m, "made-up", "opaque", ReasonTokenInvalid)
+	refuse(t, m, "made-up", "opaque", tokenInvalid)
 
 	type seen struct {
 		issuer string
@@ -183,6 +183,6 @@ func TestObserver(t *testing.T) {
 func TestPredicateThatPanics(t *testing.T) {
 	issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
 	bad := Profile{Kind: func(*Principal) Kind { panic("a user's code") }}
-	refuse(t, verifierOf(t, issuer, func(c *JWTConfig) { c.Profile = bad }), issuer.Mint(nil), "JWT", ReasonMisconfigured)
-	refuse(t, introspectionOf(t, issuer, func(c *IntrospectionConfig) { c.Profile = bad }), issuer.MintOpaque(nil), "introspection", ReasonMisconfigured)
+	refuse(t, verifierOf(t, issuer, func(c *JWTConfig) { c.Profile = bad }), issuer.Mint(nil), "JWT", misconfiguredHere)
+	refuse(t, introspectionOf(t, issuer, func(c *IntrospectionConfig) { c.Profile = bad }), issuer.MintOpaque(nil), "introspection", misconfiguredHere)
 }

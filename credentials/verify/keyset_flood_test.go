@@ -60,7 +60,7 @@ func TestRow29FloodOfBadSignatures(t *testing.T) {
 		forger := newKey("f", ES256).priv
 		before := issuer.Requests(keysAt)
 		bad := func() string { return issuer.Mint(nil, credentialstest.WithSigner(forger)) }
-		if e := refuse(t, v, bad(), "row 29", ReasonTokenInvalid); asCause(e) != errSignature {
+		if e := refuse(t, v, bad(), "row 29", tokenInvalid); asCause(e) != errSignature {
 			t.Fatalf("row 29: %v", e.Err)
 		}
 		for range 50 {
@@ -83,10 +83,10 @@ func TestRow29CallsThatWaitAreBounded(t *testing.T) {
 		issuer.Script(keysAt, credentialstest.Delay(3*time.Second))
 		unknown := issuer.Mint(nil, credentialstest.WithHeader("kid", "x"))
 		v.keys.waiting.Store(maxWaiting)
-		refuse(t, v, unknown, "row 29: one too many", ReasonVerifierUnavailable)
+		refuse(t, v, unknown, "row 29: one too many", unavailableNow)
 		accept(t, v, issuer.Mint(nil), "row 29: a known key")
 		v.keys.waiting.Store(0)
-		refuse(t, v, unknown, "row 29: one that may wait", ReasonTokenInvalid)
+		refuse(t, v, unknown, "row 29: one that may wait", tokenInvalid)
 		if n := v.keys.waiting.Load(); n != 0 {
 			t.Errorf("%d still count as waiting", n)
 		}

@@ -31,7 +31,7 @@ func TestRow30FaultyKeyServer(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			_, err := v.Verify(ctx, issuer.Mint(nil), Requirements{})
-			e := wantError(t, err, ReasonVerifierUnavailable)
+			e := wantError(t, err, unavailableNow)
 			if e.RetryAfter <= 0 {
 				t.Error("no RetryAfter")
 			}
@@ -57,7 +57,7 @@ func TestRow30FaultyKeyServer(t *testing.T) {
 	t.Run("row 30: TLS failure", func(t *testing.T) {
 		issuer := credentialstest.NewIssuer(t, credentialstest.TLS())
 		v := verifierOf(t, issuer, func(c *JWTConfig) { c.HTTPClient = &http.Client{Transport: &http.Transport{}} })
-		refuse(t, v, issuer.Mint(nil), "unknown authority", ReasonVerifierUnavailable)
+		refuse(t, v, issuer.Mint(nil), "unknown authority", unavailableNow)
 		accept(t, verifierOf(t, issuer), issuer.Mint(nil), "known authority")
 	})
 	t.Cleanup(func() {
@@ -132,7 +132,7 @@ func TestRow31ServerDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, v := memoryIssuer(t)
 		issuer.Down()
-		e := refuse(t, v, issuer.Mint(nil), "row 31: cold", ReasonVerifierUnavailable)
+		e := refuse(t, v, issuer.Mint(nil), "row 31: cold", unavailableNow)
 		if e.RetryAfter <= 0 {
 			t.Error("row 31: no RetryAfter")
 		}
@@ -147,13 +147,13 @@ func TestRow31ServerDown(t *testing.T) {
 		accept(t, v, issuer.Mint(nil), "row 31: warm keys are used up to MaxStale")
 		accept(t, v, longLived, "row 31: cached tokens too")
 		time.Sleep(3 * time.Minute)
-		if e := refuse(t, v, issuer.Mint(nil), "row 31: past MaxStale", ReasonVerifierUnavailable); e.RetryAfter <= 0 {
+		if e := refuse(t, v, issuer.Mint(nil), "row 31: past MaxStale", unavailableNow); e.RetryAfter <= 0 {
 			t.Error("row 31: no RetryAfter past MaxStale")
 		}
-		refuse(t, v, longLived, "row 31: cached, past MaxStale", ReasonVerifierUnavailable)
+		refuse(t, v, longLived, "row 31: cached, past MaxStale", unavailableNow)
 		before := issuer.Requests(keysAt)
 		for range 100 {
-			refuse(t, v, longLived, "row 31: backing off", ReasonVerifierUnavailable)
+			refuse(t, v, longLived, "row 31: backing off", unavailableNow)
 		}
 		if n := issuer.Requests(keysAt) - before; n > 1 {
 			t.Errorf("row 31: %d fetches by 100 calls while the server is down", n)
@@ -172,7 +172,7 @@ func TestRow31UnknownKidWhileTheServerIsDown(t *testing.T) {
 		issuer.Rotate()
 		fresh := issuer.Mint(nil)
 		for range 3 {
-			refuse(t, v, fresh, "row 31: nobody can say that the key is unknown", ReasonVerifierUnavailable)
+			refuse(t, v, fresh, "row 31: nobody can say that the key is unknown", unavailableNow)
 		}
 		issuer.Up()
 		time.Sleep(DefaultUnknownKeyInterval)

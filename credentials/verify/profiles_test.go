@@ -247,7 +247,7 @@ func TestProfiles(t *testing.T) {
 				t.Run(c.name, func(t *testing.T) {
 					p, err := v.Verify(testContext(t), c.token(key, issuer.issuer, issuer.audience), Requirements{})
 					if c.want != nil {
-						if e := wantError(t, err, ReasonTokenInvalid); asCause(e) != c.want {
+						if e := wantError(t, err, tokenInvalid); asCause(e) != c.want {
 							t.Fatalf("refused because of %q, want %q", e.Err, c.want.Err)
 						}
 						return

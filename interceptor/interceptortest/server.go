@@ -207,9 +207,9 @@ func (s *Server) verify(_ context.Context, token string, _ verify.Requirements) 
 	s.mu.Unlock()
 	switch {
 	case p == nil:
-		return nil, &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid}
+		return nil, &verify.Error{Kind: verify.CredentialFault}
 	case !time.Now().Before(p.ValidUntil()):
-		return nil, &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenExpired}
+		return nil, &verify.Error{Kind: verify.CredentialFault, Expired: true}
 	default:
 		return p, nil
 	}

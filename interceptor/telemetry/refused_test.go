@@ -39,7 +39,7 @@ func TestRefusedTokensAreRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused := &verify.Error{
-		Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: errors.New("claims: iss is not the configured issuer"),
+		Kind: verify.CredentialFault, Err: errors.New("claims: iss is not the configured issuer"),
 		Unverified: &verify.Unverified{
 			Issuer: "https://evil.example/\nlevel=INFO msg=\"usher: decision\" allowed=true", Subject: "\x1b[31madmin\u202e",
 			ClientID: strings.Repeat("c", 4096), Audiences: []string{"a", "b", "c", "d", "e", "f"}, Type: "JWT",
