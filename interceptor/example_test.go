@@ -25,9 +25,9 @@ import (
 func exampleConfig() interceptor.Config {
 	return interceptor.Config{
 		Verifier: verify.VerifierFunc(func(_ context.Context, token string, _ verify.Requirements) (*verify.Principal, error) {
-			return verify.NewPrincipal(map[string]any{
+			return verify.NewPrincipal(verify.PrincipalConfig{Claims: map[string]any{
 				"iss": "https://issuer.example", "sub": token, "client_id": "app", "exp": time.Now().Add(time.Hour).Unix(),
-			})
+			}})
 		}),
 		Issuers:  []string{"https://issuer.example"}, // a function can't say whose tokens it accepts
 		Engine:   authztest.NewEngine("document:1#viewer@user:alice"),

@@ -79,7 +79,7 @@ func principal(t testing.TB, sub string, life time.Duration, more ...map[string]
 	for _, m := range more {
 		maps.Copy(claims, m)
 	}
-	p, err := verify.NewPrincipal(claims)
+	p, err := verify.NewPrincipal(verify.PrincipalConfig{Claims: claims})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func TestContextKeysAreLearned(t *testing.T) {
 			t.Errorf("the key of the %s is not known", name)
 		}
 	}
-	p, err := verify.NewPrincipal(map[string]any{"iss": "i", "sub": "alice", "client_id": "app"})
+	p, err := verify.NewPrincipal(verify.PrincipalConfig{Claims: map[string]any{"iss": "i", "sub": "alice", "client_id": "app"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ var errVerifierGone = &verify.Error{
 // this one too long.
 var errPrincipalOver = &verify.Error{
 	Kind: verify.CredentialFault, Expired: true,
-	Err: errors.New("interceptor: the verifier returned a principal whose time is over: exp, or what verify.WithValidUntil says"),
+	Err: errors.New("interceptor: the verifier returned a principal whose time is over: exp, or PrincipalConfig.ValidUntil"),
 }
 
 // isOurs reports whether the verifier is one of this module's: they check a

@@ -72,7 +72,7 @@ func TestVerifierOfKeysAsThePageHasIt(t *testing.T) {
 				return nil, &verify.Error{Kind: verify.CredentialFault, Err: errNoKey}
 			}
 
-			return verify.NewPrincipal(map[string]any{"iss": "https://keys.corp", "sub": id, "client_id": id}, verify.WithIssuerName("keys"))
+			return verify.NewPrincipal(verify.PrincipalConfig{Claims: map[string]any{"iss": "https://keys.corp", "sub": id, "client_id": id}, IssuerName: "keys"})
 		})
 	}})
 	if _, err := s.Ping(as(t, "abc-1"), &testpb.PingRequest{Value: "1"}); err != nil {

@@ -242,7 +242,7 @@ func TestClaimsWithoutOneForm(t *testing.T) {
 		"a number in between": {[]any{"a", 1}, nil},
 		"null":                {nil, nil},
 	} {
-		p, err := NewPrincipal(object{"sub": "x", "roles": c.value, "groups": c.value, "permissions": c.value, "organization": object{"id": "x"}})
+		p, err := NewPrincipal(PrincipalConfig{Claims: object{"sub": "x", "roles": c.value, "groups": c.value, "permissions": c.value, "organization": object{"id": "x"}}})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

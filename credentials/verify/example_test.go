@@ -123,7 +123,7 @@ func ExampleNewHybrid() {
 	// introspected: verify: the token is not valid
 }
 
-func ExampleIssuers() {
+func ExampleNewMultiIssuer() {
 	staff, partners := exampleIssuer(credentialstest.URL("https://staff.test")), exampleIssuer(credentialstest.URL("https://partners.test"))
 	defer staff.Close()
 	defer partners.Close()
@@ -137,7 +137,7 @@ func ExampleIssuers() {
 		}
 		return v
 	}
-	verifier, err := verify.Issuers(of(staff, "staff"), of(partners, "partners"))
+	verifier, err := verify.NewMultiIssuer(of(staff, "staff"), of(partners, "partners"))
 	if err != nil {
 		panic(err)
 	}
@@ -150,7 +150,7 @@ func ExampleIssuers() {
 }
 
 func ExampleNewPrincipal() {
-	principal, err := verify.NewPrincipal(map[string]any{"sub": "alice", "client_id": "web", "tenant": map[string]any{"id": "acme"}})
+	principal, err := verify.NewPrincipal(verify.PrincipalConfig{Claims: map[string]any{"sub": "alice", "client_id": "web", "tenant": map[string]any{"id": "acme"}}})
 	if err != nil {
 		panic(err)
 	}
@@ -204,8 +204,10 @@ func ExampleNewPrincipal_customVerifier() {
 		if token != "key-of-the-indexer" {
 			return nil, &verify.Error{Kind: verify.CredentialFault}
 		}
-		return verify.NewPrincipal(map[string]any{"iss": "https://keys.acme.example", "sub": "indexer"},
-			verify.WithIssuerName("keys"), verify.WithKind(verify.KindService), verify.WithValidUntil(time.Now().Add(time.Minute)))
+		return verify.NewPrincipal(verify.PrincipalConfig{
+			Claims:     map[string]any{"iss": "https://keys.acme.example", "sub": "indexer"},
+			IssuerName: "keys", Kind: verify.KindService, ValidUntil: time.Now().Add(time.Minute),
+		})
 	})
 	principal, err := verifier.Verify(context.Background(), "key-of-the-indexer", verify.Requirements{})
 	fmt.Println(principal, err)

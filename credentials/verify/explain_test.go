@@ -109,7 +109,7 @@ func TestCausesSayWhatTheHeaderAndTheKeysAre(t *testing.T) {
 	cfg := srv.config()
 	cfg.Algorithms = []Algorithm{RS256, ES256}
 	v := newJWT(t, cfg)
-	both := must(Issuers(newJWT(t, srv.config())))
+	both := must(NewMultiIssuer(newJWT(t, srv.config())))
 	own := newKeyServer(key).config()
 	own.Profile = Profile{Types: []string{"JWT"}, AccessToken: []Evidence{
 		{{Claim: Path{"scopes"}, Test: Present}}, {{Claim: Path{"kind"}, Test: Equals, Values: []string{"access"}}},
@@ -262,7 +262,7 @@ func TestCausesOfIntrospectionAndOfManyIssuers(t *testing.T) {
 	key := newKey("k1", ES256)
 	a, b := newKeyServer(key).config(), newKeyServer(key).config()
 	b.Issuer, b.IssuerName = "https://b.test", "b"
-	m := must(Issuers(newJWT(t, a), newJWT(t, b)))
+	m := must(NewMultiIssuer(newJWT(t, a), newJWT(t, b)))
 	text, e := causeOf(t, m, key.token(goodClaims().with(object{"iss": "https://b.test/"})), Requirements{})
 	if !strings.Contains(text, `"https://issuer.test", "https://b.test"`) || !strings.Contains(text, `"https://b.test/"; they differ by the slash`) {
 		t.Errorf("got %q", text)

@@ -175,7 +175,7 @@ func TestOneCallIsOneEvent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := Issuers(h, verifierOf(t, other, func(c *JWTConfig) { c.IssuerName, c.Observer = "other", log.observer("other") }))
+	m, err := NewMultiIssuer(h, verifierOf(t, other, func(c *JWTConfig) { c.IssuerName, c.Observer = "other", log.observer("other") }))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ func twoIssuers(t *testing.T) (a, b *credentialstest.Issuer) {
 
 func TestIssuersEachHasItsOwnRules(t *testing.T) {
 	a, b := twoIssuers(t)
-	m, err := Issuers(
+	m, err := NewMultiIssuer(
 		verifierOf(t, a, func(c *JWTConfig) { c.IssuerName = "a"; c.Algorithms = []Algorithm{ES256}; c.MaxTokenBytes = 4 << 10 }),
 		verifierOf(t, b, func(c *JWTConfig) {
 			c.IssuerName = "b"
@@ -62,7 +62,7 @@ func TestIssuersEachHasItsOwnRules(t *testing.T) {
 
 func TestIssuersWithIntrospection(t *testing.T) {
 	a, b := twoIssuers(t)
-	m, err := Issuers(verifierOf(t, a), hybridOf(t, b))
+	m, err := NewMultiIssuer(verifierOf(t, a), hybridOf(t, b))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestIssuersWithIntrospection(t *testing.T) {
 	}
 	accept(t, m, token, "locally still good")
 
-	two, err := Issuers(hybridOf(t, a), hybridOf(t, b))
+	two, err := NewMultiIssuer(hybridOf(t, a), hybridOf(t, b))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,12 +98,12 @@ func TestIssuersConfig(t *testing.T) {
 		"the same name":      {verifierOf(t, a, func(c *JWTConfig) { c.IssuerName = "x" }), verifierOf(t, b, func(c *JWTConfig) { c.IssuerName = "x" })},
 		"JWT and its Hybrid": {verifierOf(t, a), hybridOf(t, a)},
 	} {
-		if _, err := Issuers(list...); err == nil {
+		if _, err := NewMultiIssuer(list...); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
 	a.Down()
-	m, err := Issuers(verifierOf(t, a), verifierOf(t, b))
+	m, err := NewMultiIssuer(verifierOf(t, a), verifierOf(t, b))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestObserver(t *testing.T) {
 		t.Fatal(err)
 	}
 	jwt := verifierOf(t, a, func(c *JWTConfig) { c.Observer = o; c.IssuerName = "a" })
-	m, err := Issuers(jwt, h)
+	m, err := NewMultiIssuer(jwt, h)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -157,7 +157,7 @@ func TestRow33SameKidWithANewKey(t *testing.T) {
 				if several {
 					other := newKeyServer(newKey("k1", ES256)).config()
 					other.Issuer, other.IssuerName = "https://other.test", "other"
-					m, err := Issuers(v.(*JWT), newJWT(t, other))
+					m, err := NewMultiIssuer(v.(*JWT), newJWT(t, other))
 					if err != nil {
 						t.Fatal(err)
 					}

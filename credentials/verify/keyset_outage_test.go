@@ -95,7 +95,7 @@ func TestRow30HangingServerDelaysNobodyElse(t *testing.T) {
 		issuer, v := memoryIssuer(t)
 		other := credentialstest.NewIssuer(t, credentialstest.InMemory(), credentialstest.URL("https://other.test"))
 		otherV := verifierOf(t, other)
-		multi, err := Issuers(v, otherV)
+		multi, err := NewMultiIssuer(v, otherV)
 		if err != nil {
 			t.Fatal(err)
 		}

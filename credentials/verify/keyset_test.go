@@ -296,7 +296,7 @@ func TestRow20KeysBelongToTheirIssuer(t *testing.T) {
 	a := credentialstest.NewIssuer(t, credentialstest.InMemory(), credentialstest.URL("https://a.test"))
 	b := credentialstest.NewIssuer(t, credentialstest.InMemory(), credentialstest.URL("https://b.test"))
 	va := verifierOf(t, a)
-	m, err := Issuers(va, verifierOf(t, b))
+	m, err := NewMultiIssuer(va, verifierOf(t, b))
 	if err != nil {
 		t.Fatal(err)
 	}

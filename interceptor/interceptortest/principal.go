@@ -54,11 +54,11 @@ func principal(identity map[string]any, more []Claim) *verify.Principal {
 	for _, set := range more {
 		set(claims)
 	}
-	var options []verify.PrincipalOption
+	cfg := verify.PrincipalConfig{Claims: claims}
 	if claims["iss"] == Issuer {
-		options = append(options, verify.WithIssuerName(IssuerName))
+		cfg.IssuerName = IssuerName
 	}
-	p, err := verify.NewPrincipal(claims, options...)
+	p, err := verify.NewPrincipal(cfg)
 	if err != nil {
 		panic("interceptortest: " + err.Error())
 	}
