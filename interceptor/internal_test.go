@@ -68,14 +68,10 @@ func FuzzParseBearer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value string) {
 		token, err := parseBearer(value, DefaultMaxTokenBytes, false)
-		reference, refused := verify.ParseBearer(value)
-		if len(value) <= DefaultMaxTokenBytes && (err == nil) != (refused == nil) {
-			t.Errorf("%q: %v here, %v in verify", value, err, refused)
-		}
 		if err != nil {
 			return
 		}
-		if token != reference || token == "" || strings.ContainsAny(token, " ,\t\r\n") || !strings.EqualFold(value[:7], "Bearer ") {
+		if token == "" || value[7:] != token || len(token) > DefaultMaxTokenBytes || strings.ContainsAny(token, " ,\t\r\n") || !strings.EqualFold(value[:7], "Bearer ") {
 			t.Errorf("%q gives the token %q", value, token)
 		}
 	})

@@ -213,13 +213,3 @@ func ExampleNewPrincipal_customVerifier() {
 	fmt.Println(principal, err)
 	// Output: service sub="indexer" client="" issuer="keys" <nil>
 }
-
-func ExampleParseBearer() {
-	token, err := verify.ParseBearer("Bearer abc.def.ghi")
-	fmt.Println(token, err)
-	_, err = verify.ParseBearer("Bearer two tokens")
-	fmt.Println(err)
-	// Output:
-	// abc.def.ghi <nil>
-	// verify: the token is not valid
-}

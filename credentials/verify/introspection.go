@@ -12,6 +12,7 @@ import (
 
 	"github.com/usher-auth/usher/credentials"
 	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/internal/bearer"
 )
 
 // Introspection verifies tokens by asking their issuer (RFC 7662). It is safe
@@ -180,7 +181,7 @@ func (in *Introspection) verify(ctx context.Context, token string, req *Requirem
 		if len(token) > in.limit {
 			return nil, 0, errTokenSize
 		}
-		if !isB64Token(token) {
+		if !bearer.IsToken(token) {
 			return nil, 0, errTokenCharset
 		}
 		var err error
