@@ -173,7 +173,7 @@ func misconfigured(cause error) *Error {
 const errClosed = fault("the verifier is closed")
 
 var (
-	errTokenSize      = refusal("token: above the size limit: MaxTokenBytes of JWTConfig and IntrospectionConfig, 16 KiB by default")
+	errTokenSize      = refusal("token: above the size limit: JWTConfig.MaxTokenBytes, 16 KiB by default, or 16 KiB for a token that is only introspected")
 	errTokenCharset   = refusal("token: character outside the allowed set")
 	errTokenForm      = refusal("token: not a compact JWS of three parts; opaque tokens need verify.NewIntrospection, or verify.NewHybrid")
 	errTokenEncoding  = refusal("token: not canonical base64url")

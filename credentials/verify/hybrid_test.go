@@ -87,6 +87,37 @@ func TestHybridNeverFallsBack(t *testing.T) {
 	})
 }
 
+// A JWT is as long as its verifier's limit allows, introspected or not; what is no
+// JWT has the limit of introspection.
+func TestHybridMeasuresATokenOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
+		h, err := NewHybrid(HybridConfig{
+			JWT:           verifierOf(t, issuer, func(c *JWTConfig) { c.MaxTokenBytes = 64 << 10 }),
+			Introspection: introspectionOf(t, issuer),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pad := strings.Repeat("x", DefaultMaxTokenBytes)
+		long, short := issuer.Mint(object{"pad": pad}), issuer.Mint(nil)
+		for _, token := range []string{long, short} {
+			if _, err := h.Verify(t.Context(), token, introspected); err != nil {
+				t.Errorf("%d bytes: %v", len(token), errors.Unwrap(err))
+			}
+		}
+		if e := refuse(t, h, pad+"x", "not a JWT", tokenInvalid); e != errTokenSize {
+			t.Errorf("got %v", e.Err)
+		}
+		if _, err := hybridOf(t, issuer).Verify(t.Context(), long, introspected); asCause(err) != errTokenSize {
+			t.Errorf("above the limit of JWT: %v", err)
+		}
+		if n := issuer.Requests(introspectAt); n != 2 {
+			t.Errorf("%d introspections, want 2", n)
+		}
+	})
+}
+
 func TestHybridIntrospectsWhereAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())

@@ -39,7 +39,6 @@ type Introspection struct {
 	audiences []string // nil: any
 	leeway    time.Duration
 	expected  *expectation
-	limit     int
 	positive  time.Duration
 	negative  time.Duration
 	timeout   time.Duration
@@ -115,7 +114,6 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 		expected: &expectation{
 			config: "IntrospectionConfig", issuers: []string{cfg.Issuer}, audiences: audiences, leeway: leeway, profile: profile,
 		},
-		limit:    orDefault(cfg.MaxTokenBytes, DefaultMaxTokenBytes),
 		positive: orDefault(cfg.PositiveTTL, DefaultPositiveTTL),
 		negative: orDefault(cfg.NegativeTTL, DefaultNegativeTTL),
 		timeout:  timeout,
@@ -123,7 +121,7 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 		calls: &introspectionCalls{byToken: make(map[introspectionKey]*introspectionCall)},
 	}
 	concurrent := orDefault(cfg.MaxConcurrent, DefaultMaxConcurrent)
-	if min(in.limit, concurrent) < 0 || min(in.positive, in.negative, in.timeout) < 0 {
+	if concurrent < 0 || min(in.positive, in.negative, in.timeout) < 0 {
 		bad(errors.New("verify: a limit or a time is negative"))
 	}
 	if max(in.positive, in.negative) > maxPositiveTTL {
@@ -178,7 +176,7 @@ func (in *Introspection) verify(ctx context.Context, token string, req *Requirem
 	}
 	verdict, source := in.remembered(token, local != nil), SourceCache
 	if verdict == nil {
-		if len(token) > in.limit {
+		if local == nil && len(token) > DefaultMaxTokenBytes { // a JWT that was verified is within its verifier's limit
 			return nil, 0, errTokenSize
 		}
 		if !bearer.IsToken(token) {

@@ -94,10 +94,6 @@ type IntrospectionConfig struct {
 	// Optional. Default: as RFC 9068 says.
 	Profile Profile
 
-	// MaxTokenBytes is the largest token that is looked at.
-	// Optional. Default: DefaultMaxTokenBytes.
-	MaxTokenBytes int
-
 	// CacheSize is how many verdicts are remembered of each kind.
 	// Optional. Default: DefaultCacheSize. Negative: none.
 	CacheSize int

@@ -20,8 +20,10 @@ const (
 	// MaxLeeway is the largest leeway that can be configured.
 	MaxLeeway = 5 * time.Minute
 
-	// DefaultMaxTokenBytes is the largest token that is looked at. gRPC itself
-	// takes headers of 16 MiB.
+	// DefaultMaxTokenBytes is the largest JWT that is looked at unless
+	// JWTConfig.MaxTokenBytes says otherwise, and the largest token that is
+	// introspected without having been verified as a JWT. gRPC itself takes headers
+	// of 16 MiB.
 	DefaultMaxTokenBytes = 16 << 10
 
 	// DefaultRefreshInterval is how old keys get before they are fetched again
