@@ -86,7 +86,7 @@ func TestSecretsThatRotate(t *testing.T) {
 	bubble(t, "file: a rotated secret is used at the next fetch, one final newline is trimmed", func(t *testing.T) {
 		dir := t.TempDir()
 		idPath, secretPath := filepath.Join(dir, "id"), filepath.Join(dir, "secret")
-		i := newIssuer(t, credentialstest.Lifetime(time.Minute))
+		i := newIssuerWith(t, credentialstest.Config{Lifetime: time.Minute})
 		creds := newCreds(t, i, func(c *credentials.Config) {
 			c.ClientID, c.ClientIDFrom = "", credentials.File(idPath)
 			c.Auth = credentials.SecretPost(credentials.File(secretPath))
@@ -143,7 +143,7 @@ func TestPrivateKeyJWT(t *testing.T) {
 	for _, alg := range []string{"RS256", "PS256", "ES256", "EdDSA"} {
 		key := newKey(t, alg)
 		bubble(t, alg+": accepted, fresh each time, and valid by another library's judgement", func(t *testing.T) {
-			i := newIssuer(t, credentialstest.Lifetime(time.Minute))
+			i := newIssuerWith(t, credentialstest.Config{Lifetime: time.Minute})
 			i.AddClient(credentialstest.Client{ID: "signer", Keys: []crypto.PublicKey{key.Public()}})
 			for name, audience := range map[string]credentials.AssertionAudience{i.URL(): credentials.AudienceIssuer, i.TokenURL(): credentials.AudienceTokenURL} {
 				creds := newCreds(t, i, func(c *credentials.Config) {
@@ -178,7 +178,7 @@ func TestPrivateKeyJWT(t *testing.T) {
 	}
 	bubble(t, "a key file that changes is used at the next fetch; the algorithm follows the key", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "key.pem")
-		i := newIssuer(t, credentialstest.Lifetime(time.Minute))
+		i := newIssuerWith(t, credentialstest.Config{Lifetime: time.Minute})
 		creds := newCreds(t, i, func(c *credentials.Config) {
 			c.ClientID = "signer"
 			c.Auth = credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.KeyFile(path), Audience: credentials.AudienceTokenURL})
@@ -214,7 +214,7 @@ func TestPrivateKeyJWT(t *testing.T) {
 func TestAssertionFile(t *testing.T) {
 	bubble(t, "the platform's token is re-read, and the client id is optional", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "token")
-		i := newIssuer(t, credentialstest.Lifetime(time.Minute))
+		i := newIssuerWith(t, credentialstest.Config{Lifetime: time.Minute})
 		creds := newCreds(t, i, func(c *credentials.Config) { c.ClientID, c.Auth = "", credentials.AssertionFile(path) })
 		for _, assertion := range []string{"e30.e30.first", "e30.e30.second"} {
 			i.AddClient(credentialstest.Client{ID: "pod", Assertion: assertion})
@@ -251,7 +251,7 @@ func TestTLSClientAuth(t *testing.T) {
 	}
 	dir := t.TempDir()
 	leaf, certPath, keyPath := pair(dir)
-	i := credentialstest.NewIssuer(t, credentialstest.TLS())
+	i := credentialstest.NewIssuer(t, credentialstest.Config{TLS: true})
 	i.AddClient(credentialstest.Client{ID: "mtls", Certificate: leaf})
 	creds := newCreds(t, i, func(c *credentials.Config) {
 		c.ClientID, c.Auth = "mtls", credentials.TLSClientAuth(credentials.CertificateFiles(certPath, keyPath))

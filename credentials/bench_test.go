@@ -107,7 +107,7 @@ func BenchmarkCrowdAtExpiry(b *testing.B) {
 	for name, life := range map[string]time.Duration{"usher": 4 * time.Second, "xoauth2": 12 * time.Second} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				i := socketIssuer(b, credentialstest.Lifetime(life))
+				i := socketIssuerWith(b, credentialstest.Config{Lifetime: life})
 				side := sides(b, i)[name]
 				ctx := grpcContext(b)
 				if _, err := side.GetRequestMetadata(ctx); err != nil {

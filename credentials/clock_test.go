@@ -15,7 +15,7 @@ import (
 // there is no other.
 func TestRow51SleptThroughExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := credentialstest.NewIssuer(t, credentialstest.InMemory())
+		i := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		i.AddClient(credentialstest.Client{ID: "a", Secret: "not-a-secret"})
 		creds, err := New(Config{TokenURL: i.TokenURL(), ClientID: "a", HTTPClient: i.Client(), Auth: SecretBasic(Constant("not-a-secret"))})
 		if err != nil {
@@ -50,7 +50,7 @@ func TestRow51Clocks(t *testing.T) {
 	} {
 		t.Run("row 51: the wall clock jumps: "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				i := credentialstest.NewIssuer(t, credentialstest.InMemory())
+				i := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 				i.AddClient(credentialstest.Client{ID: "a", Secret: "not-a-secret"})
 				creds, err := New(Config{
 					TokenURL: i.TokenURL(), ClientID: "a", HTTPClient: &http.Client{Transport: i.Client().Transport},

@@ -16,8 +16,8 @@ import (
 )
 
 // startIssuer is an authorization server with one client, for the examples.
-func startIssuer(opts ...credentialstest.Option) *credentialstest.Issuer {
-	issuer, err := credentialstest.Start(opts...)
+func startIssuer() *credentialstest.Issuer {
+	issuer, err := credentialstest.Start(credentialstest.Config{})
 	if err != nil {
 		panic(err)
 	}

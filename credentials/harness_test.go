@@ -40,9 +40,15 @@ func bubble(t *testing.T, name string, test func(t *testing.T)) {
 }
 
 // newIssuer is an issuer in memory that knows the client.
-func newIssuer(t testing.TB, opts ...credentialstest.Option) *credentialstest.Issuer {
+func newIssuer(t testing.TB) *credentialstest.Issuer {
 	t.Helper()
-	i := credentialstest.NewIssuer(t, append([]credentialstest.Option{credentialstest.InMemory()}, opts...)...)
+	return newIssuerWith(t, credentialstest.Config{})
+}
+
+func newIssuerWith(t testing.TB, cfg credentialstest.Config) *credentialstest.Issuer {
+	t.Helper()
+	cfg.InMemory = true
+	i := credentialstest.NewIssuer(t, cfg)
 	i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret, Opaque: true})
 	return i
 }

@@ -88,7 +88,7 @@ func TestRow44Lifetimes(t *testing.T) {
 	}
 	for _, life := range []time.Duration{5 * time.Second, 10 * time.Second, time.Minute, time.Hour, 24 * time.Hour, 7 * 24 * time.Hour} {
 		bubble(t, "row 44: no call waits at a refresh: "+life.String(), func(t *testing.T) {
-			i := newIssuer(t, credentialstest.Lifetime(life))
+			i := newIssuerWith(t, credentialstest.Config{Lifetime: life})
 			creds := newCreds(t, i, nil)
 			value(t, creds)
 			i.Script(token, credentialstest.Always(credentialstest.Delay(300*time.Millisecond)))
@@ -197,7 +197,7 @@ func TestRow47Transport(t *testing.T) {
 			var reached atomic.Int32
 			thief := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
 			defer thief.Close()
-			i := credentialstest.NewIssuer(t)
+			i := credentialstest.NewIssuer(t, credentialstest.Config{})
 			i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret})
 			creds := newCreds(t, i, func(c *credentials.Config) { c.Auth = credentials.SecretPost(credentials.Constant(clientSecret)) })
 			i.Script(token, credentialstest.Redirect(code, thief.URL))
@@ -209,7 +209,7 @@ func TestRow47Transport(t *testing.T) {
 		})
 	}
 	t.Run("row 47: a body above 1 MiB is refused", func(t *testing.T) {
-		i := credentialstest.NewIssuer(t)
+		i := credentialstest.NewIssuer(t, credentialstest.Config{})
 		i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret})
 		creds := newCreds(t, i, nil)
 		i.Script(token, credentialstest.HugeBody(100<<20))

@@ -69,7 +69,7 @@ func TestRow51Close(t *testing.T) {
 		}
 	})
 	t.Run("row 51: Close over a socket, with a request under way", func(t *testing.T) {
-		i := credentialstest.NewIssuer(t)
+		i := credentialstest.NewIssuer(t, credentialstest.Config{})
 		i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret})
 		creds := newCreds(t, i, func(c *credentials.Config) { c.HTTPClient = nil })
 		i.Script(token, credentialstest.Hang())

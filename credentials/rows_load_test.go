@@ -19,7 +19,7 @@ import (
 
 func TestRow49Crowds(t *testing.T) {
 	bubble(t, "row 49: 200 callers at expiry against a 300 ms endpoint: 0 calls stall", func(t *testing.T) {
-		i := newIssuer(t, credentialstest.Lifetime(20*time.Second))
+		i := newIssuerWith(t, credentialstest.Config{Lifetime: 20 * time.Second})
 		creds := newCreds(t, i, nil)
 		value(t, creds)
 		i.Script(token, credentialstest.Always(credentialstest.Delay(300*time.Millisecond)))
@@ -131,7 +131,7 @@ func TestRow49Crowds(t *testing.T) {
 		}
 	})
 	t.Run("row 49: over a socket, with the race detector's scheduling: one request", func(t *testing.T) {
-		i := credentialstest.NewIssuer(t)
+		i := credentialstest.NewIssuer(t, credentialstest.Config{})
 		i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret})
 		creds := newCreds(t, i, nil)
 		var wg sync.WaitGroup

@@ -29,7 +29,7 @@ func TestRow43ConnectionLostWhileIdle(t *testing.T) {
 	for name, auth := range auths {
 		for when, moment := range map[string]lossy.Moment{"at its first bytes": lossy.FirstBytes, "before its answer": lossy.Answer} {
 			t.Run("row 43: "+name+", a connection lost with the second request, "+when, func(t *testing.T) {
-				i := credentialstest.NewIssuer(t, credentialstest.InMemory())
+				i := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 				i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret, Keys: []crypto.PublicKey{key}})
 				srv := lossy.NewServer(moment, i)
 				t.Cleanup(srv.Close)
@@ -70,7 +70,7 @@ func TestRow43ConnectionLostWhileIdle(t *testing.T) {
 
 // Exactly one more attempt, and as one failure: two, and then the backoff.
 func TestRow43ConnectionsLostAgain(t *testing.T) {
-	i := credentialstest.NewIssuer(t)
+	i := credentialstest.NewIssuer(t, credentialstest.Config{})
 	i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret})
 	var failed int
 	creds := newCreds(t, i, func(c *credentials.Config) {

@@ -246,7 +246,7 @@ func TestRow42RetryAfterAndBackoff(t *testing.T) {
 		})
 	}
 	bubble(t, "row 42: backoff doubles, with jitter, to a minute while a token lives", func(t *testing.T) {
-		i := newIssuer(t, credentialstest.Lifetime(24*time.Hour))
+		i := newIssuerWith(t, credentialstest.Config{Lifetime: 24 * time.Hour})
 		creds := newCreds(t, i, nil)
 		value(t, creds)
 		i.Script(token, credentialstest.Always(credentialstest.Status(500, "")))
@@ -350,7 +350,7 @@ func TestRow43HungConnection(t *testing.T) {
 		}
 	})
 	t.Run("row 43: over a socket a caller leaves at its deadline while the fetch hangs", func(t *testing.T) {
-		i := credentialstest.NewIssuer(t)
+		i := credentialstest.NewIssuer(t, credentialstest.Config{})
 		i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret})
 		creds := newCreds(t, i, nil)
 		open := make(chan struct{})

@@ -51,7 +51,7 @@ func TestRow40RecoversWithinSeconds(t *testing.T) {
 				"HTML":        credentialstest.HTML(404),
 			} {
 				bubble(t, fmt.Sprintf("row 40: down for %v with tokens of %v, %s", outage, life, name), func(t *testing.T) {
-					i := newIssuer(t, credentialstest.Lifetime(life))
+					i := newIssuerWith(t, credentialstest.Config{Lifetime: life})
 					creds := newCreds(t, i, nil)
 					value(t, creds)
 					time.Sleep(life / 2)
@@ -191,7 +191,7 @@ func TestRow40RequestsWhileCallsFail(t *testing.T) {
 		}
 	})
 	bubble(t, "row 41: attempts at a token's end don't count for the backoff of another target", func(t *testing.T) {
-		i := newIssuer(t, credentialstest.Lifetime(10*time.Second))
+		i := newIssuerWith(t, credentialstest.Config{Lifetime: 10 * time.Second})
 		creds := newCreds(t, i, nil)
 		value(t, creds)
 		time.Sleep(5 * time.Second)

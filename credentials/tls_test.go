@@ -14,9 +14,14 @@ import (
 )
 
 // socketIssuer is an issuer over a socket that knows the client.
-func socketIssuer(t testing.TB, opts ...credentialstest.Option) *credentialstest.Issuer {
+func socketIssuer(t testing.TB) *credentialstest.Issuer {
 	t.Helper()
-	i := credentialstest.NewIssuer(t, opts...)
+	return socketIssuerWith(t, credentialstest.Config{})
+}
+
+func socketIssuerWith(t testing.TB, cfg credentialstest.Config) *credentialstest.Issuer {
+	t.Helper()
+	i := credentialstest.NewIssuer(t, cfg)
 	i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret})
 	return i
 }
@@ -52,7 +57,7 @@ func TestCodesOverTLS(t *testing.T) {
 	} {
 		for _, level := range []string{"dial", "call"} {
 			t.Run(level+": "+name, func(t *testing.T) {
-				i := socketIssuer(t, credentialstest.TLS())
+				i := socketIssuerWith(t, credentialstest.Config{TLS: true})
 				if c.fault != nil {
 					c.fault(i)
 				}
@@ -186,7 +191,7 @@ func TestOverTLS(t *testing.T) {
 		}
 	})
 	t.Run("an issuer that isn't trusted gets nothing", func(t *testing.T) {
-		i := socketIssuer(t, credentialstest.TLS())
+		i := socketIssuerWith(t, credentialstest.Config{TLS: true})
 		creds := newCreds(t, i, func(c *credentials.Config) { c.HTTPClient = nil })
 		err := creds.Ready(within(t, 20*time.Second))
 		e := wantError(t, err, credentials.KindUnavailable, codes.Unavailable)

@@ -117,7 +117,7 @@ func TestSoak(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), length)
 	defer cancel()
 
-	issuer := credentialstest.NewIssuer(t)
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 	issuer.AddClient(credentialstest.Client{ID: "caller", Secret: "fake-secret", Audiences: []string{"docs"}, Lifetime: 5 * time.Second})
 	s := &soak{}
 	client := s.serve(t, issuer)

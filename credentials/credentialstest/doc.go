@@ -2,7 +2,7 @@
 // real one over HTTP on loopback, or one without a socket for tests inside
 // testing/synctest, that fails on demand.
 //
-//	issuer := credentialstest.NewIssuer(t)
+//	issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 //	issuer.AddClient(credentialstest.Client{ID: "docs-sync", Secret: "not-a-secret"})
 //	creds, err := credentials.New(credentials.Config{
 //		TokenURL: issuer.TokenURL(), ClientID: "docs-sync",

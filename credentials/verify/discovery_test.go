@@ -73,7 +73,7 @@ func TestRow34Discovery(t *testing.T) {
 		accept(t, newJWT(t, cfg), key.token(goodClaims().with(object{"iss": iss})), "discovered")
 	})
 	t.Run("explicit metadata", func(t *testing.T) {
-		issuer := credentialstest.NewIssuer(t)
+		issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 		v := verifierOf(t, issuer, func(c *JWTConfig) { c.JWKSURL, c.MetadataURL = "", issuer.MetadataURL() })
 		accept(t, v, issuer.Mint(nil), "discovered")
 	})

@@ -12,8 +12,10 @@ import (
 )
 
 // exampleIssuer stands for a real authorization server.
-func exampleIssuer(opts ...credentialstest.Option) *credentialstest.Issuer {
-	issuer, err := credentialstest.Start(append(opts, credentialstest.InMemory())...)
+func exampleIssuer() *credentialstest.Issuer { return exampleIssuerAt("") }
+
+func exampleIssuerAt(url string) *credentialstest.Issuer {
+	issuer, err := credentialstest.Start(credentialstest.Config{InMemory: true, URL: url})
 	if err != nil {
 		panic(err)
 	}
@@ -124,7 +126,7 @@ func ExampleNewHybrid() {
 }
 
 func ExampleNewMultiIssuer() {
-	staff, partners := exampleIssuer(credentialstest.URL("https://staff.test")), exampleIssuer(credentialstest.URL("https://partners.test"))
+	staff, partners := exampleIssuerAt("https://staff.test"), exampleIssuerAt("https://partners.test")
 	defer staff.Close()
 	defer partners.Close()
 

@@ -104,7 +104,7 @@ func TestRow38ManyOddTokensDontOpenTheBreaker(t *testing.T) {
 	for name, fault := range odd {
 		t.Run("row 38: "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				oddly := credentialstest.NewIssuer(t, credentialstest.InMemory())
+				oddly := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 				oddly.Script(introspectAt, credentialstest.Always(fault))
 				issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) {
 					c.HTTPClient = &http.Client{Transport: &byToken{oddly.Client().Transport, c.HTTPClient.Transport}}
@@ -361,7 +361,7 @@ func TestRow38ProbeIsReported(t *testing.T) {
 // some of their own.
 func TestRow38FloodLeavesTurnsToKnownTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		slow := credentialstest.NewIssuer(t, credentialstest.InMemory())
+		slow := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		slow.Script(introspectAt, credentialstest.Always(credentialstest.Delay(4*time.Second, credentialstest.Body(200, "application/json", `{"active":false}`))))
 		issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) {
 			c.MaxConcurrent = 8

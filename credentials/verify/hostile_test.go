@@ -136,7 +136,7 @@ func TestRow38RefusedTokenStopsNobodyElse(t *testing.T) {
 
 func TestHybridNarrowsByEitherScopeClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
+		issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		h := hybridOf(t, issuer)
 		token := issuer.Mint(object{"scope": "a b"})
 		issuer.Script(introspectAt, credentialstest.Alter(object{"scope": nil, "scp": []string{"a"}}))

@@ -91,7 +91,7 @@ func TestRow39NegativeEntryIsShort(t *testing.T) {
 }
 
 func TestRow39ManyCallersWithOneToken(t *testing.T) {
-	issuer := credentialstest.NewIssuer(t)
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 	in := introspectionOf(t, issuer)
 	open := make(chan struct{})
 	issuer.Script(introspectAt, credentialstest.Gate(open))

@@ -20,7 +20,7 @@ func TestRow38ConnectionLostWhileIdle(t *testing.T) {
 	} {
 		for when, moment := range map[string]lossy.Moment{"at its first bytes": lossy.FirstBytes, "before its answer": lossy.Answer} {
 			t.Run("row 38: "+name+", a connection lost with the second request, "+when, func(t *testing.T) {
-				issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
+				issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 				srv := lossy.NewServer(moment, issuer)
 				t.Cleanup(srv.Close)
 				var events []Introspected
@@ -70,7 +70,7 @@ func unwellNow(h *health) (n int) {
 
 // Exactly one more attempt, and the breaker counts both as one request.
 func TestRow38ConnectionsLostAgain(t *testing.T) {
-	issuer := credentialstest.NewIssuer(t)
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 	in := introspectionOf(t, issuer, func(c *IntrospectionConfig) { c.HTTPClient = nil })
 	accept(t, in, issuer.MintOpaque(nil), "a new connection")
 	issuer.Script(introspectAt, credentialstest.Reset(), credentialstest.Reset())

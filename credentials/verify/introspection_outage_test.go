@@ -27,7 +27,7 @@ func TestRow38FaultyEndpoint(t *testing.T) {
 	} {
 		t.Run("row 38: "+name, func(t *testing.T) {
 			t.Parallel()
-			issuer := credentialstest.NewIssuer(t)
+			issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 			in := introspectionOf(t, issuer, func(c *IntrospectionConfig) { c.Timeout = time.Second })
 			issuer.Script(introspectAt, fault)
 			_, err := in.Verify(t.Context(), issuer.MintOpaque(nil), Requirements{})

@@ -44,12 +44,12 @@ func introspectionOf(t *testing.T, issuer *credentialstest.Issuer, change ...fun
 
 func memoryIntrospection(t *testing.T, change ...func(*IntrospectionConfig)) (*credentialstest.Issuer, *Introspection) {
 	t.Helper()
-	issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 	return issuer, introspectionOf(t, issuer, change...)
 }
 
 func TestIntrospection(t *testing.T) {
-	issuer := credentialstest.NewIssuer(t)
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 	in := introspectionOf(t, issuer)
 	token := issuer.MintOpaque(object{"sub": "alice", "client_id": "web", "scope": "a b", "tenant": object{"id": "t1"}})
 	for range 3 {
@@ -325,7 +325,7 @@ func TestRow37ExpAbsentIsCachedForTheCap(t *testing.T) {
 
 func TestIntrospectionClientAuthentication(t *testing.T) {
 	key := newKey("c", ES256)
-	issuer := credentialstest.NewIssuer(t)
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 	for name, auth := range map[string]credentials.Auth{
 		"basic": credentials.SecretBasic(credentials.Constant(testSecret)),
 		"post":  credentials.SecretPost(credentials.Constant(testSecret)),

@@ -11,8 +11,8 @@ import (
 
 func twoIssuers(t *testing.T) (a, b *credentialstest.Issuer) {
 	t.Helper()
-	a = credentialstest.NewIssuer(t, credentialstest.InMemory(), credentialstest.URL("https://a.test"))
-	b = credentialstest.NewIssuer(t, credentialstest.InMemory(), credentialstest.URL("https://b.test"))
+	a = credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true, URL: "https://a.test"})
+	b = credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true, URL: "https://b.test"})
 	return a, b
 }
 
@@ -31,23 +31,25 @@ func TestIssuersEachHasItsOwnRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	ofB := object{"aud": "https://b-only.test"}
-	eddsa := credentialstest.WithAlg("EdDSA")
+	eddsa := func(i *credentialstest.Issuer, claims object) string {
+		return i.MintWith(credentialstest.MintConfig{Claims: claims, Algorithm: "EdDSA"})
+	}
 	if p := accept(t, m, a.Mint(nil), "a"); p.IssuerName() != "a" || p.Issuer() != a.URL() {
 		t.Errorf("got %v", p)
 	}
 	for range 2 {
-		if p := accept(t, m, b.Mint(ofB, eddsa), "b"); p.IssuerName() != "b" {
+		if p := accept(t, m, eddsa(b, ofB), "b"); p.IssuerName() != "b" {
 			t.Errorf("got %v", p)
 		}
 	}
-	refuse(t, m, a.Mint(nil, eddsa), "b's algorithm at a", tokenInvalid)
+	refuse(t, m, eddsa(a, nil), "b's algorithm at a", tokenInvalid)
 	refuse(t, m, b.Mint(ofB), "a's algorithm at b", tokenInvalid)
 	refuse(t, m, a.Mint(ofB), "b's audience at a", tokenInvalid)
-	refuse(t, m, b.Mint(nil, eddsa), "a's audience at b", tokenInvalid)
-	refuse(t, m, a.Mint(nil, credentialstest.WithHeader("typ", "JWT")), "b's laxness at a", tokenInvalid)
+	refuse(t, m, eddsa(b, nil), "a's audience at b", tokenInvalid)
+	refuse(t, m, a.MintWith(credentialstest.MintConfig{Header: map[string]any{"typ": "JWT"}}), "b's laxness at a", tokenInvalid)
 	long := object{"pad": strings.Repeat("x", 8<<10)}
 	refuse(t, m, a.Mint(long), "b's size at a", tokenInvalid)
-	accept(t, m, b.Mint(ofB.with(long), eddsa), "b's size at b")
+	accept(t, m, eddsa(b, ofB.with(long)), "b's size at b")
 	refuse(t, m, "opaque", "no member has introspection", tokenInvalid)
 	if _, err := m.Verify(t.Context(), a.Mint(nil), introspected); asCause(err) != errOtherIssuer {
 		t.Errorf("introspection where there is none: %v", err)
@@ -181,7 +183,7 @@ func TestObserver(t *testing.T) {
 }
 
 func TestPredicateThatPanics(t *testing.T) {
-	issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 	bad := Profile{Kind: func(*Principal) Kind { panic("a user's code") }}
 	refuse(t, verifierOf(t, issuer, func(c *JWTConfig) { c.Profile = bad }), issuer.Mint(nil), "JWT", misconfiguredHere)
 	refuse(t, introspectionOf(t, issuer, func(c *IntrospectionConfig) { c.Profile = bad }), issuer.MintOpaque(nil), "introspection", misconfiguredHere)

@@ -59,12 +59,12 @@ func TestRow29FloodOfBadSignatures(t *testing.T) {
 		accept(t, v, good, "warm")
 		forger := newKey("f", ES256).priv
 		before := issuer.Requests(keysAt)
-		bad := func() string { return issuer.Mint(nil, credentialstest.WithSigner(forger)) }
+		bad := func() string { return issuer.MintWith(credentialstest.MintConfig{Signer: forger}) }
 		if e := refuse(t, v, bad(), "row 29", tokenInvalid); asCause(e) != errSignature {
 			t.Fatalf("row 29: %v", e.Err)
 		}
 		for range 50 {
-			noKid := issuer.Mint(nil, credentialstest.WithSigner(forger), credentialstest.WithHeader("kid", nil))
+			noKid := issuer.MintWith(credentialstest.MintConfig{Signer: forger, Header: map[string]any{"kid": nil}})
 			wantWait(t, v, bad(), "row 29")
 			wantWait(t, v, noKid, "row 29: without kid")
 			accept(t, v, issuer.Mint(nil), "row 29: a good token beside")
@@ -81,7 +81,7 @@ func TestRow29CallsThatWaitAreBounded(t *testing.T) {
 		known := issuer.Mint(nil)
 		accept(t, v, known, "warm")
 		issuer.Script(keysAt, credentialstest.Delay(3*time.Second))
-		unknown := issuer.Mint(nil, credentialstest.WithHeader("kid", "x"))
+		unknown := issuer.MintWith(credentialstest.MintConfig{Header: map[string]any{"kid": "x"}})
 		v.keys.waiting.Store(maxWaiting)
 		refuse(t, v, unknown, "row 29: one too many", unavailableNow)
 		accept(t, v, issuer.Mint(nil), "row 29: a known key")

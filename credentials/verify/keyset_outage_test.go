@@ -25,7 +25,7 @@ func TestRow30FaultyKeyServer(t *testing.T) {
 	} {
 		t.Run("row 30: "+name, func(t *testing.T) {
 			t.Parallel()
-			issuer := credentialstest.NewIssuer(t)
+			issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 			v := verifierOf(t, issuer, func(c *JWTConfig) { c.FetchTimeout = time.Second })
 			issuer.Script(keysAt, fault)
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -50,12 +50,12 @@ func TestRow30FaultyKeyServer(t *testing.T) {
 		})
 	}
 	t.Run("row 30: wrong content type", func(t *testing.T) {
-		issuer := credentialstest.NewIssuer(t)
+		issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 		issuer.Script(keysAt, credentialstest.ContentType("text/plain"))
 		accept(t, verifierOf(t, issuer), issuer.Mint(nil), "a key set is a key set")
 	})
 	t.Run("row 30: TLS failure", func(t *testing.T) {
-		issuer := credentialstest.NewIssuer(t, credentialstest.TLS())
+		issuer := credentialstest.NewIssuer(t, credentialstest.Config{TLS: true})
 		v := verifierOf(t, issuer, func(c *JWTConfig) { c.HTTPClient = &http.Client{Transport: &http.Transport{}} })
 		refuse(t, v, issuer.Mint(nil), "unknown authority", unavailableNow)
 		accept(t, verifierOf(t, issuer), issuer.Mint(nil), "known authority")
@@ -93,7 +93,7 @@ func TestRow30CallersKeepTheirOwnDeadline(t *testing.T) {
 func TestRow30HangingServerDelaysNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, v := memoryIssuer(t)
-		other := credentialstest.NewIssuer(t, credentialstest.InMemory(), credentialstest.URL("https://other.test"))
+		other := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true, URL: "https://other.test"})
 		otherV := verifierOf(t, other)
 		multi, err := NewMultiIssuer(v, otherV)
 		if err != nil {
@@ -110,7 +110,7 @@ func TestRow30HangingServerDelaysNobodyElse(t *testing.T) {
 		}()
 		synctest.Wait() // it waits for the fetch
 		start := time.Now()
-		known := issuer.Mint(nil, credentialstest.WithKey("key-1"))
+		known := issuer.MintWith(credentialstest.MintConfig{KeyID: "key-1"})
 		accept(t, multi, known, "row 30: a known key of the same issuer")
 		accept(t, multi, other.Mint(nil), "row 30: another issuer, cold")
 		for range 100 {

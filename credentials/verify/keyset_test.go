@@ -15,7 +15,7 @@ import (
 // memoryIssuer makes an issuer without a socket and a verifier for it.
 func memoryIssuer(t *testing.T, change ...func(*JWTConfig)) (*credentialstest.Issuer, *JWT) {
 	t.Helper()
-	issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 	return issuer, verifierOf(t, issuer, change...)
 }
 
@@ -118,7 +118,7 @@ func TestRow32WithdrawnKey(t *testing.T) {
 		if e := refuse(t, v, token, "row 32: the cached token", tokenInvalid); asCause(e) != errKeyUnknown {
 			t.Fatalf("row 32: %v", e.Err)
 		}
-		refuse(t, v, issuer.Mint(nil, credentialstest.WithKey("key-1")), "row 32: a new one", tokenInvalid)
+		refuse(t, v, issuer.MintWith(credentialstest.MintConfig{KeyID: "key-1"}), "row 32: a new one", tokenInvalid)
 		accept(t, v, issuer.Mint(nil), "row 32: the other key")
 	})
 }
@@ -266,7 +266,7 @@ func TestJWTClose(t *testing.T) {
 }
 
 func TestOneVerificationForManyCallers(t *testing.T) {
-	issuer := credentialstest.NewIssuer(t)
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 	v := verifierOf(t, issuer)
 	accept(t, v, issuer.Mint(nil), "warm")
 	for range 20 {
@@ -293,8 +293,8 @@ func TestOneVerificationForManyCallers(t *testing.T) {
 }
 
 func TestRow20KeysBelongToTheirIssuer(t *testing.T) {
-	a := credentialstest.NewIssuer(t, credentialstest.InMemory(), credentialstest.URL("https://a.test"))
-	b := credentialstest.NewIssuer(t, credentialstest.InMemory(), credentialstest.URL("https://b.test"))
+	a := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true, URL: "https://a.test"})
+	b := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true, URL: "https://b.test"})
 	va := verifierOf(t, a)
 	m, err := NewMultiIssuer(va, verifierOf(t, b))
 	if err != nil {
@@ -303,12 +303,12 @@ func TestRow20KeysBelongToTheirIssuer(t *testing.T) {
 	accept(t, m, a.Mint(nil), "row 20: a's token")
 	accept(t, m, b.Mint(nil), "row 20: b's token")
 	for _, kid := range []string{a.KeyID(), "key-1"} {
-		forged := b.Mint(object{"iss": a.URL()}, credentialstest.WithHeader("kid", kid))
+		forged := b.MintWith(credentialstest.MintConfig{Claims: object{"iss": a.URL()}, Header: map[string]any{"kid": kid}})
 		allowFetch(va)
 		refuse(t, m, forged, "row 20: a's token signed by b", tokenInvalid)
 	}
 	allowFetch(va)
-	noKid := b.Mint(object{"iss": a.URL()}, credentialstest.WithHeader("kid", nil))
+	noKid := b.MintWith(credentialstest.MintConfig{Claims: object{"iss": a.URL()}, Header: map[string]any{"kid": nil}})
 	refuse(t, m, noKid, "row 20: a's token signed by b, without kid", tokenInvalid)
 
 	t.Run("row 21a: equal sub under two issuers", func(t *testing.T) {
