@@ -11,15 +11,16 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
 // The path of a file that can't be read is in the cause, and never in the text,
 // which may become a remote caller's status.
 func TestCauseOfAFileHasItsPath(t *testing.T) {
-	for name, auth := range map[string]credentials.Auth{
-		"a secret":     credentials.SecretBasic(credentials.File("/nowhere/a\nsecret")),
-		"an assertion": credentials.AssertionFile("/nowhere/a\nsecret"),
+	for name, auth := range map[string]clientauth.Method{
+		"a secret":     clientauth.SecretBasic(clientauth.File("/nowhere/a\nsecret")),
+		"an assertion": clientauth.AssertionFile("/nowhere/a\nsecret"),
 	} {
 		creds, err := credentials.New(credentials.Config{TokenURL: "https://issuer.test/token", ClientID: "docs", Auth: auth})
 		if err != nil {

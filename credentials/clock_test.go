@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -17,7 +18,7 @@ func TestRow51SleptThroughExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		i.AddClient(credentialstest.Client{ID: "a", Secret: "not-a-secret"})
-		creds, err := New(Config{TokenURL: i.TokenURL(), ClientID: "a", HTTPClient: i.Client(), Auth: SecretBasic(Constant("not-a-secret"))})
+		creds, err := New(Config{TokenURL: i.TokenURL(), ClientID: "a", HTTPClient: i.Client(), Auth: clientauth.SecretBasic(clientauth.Constant("not-a-secret"))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +55,7 @@ func TestRow51Clocks(t *testing.T) {
 				i.AddClient(credentialstest.Client{ID: "a", Secret: "not-a-secret"})
 				creds, err := New(Config{
 					TokenURL: i.TokenURL(), ClientID: "a", HTTPClient: &http.Client{Transport: i.Client().Transport},
-					Auth: SecretBasic(Constant("not-a-secret")),
+					Auth: clientauth.SecretBasic(clientauth.Constant("not-a-secret")),
 				})
 				if err != nil {
 					t.Fatal(err)

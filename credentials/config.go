@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/internal/clientauth"
 )
 
@@ -43,13 +44,13 @@ type Config struct {
 	MetadataURL string
 
 	// ClientID is the client's id. Required, unless ClientIDFrom is set or Auth
-	// is AssertionFile.
+	// is clientauth.AssertionFile.
 	ClientID string
 	// ClientIDFrom supplies the id at each fetch, for ids that are mounted
 	// beside the secret. Optional; excludes ClientID.
-	ClientIDFrom Secret
+	ClientIDFrom clientauth.Secret
 	// Auth proves that the client is who it says. Required.
-	Auth Auth
+	Auth clientauth.Method
 
 	// Scopes are asked for. Optional.
 	Scopes []string
@@ -143,7 +144,7 @@ func (c *Config) validate() error {
 		}
 		clientID = "supplied at each fetch"
 	}
-	if err := clientauth.Check(c.Auth, clientID, clientauth.Endpoint{URL: c.TokenURL, Issuer: c.Issuer}); err != nil {
+	if err := authn.Check(c.Auth, clientID, authn.Endpoint{URL: c.TokenURL, Issuer: c.Issuer}); err != nil {
 		fault("Auth: %w", err)
 	}
 	if err := c.target().validate(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 )
 
 // byHost sends requests to one of several issuers in memory.
@@ -19,7 +20,7 @@ func (b byHost) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestNewValidatesEverythingWithoutIO(t *testing.T) {
-	secret := credentials.SecretBasic(credentials.Constant(clientSecret))
+	secret := clientauth.SecretBasic(clientauth.Constant(clientSecret))
 	valid := credentials.Config{TokenURL: "https://auth.test/token", ClientID: "a", Auth: secret}
 	with := func(change func(*credentials.Config)) credentials.Config {
 		c := valid
@@ -34,8 +35,8 @@ func TestNewValidatesEverythingWithoutIO(t *testing.T) {
 		"nothing":                      {credentials.Config{}, "TokenURL and Issuer"},
 		"no client id":                 {with(func(c *credentials.Config) { c.ClientID = "" }), "client id is empty"},
 		"no authentication":            {with(func(c *credentials.Config) { c.Auth = nil }), "no client authentication"},
-		"secret without a source":      {with(func(c *credentials.Config) { c.Auth = credentials.SecretPost(nil) }), "no source"},
-		"two client ids":               {with(func(c *credentials.Config) { c.ClientIDFrom = credentials.Env("X") }), "exclude each other"},
+		"secret without a source":      {with(func(c *credentials.Config) { c.Auth = clientauth.SecretPost(nil) }), "no source"},
+		"two client ids":               {with(func(c *credentials.Config) { c.ClientIDFrom = clientauth.Env("X") }), "exclude each other"},
 		"plain http":                   {with(func(c *credentials.Config) { c.TokenURL = "http://auth.test/token" }), "plain http is refused"},
 		"plain http, insecure":         {with(func(c *credentials.Config) { c.TokenURL, c.InsecureTokenURL = "http://auth.test/token", true }), ""},
 		"plain http on loopback":       {with(func(c *credentials.Config) { c.TokenURL = "http://127.0.0.1:8080/token" }), ""},
@@ -59,20 +60,20 @@ func TestNewValidatesEverythingWithoutIO(t *testing.T) {
 		"own parameter in capitals":    {with(func(c *credentials.Config) { c.Params = url.Values{"Client_Secret": {"x"}} }), "Client_Secret"},
 		"negative timeout":             {with(func(c *credentials.Config) { c.FetchTimeout = -1 }), "FetchTimeout"},
 		"a default lifetime too long":  {with(func(c *credentials.Config) { c.DefaultLifetime = 31 * 24 * time.Hour }), "DefaultLifetime"},
-		"assertion file, no id":        {with(func(c *credentials.Config) { c.ClientID, c.Auth = "", credentials.AssertionFile("/x") }), ""},
-		"assertion file without path":  {with(func(c *credentials.Config) { c.Auth = credentials.AssertionFile("") }), "no path"},
-		"certificate without source":   {with(func(c *credentials.Config) { c.Auth = credentials.TLSClientAuth(nil) }), "no source"},
+		"assertion file, no id":        {with(func(c *credentials.Config) { c.ClientID, c.Auth = "", clientauth.AssertionFile("/x") }), ""},
+		"assertion file without path":  {with(func(c *credentials.Config) { c.Auth = clientauth.AssertionFile("") }), "no path"},
+		"certificate without source":   {with(func(c *credentials.Config) { c.Auth = clientauth.TLSClientAuth(nil) }), "no source"},
 		"certificate, odd transport": {with(func(c *credentials.Config) {
-			c.Auth = credentials.TLSClientAuth(credentials.CertificateFiles("/x", "/y"))
+			c.Auth = clientauth.TLSClientAuth(clientauth.CertificateFiles("/x", "/y"))
 			c.HTTPClient = &http.Client{Transport: byHost{}}
 		}), "*http.Transport"},
-		"key without source": {with(func(c *credentials.Config) { c.Auth = credentials.PrivateKeyJWT(credentials.PrivateKey{}) }), "no key"},
+		"key without source": {with(func(c *credentials.Config) { c.Auth = clientauth.PrivateKeyJWT(clientauth.PrivateKey{}) }), "no key"},
 		"key for unknown issuer": {with(func(c *credentials.Config) {
-			c.Auth = credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.KeyFile("/x")})
+			c.Auth = clientauth.PrivateKeyJWT(clientauth.PrivateKey{Key: clientauth.KeyFile("/x")})
 		}), "AudienceTokenURL"},
 		"key with HS256": {with(func(c *credentials.Config) {
 			c.Issuer = "https://auth.test"
-			c.Auth = credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.KeyFile("/x"), Algorithm: "HS256"})
+			c.Auth = clientauth.PrivateKeyJWT(clientauth.PrivateKey{Key: clientauth.KeyFile("/x"), Algorithm: "HS256"})
 		}), "HS256"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -31,7 +31,7 @@ func New(cfg Config) (*Credentials, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	client, err := clientauth.Client(cfg.Auth, cfg.HTTPClient)
+	client, err := authn.Client(cfg.Auth, cfg.HTTPClient)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func New(cfg Config) (*Credentials, error) {
 	client.Timeout = 0
 	g := &group{
 		client:          client,
-		ownClient:       cfg.HTTPClient == nil || cfg.HTTPClient.Transport == nil || clientauth.UsesTLS(cfg.Auth),
+		ownClient:       cfg.HTTPClient == nil || cfg.HTTPClient.Transport == nil || authn.UsesTLS(cfg.Auth),
 		auth:            cfg.Auth,
 		clientID:        cfg.ClientID,
 		clientIDFrom:    cfg.ClientIDFrom,
@@ -63,14 +63,14 @@ func New(cfg Config) (*Credentials, error) {
 
 func newLocator(cfg *Config, client *http.Client) locator {
 	if cfg.TokenURL != "" {
-		return fixed{clientauth.Endpoint{URL: cfg.TokenURL, Issuer: cfg.Issuer}}
+		return fixed{authn.Endpoint{URL: cfg.TokenURL, Issuer: cfg.Issuer}}
 	}
 	return &discovery{
 		client:       client,
 		issuer:       cfg.Issuer,
 		metadataURL:  cfg.MetadataURL,
 		insecureHTTP: cfg.InsecureTokenURL,
-		mtls:         clientauth.UsesTLS(cfg.Auth),
+		mtls:         authn.UsesTLS(cfg.Auth),
 		wall:         func() time.Time { return time.Now().Round(0) },
 	}
 }
@@ -176,7 +176,7 @@ func (c *Credentials) Invalidate(token string) {
 // Close stops all refreshing, releases every waiting call, waits until no
 // goroutine is left, and ends all credentials of the same New. Calls after it
 // get CANCELED. It may be called more than once; it always returns nil. A
-// [Secret] or a transport that ignores its context keeps it waiting.
+// [clientauth.Secret] or a transport that ignores its context keeps it waiting.
 func (c *Credentials) Close() error {
 	c.g.close()
 	return nil

@@ -5,7 +5,7 @@
 //	creds, err := credentials.New(credentials.Config{
 //		TokenURL: "https://auth.example.com/oauth/token",
 //		ClientID: "docs-sync",
-//		Auth:     credentials.SecretBasic(credentials.File("/var/run/secrets/docs-sync")),
+//		Auth:     clientauth.SecretBasic(clientauth.File("/var/run/secrets/docs-sync")),
 //	})
 //	if err != nil {
 //		return err

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -34,7 +33,7 @@ func Example() {
 	creds, err := credentials.New(credentials.Config{
 		TokenURL:       issuer.TokenURL(),
 		ClientID:       "docs-sync",
-		Auth:           credentials.SecretBasic(credentials.Constant("not-a-secret")),
+		Auth:           clientauth.SecretBasic(clientauth.Constant("not-a-secret")),
 		LocalPlaintext: true,
 	})
 	if err != nil {
@@ -71,7 +70,7 @@ func ExampleNew_discovery() {
 	creds, err := credentials.New(credentials.Config{
 		Issuer:   issuer.URL(),
 		ClientID: "docs-sync",
-		Auth:     credentials.SecretBasic(credentials.Constant("not-a-secret")),
+		Auth:     clientauth.SecretBasic(clientauth.Constant("not-a-secret")),
 	})
 	if err != nil {
 		panic(err)
@@ -81,7 +80,7 @@ func ExampleNew_discovery() {
 	// Output: <nil>
 }
 
-func newExample(issuer *credentialstest.Issuer, auth credentials.Auth) *credentials.Credentials {
+func newExample(issuer *credentialstest.Issuer, auth clientauth.Method) *credentials.Credentials {
 	creds, err := credentials.New(credentials.Config{TokenURL: issuer.TokenURL(), ClientID: "docs-sync", Auth: auth})
 	if err != nil {
 		panic(err)
@@ -94,7 +93,7 @@ func newExample(issuer *credentialstest.Issuer, auth credentials.Auth) *credenti
 func ExampleCredentials_For() {
 	issuer := startIssuer()
 	defer issuer.Close()
-	creds := newExample(issuer, credentials.SecretBasic(credentials.Constant("not-a-secret")))
+	creds := newExample(issuer, clientauth.SecretBasic(clientauth.Constant("not-a-secret")))
 	defer creds.Close()
 
 	docs := creds.For(credentials.Target{Resources: []string{"https://docs.internal"}, Scopes: []string{"docs.read"}})
@@ -113,7 +112,7 @@ func ExampleCredentials_For() {
 func ExampleCredentials_Token() {
 	issuer := startIssuer()
 	defer issuer.Close()
-	creds := newExample(issuer, credentials.SecretBasic(credentials.Constant("not-a-secret")))
+	creds := newExample(issuer, clientauth.SecretBasic(clientauth.Constant("not-a-secret")))
 	defer creds.Close()
 
 	tok, err := creds.Token(context.Background())
@@ -125,7 +124,7 @@ func ExampleCredentials_Token() {
 func ExampleCredentials_TokenSource() {
 	issuer := startIssuer()
 	defer issuer.Close()
-	creds := newExample(issuer, credentials.SecretPost(credentials.Constant("not-a-secret")))
+	creds := newExample(issuer, clientauth.SecretPost(clientauth.Constant("not-a-secret")))
 	defer creds.Close()
 
 	source := creds.TokenSource(context.Background())
@@ -139,7 +138,7 @@ func ExampleCredentials_TokenSource() {
 func ExampleCredentials_Ready() {
 	issuer := startIssuer()
 	defer issuer.Close()
-	creds := newExample(issuer, credentials.SecretBasic(credentials.Constant("an old secret")))
+	creds := newExample(issuer, clientauth.SecretBasic(clientauth.Constant("an old secret")))
 	defer creds.Close()
 
 	err := creds.Ready(context.Background())
@@ -157,7 +156,7 @@ func ExampleCredentials_Ready() {
 func ExampleCredentials_Invalidate() {
 	issuer := startIssuer()
 	defer issuer.Close()
-	creds := newExample(issuer, credentials.SecretBasic(credentials.Constant("not-a-secret")))
+	creds := newExample(issuer, clientauth.SecretBasic(clientauth.Constant("not-a-secret")))
 	defer creds.Close()
 
 	old, _ := creds.Token(context.Background())
@@ -178,7 +177,7 @@ func ExampleWithToken() {
 func ExampleCredentials_DialOptions() {
 	issuer := startIssuer()
 	defer issuer.Close()
-	creds := newExample(issuer, credentials.SecretBasic(credentials.Constant("not-a-secret")))
+	creds := newExample(issuer, clientauth.SecretBasic(clientauth.Constant("not-a-secret")))
 	defer creds.Close()
 
 	// Without TLS and without an option that allows it, gRPC says no.
@@ -188,121 +187,12 @@ func ExampleCredentials_DialOptions() {
 	// Output: true
 }
 
-// A secret in a file is read at each fetch: when it changes, nothing needs to
-// be restarted.
-func ExampleFile() {
-	issuer := startIssuer()
-	defer issuer.Close()
-	dir, err := os.MkdirTemp("", "example")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "client-secret")
-	if err := os.WriteFile(path, []byte("not-a-secret\n"), 0o600); err != nil {
-		panic(err)
-	}
-
-	creds := newExample(issuer, credentials.SecretBasic(credentials.File(path)))
-	defer creds.Close()
-	fmt.Println(creds.Ready(context.Background()))
-	// Output: <nil>
-}
-
-func ExampleEnv() {
-	issuer := startIssuer()
-	defer issuer.Close()
-	os.Setenv("DOCS_SYNC_SECRET", "not-a-secret")
-	defer os.Unsetenv("DOCS_SYNC_SECRET")
-
-	creds := newExample(issuer, credentials.SecretPost(credentials.Env("DOCS_SYNC_SECRET")))
-	defer creds.Close()
-	fmt.Println(creds.Ready(context.Background()))
-	// Output: <nil>
-}
-
-func ExampleConstant() {
-	secret, err := credentials.Constant("not-a-secret")(context.Background())
-	fmt.Println(secret, err)
-	// Output: not-a-secret <nil>
-}
-
-func ExampleSecretBasic() {
-	showAuth(credentials.SecretBasic(credentials.Constant("not-a-secret")))
-	// Output: <nil> header: true, form: [grant_type]
-}
-
-func ExampleSecretPost() {
-	showAuth(credentials.SecretPost(credentials.Constant("not-a-secret")))
-	// Output: <nil> header: false, form: [client_id client_secret grant_type]
-}
-
-// The client signs a short-lived assertion for each fetch.
-func ExamplePrivateKeyJWT() {
-	showAuth(credentials.PrivateKeyJWT(credentials.PrivateKey{
-		Key:      credentials.Signer(exampleKey), // or KeyFile, which is read at each fetch
-		KeyID:    "2026-01",
-		Audience: credentials.AudienceTokenURL,
-	}))
-	// Output: <nil> header: false, form: [client_assertion client_assertion_type client_id grant_type]
-}
-
-func ExampleKeyFile() {
-	dir, err := os.MkdirTemp("", "example")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "key.pem")
-	writeExampleKey(path)
-	showAuth(credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.KeyFile(path), Audience: credentials.AudienceTokenURL}))
-	// Output: <nil> header: false, form: [client_assertion client_assertion_type client_id grant_type]
-}
-
-func ExampleSigner() {
-	key, err := credentials.Signer(exampleKey)(context.Background())
-	fmt.Println(key == exampleKey, err)
-	// Output: true <nil>
-}
-
-// A workload identity token that the platform mounts and renews.
-func ExampleAssertionFile() {
-	dir, err := os.MkdirTemp("", "example")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "token")
-	if err := os.WriteFile(path, []byte(exampleAssertion), 0o600); err != nil {
-		panic(err)
-	}
-	showAuth(credentials.AssertionFile(path))
-	// Output: <nil> header: false, form: [client_assertion client_assertion_type client_id grant_type]
-}
-
-// The client shows a certificate at the TLS layer.
-func ExampleTLSClientAuth() {
-	_, err := credentials.New(credentials.Config{
-		TokenURL: "https://auth.example.com/token",
-		ClientID: "docs-sync",
-		Auth:     credentials.TLSClientAuth(credentials.CertificateFiles("/var/run/tls/tls.crt", "/var/run/tls/tls.key")),
-	})
-	fmt.Println(err) // the files are read at each handshake
-	// Output: <nil>
-}
-
-func ExampleCertificateFiles() {
-	_, err := credentials.CertificateFiles("/nowhere/tls.crt", "/nowhere/tls.key")(context.Background())
-	fmt.Println(err)
-	// Output: a configured file does not exist
-}
-
 // Tests and sidecars on the same machine: only loopback, unix sockets and
 // bufconn may go without TLS.
 func ExampleConfig_localPlaintext() {
 	creds, err := credentials.New(credentials.Config{
 		TokenURL: "https://auth.example.com/token", ClientID: "docs-sync",
-		Auth:           credentials.SecretBasic(credentials.Env("DOCS_SYNC_SECRET")),
+		Auth:           clientauth.SecretBasic(clientauth.Env("DOCS_SYNC_SECRET")),
 		LocalPlaintext: true,
 	})
 	fmt.Println(creds.RequireTransportSecurity(), err)
@@ -313,7 +203,7 @@ func ExampleConfig_localPlaintext() {
 func ExampleConfig_insecureMeshPlaintext() {
 	creds, err := credentials.New(credentials.Config{
 		TokenURL: "https://auth.example.com/token", ClientID: "docs-sync",
-		Auth:                  credentials.SecretBasic(credentials.Env("DOCS_SYNC_SECRET")),
+		Auth:                  clientauth.SecretBasic(clientauth.Env("DOCS_SYNC_SECRET")),
 		InsecureMeshPlaintext: []string{"docs.prod.svc.cluster.local:8080"},
 	})
 	fmt.Println(creds.RequireTransportSecurity(), err)
@@ -323,7 +213,7 @@ func ExampleConfig_insecureMeshPlaintext() {
 func ExampleConfig_insecureTokenURL() {
 	_, err := credentials.New(credentials.Config{
 		TokenURL: "http://auth.internal/token", ClientID: "docs-sync",
-		Auth:             credentials.SecretBasic(credentials.Env("DOCS_SYNC_SECRET")),
+		Auth:             clientauth.SecretBasic(clientauth.Env("DOCS_SYNC_SECRET")),
 		InsecureTokenURL: true,
 	})
 	fmt.Println(err)
@@ -336,7 +226,7 @@ func ExampleObserver() {
 	issuer.Script(credentialstest.TokenEndpoint, credentialstest.Status(503, "30"))
 	creds, err := credentials.New(credentials.Config{
 		TokenURL: issuer.TokenURL(), ClientID: "docs-sync",
-		Auth: credentials.SecretBasic(credentials.Constant("not-a-secret")),
+		Auth: clientauth.SecretBasic(clientauth.Constant("not-a-secret")),
 		Observer: credentials.Observer{
 			FetchEnded: func(e credentials.FetchEnded) {
 				var failed *credentials.Error

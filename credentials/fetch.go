@@ -37,10 +37,10 @@ func (g *group) fetch(ctx context.Context, s *source) (*grant, *failure) {
 	return granted, failed
 }
 
-func (g *group) exchange(ctx context.Context, s *source, endpoint clientauth.Endpoint) (*grant, *failure) {
+func (g *group) exchange(ctx context.Context, s *source, endpoint authn.Endpoint) (*grant, *failure) {
 	clientID := g.clientID
 	if g.clientIDFrom != nil {
-		id, err := clientauth.Read(ctx, g.clientIDFrom, "the client id")
+		id, err := authn.Read(ctx, g.clientIDFrom, "the client id")
 		if err != nil {
 			return nil, failureOfAuth(err)
 		}
@@ -50,7 +50,7 @@ func (g *group) exchange(ctx context.Context, s *source, endpoint clientauth.End
 	client := *g.client
 	client.Transport = reader
 	var ours error // no request could be made
-	err := clientauth.Send(ctx, g.client, func(ctx context.Context) error {
+	err := authn.Send(ctx, g.client, func(ctx context.Context) error {
 		var config *clientcredentials.Config
 		if config, ours = g.request(ctx, s, clientID, endpoint); ours != nil {
 			return ours
@@ -75,8 +75,8 @@ func (g *group) exchange(ctx context.Context, s *source, endpoint clientauth.End
 }
 
 // request makes one token request, with client authentication of its own.
-func (g *group) request(ctx context.Context, s *source, clientID string, endpoint clientauth.Endpoint) (*clientcredentials.Config, error) {
-	proof, err := clientauth.Prove(ctx, g.auth, clientID, endpoint)
+func (g *group) request(ctx context.Context, s *source, clientID string, endpoint authn.Endpoint) (*clientcredentials.Config, error) {
+	proof, err := authn.Prove(ctx, g.auth, clientID, endpoint)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (g *group) request(ctx context.Context, s *source, clientID string, endpoin
 // sent. It is tried again soon, since what is missing is often just late.
 func failureOfAuth(err error) *failure {
 	text := "client authentication failed locally"
-	if known := (*clientauth.Error)(nil); errors.As(err, &known) {
+	if known := (*authn.Error)(nil); errors.As(err, &known) {
 		text = known.Text
 	}
 	if file := (*fs.PathError)(nil); errors.As(err, &file) {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/internal/clientauth"
 )
 
@@ -17,9 +18,9 @@ type group struct {
 	// Fixed after New.
 	client          *http.Client
 	ownClient       bool
-	auth            clientauth.Method
+	auth            authn.Method
 	clientID        string
-	clientIDFrom    Secret
+	clientIDFrom    clientauth.Secret
 	params          url.Values
 	locator         locator
 	fetchTimeout    time.Duration

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -58,7 +59,7 @@ func newCreds(t testing.TB, i *credentialstest.Issuer, change func(*credentials.
 	t.Helper()
 	cfg := credentials.Config{
 		TokenURL: i.TokenURL(), ClientID: clientID, HTTPClient: i.Client(),
-		Auth: credentials.SecretBasic(credentials.Constant(clientSecret)),
+		Auth: clientauth.SecretBasic(clientauth.Constant(clientSecret)),
 	}
 	if change != nil {
 		change(&cfg)

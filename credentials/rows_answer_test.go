@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -199,7 +200,7 @@ func TestRow47Transport(t *testing.T) {
 			defer thief.Close()
 			i := credentialstest.NewIssuer(t, credentialstest.Config{})
 			i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret})
-			creds := newCreds(t, i, func(c *credentials.Config) { c.Auth = credentials.SecretPost(credentials.Constant(clientSecret)) })
+			creds := newCreds(t, i, func(c *credentials.Config) { c.Auth = clientauth.SecretPost(clientauth.Constant(clientSecret)) })
 			i.Script(token, credentialstest.Redirect(code, thief.URL))
 			err := creds.Ready(context.Background())
 			e := wantError(t, err, credentials.KindUnavailable, codes.Unavailable)
@@ -267,7 +268,7 @@ func TestRow48Rejected(t *testing.T) {
 		var asked atomic.Int32
 		secret.Store("wrong")
 		creds := newCreds(t, i, func(c *credentials.Config) {
-			c.Auth = credentials.SecretBasic(func(context.Context) (string, error) {
+			c.Auth = clientauth.SecretBasic(func(context.Context) (string, error) {
 				asked.Add(1)
 				return secret.Load().(string), nil
 			})

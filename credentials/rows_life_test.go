@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -87,7 +88,7 @@ func TestRow51Panics(t *testing.T) {
 	boom := func() { panic("boom: " + clientSecret) }
 	for name, change := range map[string]func(*credentials.Config){
 		"secret": func(c *credentials.Config) {
-			c.Auth = credentials.SecretBasic(func(context.Context) (string, error) { boom(); return "", nil })
+			c.Auth = clientauth.SecretBasic(func(context.Context) (string, error) { boom(); return "", nil })
 		},
 		"client id": func(c *credentials.Config) {
 			c.ClientID = ""
@@ -97,7 +98,7 @@ func TestRow51Panics(t *testing.T) {
 			c.HTTPClient = &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) { boom(); return nil, nil })}
 		},
 		"goexit": func(c *credentials.Config) {
-			c.Auth = credentials.SecretBasic(func(context.Context) (string, error) { runtime.Goexit(); return "", nil })
+			c.Auth = clientauth.SecretBasic(func(context.Context) (string, error) { runtime.Goexit(); return "", nil })
 		},
 	} {
 		bubble(t, "row 51: a panic becomes an error: "+name, func(t *testing.T) {
@@ -135,7 +136,7 @@ func TestErrorsOfLocalCauses(t *testing.T) {
 		var mu sync.Mutex
 		cause := errors.New("vault says " + clientSecret)
 		creds := newCreds(t, i, func(c *credentials.Config) {
-			c.Auth = credentials.SecretPost(func(context.Context) (string, error) {
+			c.Auth = clientauth.SecretPost(func(context.Context) (string, error) {
 				mu.Lock()
 				defer mu.Unlock()
 				if broken {

@@ -9,16 +9,17 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 	"github.com/usher-auth/usher/credentials/internal/lossy"
 )
 
 // authentications are a secret and an assertion, which servers accept once.
-func authentications() (auths map[string]credentials.Auth, key crypto.PublicKey) {
+func authentications() (auths map[string]clientauth.Method, key crypto.PublicKey) {
 	private := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	return map[string]credentials.Auth{
-		"Basic":           credentials.SecretBasic(credentials.Constant(clientSecret)),
-		"private_key_jwt": credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.Signer(private)}),
+	return map[string]clientauth.Method{
+		"Basic":           clientauth.SecretBasic(clientauth.Constant(clientSecret)),
+		"private_key_jwt": clientauth.PrivateKeyJWT(clientauth.PrivateKey{Key: clientauth.Signer(private)}),
 	}, private.Public()
 }
 

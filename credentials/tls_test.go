@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -31,7 +32,7 @@ func socketIssuerWith(t testing.TB, cfg credentialstest.Config) *credentialstest
 func TestCodesOverTLS(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault   func(*credentialstest.Issuer)
-		auth    credentials.Auth
+		auth    clientauth.Method
 		timeout time.Duration
 		code    codes.Code
 	}{
@@ -48,8 +49,8 @@ func TestCodesOverTLS(t *testing.T) {
 		"invalid_client":   {fault: scripted(credentialstest.Error(401, "invalid_client")), code: codes.Unauthenticated},
 		"invalid_request":  {fault: scripted(credentialstest.Error(400, "invalid_request")), code: codes.Unauthenticated},
 		"invalid_target":   {fault: scripted(credentialstest.Error(400, "invalid_target")), code: codes.Unauthenticated},
-		"wrong secret":     {auth: credentials.SecretBasic(credentials.Constant("wrong")), code: codes.Unauthenticated},
-		"no secret file":   {auth: credentials.SecretBasic(credentials.File(filepath.Join(t.TempDir(), "none"))), code: codes.Internal},
+		"wrong secret":     {auth: clientauth.SecretBasic(clientauth.Constant("wrong")), code: codes.Unauthenticated},
+		"no secret file":   {auth: clientauth.SecretBasic(clientauth.File(filepath.Join(t.TempDir(), "none"))), code: codes.Internal},
 		"a DPoP token":     {fault: scripted(credentialstest.Alter(map[string]any{"token_type": "DPoP"})), code: codes.Internal},
 		"a faulty token":   {fault: scripted(credentialstest.Alter(map[string]any{"access_token": "a\nb"})), code: codes.Unavailable},
 		"own deadline":     {fault: scripted(credentialstest.Hang()), timeout: 100 * time.Millisecond, code: codes.DeadlineExceeded},
@@ -174,7 +175,7 @@ func TestOverTLS(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "secret")
 		write(t, path, clientSecret+"\n")
 		i := socketIssuer(t)
-		creds := newCreds(t, i, func(c *credentials.Config) { c.Auth = credentials.SecretBasic(credentials.File(path)) })
+		creds := newCreds(t, i, func(c *credentials.Config) { c.Auth = clientauth.SecretBasic(clientauth.File(path)) })
 		server := &guarded{}
 		client := server.overTLS(t, creds.DialOptions()...)
 		if err := check(within(t, 20*time.Second), client); err != nil {

@@ -10,13 +10,14 @@ import (
 
 	grpccredentials "google.golang.org/grpc/credentials"
 
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
 func verdictCreds(t *testing.T, i *credentialstest.Issuer, change func(*Config)) *Credentials {
 	t.Helper()
 	i.AddClient(credentialstest.Client{ID: "a", Secret: "not-a-secret", Opaque: true})
-	cfg := Config{TokenURL: i.TokenURL(), ClientID: "a", HTTPClient: i.Client(), Auth: SecretBasic(Constant("not-a-secret"))}
+	cfg := Config{TokenURL: i.TokenURL(), ClientID: "a", HTTPClient: i.Client(), Auth: clientauth.SecretBasic(clientauth.Constant("not-a-secret"))}
 	if change != nil {
 		change(&cfg)
 	}

@@ -23,6 +23,7 @@ import (
 
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 	"github.com/usher-auth/usher/credentials/verify"
 	"github.com/usher-auth/usher/interceptor"
@@ -245,7 +246,7 @@ func (s *soak) serve(t *testing.T, issuer *credentialstest.Issuer) testpb.TestSe
 		t.Fatal(err)
 	}
 	creds, err := credentials.New(credentials.Config{
-		TokenURL: issuer.TokenURL(), ClientID: "caller", Auth: credentials.SecretBasic(credentials.Constant("fake-secret")), HTTPClient: issuer.Client(),
+		TokenURL: issuer.TokenURL(), ClientID: "caller", Auth: clientauth.SecretBasic(clientauth.Constant("fake-secret")), HTTPClient: issuer.Client(),
 		LocalPlaintext: true,
 	})
 	if err != nil {

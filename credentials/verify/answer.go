@@ -23,7 +23,7 @@ const maxAnswer = 64 << 10
 func (in *Introspection) post(ctx context.Context, token string) (string, error) {
 	var res *http.Response
 	var ours error // no request could be made
-	err := clientauth.Send(ctx, in.client, func(ctx context.Context) error {
+	err := authn.Send(ctx, in.client, func(ctx context.Context) error {
 		var req *http.Request
 		if req, ours = in.request(ctx, token); ours != nil {
 			return ours
@@ -57,7 +57,7 @@ func (in *Introspection) post(ctx context.Context, token string) (string, error)
 func (in *Introspection) request(ctx context.Context, token string) (*http.Request, error) {
 	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
 	header := http.Header{}
-	if err := clientauth.Apply(ctx, in.auth, in.clientID, in.endpoint, form, header); err != nil {
+	if err := authn.Apply(ctx, in.auth, in.clientID, in.endpoint, form, header); err != nil {
 		return nil, &authError{err}
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, in.endpoint.URL, strings.NewReader(form.Encode()))
@@ -76,7 +76,7 @@ type authError struct{ err error }
 
 func (e *authError) Error() string {
 	text := "introspection: this server's own credentials can't be made: check IntrospectionConfig.Auth"
-	if known := (*clientauth.Error)(nil); errors.As(e.err, &known) {
+	if known := (*authn.Error)(nil); errors.As(e.err, &known) {
 		text += ": " + known.Text // constant
 	}
 	if file := (*fs.PathError)(nil); errors.As(e.err, &file) {

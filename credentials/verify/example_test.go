@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 	"github.com/usher-auth/usher/credentials/verify"
 )
@@ -79,7 +79,7 @@ func ExampleNewIntrospection() {
 		URL:        issuer.IntrospectURL(),
 		Issuer:     issuer.URL(),
 		ClientID:   "docs",
-		Auth:       credentials.SecretBasic(credentials.Constant("not-a-secret")),
+		Auth:       clientauth.SecretBasic(clientauth.Constant("not-a-secret")),
 		Audiences:  []string{"https://docs.internal"},
 		HTTPClient: issuer.Client(),
 	})
@@ -102,7 +102,7 @@ func ExampleNewHybrid() {
 		panic(err)
 	}
 	introspection, err := verify.NewIntrospection(verify.IntrospectionConfig{
-		URL: issuer.IntrospectURL(), Issuer: issuer.URL(), ClientID: "docs", Auth: credentials.SecretBasic(credentials.Constant("not-a-secret")),
+		URL: issuer.IntrospectURL(), Issuer: issuer.URL(), ClientID: "docs", Auth: clientauth.SecretBasic(clientauth.Constant("not-a-secret")),
 		Audiences: []string{"https://docs.internal"}, HTTPClient: issuer.Client(),
 	})
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/internal/clientauth"
 )
 
@@ -237,7 +237,7 @@ func TestCausesOfAnswersSayWhat(t *testing.T) {
 		t.Errorf("got %q", text)
 	}
 	missing := &authError{os.ErrNotExist}
-	_, missing.err = clientauth.Read(t.Context(), credentials.File("/run/secrets/mis\nsing"), "the client's secret")
+	_, missing.err = authn.Read(t.Context(), clientauth.File("/run/secrets/mis\nsing"), "the client's secret")
 	if text := missing.Error(); !strings.Contains(text, `does not exist: "/run/secrets/mis\nsing"`) {
 		t.Errorf("got %q", text)
 	}

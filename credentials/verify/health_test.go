@@ -14,7 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -331,7 +331,7 @@ func TestRow38ProbeIsReported(t *testing.T) {
 		var mu sync.Mutex
 		var probes []Introspected
 		issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) {
-			c.Auth = credentials.SecretPost(credentials.Constant("not-the-secret"))
+			c.Auth = clientauth.SecretPost(clientauth.Constant("not-the-secret"))
 			c.Observer.Introspected = func(e Introspected) {
 				mu.Lock()
 				defer mu.Unlock()

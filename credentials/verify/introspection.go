@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/usher-auth/usher/credentials"
 	"github.com/usher-auth/usher/credentials/internal/clientauth"
 	"github.com/usher-auth/usher/internal/bearer"
 )
@@ -44,11 +43,11 @@ type Introspection struct {
 	timeout   time.Duration
 	observer  Observer
 
-	endpoint clientauth.Endpoint
+	endpoint authn.Endpoint
 	asked    string // what is asked, for causes
 	notGood  *Error // the refusal of a token that isn't active
 	clientID string
-	auth     credentials.Auth
+	auth     authn.Method
 	client   *http.Client
 	own      *http.Transport // of client, nil if it is the user's
 	health   *health
@@ -82,11 +81,11 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 	bad(err)
 	bad(checkEndpoint("URL", cfg.URL))
 	bad(checkIssuer(cfg.Issuer, false))
-	endpoint := clientauth.Endpoint{URL: cfg.URL, Issuer: cfg.Issuer}
-	if err := clientauth.Check(cfg.Auth, cfg.ClientID, endpoint); err != nil {
+	endpoint := authn.Endpoint{URL: cfg.URL, Issuer: cfg.Issuer}
+	if err := authn.Check(cfg.Auth, cfg.ClientID, endpoint); err != nil {
 		bad(fmt.Errorf("verify: Auth: %w", err))
 	}
-	client, err := clientauth.Client(cfg.Auth, cfg.HTTPClient)
+	client, err := authn.Client(cfg.Auth, cfg.HTTPClient)
 	if err != nil {
 		bad(fmt.Errorf("verify: HTTPClient: %w", err))
 	}
@@ -138,7 +137,7 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 	in.notGood = errInactive.because(fault(errInactive.Err.Error() + " at IntrospectionConfig.URL " + withoutQuery(cfg.URL) +
 		": unknown there, expired or revoked, or the client of IntrospectionConfig.ClientID may not introspect it"))
 	in.health = newHealth()
-	if base := cfg.HTTPClient; base == nil || base.Transport == nil || clientauth.UsesTLS(cfg.Auth) {
+	if base := cfg.HTTPClient; base == nil || base.Transport == nil || authn.UsesTLS(cfg.Auth) {
 		in.own, _ = client.Transport.(*http.Transport)
 		// As many connections as requests at once: more than the few that are
 		// kept by default would be closed after each.

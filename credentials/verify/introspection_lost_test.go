@@ -5,7 +5,7 @@ import (
 	"crypto/ed25519"
 	"testing"
 
-	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 	"github.com/usher-auth/usher/credentials/internal/lossy"
 )
@@ -14,9 +14,9 @@ import (
 // The caller whose token the request is about doesn't notice.
 func TestRow38ConnectionLostWhileIdle(t *testing.T) {
 	private := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	for name, auth := range map[string]credentials.Auth{
-		"Basic":           credentials.SecretBasic(credentials.Constant(testSecret)),
-		"private_key_jwt": credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.Signer(private)}),
+	for name, auth := range map[string]clientauth.Method{
+		"Basic":           clientauth.SecretBasic(clientauth.Constant(testSecret)),
+		"private_key_jwt": clientauth.PrivateKeyJWT(clientauth.PrivateKey{Key: clientauth.Signer(private)}),
 	} {
 		for when, moment := range map[string]lossy.Moment{"at its first bytes": lossy.FirstBytes, "before its answer": lossy.Answer} {
 			t.Run("row 38: "+name+", a connection lost with the second request, "+when, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -51,7 +51,7 @@ func TestRow38FaultyEndpoint(t *testing.T) {
 func TestRow38OwnCredentialsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) {
-			c.Auth = credentials.SecretPost(credentials.Constant("not-the-secret"))
+			c.Auth = clientauth.SecretPost(clientauth.Constant("not-the-secret"))
 		})
 		for range 20 {
 			e := refuse(t, in, issuer.MintOpaque(nil), "row 38: 401", unavailableNow)
@@ -68,8 +68,8 @@ func TestRow38OwnCredentialsRefused(t *testing.T) {
 	})
 }
 
-func unreadable() credentials.Auth {
-	return credentials.SecretBasic(func(context.Context) (string, error) { return "", errors.New("vault path secret/x") })
+func unreadable() clientauth.Method {
+	return clientauth.SecretBasic(func(context.Context) (string, error) { return "", errors.New("vault path secret/x") })
 }
 
 func TestRow38SecretThatCantBeRead(t *testing.T) {

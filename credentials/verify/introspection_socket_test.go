@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -29,7 +29,7 @@ func socketIntrospection(t *testing.T, handler http.HandlerFunc, change ...func(
 	t.Cleanup(srv.Close)
 	cfg := IntrospectionConfig{
 		URL: srv.URL + "/introspect", Issuer: srv.URL, ClientID: testClient, Timeout: 20 * time.Second,
-		Auth: credentials.SecretBasic(credentials.Constant(testSecret)), Audiences: []string{credentialstest.DefaultAudience},
+		Auth: clientauth.SecretBasic(clientauth.Constant(testSecret)), Audiences: []string{credentialstest.DefaultAudience},
 	}
 	for _, f := range change {
 		f(&cfg)

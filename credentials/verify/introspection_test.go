@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -28,7 +28,7 @@ func introspectionOf(t *testing.T, issuer *credentialstest.Issuer, change ...fun
 	issuer.AddClient(credentialstest.Client{ID: testClient, Secret: testSecret})
 	cfg := IntrospectionConfig{
 		URL: issuer.IntrospectURL(), Issuer: issuer.URL(), ClientID: testClient,
-		Auth:      credentials.SecretBasic(credentials.Constant(testSecret)),
+		Auth:      clientauth.SecretBasic(clientauth.Constant(testSecret)),
 		Audiences: []string{credentialstest.DefaultAudience}, HTTPClient: issuer.Client(),
 	}
 	for _, f := range change {
@@ -326,10 +326,10 @@ func TestRow37ExpAbsentIsCachedForTheCap(t *testing.T) {
 func TestIntrospectionClientAuthentication(t *testing.T) {
 	key := newKey("c", ES256)
 	issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
-	for name, auth := range map[string]credentials.Auth{
-		"basic": credentials.SecretBasic(credentials.Constant(testSecret)),
-		"post":  credentials.SecretPost(credentials.Constant(testSecret)),
-		"jwt":   credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.Signer(key.priv)}),
+	for name, auth := range map[string]clientauth.Method{
+		"basic": clientauth.SecretBasic(clientauth.Constant(testSecret)),
+		"post":  clientauth.SecretPost(clientauth.Constant(testSecret)),
+		"jwt":   clientauth.PrivateKeyJWT(clientauth.PrivateKey{Key: clientauth.Signer(key.priv)}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := introspectionOf(t, issuer, func(c *IntrospectionConfig) { c.Auth = auth })
@@ -342,7 +342,7 @@ func TestIntrospectionClientAuthentication(t *testing.T) {
 func TestIntrospectionConfig(t *testing.T) {
 	good := IntrospectionConfig{
 		URL: "https://issuer.test/introspect", Issuer: testIssuer, ClientID: "c", Audiences: []string{testAudience},
-		Auth: credentials.SecretBasic(credentials.Constant("not-a-secret")),
+		Auth: clientauth.SecretBasic(clientauth.Constant("not-a-secret")),
 	}
 	for name, change := range map[string]func(*IntrospectionConfig){
 		"no URL":                  func(c *IntrospectionConfig) { c.URL = "" },
@@ -386,7 +386,7 @@ func FuzzIntrospectionAnswer(f *testing.F) {
 	}
 	in, err := NewIntrospection(IntrospectionConfig{
 		URL: "https://issuer.test/introspect", Issuer: testIssuer, ClientID: "c", Audiences: []string{testAudience},
-		Auth: credentials.SecretBasic(credentials.Constant("not-a-secret")),
+		Auth: clientauth.SecretBasic(clientauth.Constant("not-a-secret")),
 	})
 	if err != nil {
 		f.Fatal(err)

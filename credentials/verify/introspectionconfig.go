@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 )
 
 // Defaults and limits of introspection.
@@ -63,7 +63,7 @@ type IntrospectionConfig struct {
 
 	// Auth is how this server proves to be that client.
 	// Required.
-	Auth credentials.Auth
+	Auth clientauth.Method
 
 	// Audiences are the names of this server. An answer must name one of them
 	// in aud; an answer without aud about a JWT that a [Hybrid] has verified

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -230,7 +231,7 @@ func NewPrincipal(cfg PrincipalConfig) (*Principal, error) {
 	if refused := rfc9068.read(c); refused != nil {
 		return nil, fmt.Errorf("verify: claims of a principal: %w", refused.Err)
 	}
-	id := identity{issuer: c.issuer, name: orDefault(cfg.IssuerName, c.issuer), profile: rfc9068}
+	id := identity{issuer: c.issuer, name: cmp.Or(cfg.IssuerName, c.issuer), profile: rfc9068}
 	until := cfg.ValidUntil
 	switch {
 	case !until.IsZero():

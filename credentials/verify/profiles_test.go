@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 )
 
 // profileCase is one kind of token of an issuer, and what must become of it.
@@ -362,7 +362,7 @@ func introspectionWith(tb testing.TB, profile Profile) *Introspection {
 	tb.Helper()
 	in, err := NewIntrospection(IntrospectionConfig{
 		URL: "https://issuer.test/introspect", Issuer: testIssuer, ClientID: "docs",
-		Auth: credentials.SecretBasic(credentials.Constant("not-a-secret")), Audiences: []string{testAudience}, Profile: profile,
+		Auth: clientauth.SecretBasic(clientauth.Constant("not-a-secret")), Audiences: []string{testAudience}, Profile: profile,
 	})
 	if err != nil {
 		tb.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	docsv1 "github.com/usher-auth/usher/examples/quickstart/proto/docs/v1"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 )
 
 // service is one caller: a connection on which every call carries a token that
@@ -28,7 +29,7 @@ type service struct {
 // serviceConfig is what a caller needs of the rest of the world.
 type serviceConfig struct {
 	name       string
-	auth       credentials.Auth
+	auth       clientauth.Method
 	issuer     string
 	tokenURL   string
 	httpClient *http.Client // trusts the issuer's certificate

@@ -16,7 +16,7 @@ import (
 	"github.com/usher-auth/usher/examples/quickstart/pki"
 
 	"github.com/usher-auth/usher/authz"
-	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 )
 
 // httpTimeout bounds a request to the authorization server.
@@ -105,7 +105,7 @@ func newWorld(ctx context.Context, cfg worldConfig) (_ *world, err error) {
 
 // startIssuer registers the callers with a new authorization server, two with a
 // secret and one with a key, and returns how each authenticates.
-func (w *world) startIssuer(certificate tls.Certificate, lifetime time.Duration) (map[string]credentials.Auth, error) {
+func (w *world) startIssuer(certificate tls.Certificate, lifetime time.Duration) (map[string]clientauth.Method, error) {
 	key, err := newKey()
 	if err != nil {
 		return nil, err
@@ -125,10 +125,10 @@ func (w *world) startIssuer(certificate tls.Certificate, lifetime time.Duration)
 		return nil, err
 	}
 	w.closers = append(w.closers, w.issuer.Close)
-	return map[string]credentials.Auth{
-		reader:   credentials.SecretBasic(credentials.Constant(readerSecret)),
-		writer:   credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.Signer(key)}),
-		stranger: credentials.SecretBasic(credentials.Constant(strangerSecret)),
+	return map[string]clientauth.Method{
+		reader:   clientauth.SecretBasic(clientauth.Constant(readerSecret)),
+		writer:   clientauth.PrivateKeyJWT(clientauth.PrivateKey{Key: clientauth.Signer(key)}),
+		stranger: clientauth.SecretBasic(clientauth.Constant(strangerSecret)),
 	}, nil
 }
 

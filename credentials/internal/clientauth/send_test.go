@@ -1,4 +1,4 @@
-package clientauth
+package authn
 
 import (
 	"context"
@@ -13,8 +13,19 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/usher-auth/usher/credentials/internal/lossy"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
 
 // sender sends through Send and counts attempts.
 type sender struct {
@@ -25,7 +36,7 @@ type sender struct {
 
 func newSender(t *testing.T, srv *httptest.Server) *sender {
 	t.Helper()
-	s := &sender{client: must(Client(SecretBasic(Constant("x")), nil)), url: srv.URL}
+	s := &sender{client: must(Client(nil, nil)), url: srv.URL}
 	if srv.TLS != nil {
 		s.client = srv.Client()
 	}

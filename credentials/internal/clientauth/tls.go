@@ -1,7 +1,6 @@
-package clientauth
+package authn
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -9,74 +8,18 @@ import (
 	"time"
 )
 
-// CertificateSource supplies a client certificate at each TLS handshake.
-type CertificateSource func(context.Context) (*tls.Certificate, error)
+// Certifier is a [Method] that authenticates at the TLS layer (RFC 8705).
+type Certifier interface {
+	Method
 
-// CertificateFiles is a certificate chain and its key in PEM files, read again
-// at each handshake.
-func CertificateFiles(certPath, keyPath string) CertificateSource {
-	return func(context.Context) (*tls.Certificate, error) {
-		chain, err := readFile(certPath)
-		if err != nil {
-			return nil, err
-		}
-		key, err := readFile(keyPath)
-		if err != nil {
-			return nil, err
-		}
-		cert, err := tls.X509KeyPair(chain, key)
-		if err != nil {
-			return nil, &Error{Text: "the client certificate can't be parsed", Err: err}
-		}
-		return &cert, nil
-	}
-}
-
-// TLSClientAuth authenticates with a certificate at the TLS layer, issued by a
-// trusted authority or self-signed (RFC 8705 §2). The form carries the client
-// id alone. Requests must go through a [Client].
-func TLSClientAuth(source CertificateSource) Method { return tlsClientAuth{source: source} }
-
-type tlsClientAuth struct{ source CertificateSource }
-
-func (t tlsClientAuth) check(clientID string, _ Endpoint) error {
-	if t.source == nil {
-		return errors.New("the client certificate has no source")
-	}
-	if clientID == "" {
-		return errNoClientID
-	}
-	return nil
-}
-
-func (t tlsClientAuth) prove(_ context.Context, clientID string, _ Endpoint) (Proof, error) {
-	return Proof{ClientID: clientID}, nil
-}
-
-// certificate answers a server's request for a certificate.
-func (t tlsClientAuth) certificate(req *tls.CertificateRequestInfo) (cert *tls.Certificate, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			cert, err = nil, &Error{Text: "the function that supplies the client certificate panicked"}
-		}
-	}()
-	cert, err = t.source(req.Context())
-	if err != nil {
-		if known := (*Error)(nil); errors.As(err, &known) {
-			return nil, err
-		}
-		return nil, &Error{Text: "the client certificate can't be read", Err: err}
-	}
-	if cert == nil {
-		return nil, &Error{Text: "the client certificate is missing"}
-	}
-	return cert, nil
+	// Certificate answers a server's request for a certificate.
+	Certificate(req *tls.CertificateRequestInfo) (*tls.Certificate, error)
 }
 
 // UsesTLS reports whether m authenticates at the TLS layer, where a server may
 // publish other endpoints for it (RFC 8705 §5).
 func UsesTLS(m Method) bool {
-	_, ok := m.(tlsClientAuth)
+	_, ok := m.(Certifier)
 	return ok
 }
 
@@ -111,7 +54,7 @@ func Client(m Method, base *http.Client) (*http.Client, error) {
 	if client.Transport == nil {
 		client.Transport = newTransport()
 	}
-	method, ok := m.(tlsClientAuth)
+	method, ok := m.(Certifier)
 	if !ok {
 		return client, nil
 	}
@@ -125,7 +68,7 @@ func Client(m Method, base *http.Client) (*http.Client, error) {
 		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	transport.TLSClientConfig.Certificates = nil
-	transport.TLSClientConfig.GetClientCertificate = method.certificate
+	transport.TLSClientConfig.GetClientCertificate = method.Certificate
 	client.Transport = transport
 	return client, nil
 }
