@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/usher-auth/usher/credentials/clientauth"
-	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
 const (

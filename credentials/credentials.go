@@ -10,7 +10,7 @@ import (
 	"golang.org/x/oauth2"
 	grpccredentials "google.golang.org/grpc/credentials"
 
-	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
 // Credentials attaches a service token to every call of a gRPC client. It

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/usher-auth/usher/credentials/clientauth"
-	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
 // group is what all targets of one client share: how it authenticates, the

@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
 // assertionType names a JWT as client authentication (RFC 7523 §2.2).

@@ -3,7 +3,7 @@ package clientauth
 import (
 	"errors"
 
-	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
 // Method is how a client authenticates to an authorization server. It is chosen

@@ -10,7 +10,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
 // assertionLifetime is short since an assertion is used once, at once; a minute

@@ -9,7 +9,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
 // maxSecretFile bounds what is read of a secret, a key, a certificate or an

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
 // SecretBasic sends id and secret in the Authorization header, the way that every

@@ -11,7 +11,7 @@ import (
 	"encoding/asn1"
 	"math/big"
 
-	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
 // The algorithms of RFC 7518 §3 and RFC 8037 that an assertion may be signed

@@ -5,7 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 
-	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
 // CertificateSource supplies a client certificate at each TLS handshake.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
 // maxAnswer bounds an introspection answer, in bytes.
