@@ -16,8 +16,6 @@ type Observer struct {
 	FetchStarted func(FetchStarted)
 	// FetchEnded: it brought a token that is now in use, or failed.
 	FetchEnded func(FetchEnded)
-	// TokenReplaced: a token gave way to a newer one while it was still valid.
-	TokenReplaced func(TokenReplaced)
 	// TokenInvalidated: a token in use was found bad before its expiry.
 	TokenInvalidated func(TokenInvalidated)
 }
@@ -40,13 +38,6 @@ type FetchEnded struct {
 	// TokenValid reports whether calls have a token to send: the new one, or with
 	// an Err one that is still valid.
 	TokenValid bool
-}
-
-// TokenReplaced is an event of [Observer].
-type TokenReplaced struct {
-	Target Target
-	// Remaining is how long the old token would have lived.
-	Remaining time.Duration
 }
 
 // InvalidationReason says who found a token bad.

@@ -39,9 +39,6 @@ func TestObserver(t *testing.T) {
 					}
 					note("ended %v %v", e.Duration, e.Lifetime)
 				},
-				TokenReplaced: func(e credentials.TokenReplaced) {
-					note("replaced %v", e.Remaining > 11*time.Minute && e.Remaining < 15*time.Minute)
-				},
 				TokenInvalidated: func(e credentials.TokenInvalidated) { note("invalidated %v %v", e.Reason, e.Kept) },
 			}
 		})
@@ -58,8 +55,8 @@ func TestObserver(t *testing.T) {
 		want := []string{
 			"started {aud [https://a.test] [read]}", "failed 1s unavailable 7s false",
 			"started {aud [https://a.test] [read]}", "ended 1s 1h0m0s",
-			"started {aud [https://a.test] [read]}", "ended 0s 1h0m0s", "replaced true",
-			"started {aud [https://a.test] [read]}", "ended 0s 1h0m0s", "replaced false",
+			"started {aud [https://a.test] [read]}", "ended 0s 1h0m0s",
+			"started {aud [https://a.test] [read]}", "ended 0s 1h0m0s",
 		}
 		synctest.Wait()
 		mu.Lock()

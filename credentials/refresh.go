@@ -59,7 +59,6 @@ func (s *source) finish(a attempt, granted *grant, failed *failure) {
 	if a.probe {
 		g.probing = false
 	}
-	var replaced *token
 	var tok *token
 	if failed == nil {
 		tok = newToken(granted.accessToken, granted.lifetime, a.started, a.wallStarted)
@@ -67,7 +66,7 @@ func (s *source) finish(a attempt, granted *grant, failed *failure) {
 			tok.forced = a.started
 		}
 		g.reset(a, now)
-		replaced = s.install(tok)
+		s.install(tok)
 	} else {
 		s.fail(a, failed, now)
 	}
@@ -89,12 +88,8 @@ func (s *source) finish(a attempt, granted *grant, failed *failure) {
 	}
 	g.mu.Unlock()
 
-	if closed {
-		return
-	}
-	notify(g.observer.FetchEnded, ended)
-	if replaced != nil {
-		notify(g.observer.TokenReplaced, TokenReplaced{Target: s.target, Remaining: max(replaced.expiry.Sub(now), 0)})
+	if !closed {
+		notify(g.observer.FetchEnded, ended)
 	}
 }
 

@@ -117,7 +117,6 @@ func TestRow51Panics(t *testing.T) {
 			c.Observer = credentials.Observer{
 				FetchStarted:     func(credentials.FetchStarted) { boom() },
 				FetchEnded:       func(credentials.FetchEnded) { boom() },
-				TokenReplaced:    func(credentials.TokenReplaced) { boom() },
 				TokenInvalidated: func(credentials.TokenInvalidated) { boom() },
 			}
 		})

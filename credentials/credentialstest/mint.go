@@ -13,8 +13,8 @@ import (
 const (
 	// DefaultAudience is the audience of tokens minted without one.
 	DefaultAudience = "https://api.test"
-	// DefaultSubject is the subject and the client id of tokens minted without.
-	DefaultSubject = "client-a"
+	// defaultSubject is the subject and the client id of tokens minted without.
+	defaultSubject = "client-a"
 )
 
 // MintConfig says what token [Issuer.MintWith] mints.
@@ -40,7 +40,7 @@ type MintConfig struct {
 }
 
 // Mint makes a signed access token (RFC 9068), by default one that is valid:
-// issuer, subject, client id, audience, times and a fresh jti. The claims given
+// issuer, subject and client id (both client-a), audience, times and a fresh jti. The claims given
 // add to that or replace it; a nil value removes a claim. Introspection knows
 // the token.
 func (i *Issuer) Mint(claims map[string]any) string {
@@ -123,8 +123,8 @@ func (i *Issuer) complete(claims map[string]any) map[string]any {
 	now := time.Now()
 	full := map[string]any{
 		"iss":       i.url,
-		"sub":       DefaultSubject,
-		"client_id": DefaultSubject,
+		"sub":       defaultSubject,
+		"client_id": defaultSubject,
 		"aud":       DefaultAudience,
 		"iat":       now.Unix(),
 		"exp":       now.Add(i.cfg.Lifetime).Unix(),
