@@ -11,13 +11,13 @@ func TestRow4TokenAboveTheSizeCap(t *testing.T) {
 	srv := newKeyServer(key)
 	v := newJWT(t, srv.config())
 
-	huge := strings.Repeat("a", DefaultMaxTokenBytes+1)
+	huge := strings.Repeat("a", defaultMaxTokenBytes+1)
 	_, err := v.Verify(testContext(t), huge, Requirements{})
 	if e := wantError(t, err, tokenInvalid); e != errTokenSize {
 		t.Fatalf("got %v, want it refused for its size, before decoding", e.Err)
 	}
 	// A token that is good but for its size.
-	claims := goodClaims().with(object{"pad": strings.Repeat("x", DefaultMaxTokenBytes)})
+	claims := goodClaims().with(object{"pad": strings.Repeat("x", defaultMaxTokenBytes)})
 	if _, err = v.Verify(testContext(t), key.token(claims), Requirements{}); asCause(err) != errTokenSize {
 		t.Fatalf("got %v", err)
 	}

@@ -84,7 +84,7 @@ func TestRow16Expiry(t *testing.T) {
 }
 
 func TestRow17TimesAndLeeway(t *testing.T) {
-	for _, leeway := range []time.Duration{NoLeeway, time.Second, DefaultLeeway, MaxLeeway} {
+	for _, leeway := range []time.Duration{NoLeeway, time.Second, defaultLeeway, maxLeeway} {
 		synctest.Test(t, func(t *testing.T) {
 			key := newKey("k1", EdDSA)
 			srv := newKeyServer(key)
@@ -122,7 +122,7 @@ func TestRow17TimesAndLeeway(t *testing.T) {
 			}
 		})
 	}
-	for _, leeway := range []time.Duration{-2, -time.Second, MaxLeeway + 1} {
+	for _, leeway := range []time.Duration{-2, -time.Second, maxLeeway + 1} {
 		cfg := newKeyServer().config()
 		cfg.Leeway = leeway
 		if v, err := NewJWT(cfg); err == nil {

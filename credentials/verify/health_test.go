@@ -34,8 +34,8 @@ func TestRow38RefusedCredentialsStopTheQueue(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if n := issuer.Requests(introspectAt); n > DefaultMaxConcurrent+1 {
-			t.Errorf("row 38: %d requests with refused credentials, want at most %d and a probe", n, DefaultMaxConcurrent)
+		if n := issuer.Requests(introspectAt); n > defaultMaxConcurrent+1 {
+			t.Errorf("row 38: %d requests with refused credentials, want at most %d and a probe", n, defaultMaxConcurrent)
 		}
 	})
 }
@@ -51,8 +51,8 @@ func TestRow38PauseStopsTheQueue(t *testing.T) {
 			wg.Go(func() { _, _ = in.Verify(t.Context(), token, Requirements{}) })
 		}
 		wg.Wait()
-		if n := issuer.Requests(introspectAt); n > DefaultMaxConcurrent {
-			t.Errorf("row 38: %d requests, want at most %d", n, DefaultMaxConcurrent)
+		if n := issuer.Requests(introspectAt); n > defaultMaxConcurrent {
+			t.Errorf("row 38: %d requests, want at most %d", n, defaultMaxConcurrent)
 		}
 	})
 }
@@ -237,7 +237,7 @@ func TestRow38RecoveryAfterAnOutage(t *testing.T) {
 					}
 					// Before the breaker opens: until half of ten seconds' calls have failed,
 					// or, where nothing answers, as many as fit into the slots.
-					if allowed := 2*100 + DefaultMaxConcurrent + int(length/probeInterval); sent > allowed {
+					if allowed := 2*100 + defaultMaxConcurrent + int(length/probeInterval); sent > allowed {
 						t.Errorf("row 38: %d requests during the outage, want at most %d", sent, allowed)
 					}
 				})
@@ -373,7 +373,7 @@ func TestRow38FloodLeavesTurnsToKnownTokens(t *testing.T) {
 		}
 		known, jwt := issuer.MintOpaque(nil), issuer.Mint(nil)
 		accept(t, in, known, "before the flood")
-		time.Sleep(DefaultPositiveTTL)
+		time.Sleep(defaultPositiveTTL)
 
 		var wg sync.WaitGroup
 		for i := range 500 {

@@ -61,7 +61,7 @@ func TestRow22ScopesAreDistinct(t *testing.T) {
 // the token.
 func TestRow39InactiveTokensAreNotKept(t *testing.T) {
 	issuer, in := memoryIntrospection(t)
-	long := strings.Repeat("x", DefaultMaxTokenBytes-1)
+	long := strings.Repeat("x", defaultMaxTokenBytes-1)
 	for i := range 3 {
 		refuse(t, in, long+strconv.Itoa(i), "row 39: made up", tokenInvalid)
 		refuse(t, in, long+strconv.Itoa(i), "row 39: remembered", tokenInvalid)

@@ -24,7 +24,7 @@ func TestRow37HybridTakesActiveAlone(t *testing.T) {
 			if err != nil {
 				t.Fatalf("row 37: %v", err)
 			}
-			if p.Subject() != "alice" || p.ClientID() != "web" || !p.HasScope("b") || !p.ValidUntil().Equal(p.ExpiresAt().Add(DefaultLeeway)) {
+			if p.Subject() != "alice" || p.ClientID() != "web" || !p.HasScope("b") || !p.ValidUntil().Equal(p.ExpiresAt().Add(defaultLeeway)) {
 				t.Errorf("row 37: got %v, valid until %v", p, p.ValidUntil())
 			}
 		}

@@ -99,7 +99,7 @@ func TestHybridMeasuresATokenOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pad := strings.Repeat("x", DefaultMaxTokenBytes)
+		pad := strings.Repeat("x", defaultMaxTokenBytes)
 		long, short := issuer.Mint(object{"pad": pad}), issuer.Mint(nil)
 		for _, token := range []string{long, short} {
 			if _, err := h.Verify(t.Context(), token, introspected); err != nil {
@@ -131,7 +131,7 @@ func TestHybridIntrospectsWhereAsked(t *testing.T) {
 		if _, err := h.Verify(t.Context(), token, Requirements{}); err != nil {
 			t.Errorf("a revoked JWT is still good locally: %v", err)
 		}
-		time.Sleep(DefaultPositiveTTL)
+		time.Sleep(defaultPositiveTTL)
 		if _, err := h.Verify(t.Context(), token, introspected); asCause(err) != errInactive {
 			t.Errorf("revoked: %v", err)
 		}
@@ -145,7 +145,7 @@ func TestHybridIntrospectsWhereAsked(t *testing.T) {
 		if !p.HasScope("a") || !p.HasScope("c") || p.HasScope("b") || p.HasScope("x") {
 			t.Errorf("scopes %q", p.Scopes())
 		}
-		if want := time.Now().Add(60*time.Second + DefaultLeeway); !p.ValidUntil().Equal(want) {
+		if want := time.Now().Add(60*time.Second + defaultLeeway); !p.ValidUntil().Equal(want) {
 			t.Errorf("valid until %v, want %v", p.ValidUntil(), want)
 		}
 		if p, _ := h.Verify(t.Context(), narrowed, Requirements{}); !p.HasScope("b") {

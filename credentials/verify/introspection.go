@@ -21,7 +21,9 @@ import (
 // active, and it is read as strictly as a token's claims; a plain false refuses
 // the token, whatever else the answer holds. A token that has the form of a JWT
 // keeps its own binding (cnf) even if the answer leaves it out: one whose payload
-// can't be read is refused. That of an encrypted token can't be looked at.
+// can't be read is refused. That of an encrypted token can't be looked at. A token
+// of more than 16 KiB is refused without a request, unless it is a JWT that a
+// [Hybrid] has verified: then JWTConfig.MaxTokenBytes is its limit.
 //
 // A request that is lost with a connection that had been idle is made once more.
 // An answer other than a verdict is a [DependencyFault] of the call that asked,
@@ -89,7 +91,7 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 	if err != nil {
 		bad(fmt.Errorf("verify: HTTPClient: %w", err))
 	}
-	timeout := orDefault(cfg.Timeout, DefaultIntrospectionTimeout)
+	timeout := orDefault(cfg.Timeout, defaultIntrospectionTimeout)
 	if err == nil {
 		// Requests run on a context with the shorter timeout. The client's own
 		// would leave a goroutine behind for each that panics.
@@ -113,13 +115,13 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 		expected: &expectation{
 			config: "IntrospectionConfig", issuers: []string{cfg.Issuer}, audiences: audiences, leeway: leeway, profile: profile,
 		},
-		positive: orDefault(cfg.PositiveTTL, DefaultPositiveTTL),
-		negative: orDefault(cfg.NegativeTTL, DefaultNegativeTTL),
+		positive: orDefault(cfg.PositiveTTL, defaultPositiveTTL),
+		negative: orDefault(cfg.NegativeTTL, defaultNegativeTTL),
 		timeout:  timeout,
 		observer: cfg.Observer, endpoint: endpoint, clientID: cfg.ClientID, auth: cfg.Auth, client: client,
 		calls: &introspectionCalls{byToken: make(map[introspectionKey]*introspectionCall)},
 	}
-	concurrent := orDefault(cfg.MaxConcurrent, DefaultMaxConcurrent)
+	concurrent := orDefault(cfg.MaxConcurrent, defaultMaxConcurrent)
 	if concurrent < 0 || min(in.positive, in.negative, in.timeout) < 0 {
 		bad(errors.New("verify: a limit or a time is negative"))
 	}
@@ -129,7 +131,7 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	size := orDefault(cfg.CacheSize, DefaultCacheSize)
+	size := orDefault(cfg.CacheSize, defaultCacheSize)
 	in.active, in.inactive = newTokenCache(size), newTokenCache(size)
 	in.slots = make(chan struct{}, concurrent)
 	in.strangers = make(chan struct{}, max(concurrent-concurrent/knownShare, 1))
@@ -175,7 +177,7 @@ func (in *Introspection) verify(ctx context.Context, token string, req *Requirem
 	}
 	verdict, source := in.remembered(token, local != nil), SourceCache
 	if verdict == nil {
-		if local == nil && len(token) > DefaultMaxTokenBytes { // a JWT that was verified is within its verifier's limit
+		if local == nil && len(token) > defaultMaxTokenBytes { // a JWT that was verified is within its verifier's limit
 			return nil, 0, errTokenSize
 		}
 		if !bearer.IsToken(token) {

@@ -37,7 +37,7 @@ func TestRow39LeewayDoesNotKeepAnEntry(t *testing.T) {
 		issuer.Script(introspectAt, credentialstest.Always(credentialstest.Body(200, "application/json", body)))
 		for range 3 {
 			p := accept(t, in, "opaque", "row 39: before exp")
-			if want := time.Unix(exp, 0).Add(DefaultLeeway); !p.ValidUntil().Equal(want) {
+			if want := time.Unix(exp, 0).Add(defaultLeeway); !p.ValidUntil().Equal(want) {
 				t.Errorf("row 39: valid until %v, want %v", p.ValidUntil(), want)
 			}
 			time.Sleep(time.Second)
@@ -65,7 +65,7 @@ func TestRow39EntryLivesFromWhenItWasAskedFor(t *testing.T) {
 		token := issuer.MintOpaque(nil)
 		accept(t, in, token, "row 39: slowly")
 		issuer.Revoke(token)
-		time.Sleep(DefaultPositiveTTL - 4*time.Second - time.Millisecond)
+		time.Sleep(defaultPositiveTTL - 4*time.Second - time.Millisecond)
 		accept(t, in, token, "row 39: within the time")
 		time.Sleep(time.Millisecond)
 		refuse(t, in, token, "row 39: a minute after the question", tokenInvalid)
@@ -80,7 +80,7 @@ func TestRow39NegativeEntryIsShort(t *testing.T) {
 		for range 100 {
 			refuse(t, in, token, "row 39: inactive", tokenInvalid)
 		}
-		time.Sleep(DefaultNegativeTTL - time.Millisecond)
+		time.Sleep(defaultNegativeTTL - time.Millisecond)
 		refuse(t, in, token, "row 39: still", tokenInvalid)
 		if n := issuer.Requests(introspectAt); n != 1 {
 			t.Errorf("row 39: %d requests", n)

@@ -240,7 +240,7 @@ func TestRow38HostileAnswersOverASocket(t *testing.T) {
 	} {
 		t.Run("row 38: "+name, func(t *testing.T) {
 			in, _ := socketIntrospection(t, handler, func(c *IntrospectionConfig) { c.Timeout = time.Second })
-			if e := refuse(t, in, strings.Repeat("t", DefaultMaxTokenBytes), name, unavailableNow); strings.Contains(e.Err.Error(), "xxx") {
+			if e := refuse(t, in, strings.Repeat("t", defaultMaxTokenBytes), name, unavailableNow); strings.Contains(e.Err.Error(), "xxx") {
 				t.Errorf("row 38: the cause quotes the answer: %.100q", e.Err)
 			}
 		})

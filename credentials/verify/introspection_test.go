@@ -80,7 +80,7 @@ func TestIntrospection(t *testing.T) {
 
 func TestRow5TokensThatAreNotIntrospected(t *testing.T) {
 	issuer, in := memoryIntrospection(t)
-	for _, token := range []string{"", "a b", "a\nb", "a\x00", "é", "=", strings.Repeat("a", DefaultMaxTokenBytes+1)} {
+	for _, token := range []string{"", "a b", "a\nb", "a\x00", "é", "=", strings.Repeat("a", defaultMaxTokenBytes+1)} {
 		refuse(t, in, token, fmt.Sprintf("row 5: %.10q", token), tokenInvalid)
 	}
 	if n := issuer.Requests(introspectAt); n != 0 {
@@ -312,11 +312,11 @@ func TestRow37ExpAbsentIsCachedForTheCap(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		token := issuer.MintOpaque(object{"exp": nil})
 		p := accept(t, in, token, "row 37: exp absent")
-		if want := time.Now().Add(DefaultPositiveTTL); !p.ValidUntil().Equal(want) {
+		if want := time.Now().Add(defaultPositiveTTL); !p.ValidUntil().Equal(want) {
 			t.Errorf("valid until %v, want %v", p.ValidUntil(), want)
 		}
 		issuer.Revoke(token)
-		time.Sleep(DefaultPositiveTTL - time.Millisecond)
+		time.Sleep(defaultPositiveTTL - time.Millisecond)
 		accept(t, in, token, "within the cap")
 		time.Sleep(time.Millisecond)
 		refuse(t, in, token, "row 37: asked again at the cap", tokenInvalid)

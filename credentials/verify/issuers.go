@@ -75,7 +75,7 @@ func NewMultiIssuer(verifiers ...IssuerVerifier) (*MultiIssuer, error) {
 		if hybrid != nil {
 			hybrids++
 			m.opaque = hybrid
-			m.limit = max(m.limit, DefaultMaxTokenBytes)
+			m.limit = max(m.limit, defaultMaxTokenBytes)
 		}
 		if jwt.cache != nil {
 			size += len(jwt.cache.slots)

@@ -51,11 +51,11 @@ func NewJWT(cfg JWTConfig) (*JWT, error) {
 	if cfg.JWKSURL != "" && cfg.MetadataURL != "" {
 		bad(errors.New("verify: MetadataURL is of no use with JWKSURL: set one"))
 	}
-	refresh := orDefault(cfg.RefreshInterval, DefaultRefreshInterval)
-	maxStale := orDefault(cfg.MaxStale, max(DefaultMaxStale, refresh))
-	unknown := orDefault(cfg.UnknownKeyInterval, DefaultUnknownKeyInterval)
-	timeout := orDefault(cfg.FetchTimeout, DefaultFetchTimeout)
-	limit := orDefault(cfg.MaxTokenBytes, DefaultMaxTokenBytes)
+	refresh := orDefault(cfg.RefreshInterval, defaultRefreshInterval)
+	maxStale := orDefault(cfg.MaxStale, max(defaultMaxStale, refresh))
+	unknown := orDefault(cfg.UnknownKeyInterval, defaultUnknownKeyInterval)
+	timeout := orDefault(cfg.FetchTimeout, defaultFetchTimeout)
+	limit := orDefault(cfg.MaxTokenBytes, defaultMaxTokenBytes)
 	switch {
 	case refresh < minRefresh:
 		bad(fmt.Errorf("verify: RefreshInterval: at least %v", minRefresh))
@@ -93,7 +93,7 @@ func NewJWT(cfg JWTConfig) (*JWT, error) {
 		audiences: audiences,
 		algs:      algs, leeway: leeway, limit: limit,
 		expected: &expectation{config: "JWTConfig", issuers: []string{cfg.Issuer}, audiences: audiences, leeway: leeway, profile: profile, algs: algs, keys: keys},
-		keys:     keys, cache: newSignedCache(orDefault(cfg.CacheSize, DefaultCacheSize)),
+		keys:     keys, cache: newSignedCache(orDefault(cfg.CacheSize, defaultCacheSize)),
 		observer: cfg.Observer, checked: func() {}, headers: &headerCache{}, clock: newClock(),
 	}, nil
 }

@@ -307,7 +307,7 @@ func TestKeyUnderANewKid(t *testing.T) {
 		accept(t, v, renamed.token(goodClaims()), "under its new kid")
 		claims := goodClaims()
 		claims["jti"] = "not yet seen"
-		time.Sleep(DefaultUnknownKeyInterval) // the new kid has spent the budget
+		time.Sleep(defaultUnknownKeyInterval) // the new kid has spent the budget
 		refuse(t, v, key.token(claims), "under the kid that was withdrawn", tokenInvalid)
 	})
 }

@@ -41,7 +41,7 @@ func noKid(k *testKey) string {
 func wantWait(t *testing.T, v Verifier, token, why string) time.Duration {
 	t.Helper()
 	e := refuse(t, v, token, why, unavailableNow)
-	if e.RetryAfter <= 0 || e.RetryAfter > DefaultUnknownKeyInterval {
+	if e.RetryAfter <= 0 || e.RetryAfter > defaultUnknownKeyInterval {
 		t.Fatalf("%s: RetryAfter %v", why, e.RetryAfter)
 	}
 	return e.RetryAfter
@@ -60,7 +60,7 @@ func TestRow29SpentBudgetIsUnavailable(t *testing.T) {
 			refuse(t, v, token(), "row 29: "+name+": a key set was fetched after the question", tokenInvalid)
 			time.Sleep(500 * time.Millisecond)
 			wait := wantWait(t, v, token(), "row 29: over budget: "+name)
-			if wait != DefaultUnknownKeyInterval-500*time.Millisecond {
+			if wait != defaultUnknownKeyInterval-500*time.Millisecond {
 				t.Errorf("row 29: %s: RetryAfter %v", name, wait)
 			}
 			accept(t, v, key.token(numbered()), "row 29: a good token beside")
@@ -69,7 +69,7 @@ func TestRow29SpentBudgetIsUnavailable(t *testing.T) {
 			}
 			time.Sleep(wait)
 			refuse(t, v, token(), "row 29: "+name+": after the wait", tokenInvalid)
-			time.Sleep(DefaultUnknownKeyInterval)
+			time.Sleep(defaultUnknownKeyInterval)
 		}
 	})
 }
@@ -188,7 +188,7 @@ func TestRow33SameKidWithANewKey(t *testing.T) {
 				}
 				// The old key comes back, as from a replica that lags.
 				srv.publish(after, &testKey{kid: "k0", alg: before.alg, priv: before.priv})
-				time.Sleep(DefaultUnknownKeyInterval)
+				time.Sleep(defaultUnknownKeyInterval)
 				returned := &testKey{kid: "k0", alg: before.alg, priv: before.priv}
 				accept(t, v, returned.token(numbered()), "row 33: the old key, published again")
 			})
@@ -220,7 +220,7 @@ func TestRow32TokensOfAWithdrawnKey(t *testing.T) {
 			t.Errorf("row 32: %d fetches", n)
 		}
 		srv.publish(first, second)
-		time.Sleep(DefaultUnknownKeyInterval)
+		time.Sleep(defaultUnknownKeyInterval)
 		accept(t, v, token, "row 32: published again")
 		// How many are remembered is bounded.
 		for i := range 3 * maxWithdrawn {
@@ -309,7 +309,7 @@ func TestRow29BadSignatureIsCheckedTwice(t *testing.T) {
 			t.Fatalf("row 29: %d checks over budget", n-2)
 		}
 		// A fetch that began before, then one's own.
-		time.Sleep(DefaultUnknownKeyInterval)
+		time.Sleep(defaultUnknownKeyInterval)
 		checks.Store(0)
 		go v.keys.now(t.Context())
 		synctest.Wait()
@@ -370,7 +370,7 @@ func TestRow33RecoveryAfterAnOutage(t *testing.T) {
 						t.Errorf("row 33: calls failed for %v after the issuer answered", took)
 					}
 					if c.warm {
-						wantUntil(t, v, before.token(numbered()), 2*DefaultUnknownKeyInterval)
+						wantUntil(t, v, before.token(numbered()), 2*defaultUnknownKeyInterval)
 					}
 				})
 			})
@@ -451,7 +451,7 @@ func TestRow33RotationsBesideAFlood(t *testing.T) {
 							break
 						}
 						var e *Error
-						if !errors.As(err, &e) || outcomeOf(e) != unavailableNow || e.RetryAfter <= 0 || e.RetryAfter > DefaultUnknownKeyInterval {
+						if !errors.As(err, &e) || outcomeOf(e) != unavailableNow || e.RetryAfter <= 0 || e.RetryAfter > defaultUnknownKeyInterval {
 							t.Errorf("row 33: an honest call: %v", err)
 							return
 						}
@@ -478,10 +478,10 @@ func TestRow33RotationsBesideAFlood(t *testing.T) {
 		}
 		done.Store(true)
 		wg.Wait()
-		if d := time.Duration(worst.Load()); d > DefaultUnknownKeyInterval {
+		if d := time.Duration(worst.Load()); d > defaultUnknownKeyInterval {
 			t.Errorf("row 33: a good token waited %v", d)
 		}
-		if n, most := srv.total(), 2+2*int(time.Since(start)/DefaultUnknownKeyInterval); n > most {
+		if n, most := srv.total(), 2+2*int(time.Since(start)/defaultUnknownKeyInterval); n > most {
 			t.Errorf("row 29: %d fetches, want at most %d", n, most)
 		}
 		if accepted.Load() < callers*rotations/4 {

@@ -38,7 +38,7 @@ func TestRow33FirstFetchFromACache(t *testing.T) {
 					t.Errorf("row 33: %d fetches", n)
 				}
 				accept(t, v, first.token(numbered()), "row 32: the key that only the cache has, and one set lacks")
-				time.Sleep(DefaultUnknownKeyInterval)
+				time.Sleep(defaultUnknownKeyInterval)
 				refuse(t, v, first.token(numbered()), "row 32: the key that only the cache has", tokenInvalid)
 			})
 		})

@@ -25,7 +25,7 @@ func TestRow29FloodOfUnknownKids(t *testing.T) {
 					_, err := v.Verify(t.Context(), k.token(claims), Requirements{})
 					switch e, ok := asError(err); {
 					case ok && asCause(e) == errKeyUnknown: // the one who asked
-					case ok && errors.Is(e, errBudget) && e.RetryAfter > 0 && e.RetryAfter <= DefaultUnknownKeyInterval:
+					case ok && errors.Is(e, errBudget) && e.RetryAfter > 0 && e.RetryAfter <= defaultUnknownKeyInterval:
 					default:
 						t.Errorf("row 29: got %v", err)
 					}
@@ -47,7 +47,7 @@ func TestRow29FloodOfUnknownKids(t *testing.T) {
 			if d := time.Since(start); d != 0 {
 				t.Fatalf("row 29: calls waited %v", d)
 			}
-			time.Sleep(DefaultUnknownKeyInterval)
+			time.Sleep(defaultUnknownKeyInterval)
 		}
 	})
 }

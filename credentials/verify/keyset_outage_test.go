@@ -143,7 +143,7 @@ func TestRow31ServerDown(t *testing.T) {
 		issuer.Down()
 		longLived := issuer.Mint(object{"exp": time.Now().Add(72 * time.Hour).Unix()})
 		accept(t, v, longLived, "row 31: warm")
-		time.Sleep(DefaultMaxStale - 2*time.Minute)
+		time.Sleep(defaultMaxStale - 2*time.Minute)
 		accept(t, v, issuer.Mint(nil), "row 31: warm keys are used up to MaxStale")
 		accept(t, v, longLived, "row 31: cached tokens too")
 		time.Sleep(3 * time.Minute)
@@ -175,7 +175,7 @@ func TestRow31UnknownKidWhileTheServerIsDown(t *testing.T) {
 			refuse(t, v, fresh, "row 31: nobody can say that the key is unknown", unavailableNow)
 		}
 		issuer.Up()
-		time.Sleep(DefaultUnknownKeyInterval)
+		time.Sleep(defaultUnknownKeyInterval)
 		accept(t, v, fresh, "row 31: recovered")
 	})
 }

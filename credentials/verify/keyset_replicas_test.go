@@ -199,13 +199,13 @@ func TestRow32WithdrawnKeyWhoseConfirmationFails(t *testing.T) {
 				accept(t, v, first.token(numbered()), "row 28: the other key is kept")
 				// A set that lacks the key is the second one.
 				srv.setAnswer(nil)
-				time.Sleep(DefaultFetchTimeout + 2*maxProbe)
-				wantUntil(t, v, second.token(numbered()), 2*DefaultUnknownKeyInterval)
-				wantUntil(t, v, madeUp(), 2*DefaultUnknownKeyInterval) // spends the budget
+				time.Sleep(defaultFetchTimeout + 2*maxProbe)
+				wantUntil(t, v, second.token(numbered()), 2*defaultUnknownKeyInterval)
+				wantUntil(t, v, madeUp(), 2*defaultUnknownKeyInterval) // spends the budget
 				refuse(t, v, second.token(numbered()), "row 32: seen gone twice", tokenInvalid)
 				// And one that has it brings it back.
 				srv.publish(first, second)
-				time.Sleep(DefaultUnknownKeyInterval)
+				time.Sleep(defaultUnknownKeyInterval)
 				accept(t, v, second.token(numbered()), "row 28: published again")
 				accept(t, v, second.token(numbered()), "row 28: published again")
 			})
@@ -236,7 +236,7 @@ func TestRow29KeyThatCameBack(t *testing.T) {
 			accept(t, v, second.token(numbered()), "row 29: the key is back")
 			fetch(first)
 			accept(t, v, second.token(numbered()), "row 29: one set lacks it")
-			time.Sleep(DefaultUnknownKeyInterval)
+			time.Sleep(defaultUnknownKeyInterval)
 			refuse(t, v, madeUp(), "a stranger's", tokenInvalid) // spends the budget
 			for n := 3; n < waveringSets; n++ {                  // one that the stranger had fetched, and one to confirm
 				wantWait(t, v, second.token(numbered()), fmt.Sprint("row 29: ", n, " sets lack it"))
@@ -245,7 +245,7 @@ func TestRow29KeyThatCameBack(t *testing.T) {
 			for range 50 {
 				refuse(t, v, second.token(numbered()), "row 32: it is gone for good", tokenInvalid)
 			}
-			time.Sleep(DefaultUnknownKeyInterval)
+			time.Sleep(defaultUnknownKeyInterval)
 		}
 	})
 }

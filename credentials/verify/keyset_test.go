@@ -144,7 +144,7 @@ func TestRow33Rotation(t *testing.T) {
 			if n := issuer.Requests(keysAt) - before; n != 1 {
 				t.Errorf("row 33: round %d: %d fetches, want 1", round, n)
 			}
-			time.Sleep(DefaultUnknownKeyInterval)
+			time.Sleep(defaultUnknownKeyInterval)
 		}
 	})
 }
