@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// NoLeeway, set as a Leeway, compares times exactly.
+// NoLeeway is a Leeway that compares times exactly.
 const NoLeeway time.Duration = -1
 
 // Defaults and limits of a configuration.
