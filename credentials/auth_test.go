@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -51,12 +52,12 @@ func newKey(t testing.TB, alg string) crypto.Signer {
 
 func TestSharedSecretAuthentication(t *testing.T) {
 	bubble(t, "each way sends the secret where it belongs and nowhere else", func(t *testing.T) {
-		for name, auth := range map[string]func(credentials.Secret) credentials.Auth{"basic": credentials.SecretBasic, "post": credentials.SecretPost} {
+		for name, auth := range map[string]func(clientauth.Secret) clientauth.Method{"basic": clientauth.SecretBasic, "post": clientauth.SecretPost} {
 			i := newIssuer(t)
 			i.AddClient(credentialstest.Client{ID: "a b:c/ü", Secret: "not a:secret&+%ü"})
 			creds := newCreds(t, i, func(c *credentials.Config) {
-				c.ClientID, c.Auth = "a b:c/ü", auth(credentials.Constant("not a:secret&+%ü"))
-				c.Scopes, c.Audience, c.Resource = []string{"read", "write"}, "aud", []string{"https://a.test", "https://b.test"}
+				c.ClientID, c.Auth = "a b:c/ü", auth(clientauth.Constant("not a:secret&+%ü"))
+				c.Scopes, c.Audience, c.Resources = []string{"read", "write"}, "aud", []string{"https://a.test", "https://b.test"}
 				c.Params = url.Values{"organization": {"acme"}}
 			})
 			if err := creds.Ready(within(t, time.Minute)); err != nil {
@@ -74,7 +75,7 @@ func TestSharedSecretAuthentication(t *testing.T) {
 	})
 	bubble(t, "a rejected way is not followed by another", func(t *testing.T) {
 		i := newIssuer(t)
-		creds := newCreds(t, i, func(c *credentials.Config) { c.Auth = credentials.SecretBasic(credentials.Constant("wrong")) })
+		creds := newCreds(t, i, func(c *credentials.Config) { c.Auth = clientauth.SecretBasic(clientauth.Constant("wrong")) })
 		wantError(t, creds.Ready(within(t, time.Minute)), credentials.KindRejected, codes.Unauthenticated)
 		if got := i.Received(token); len(got) != 1 || got[0].Header.Get("Authorization") == "" {
 			t.Fatal(got)
@@ -86,10 +87,10 @@ func TestSecretsThatRotate(t *testing.T) {
 	bubble(t, "file: a rotated secret is used at the next fetch, one final newline is trimmed", func(t *testing.T) {
 		dir := t.TempDir()
 		idPath, secretPath := filepath.Join(dir, "id"), filepath.Join(dir, "secret")
-		i := newIssuer(t, credentialstest.Lifetime(time.Minute))
+		i := newIssuerWith(t, credentialstest.Config{Lifetime: time.Minute})
 		creds := newCreds(t, i, func(c *credentials.Config) {
-			c.ClientID, c.ClientIDFrom = "", credentials.File(idPath)
-			c.Auth = credentials.SecretPost(credentials.File(secretPath))
+			c.ClientID, c.ClientIDFrom = "", clientauth.File(idPath)
+			c.Auth = clientauth.SecretPost(clientauth.File(secretPath))
 		})
 		for n, newline := range []string{"", "\n", "\r\n"} {
 			id, secret := "client-"+string(rune('a'+n)), "not-a-secret-"+string(rune('a'+n))
@@ -113,23 +114,23 @@ func TestSecretsThatRotate(t *testing.T) {
 	})
 	bubble(t, "environment", func(t *testing.T) {
 		t.Setenv("USHER_TEST_SECRET", clientSecret)
-		creds := newCreds(t, newIssuer(t), func(c *credentials.Config) { c.Auth = credentials.SecretBasic(credentials.Env("USHER_TEST_SECRET")) })
+		creds := newCreds(t, newIssuer(t), func(c *credentials.Config) { c.Auth = clientauth.SecretBasic(clientauth.Env("USHER_TEST_SECRET")) })
 		value(t, creds)
 	})
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "empty"), "\n")
 	write(t, filepath.Join(dir, "large"), strings.Repeat("x", 65<<10))
-	for name, secret := range map[string]credentials.Secret{
-		"no such file":   credentials.File(filepath.Join(dir, "none")),
-		"a directory":    credentials.File(dir),
-		"an empty file":  credentials.File(filepath.Join(dir, "empty")),
-		"a large file":   credentials.File(filepath.Join(dir, "large")),
-		"no variable":    credentials.Env("USHER_TEST_NONE"),
-		"an empty value": credentials.Constant(""),
+	for name, secret := range map[string]clientauth.Secret{
+		"no such file":   clientauth.File(filepath.Join(dir, "none")),
+		"a directory":    clientauth.File(dir),
+		"an empty file":  clientauth.File(filepath.Join(dir, "empty")),
+		"a large file":   clientauth.File(filepath.Join(dir, "large")),
+		"no variable":    clientauth.Env("USHER_TEST_NONE"),
+		"an empty value": clientauth.Constant(""),
 	} {
 		bubble(t, "a secret that isn't there sends nothing: "+name, func(t *testing.T) {
 			i := newIssuer(t)
-			creds := newCreds(t, i, func(c *credentials.Config) { c.Auth = credentials.SecretBasic(secret) })
+			creds := newCreds(t, i, func(c *credentials.Config) { c.Auth = clientauth.SecretBasic(secret) })
 			err := creds.Ready(within(t, time.Minute))
 			wantError(t, err, credentials.KindMisconfigured, codes.Internal)
 			if i.Requests(token) != 0 || strings.Contains(err.Error(), dir) {
@@ -143,12 +144,12 @@ func TestPrivateKeyJWT(t *testing.T) {
 	for _, alg := range []string{"RS256", "PS256", "ES256", "EdDSA"} {
 		key := newKey(t, alg)
 		bubble(t, alg+": accepted, fresh each time, and valid by another library's judgement", func(t *testing.T) {
-			i := newIssuer(t, credentialstest.Lifetime(time.Minute))
+			i := newIssuerWith(t, credentialstest.Config{Lifetime: time.Minute})
 			i.AddClient(credentialstest.Client{ID: "signer", Keys: []crypto.PublicKey{key.Public()}})
-			for name, audience := range map[string]credentials.AssertionAudience{i.URL(): credentials.AudienceIssuer, i.TokenURL(): credentials.AudienceTokenURL} {
+			for name, audience := range map[string]clientauth.Audience{i.URL(): clientauth.AudienceIssuer, i.TokenURL(): clientauth.AudienceTokenURL} {
 				creds := newCreds(t, i, func(c *credentials.Config) {
 					c.ClientID, c.Issuer = "signer", i.URL()
-					c.Auth = credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.Signer(key), KeyID: "k1", Algorithm: alg, Audience: audience})
+					c.Auth = clientauth.PrivateKeyJWT(clientauth.PrivateKey{Key: clientauth.Signer(key), KeyID: "k1", Algorithm: alg, Audience: audience})
 				})
 				before := i.Requests(token)
 				value(t, creds)
@@ -178,10 +179,10 @@ func TestPrivateKeyJWT(t *testing.T) {
 	}
 	bubble(t, "a key file that changes is used at the next fetch; the algorithm follows the key", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "key.pem")
-		i := newIssuer(t, credentialstest.Lifetime(time.Minute))
+		i := newIssuerWith(t, credentialstest.Config{Lifetime: time.Minute})
 		creds := newCreds(t, i, func(c *credentials.Config) {
 			c.ClientID = "signer"
-			c.Auth = credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.KeyFile(path), Audience: credentials.AudienceTokenURL})
+			c.Auth = clientauth.PrivateKeyJWT(clientauth.PrivateKey{Key: clientauth.KeyFile(path), Audience: clientauth.AudienceTokenURL})
 		})
 		for _, alg := range []string{"ES256", "EdDSA"} {
 			key := newKey(t, alg)
@@ -192,17 +193,17 @@ func TestPrivateKeyJWT(t *testing.T) {
 		}
 		value(t, creds)
 	})
-	for name, key := range map[string]credentials.PrivateKey{
-		"P-384 key":     {Key: credentials.Signer(newKey(t, "ES384"))},
-		"wrong alg":     {Key: credentials.Signer(newKey(t, "EdDSA")), Algorithm: "ES256"},
-		"no key":        {Key: credentials.Signer(nil)},
-		"no such file":  {Key: credentials.KeyFile(filepath.Join(t.TempDir(), "none"))},
-		"no PEM inside": {Key: credentials.KeyFile(os.Args[0])},
+	for name, key := range map[string]clientauth.PrivateKey{
+		"P-384 key":     {Key: clientauth.Signer(newKey(t, "ES384"))},
+		"wrong alg":     {Key: clientauth.Signer(newKey(t, "EdDSA")), Algorithm: "ES256"},
+		"no key":        {Key: clientauth.Signer(nil)},
+		"no such file":  {Key: clientauth.KeyFile(filepath.Join(t.TempDir(), "none"))},
+		"no PEM inside": {Key: clientauth.KeyFile(os.Args[0])},
 	} {
 		bubble(t, "a key that can't sign sends nothing: "+name, func(t *testing.T) {
 			i := newIssuer(t)
-			key.Audience = credentials.AudienceTokenURL
-			creds := newCreds(t, i, func(c *credentials.Config) { c.Auth = credentials.PrivateKeyJWT(key) })
+			key.Audience = clientauth.AudienceTokenURL
+			creds := newCreds(t, i, func(c *credentials.Config) { c.Auth = clientauth.PrivateKeyJWT(key) })
 			wantError(t, creds.Ready(within(t, time.Minute)), credentials.KindMisconfigured, codes.Internal)
 			if n := i.Requests(token); n != 0 {
 				t.Fatal(n)
@@ -214,8 +215,8 @@ func TestPrivateKeyJWT(t *testing.T) {
 func TestAssertionFile(t *testing.T) {
 	bubble(t, "the platform's token is re-read, and the client id is optional", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "token")
-		i := newIssuer(t, credentialstest.Lifetime(time.Minute))
-		creds := newCreds(t, i, func(c *credentials.Config) { c.ClientID, c.Auth = "", credentials.AssertionFile(path) })
+		i := newIssuerWith(t, credentialstest.Config{Lifetime: time.Minute})
+		creds := newCreds(t, i, func(c *credentials.Config) { c.ClientID, c.Auth = "", clientauth.AssertionFile(path) })
 		for _, assertion := range []string{"e30.e30.first", "e30.e30.second"} {
 			i.AddClient(credentialstest.Client{ID: "pod", Assertion: assertion})
 			write(t, path, assertion+"\n")
@@ -251,10 +252,10 @@ func TestTLSClientAuth(t *testing.T) {
 	}
 	dir := t.TempDir()
 	leaf, certPath, keyPath := pair(dir)
-	i := credentialstest.NewIssuer(t, credentialstest.TLS())
+	i := credentialstest.NewIssuer(t, credentialstest.Config{TLS: true})
 	i.AddClient(credentialstest.Client{ID: "mtls", Certificate: leaf})
 	creds := newCreds(t, i, func(c *credentials.Config) {
-		c.ClientID, c.Auth = "mtls", credentials.TLSClientAuth(credentials.CertificateFiles(certPath, keyPath))
+		c.ClientID, c.Auth = "mtls", clientauth.TLSClientAuth(clientauth.CertificateFiles(certPath, keyPath))
 	})
 	first := value(t, creds)
 	if got := i.Received(token)[0].Form; got.Get("client_id") != "mtls" || got.Has("client_secret") || got.Has("client_assertion") {
@@ -271,11 +272,11 @@ func TestTLSClientAuth(t *testing.T) {
 	}))
 	value(t, newCreds(t, i, func(c *credentials.Config) {
 		c.TokenURL, c.Issuer = "", i.URL()
-		c.ClientID, c.Auth = "mtls", credentials.TLSClientAuth(credentials.CertificateFiles(certPath, keyPath))
+		c.ClientID, c.Auth = "mtls", clientauth.TLSClientAuth(clientauth.CertificateFiles(certPath, keyPath))
 	}))
 	// A certificate that can't be had ends in an error of ours.
 	bad := newCreds(t, i, func(c *credentials.Config) {
-		c.ClientID, c.Auth = "mtls", credentials.TLSClientAuth(credentials.CertificateFiles(filepath.Join(dir, "none"), keyPath))
+		c.ClientID, c.Auth = "mtls", clientauth.TLSClientAuth(clientauth.CertificateFiles(filepath.Join(dir, "none"), keyPath))
 	})
 	var e *credentials.Error
 	if err := bad.Ready(within(t, 10*time.Second)); !errors.As(err, &e) || strings.Contains(err.Error(), dir) {

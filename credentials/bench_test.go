@@ -19,7 +19,6 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
-	"github.com/usher-auth/usher/credentials"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -108,7 +107,7 @@ func BenchmarkCrowdAtExpiry(b *testing.B) {
 	for name, life := range map[string]time.Duration{"usher": 4 * time.Second, "xoauth2": 12 * time.Second} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				i := socketIssuer(b, credentialstest.Lifetime(life))
+				i := socketIssuerWith(b, credentialstest.Config{Lifetime: life})
 				side := sides(b, i)[name]
 				ctx := grpcContext(b)
 				if _, err := side.GetRequestMetadata(ctx); err != nil {
@@ -215,7 +214,7 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 // BenchmarkUnaryCall is a call over bufconn with the credentials alone and with
 // the interceptors that watch for refused tokens.
 func BenchmarkUnaryCall(b *testing.B) {
-	creds := newCreds(b, socketIssuer(b), nil, credentials.LocalPlaintext())
+	creds := newCreds(b, socketIssuer(b), localPlaintext)
 	for name, opts := range map[string][]grpc.DialOption{
 		"credentials": {grpc.WithPerRPCCredentials(creds)},
 		"dialoptions": creds.DialOptions(),

@@ -28,16 +28,16 @@ func (f *failure) during(method, rawURL, hint string) *failure {
 }
 
 // hint names the settings that an OAuth error is about.
-func (t target) hint(code string) string {
+func (t Target) hint(code string) string {
 	switch code {
 	case "invalid_client":
 		return "; Config.ClientID and Config.Auth must be what the server has registered"
 	case "unauthorized_client", "unsupported_grant_type":
 		return "; the server must allow Config.ClientID the client_credentials grant"
 	case "invalid_scope":
-		return fmt.Sprintf("; the server must allow the client Scopes %.*q", quote.Max, t.scopes)
+		return fmt.Sprintf("; the server must allow the client Scopes %.*q", quote.Max, t.Scopes)
 	case "invalid_target":
-		return fmt.Sprintf("; the server must know Resource %.*q, Audience %.*q", quote.Max, t.resources, quote.Max, t.audience)
+		return fmt.Sprintf("; the server must know Resources %.*q, Audience %.*q", quote.Max, t.Resources, quote.Max, t.Audience)
 	}
 	return ""
 }

@@ -11,15 +11,16 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
 // The path of a file that can't be read is in the cause, and never in the text,
 // which may become a remote caller's status.
 func TestCauseOfAFileHasItsPath(t *testing.T) {
-	for name, auth := range map[string]credentials.Auth{
-		"a secret":     credentials.SecretBasic(credentials.File("/nowhere/a\nsecret")),
-		"an assertion": credentials.AssertionFile("/nowhere/a\nsecret"),
+	for name, auth := range map[string]clientauth.Method{
+		"a secret":     clientauth.SecretBasic(clientauth.File("/nowhere/a\nsecret")),
+		"an assertion": clientauth.AssertionFile("/nowhere/a\nsecret"),
 	} {
 		creds, err := credentials.New(credentials.Config{TokenURL: "https://issuer.test/token", ClientID: "docs", Auth: auth})
 		if err != nil {
@@ -124,8 +125,8 @@ func TestCausesSayWhatToSet(t *testing.T) {
 			nil,
 		},
 		"a resource that isn't registered": {
-			func(c *credentials.Config) { c.Resource = []string{"https://docs.internal"} }, token, credentialstest.Error(400, "invalid_target"), "",
-			[]string{"Resource [\"https://docs.internal\"]"},
+			func(c *credentials.Config) { c.Resources = []string{"https://docs.internal"} }, token, credentialstest.Error(400, "invalid_target"), "",
+			[]string{"Resources [\"https://docs.internal\"]"},
 			nil,
 		},
 		"a scope that isn't allowed": {
@@ -136,9 +137,9 @@ func TestCausesSayWhatToSet(t *testing.T) {
 	} {
 		bubble(t, name, func(t *testing.T) {
 			i := newIssuer(t)
-			var told *credentials.Error
+			var told error
 			creds := newCreds(t, i, func(cfg *credentials.Config) {
-				cfg.Observer.FetchFailed = func(e credentials.FetchFailed) { told = e.Err }
+				cfg.Observer.FetchEnded = func(e credentials.FetchEnded) { told = e.Err }
 				if c.change != nil {
 					c.change(cfg)
 				}
@@ -175,7 +176,7 @@ func TestCausesSayWhatToSet(t *testing.T) {
 				t.Error("the network's error is gone")
 			}
 			creds.Close()
-			if told == nil || errors.Unwrap(told) == nil || told.Unwrap().Error() != cause.Error() {
+			if told == nil || errors.Unwrap(told) == nil || errors.Unwrap(told).Error() != cause.Error() {
 				t.Errorf("the observer was told %v", told)
 			}
 		})

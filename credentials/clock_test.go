@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -15,9 +16,9 @@ import (
 // there is no other.
 func TestRow51SleptThroughExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := credentialstest.NewIssuer(t, credentialstest.InMemory())
+		i := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		i.AddClient(credentialstest.Client{ID: "a", Secret: "not-a-secret"})
-		creds, err := New(Config{TokenURL: i.TokenURL(), ClientID: "a", HTTPClient: i.Client(), Auth: SecretBasic(Constant("not-a-secret"))})
+		creds, err := New(Config{TokenURL: i.TokenURL(), ClientID: "a", HTTPClient: i.Client(), Auth: clientauth.SecretBasic(clientauth.Constant("not-a-secret"))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,11 +51,11 @@ func TestRow51Clocks(t *testing.T) {
 	} {
 		t.Run("row 51: the wall clock jumps: "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				i := credentialstest.NewIssuer(t, credentialstest.InMemory())
+				i := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 				i.AddClient(credentialstest.Client{ID: "a", Secret: "not-a-secret"})
 				creds, err := New(Config{
 					TokenURL: i.TokenURL(), ClientID: "a", HTTPClient: &http.Client{Transport: i.Client().Transport},
-					Auth: SecretBasic(Constant("not-a-secret")),
+					Auth: clientauth.SecretBasic(clientauth.Constant("not-a-secret")),
 				})
 				if err != nil {
 					t.Fatal(err)

@@ -10,7 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/credentials/clientauth"
+	"github.com/usher-auth/usher/credentials/internal/authn"
 	"github.com/usher-auth/usher/internal/endpoint"
 )
 
@@ -43,22 +44,22 @@ type Config struct {
 	MetadataURL string
 
 	// ClientID is the client's id. Required, unless ClientIDFrom is set or Auth
-	// is AssertionFile.
+	// is clientauth.AssertionFile.
 	ClientID string
 	// ClientIDFrom supplies the id at each fetch, for ids that are mounted
 	// beside the secret. Optional; excludes ClientID.
-	ClientIDFrom Secret
+	ClientIDFrom clientauth.Secret
 	// Auth proves that the client is who it says. Required.
-	Auth Auth
+	Auth clientauth.Method
 
 	// Scopes are asked for. Optional.
 	Scopes []string
 	// Audience is sent as audience, for servers with that parameter instead of
 	// resource indicators. Optional.
 	Audience string
-	// Resource is sent as one resource parameter each (RFC 8707): absolute URIs
-	// without a fragment. Optional.
-	Resource []string
+	// Resources are sent as one resource parameter each (RFC 8707): absolute
+	// URIs without a fragment. Optional.
+	Resources []string
 	// Params are further form parameters, none of them secret: a Config prints
 	// them. Optional; those that this package sets itself are refused.
 	Params url.Values
@@ -75,8 +76,32 @@ type Config struct {
 	// negative or no number. Optional, 5 min by default, 1 s to 30 days.
 	DefaultLifetime time.Duration
 
+	// LocalPlaintext lets tokens go over connections without TLS when the peer of
+	// the connection is local: a loopback address, a unix socket, or bufconn in
+	// the same process. The proxy that HTTPS_PROXY names counts as not local,
+	// wherever it listens. What else listens there is believed to be local; a
+	// tunnel that listens on loopback and forwards elsewhere defeats this.
+	// Optional, off by default.
+	LocalPlaintext bool
+	// InsecureMeshPlaintext lets tokens go over connections without TLS to these
+	// authorities, whatever the peer: for a service mesh whose sidecar adds TLS.
+	// An authority is what the :authority header carries, host and port; the port
+	// 443 is left out. Empty ones are ignored. Nothing here verifies that the mesh
+	// does its part. Optional, none by default.
+	InsecureMeshPlaintext []string
+	// InsecureTokenURL accepts plain http for the token endpoint and its metadata
+	// off loopback too. The client's secret then travels in the clear. Optional,
+	// off by default.
+	InsecureTokenURL bool
+
 	// Observer is told what happens. Optional.
 	Observer Observer
+}
+
+// target is what the client's tokens are for unless [Credentials.For] says
+// otherwise.
+func (c *Config) target() Target {
+	return Target{Resources: c.Resources, Audience: c.Audience, Scopes: c.Scopes}
 }
 
 // ownParams are set by Config's fields and by client authentication.
@@ -86,11 +111,11 @@ var ownParams = []string{
 }
 
 // validate reports everything that is wrong at once, without I/O.
-func (c *Config) validate(insecureHTTP bool) error {
+func (c *Config) validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("credentials: "+format, args...)) }
 	check := func(name, raw string) {
-		if err := checkEndpoint(raw, insecureHTTP); err != nil {
+		if err := checkEndpoint(raw, c.InsecureTokenURL); err != nil {
 			fault("%s: %w", name, err)
 		}
 	}
@@ -119,10 +144,10 @@ func (c *Config) validate(insecureHTTP bool) error {
 		}
 		clientID = "supplied at each fetch"
 	}
-	if err := clientauth.Check(c.Auth, clientID, clientauth.Endpoint{URL: c.TokenURL, Issuer: c.Issuer}); err != nil {
+	if err := authn.Check(c.Auth, clientID, authn.Endpoint{URL: c.TokenURL, Issuer: c.Issuer}); err != nil {
 		fault("Auth: %w", err)
 	}
-	if err := (target{scopes: c.Scopes, audience: c.Audience, resources: c.Resource}).validate(); err != nil {
+	if err := c.target().validate(); err != nil {
 		fault("%w", err)
 	}
 	for name := range c.Params {

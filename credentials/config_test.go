@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 )
 
 // byHost sends requests to one of several issuers in memory.
@@ -19,66 +20,64 @@ func (b byHost) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestNewValidatesEverythingWithoutIO(t *testing.T) {
-	secret := credentials.SecretBasic(credentials.Constant(clientSecret))
+	secret := clientauth.SecretBasic(clientauth.Constant(clientSecret))
 	valid := credentials.Config{TokenURL: "https://auth.test/token", ClientID: "a", Auth: secret}
 	with := func(change func(*credentials.Config)) credentials.Config {
 		c := valid
 		change(&c)
 		return c
 	}
-	insecure := []credentials.Option{credentials.InsecureTokenURL()}
 	for name, c := range map[string]struct {
 		cfg  credentials.Config
-		opts []credentials.Option
 		want string // "" means accepted
 	}{
-		"complete":                     {valid, nil, ""},
-		"nothing":                      {credentials.Config{}, nil, "TokenURL and Issuer"},
-		"no client id":                 {with(func(c *credentials.Config) { c.ClientID = "" }), nil, "client id is empty"},
-		"no authentication":            {with(func(c *credentials.Config) { c.Auth = nil }), nil, "no client authentication"},
-		"secret without a source":      {with(func(c *credentials.Config) { c.Auth = credentials.SecretPost(nil) }), nil, "no source"},
-		"two client ids":               {with(func(c *credentials.Config) { c.ClientIDFrom = credentials.Env("X") }), nil, "exclude each other"},
-		"plain http":                   {with(func(c *credentials.Config) { c.TokenURL = "http://auth.test/token" }), nil, "plain http is refused"},
-		"plain http, insecure":         {with(func(c *credentials.Config) { c.TokenURL = "http://auth.test/token" }), insecure, ""},
-		"plain http on loopback":       {with(func(c *credentials.Config) { c.TokenURL = "http://127.0.0.1:8080/token" }), nil, ""},
-		"plain http on IPv6 loopback":  {with(func(c *credentials.Config) { c.TokenURL = "http://[::1]/token" }), nil, ""},
-		"plain http on localhost":      {with(func(c *credentials.Config) { c.TokenURL = "http://localhost/token" }), nil, ""},
-		"a name that begins with 127.": {with(func(c *credentials.Config) { c.TokenURL = "http://127.0.0.1.evil.test/token" }), nil, "plain http is refused"},
-		"a name that ends so":          {with(func(c *credentials.Config) { c.TokenURL = "http://evil.localhost/token" }), nil, "plain http is refused"},
-		"password in the URL":          {with(func(c *credentials.Config) { c.TokenURL = "https://a:not-a-secret@auth.test/" }), nil, "user or a password"},
-		"fragment":                     {with(func(c *credentials.Config) { c.TokenURL = "https://auth.test/#f" }), nil, "fragment"},
-		"relative":                     {with(func(c *credentials.Config) { c.TokenURL = "/token" }), nil, "absolute"},
-		"no URL at all":                {with(func(c *credentials.Config) { c.TokenURL = "https://auth.test/%zz" }), nil, "not a URL"},
-		"file":                         {with(func(c *credentials.Config) { c.TokenURL = "file://host/etc/passwd" }), nil, "must be https"},
-		"metadata without issuer":      {with(func(c *credentials.Config) { c.TokenURL, c.MetadataURL = "", "https://auth.test/m" }), nil, "needs Issuer"},
-		"metadata and token URL":       {with(func(c *credentials.Config) { c.MetadataURL, c.Issuer = "https://auth.test/m", "https://auth.test" }), nil, "exclude each other"},
-		"issuer alone":                 {with(func(c *credentials.Config) { c.TokenURL, c.Issuer = "", "https://auth.test" }), nil, ""},
-		"issuer by plain http":         {with(func(c *credentials.Config) { c.TokenURL, c.Issuer = "", "http://auth.test" }), nil, "plain http"},
-		"scope with a space":           {with(func(c *credentials.Config) { c.Scopes = []string{"a b"} }), nil, "scope"},
-		"empty scope":                  {with(func(c *credentials.Config) { c.Scopes = []string{""} }), nil, "scope"},
-		"relative resource":            {with(func(c *credentials.Config) { c.Resource = []string{"docs"} }), nil, "resource"},
-		"own parameter":                {with(func(c *credentials.Config) { c.Params = url.Values{"grant_type": {"password"}} }), nil, "grant_type"},
-		"own parameter in capitals":    {with(func(c *credentials.Config) { c.Params = url.Values{"Client_Secret": {"x"}} }), nil, "Client_Secret"},
-		"negative timeout":             {with(func(c *credentials.Config) { c.FetchTimeout = -1 }), nil, "FetchTimeout"},
-		"a default lifetime too long":  {with(func(c *credentials.Config) { c.DefaultLifetime = 31 * 24 * time.Hour }), nil, "DefaultLifetime"},
-		"assertion file, no id":        {with(func(c *credentials.Config) { c.ClientID, c.Auth = "", credentials.AssertionFile("/x") }), nil, ""},
-		"assertion file without path":  {with(func(c *credentials.Config) { c.Auth = credentials.AssertionFile("") }), nil, "no path"},
-		"certificate without source":   {with(func(c *credentials.Config) { c.Auth = credentials.TLSClientAuth(nil) }), nil, "no source"},
+		"complete":                     {valid, ""},
+		"nothing":                      {credentials.Config{}, "TokenURL and Issuer"},
+		"no client id":                 {with(func(c *credentials.Config) { c.ClientID = "" }), "client id is empty"},
+		"no authentication":            {with(func(c *credentials.Config) { c.Auth = nil }), "no client authentication"},
+		"secret without a source":      {with(func(c *credentials.Config) { c.Auth = clientauth.SecretPost(nil) }), "no source"},
+		"two client ids":               {with(func(c *credentials.Config) { c.ClientIDFrom = clientauth.Env("X") }), "exclude each other"},
+		"plain http":                   {with(func(c *credentials.Config) { c.TokenURL = "http://auth.test/token" }), "plain http is refused"},
+		"plain http, insecure":         {with(func(c *credentials.Config) { c.TokenURL, c.InsecureTokenURL = "http://auth.test/token", true }), ""},
+		"plain http on loopback":       {with(func(c *credentials.Config) { c.TokenURL = "http://127.0.0.1:8080/token" }), ""},
+		"plain http on IPv6 loopback":  {with(func(c *credentials.Config) { c.TokenURL = "http://[::1]/token" }), ""},
+		"plain http on localhost":      {with(func(c *credentials.Config) { c.TokenURL = "http://localhost/token" }), ""},
+		"a name that begins with 127.": {with(func(c *credentials.Config) { c.TokenURL = "http://127.0.0.1.evil.test/token" }), "plain http is refused"},
+		"a name that ends so":          {with(func(c *credentials.Config) { c.TokenURL = "http://evil.localhost/token" }), "plain http is refused"},
+		"password in the URL":          {with(func(c *credentials.Config) { c.TokenURL = "https://a:not-a-secret@auth.test/" }), "user or a password"},
+		"fragment":                     {with(func(c *credentials.Config) { c.TokenURL = "https://auth.test/#f" }), "fragment"},
+		"relative":                     {with(func(c *credentials.Config) { c.TokenURL = "/token" }), "absolute"},
+		"no URL at all":                {with(func(c *credentials.Config) { c.TokenURL = "https://auth.test/%zz" }), "not a URL"},
+		"file":                         {with(func(c *credentials.Config) { c.TokenURL = "file://host/etc/passwd" }), "must be https"},
+		"metadata without issuer":      {with(func(c *credentials.Config) { c.TokenURL, c.MetadataURL = "", "https://auth.test/m" }), "needs Issuer"},
+		"metadata and token URL":       {with(func(c *credentials.Config) { c.MetadataURL, c.Issuer = "https://auth.test/m", "https://auth.test" }), "exclude each other"},
+		"issuer alone":                 {with(func(c *credentials.Config) { c.TokenURL, c.Issuer = "", "https://auth.test" }), ""},
+		"issuer by plain http":         {with(func(c *credentials.Config) { c.TokenURL, c.Issuer = "", "http://auth.test" }), "plain http"},
+		"scope with a space":           {with(func(c *credentials.Config) { c.Scopes = []string{"a b"} }), "scope"},
+		"empty scope":                  {with(func(c *credentials.Config) { c.Scopes = []string{""} }), "scope"},
+		"relative resource":            {with(func(c *credentials.Config) { c.Resources = []string{"docs"} }), "resource"},
+		"own parameter":                {with(func(c *credentials.Config) { c.Params = url.Values{"grant_type": {"password"}} }), "grant_type"},
+		"own parameter in capitals":    {with(func(c *credentials.Config) { c.Params = url.Values{"Client_Secret": {"x"}} }), "Client_Secret"},
+		"negative timeout":             {with(func(c *credentials.Config) { c.FetchTimeout = -1 }), "FetchTimeout"},
+		"a default lifetime too long":  {with(func(c *credentials.Config) { c.DefaultLifetime = 31 * 24 * time.Hour }), "DefaultLifetime"},
+		"assertion file, no id":        {with(func(c *credentials.Config) { c.ClientID, c.Auth = "", clientauth.AssertionFile("/x") }), ""},
+		"assertion file without path":  {with(func(c *credentials.Config) { c.Auth = clientauth.AssertionFile("") }), "no path"},
+		"certificate without source":   {with(func(c *credentials.Config) { c.Auth = clientauth.TLSClientAuth(nil) }), "no source"},
 		"certificate, odd transport": {with(func(c *credentials.Config) {
-			c.Auth = credentials.TLSClientAuth(credentials.CertificateFiles("/x", "/y"))
+			c.Auth = clientauth.TLSClientAuth(clientauth.CertificateFiles("/x", "/y"))
 			c.HTTPClient = &http.Client{Transport: byHost{}}
-		}), nil, "*http.Transport"},
-		"key without source": {with(func(c *credentials.Config) { c.Auth = credentials.PrivateKeyJWT(credentials.PrivateKey{}) }), nil, "no key"},
+		}), "*http.Transport"},
+		"key without source": {with(func(c *credentials.Config) { c.Auth = clientauth.PrivateKeyJWT(clientauth.PrivateKey{}) }), "no key"},
 		"key for unknown issuer": {with(func(c *credentials.Config) {
-			c.Auth = credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.KeyFile("/x")})
-		}), nil, "AudienceTokenURL"},
+			c.Auth = clientauth.PrivateKeyJWT(clientauth.PrivateKey{Key: clientauth.KeyFile("/x")})
+		}), "AudienceTokenURL"},
 		"key with HS256": {with(func(c *credentials.Config) {
 			c.Issuer = "https://auth.test"
-			c.Auth = credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.KeyFile("/x"), Algorithm: "HS256"})
-		}), nil, "HS256"},
+			c.Auth = clientauth.PrivateKeyJWT(clientauth.PrivateKey{Key: clientauth.KeyFile("/x"), Algorithm: "HS256"})
+		}), "HS256"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			creds, err := credentials.New(c.cfg, c.opts...)
+			creds, err := credentials.New(c.cfg)
 			if c.want == "" {
 				if err != nil {
 					t.Fatal(err)
@@ -105,7 +104,7 @@ func TestForSharesWhatIsTheSame(t *testing.T) {
 		creds := newCreds(t, i, func(c *credentials.Config) { c.Scopes = []string{"read"} })
 		seen := map[string]bool{}
 		for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
-			resource := credentials.Resource("https://" + name + ".test")
+			resource := credentials.Target{Resources: []string{"https://" + name + ".test"}}
 			tok := value(t, creds.For(resource))
 			if again := value(t, creds.For(resource)); again != tok || seen[tok] {
 				t.Fatal("the same target has two tokens, or two share one")
@@ -119,10 +118,36 @@ func TestForSharesWhatIsTheSame(t *testing.T) {
 		if last.Get("scope") != "read" || last.Get("resource") != "https://f.test" {
 			t.Fatal(last)
 		}
-		value(t, creds.For(credentials.Scopes("write"), credentials.Audience("g")))
+		value(t, creds.For(credentials.Target{Scopes: []string{"write"}, Audience: "g"}))
 		last = i.Received(token)[6].Form
 		if last.Get("scope") != "write" || last.Get("audience") != "g" || last.Has("resource") {
 			t.Fatal(last)
+		}
+	})
+	bubble(t, "nil keeps a list, an empty one asks for none", func(t *testing.T) {
+		i := newIssuer(t)
+		creds := newCreds(t, i, func(c *credentials.Config) {
+			c.Scopes, c.Resources, c.Audience = []string{"read"}, []string{"https://a.test"}, "a"
+		})
+		for n, c := range []struct {
+			target                    credentials.Target
+			scope, resource, audience string
+		}{
+			{credentials.Target{}, "read", "https://a.test", "a"},
+			{credentials.Target{Scopes: []string{}}, "", "https://a.test", "a"},
+			{credentials.Target{Resources: []string{}, Audience: "b"}, "read", "", "b"},
+		} {
+			value(t, creds.For(c.target))
+			if got := i.Received(token)[n].Form; got.Get("scope") != c.scope || got.Get("resource") != c.resource || got.Get("audience") != c.audience {
+				t.Errorf("%+v: %v", c.target, got)
+			}
+		}
+		targets := []string{"https://b.test"}
+		b := creds.For(credentials.Target{Resources: targets})
+		targets[0] = "https://evil.test"
+		value(t, b)
+		if got := i.Received(token)[3].Form.Get("resource"); got != "https://b.test" {
+			t.Error(got)
 		}
 	})
 	bubble(t, "what the caller hands in may be changed afterwards", func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/oauth2"
 	grpccredentials "google.golang.org/grpc/credentials"
 
-	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
 // Credentials attaches a service token to every call of a gRPC client. It
@@ -28,15 +28,11 @@ var _ grpccredentials.PerRPCCredentials = (*Credentials)(nil)
 // New checks the configuration, all of it at once, and returns credentials. It
 // does no I/O: the first token is fetched by the first call that needs one, or
 // by Ready.
-func New(cfg Config, opts ...Option) (*Credentials, error) {
-	var o options
-	for _, opt := range opts {
-		opt.apply(&o)
-	}
-	if err := cfg.validate(o.insecureHTTP); err != nil {
+func New(cfg Config) (*Credentials, error) {
+	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	client, err := clientauth.Client(cfg.Auth, cfg.HTTPClient)
+	client, err := authn.Client(cfg.Auth, cfg.HTTPClient)
 	if err != nil {
 		return nil, err
 	}
@@ -49,37 +45,33 @@ func New(cfg Config, opts ...Option) (*Credentials, error) {
 	client.Timeout = 0
 	g := &group{
 		client:          client,
-		ownClient:       cfg.HTTPClient == nil || cfg.HTTPClient.Transport == nil || clientauth.UsesTLS(cfg.Auth),
+		ownClient:       cfg.HTTPClient == nil || cfg.HTTPClient.Transport == nil || authn.UsesTLS(cfg.Auth),
 		auth:            cfg.Auth,
 		clientID:        cfg.ClientID,
 		clientIDFrom:    cfg.ClientIDFrom,
 		params:          cloneParams(cfg.Params),
 		fetchTimeout:    timeout,
 		defaultLifetime: cmp.Or(cfg.DefaultLifetime, defaultLifetime),
-		transport:       o.transport,
+		transport:       newTransportPolicy(&cfg),
 		observer:        cfg.Observer,
 		wall:            func() time.Time { return time.Now().Round(0) },
 		sources:         make(map[string]*source),
 	}
-	g.locator = newLocator(&cfg, client, o.insecureHTTP)
+	g.locator = newLocator(&cfg, client)
 	g.ctx, g.cancel = context.WithCancel(context.Background())
-	return &Credentials{g: g, s: g.source(target{
-		scopes:    slices.Clone(cfg.Scopes),
-		audience:  cfg.Audience,
-		resources: slices.Clone(cfg.Resource),
-	})}, nil
+	return &Credentials{g: g, s: g.source(cfg.target().or(Target{}))}, nil
 }
 
-func newLocator(cfg *Config, client *http.Client, insecureHTTP bool) locator {
+func newLocator(cfg *Config, client *http.Client) locator {
 	if cfg.TokenURL != "" {
-		return fixed{clientauth.Endpoint{URL: cfg.TokenURL, Issuer: cfg.Issuer}}
+		return fixed{authn.Endpoint{URL: cfg.TokenURL, Issuer: cfg.Issuer}}
 	}
 	return &discovery{
 		client:       client,
 		issuer:       cfg.Issuer,
 		metadataURL:  cfg.MetadataURL,
-		insecureHTTP: insecureHTTP,
-		mtls:         clientauth.UsesTLS(cfg.Auth),
+		insecureHTTP: cfg.InsecureTokenURL,
+		mtls:         authn.UsesTLS(cfg.Auth),
 		wall:         func() time.Time { return time.Now().Round(0) },
 	}
 }
@@ -92,19 +84,16 @@ func cloneParams(params map[string][]string) map[string][]string {
 	return out
 }
 
-// For returns credentials for another target: what the options leave out stays
-// as it is here. They share client authentication, backoff and Close with all
-// others of the same New; each target has its own token. The same target asked
-// for twice shares one token. A target can't be given up before Close, so it
-// must not come from a caller's input.
+// For returns credentials for another target: a field that is left out stays as
+// it is here, and a list that is empty but not nil asks for none. They share
+// client authentication, backoff and Close with all others of the same New; each
+// target has its own token. The same target asked for twice shares one token. A
+// target can't be given up before Close, so it must not come from a caller's
+// input.
 //
 // An invalid target is reported by Ready and by every call.
-func (c *Credentials) For(opts ...TargetOption) *Credentials {
-	t := c.s.target
-	for _, opt := range opts {
-		opt.apply(&t)
-	}
-	return &Credentials{g: c.g, s: c.g.source(t)}
+func (c *Credentials) For(t Target) *Credentials {
+	return &Credentials{g: c.g, s: c.g.source(t.or(c.s.target))}
 }
 
 // Token returns the current token, or waits for one as a call does. The
@@ -181,7 +170,7 @@ func (c *Credentials) Invalidate(token string) {
 // Close stops all refreshing, releases every waiting call, waits until no
 // goroutine is left, and ends all credentials of the same New. Calls after it
 // get CANCELED. It may be called more than once; it always returns nil. A
-// [Secret] or a transport that ignores its context keeps it waiting.
+// [clientauth.Secret] or a transport that ignores its context keeps it waiting.
 func (c *Credentials) Close() error {
 	c.g.close()
 	return nil

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/credentials/internal/authn"
 	"github.com/usher-auth/usher/internal/endpoint"
 	"github.com/usher-auth/usher/internal/wellknown"
 )
@@ -24,16 +24,16 @@ const (
 // locator finds the token endpoint.
 type locator interface {
 	// locate may do I/O, within the fetch's context.
-	locate(ctx context.Context) (clientauth.Endpoint, *failure)
+	locate(ctx context.Context) (authn.Endpoint, *failure)
 	// doubt says that a request to the endpoint failed.
 	doubt()
 }
 
 // fixed is a configured token endpoint.
-type fixed struct{ endpoint clientauth.Endpoint }
+type fixed struct{ endpoint authn.Endpoint }
 
-func (f fixed) locate(context.Context) (clientauth.Endpoint, *failure) { return f.endpoint, nil }
-func (f fixed) doubt()                                                 {}
+func (f fixed) locate(context.Context) (authn.Endpoint, *failure) { return f.endpoint, nil }
+func (f fixed) doubt()                                            {}
 
 // discovery reads the endpoint from the server's metadata (OpenID Connect
 // Discovery 1.0 §4, RFC 8414 §3).
@@ -46,12 +46,12 @@ type discovery struct {
 	wall         func() time.Time
 
 	mu      sync.Mutex // never held over I/O
-	known   clientauth.Endpoint
+	known   authn.Endpoint
 	readAt  time.Time
 	suspect bool
 }
 
-func (d *discovery) locate(ctx context.Context) (clientauth.Endpoint, *failure) {
+func (d *discovery) locate(ctx context.Context) (authn.Endpoint, *failure) {
 	d.mu.Lock()
 	known, age := d.known, time.Since(d.readAt)
 	fresh := known.URL != "" && age < metadataLifetime && (!d.suspect || age < metadataRecheck)
@@ -61,7 +61,7 @@ func (d *discovery) locate(ctx context.Context) (clientauth.Endpoint, *failure) 
 	}
 	found, failed := d.discover(ctx)
 	if failed != nil {
-		return clientauth.Endpoint{}, failed
+		return authn.Endpoint{}, failed
 	}
 	d.mu.Lock()
 	d.known, d.readAt, d.suspect = found, time.Now(), false
@@ -77,7 +77,7 @@ func (d *discovery) doubt() {
 
 // discover asks the well-known place of OpenID Connect, then that of RFC 8414
 // where the first has nothing. The requests carry no credential.
-func (d *discovery) discover(ctx context.Context) (clientauth.Endpoint, *failure) {
+func (d *discovery) discover(ctx context.Context) (authn.Endpoint, *failure) {
 	if d.metadataURL != "" {
 		return d.read(ctx, d.metadataURL)
 	}
@@ -92,8 +92,8 @@ func (d *discovery) discover(ctx context.Context) (clientauth.Endpoint, *failure
 	return d.read(ctx, place)
 }
 
-func (d *discovery) read(ctx context.Context, metadataURL string) (clientauth.Endpoint, *failure) {
-	var none clientauth.Endpoint
+func (d *discovery) read(ctx context.Context, metadataURL string) (authn.Endpoint, *failure) {
+	var none authn.Endpoint
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, metadataURL, http.NoBody)
 	if err != nil {
 		return none, misled("the metadata URL is not valid", errors.New("Config.Issuer and Config.MetadataURL make no URL"))
@@ -129,7 +129,7 @@ func (d *discovery) read(ctx context.Context, metadataURL string) (clientauth.En
 		return none, during(misled("the metadata names a token endpoint that is not an https URL",
 			fmt.Errorf("the unverified token_endpoint %s can't be used; set Config.TokenURL, or see InsecureTokenURL", quoted(publicURL(address)))))
 	}
-	return clientauth.Endpoint{URL: address, Issuer: d.issuer}, nil
+	return authn.Endpoint{URL: address, Issuer: d.issuer}, nil
 }
 
 // mtlsAlias is the token endpoint for clients with a certificate (RFC 8705 §5).

@@ -74,7 +74,7 @@ func TestDiscovery(t *testing.T) {
 		})
 	}
 	bubble(t, "an endpoint that moved is found after a failure", func(t *testing.T) {
-		i, moved := newIssuer(t), newIssuer(t, credentialstest.URL("https://moved.test"))
+		i, moved := newIssuer(t), newIssuerWith(t, credentialstest.Config{URL: "https://moved.test"})
 		route := i.Client().Transport
 		creds := newCreds(t, i, func(c *credentials.Config) {
 			discovering(c)

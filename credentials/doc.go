@@ -5,13 +5,13 @@
 //	creds, err := credentials.New(credentials.Config{
 //		TokenURL: "https://auth.example.com/oauth/token",
 //		ClientID: "docs-sync",
-//		Auth:     credentials.SecretBasic(credentials.File("/var/run/secrets/docs-sync")),
+//		Auth:     clientauth.SecretBasic(clientauth.File("/var/run/secrets/docs-sync")),
 //	})
 //	if err != nil {
 //		return err
 //	}
 //	defer creds.Close()
-//	docs := creds.For(credentials.Resource("https://docs.internal"))
+//	docs := creds.For(credentials.Target{Resources: []string{"https://docs.internal"}})
 //	conn, err := grpc.NewClient(target, append(docs.DialOptions(), grpc.WithTransportCredentials(tlsCreds))...)
 //
 // # What it guarantees
@@ -30,8 +30,8 @@
 // read again each time. While a token is still valid it is served throughout.
 //
 // A token goes out over a transport that gives privacy and integrity, or not at
-// all; this is checked before a token is fetched. See [LocalPlaintext] and
-// [InsecureMeshPlaintext] for the two exceptions.
+// all; this is checked before a token is fetched. Config.LocalPlaintext and
+// Config.InsecureMeshPlaintext are the two exceptions.
 //
 // # How it fails
 //

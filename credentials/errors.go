@@ -78,7 +78,7 @@ func (e *Error) Error() string {
 }
 
 // Unwrap returns the cause, or nil: which URL was asked (without user and query)
-// and what came of it, with a *net.OpError or what a [Secret] returned behind it,
+// and what came of it, with a *net.OpError or what a [clientauth.Secret] returned behind it,
 // and the setting that would help. The cause is for the operator: its text may
 // name hosts and files, and quotes values of a server's, at most 128 bytes each,
 // which it calls unverified.

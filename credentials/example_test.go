@@ -4,20 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
 // startIssuer is an authorization server with one client, for the examples.
-func startIssuer(opts ...credentialstest.Option) *credentialstest.Issuer {
-	issuer, err := credentialstest.Start(opts...)
+func startIssuer() *credentialstest.Issuer {
+	issuer, err := credentialstest.Start(credentialstest.Config{})
 	if err != nil {
 		panic(err)
 	}
@@ -32,16 +31,17 @@ func Example() {
 	defer issuer.Close()
 
 	creds, err := credentials.New(credentials.Config{
-		TokenURL: issuer.TokenURL(),
-		ClientID: "docs-sync",
-		Auth:     credentials.SecretBasic(credentials.Constant("not-a-secret")),
-	}, credentials.LocalPlaintext())
+		TokenURL:       issuer.TokenURL(),
+		ClientID:       "docs-sync",
+		Auth:           clientauth.SecretBasic(clientauth.Constant("not-a-secret")),
+		LocalPlaintext: true,
+	})
 	if err != nil {
 		panic(err)
 	}
 	defer creds.Close()
 
-	docs := creds.For(credentials.Resource("https://docs.internal"))
+	docs := creds.For(credentials.Target{Resources: []string{"https://docs.internal"}})
 	conn, err := grpc.NewClient("localhost:50051", append(docs.DialOptions(),
 		grpc.WithTransportCredentials(insecure.NewCredentials()))...) // in earnest: TLS
 	if err != nil {
@@ -70,7 +70,7 @@ func ExampleNew_discovery() {
 	creds, err := credentials.New(credentials.Config{
 		Issuer:   issuer.URL(),
 		ClientID: "docs-sync",
-		Auth:     credentials.SecretBasic(credentials.Constant("not-a-secret")),
+		Auth:     clientauth.SecretBasic(clientauth.Constant("not-a-secret")),
 	})
 	if err != nil {
 		panic(err)
@@ -80,7 +80,7 @@ func ExampleNew_discovery() {
 	// Output: <nil>
 }
 
-func newExample(issuer *credentialstest.Issuer, auth credentials.Auth) *credentials.Credentials {
+func newExample(issuer *credentialstest.Issuer, auth clientauth.Method) *credentials.Credentials {
 	creds, err := credentials.New(credentials.Config{TokenURL: issuer.TokenURL(), ClientID: "docs-sync", Auth: auth})
 	if err != nil {
 		panic(err)
@@ -93,11 +93,11 @@ func newExample(issuer *credentialstest.Issuer, auth credentials.Auth) *credenti
 func ExampleCredentials_For() {
 	issuer := startIssuer()
 	defer issuer.Close()
-	creds := newExample(issuer, credentials.SecretBasic(credentials.Constant("not-a-secret")))
+	creds := newExample(issuer, clientauth.SecretBasic(clientauth.Constant("not-a-secret")))
 	defer creds.Close()
 
-	docs := creds.For(credentials.Resource("https://docs.internal"), credentials.Scopes("docs.read"))
-	mail := creds.For(credentials.Audience("mail"))
+	docs := creds.For(credentials.Target{Resources: []string{"https://docs.internal"}, Scopes: []string{"docs.read"}})
+	mail := creds.For(credentials.Target{Audience: "mail"})
 	fmt.Println(docs.Ready(context.Background()), mail.Ready(context.Background()))
 	for _, request := range issuer.Received(credentialstest.TokenEndpoint) {
 		fmt.Printf("scope=%q resource=%q audience=%q\n", request.Form.Get("scope"), request.Form.Get("resource"), request.Form.Get("audience"))
@@ -112,7 +112,7 @@ func ExampleCredentials_For() {
 func ExampleCredentials_Token() {
 	issuer := startIssuer()
 	defer issuer.Close()
-	creds := newExample(issuer, credentials.SecretBasic(credentials.Constant("not-a-secret")))
+	creds := newExample(issuer, clientauth.SecretBasic(clientauth.Constant("not-a-secret")))
 	defer creds.Close()
 
 	tok, err := creds.Token(context.Background())
@@ -124,7 +124,7 @@ func ExampleCredentials_Token() {
 func ExampleCredentials_TokenSource() {
 	issuer := startIssuer()
 	defer issuer.Close()
-	creds := newExample(issuer, credentials.SecretPost(credentials.Constant("not-a-secret")))
+	creds := newExample(issuer, clientauth.SecretPost(clientauth.Constant("not-a-secret")))
 	defer creds.Close()
 
 	source := creds.TokenSource(context.Background())
@@ -138,7 +138,7 @@ func ExampleCredentials_TokenSource() {
 func ExampleCredentials_Ready() {
 	issuer := startIssuer()
 	defer issuer.Close()
-	creds := newExample(issuer, credentials.SecretBasic(credentials.Constant("an old secret")))
+	creds := newExample(issuer, clientauth.SecretBasic(clientauth.Constant("an old secret")))
 	defer creds.Close()
 
 	err := creds.Ready(context.Background())
@@ -156,7 +156,7 @@ func ExampleCredentials_Ready() {
 func ExampleCredentials_Invalidate() {
 	issuer := startIssuer()
 	defer issuer.Close()
-	creds := newExample(issuer, credentials.SecretBasic(credentials.Constant("not-a-secret")))
+	creds := newExample(issuer, clientauth.SecretBasic(clientauth.Constant("not-a-secret")))
 	defer creds.Close()
 
 	old, _ := creds.Token(context.Background())
@@ -177,7 +177,7 @@ func ExampleWithToken() {
 func ExampleCredentials_DialOptions() {
 	issuer := startIssuer()
 	defer issuer.Close()
-	creds := newExample(issuer, credentials.SecretBasic(credentials.Constant("not-a-secret")))
+	creds := newExample(issuer, clientauth.SecretBasic(clientauth.Constant("not-a-secret")))
 	defer creds.Close()
 
 	// Without TLS and without an option that allows it, gRPC says no.
@@ -187,141 +187,35 @@ func ExampleCredentials_DialOptions() {
 	// Output: true
 }
 
-// A secret in a file is read at each fetch: when it changes, nothing needs to
-// be restarted.
-func ExampleFile() {
-	issuer := startIssuer()
-	defer issuer.Close()
-	dir, err := os.MkdirTemp("", "example")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "client-secret")
-	if err := os.WriteFile(path, []byte("not-a-secret\n"), 0o600); err != nil {
-		panic(err)
-	}
-
-	creds := newExample(issuer, credentials.SecretBasic(credentials.File(path)))
-	defer creds.Close()
-	fmt.Println(creds.Ready(context.Background()))
-	// Output: <nil>
-}
-
-func ExampleEnv() {
-	issuer := startIssuer()
-	defer issuer.Close()
-	os.Setenv("DOCS_SYNC_SECRET", "not-a-secret")
-	defer os.Unsetenv("DOCS_SYNC_SECRET")
-
-	creds := newExample(issuer, credentials.SecretPost(credentials.Env("DOCS_SYNC_SECRET")))
-	defer creds.Close()
-	fmt.Println(creds.Ready(context.Background()))
-	// Output: <nil>
-}
-
-func ExampleConstant() {
-	secret, err := credentials.Constant("not-a-secret")(context.Background())
-	fmt.Println(secret, err)
-	// Output: not-a-secret <nil>
-}
-
-func ExampleSecretBasic() {
-	showAuth(credentials.SecretBasic(credentials.Constant("not-a-secret")))
-	// Output: <nil> header: true, form: [grant_type]
-}
-
-func ExampleSecretPost() {
-	showAuth(credentials.SecretPost(credentials.Constant("not-a-secret")))
-	// Output: <nil> header: false, form: [client_id client_secret grant_type]
-}
-
-// The client signs a short-lived assertion for each fetch.
-func ExamplePrivateKeyJWT() {
-	showAuth(credentials.PrivateKeyJWT(credentials.PrivateKey{
-		Key:      credentials.Signer(exampleKey), // or KeyFile, which is read at each fetch
-		KeyID:    "2026-01",
-		Audience: credentials.AudienceTokenURL,
-	}))
-	// Output: <nil> header: false, form: [client_assertion client_assertion_type client_id grant_type]
-}
-
-func ExampleKeyFile() {
-	dir, err := os.MkdirTemp("", "example")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "key.pem")
-	writeExampleKey(path)
-	showAuth(credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.KeyFile(path), Audience: credentials.AudienceTokenURL}))
-	// Output: <nil> header: false, form: [client_assertion client_assertion_type client_id grant_type]
-}
-
-func ExampleSigner() {
-	key, err := credentials.Signer(exampleKey)(context.Background())
-	fmt.Println(key == exampleKey, err)
-	// Output: true <nil>
-}
-
-// A workload identity token that the platform mounts and renews.
-func ExampleAssertionFile() {
-	dir, err := os.MkdirTemp("", "example")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "token")
-	if err := os.WriteFile(path, []byte(exampleAssertion), 0o600); err != nil {
-		panic(err)
-	}
-	showAuth(credentials.AssertionFile(path))
-	// Output: <nil> header: false, form: [client_assertion client_assertion_type client_id grant_type]
-}
-
-// The client shows a certificate at the TLS layer.
-func ExampleTLSClientAuth() {
-	_, err := credentials.New(credentials.Config{
-		TokenURL: "https://auth.example.com/token",
-		ClientID: "docs-sync",
-		Auth:     credentials.TLSClientAuth(credentials.CertificateFiles("/var/run/tls/tls.crt", "/var/run/tls/tls.key")),
-	})
-	fmt.Println(err) // the files are read at each handshake
-	// Output: <nil>
-}
-
-func ExampleCertificateFiles() {
-	_, err := credentials.CertificateFiles("/nowhere/tls.crt", "/nowhere/tls.key")(context.Background())
-	fmt.Println(err)
-	// Output: a configured file does not exist
-}
-
 // Tests and sidecars on the same machine: only loopback, unix sockets and
 // bufconn may go without TLS.
-func ExampleLocalPlaintext() {
+func ExampleConfig_localPlaintext() {
 	creds, err := credentials.New(credentials.Config{
 		TokenURL: "https://auth.example.com/token", ClientID: "docs-sync",
-		Auth: credentials.SecretBasic(credentials.Env("DOCS_SYNC_SECRET")),
-	}, credentials.LocalPlaintext())
+		Auth:           clientauth.SecretBasic(clientauth.Env("DOCS_SYNC_SECRET")),
+		LocalPlaintext: true,
+	})
 	fmt.Println(creds.RequireTransportSecurity(), err)
 	// Output: false <nil>
 }
 
 // A mesh whose sidecars add TLS: only the named authorities may go without.
-func ExampleInsecureMeshPlaintext() {
+func ExampleConfig_insecureMeshPlaintext() {
 	creds, err := credentials.New(credentials.Config{
 		TokenURL: "https://auth.example.com/token", ClientID: "docs-sync",
-		Auth: credentials.SecretBasic(credentials.Env("DOCS_SYNC_SECRET")),
-	}, credentials.InsecureMeshPlaintext("docs.prod.svc.cluster.local:8080"))
+		Auth:                  clientauth.SecretBasic(clientauth.Env("DOCS_SYNC_SECRET")),
+		InsecureMeshPlaintext: []string{"docs.prod.svc.cluster.local:8080"},
+	})
 	fmt.Println(creds.RequireTransportSecurity(), err)
 	// Output: false <nil>
 }
 
-func ExampleInsecureTokenURL() {
+func ExampleConfig_insecureTokenURL() {
 	_, err := credentials.New(credentials.Config{
 		TokenURL: "http://auth.internal/token", ClientID: "docs-sync",
-		Auth: credentials.SecretBasic(credentials.Env("DOCS_SYNC_SECRET")),
-	}, credentials.InsecureTokenURL())
+		Auth:             clientauth.SecretBasic(clientauth.Env("DOCS_SYNC_SECRET")),
+		InsecureTokenURL: true,
+	})
 	fmt.Println(err)
 	// Output: <nil>
 }
@@ -332,10 +226,13 @@ func ExampleObserver() {
 	issuer.Script(credentialstest.TokenEndpoint, credentialstest.Status(503, "30"))
 	creds, err := credentials.New(credentials.Config{
 		TokenURL: issuer.TokenURL(), ClientID: "docs-sync",
-		Auth: credentials.SecretBasic(credentials.Constant("not-a-secret")),
+		Auth: clientauth.SecretBasic(clientauth.Constant("not-a-secret")),
 		Observer: credentials.Observer{
-			FetchFailed: func(e credentials.FetchFailed) {
-				fmt.Println(e.Err.Kind, e.Err.HTTPStatus, e.Err.RetryAfter.Round(time.Second))
+			FetchEnded: func(e credentials.FetchEnded) {
+				var failed *credentials.Error
+				if errors.As(e.Err, &failed) {
+					fmt.Println(failed.Kind, failed.HTTPStatus, failed.RetryAfter.Round(time.Second))
+				}
 			},
 		},
 	})

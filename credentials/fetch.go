@@ -9,13 +9,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
-	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/credentials/internal/authn"
 	"github.com/usher-auth/usher/internal/httpx"
 )
 
@@ -23,22 +22,6 @@ import (
 type grant struct {
 	accessToken string
 	lifetime    time.Duration
-}
-
-// params are the form parameters of every request for a target, beside the
-// scope, which clientcredentials writes.
-func (t target) params(extra url.Values) url.Values {
-	form := maps.Clone(extra)
-	if form == nil {
-		form = url.Values{}
-	}
-	if t.audience != "" {
-		form.Set("audience", t.audience)
-	}
-	if len(t.resources) > 0 {
-		form["resource"] = slices.Clone(t.resources)
-	}
-	return form
 }
 
 // fetch makes one token request; one that is lost with an old connection is
@@ -55,10 +38,10 @@ func (g *group) fetch(ctx context.Context, s *source) (*grant, *failure) {
 	return granted, failed
 }
 
-func (g *group) exchange(ctx context.Context, s *source, endpoint clientauth.Endpoint) (*grant, *failure) {
+func (g *group) exchange(ctx context.Context, s *source, endpoint authn.Endpoint) (*grant, *failure) {
 	clientID := g.clientID
 	if g.clientIDFrom != nil {
-		id, err := clientauth.Read(ctx, g.clientIDFrom, "the client id")
+		id, err := authn.Read(ctx, g.clientIDFrom, "the client id")
 		if err != nil {
 			return nil, failureOfAuth(err)
 		}
@@ -93,8 +76,8 @@ func (g *group) exchange(ctx context.Context, s *source, endpoint clientauth.End
 }
 
 // request makes one token request, with client authentication of its own.
-func (g *group) request(ctx context.Context, s *source, clientID string, endpoint clientauth.Endpoint) (*clientcredentials.Config, error) {
-	proof, err := clientauth.Prove(ctx, g.auth, clientID, endpoint)
+func (g *group) request(ctx context.Context, s *source, clientID string, endpoint authn.Endpoint) (*clientcredentials.Config, error) {
+	proof, err := authn.Prove(ctx, g.auth, clientID, endpoint)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +87,7 @@ func (g *group) request(ctx context.Context, s *source, clientID string, endpoin
 		ClientID:       proof.ClientID,
 		ClientSecret:   proof.Secret,
 		TokenURL:       endpoint.URL,
-		Scopes:         s.target.scopes,
+		Scopes:         s.target.Scopes,
 		EndpointParams: form,
 		AuthStyle:      oauth2.AuthStyleInParams,
 	}
@@ -118,7 +101,7 @@ func (g *group) request(ctx context.Context, s *source, clientID string, endpoin
 // sent. It is tried again soon, since what is missing is often just late.
 func failureOfAuth(err error) *failure {
 	text := "client authentication failed locally"
-	if known := (*clientauth.Error)(nil); errors.As(err, &known) {
+	if known := (*authn.Error)(nil); errors.As(err, &known) {
 		text = known.Text
 	}
 	if file := (*fs.PathError)(nil); errors.As(err, &file) {

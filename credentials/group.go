@@ -7,7 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/credentials/clientauth"
+	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
 // group is what all targets of one client share: how it authenticates, the
@@ -17,9 +18,9 @@ type group struct {
 	// Fixed after New.
 	client          *http.Client
 	ownClient       bool
-	auth            clientauth.Method
+	auth            authn.Method
 	clientID        string
-	clientIDFrom    Secret
+	clientIDFrom    clientauth.Secret
 	params          url.Values
 	locator         locator
 	fetchTimeout    time.Duration
@@ -84,7 +85,7 @@ func (f *failure) backsOff(now time.Time) bool {
 }
 
 // source returns the one source of a target, or one of its own that is broken.
-func (g *group) source(t target) *source {
+func (g *group) source(t Target) *source {
 	s := &source{g: g, target: t, settled: make(chan struct{})}
 	s.params = t.params(g.params)
 	if err := t.validate(); err != nil {

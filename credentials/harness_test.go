@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -40,30 +41,39 @@ func bubble(t *testing.T, name string, test func(t *testing.T)) {
 }
 
 // newIssuer is an issuer in memory that knows the client.
-func newIssuer(t testing.TB, opts ...credentialstest.Option) *credentialstest.Issuer {
+func newIssuer(t testing.TB) *credentialstest.Issuer {
 	t.Helper()
-	i := credentialstest.NewIssuer(t, append([]credentialstest.Option{credentialstest.InMemory()}, opts...)...)
+	return newIssuerWith(t, credentialstest.Config{})
+}
+
+func newIssuerWith(t testing.TB, cfg credentialstest.Config) *credentialstest.Issuer {
+	t.Helper()
+	cfg.InMemory = true
+	i := credentialstest.NewIssuer(t, cfg)
 	i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret, Opaque: true})
 	return i
 }
 
 // newCreds are credentials for the issuer; change may alter their Config.
-func newCreds(t testing.TB, i *credentialstest.Issuer, change func(*credentials.Config), opts ...credentials.Option) *credentials.Credentials {
+func newCreds(t testing.TB, i *credentialstest.Issuer, change func(*credentials.Config)) *credentials.Credentials {
 	t.Helper()
 	cfg := credentials.Config{
 		TokenURL: i.TokenURL(), ClientID: clientID, HTTPClient: i.Client(),
-		Auth: credentials.SecretBasic(credentials.Constant(clientSecret)),
+		Auth: clientauth.SecretBasic(clientauth.Constant(clientSecret)),
 	}
 	if change != nil {
 		change(&cfg)
 	}
-	c, err := credentials.New(cfg, opts...)
+	c, err := credentials.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
 	return c
 }
+
+// localPlaintext lets a call go over a connection without TLS.
+func localPlaintext(c *credentials.Config) { c.LocalPlaintext = true }
 
 func within(t testing.TB, d time.Duration) context.Context {
 	t.Helper()

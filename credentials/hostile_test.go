@@ -30,7 +30,7 @@ func TestFaultyTargetsAreApart(t *testing.T) {
 		bubble(t, name, func(t *testing.T) {
 			creds := newCreds(t, newIssuer(t), nil)
 			for _, scopes := range order {
-				c := creds.For(credentials.Scopes(scopes...))
+				c := creds.For(credentials.Target{Scopes: scopes})
 				if len(scopes) == 1 {
 					wantError(t, c.Ready(t.Context()), credentials.KindMisconfigured, codes.Internal)
 				} else {
@@ -72,7 +72,7 @@ func TestRow50LocalPlaintextNotThroughAProxy(t *testing.T) {
 
 func callThroughProxy(t *testing.T) {
 	t.Helper()
-	creds := newCreds(t, socketIssuer(t), func(c *credentials.Config) { c.HTTPClient = nil }, credentials.LocalPlaintext())
+	creds := newCreds(t, socketIssuer(t), func(c *credentials.Config) { c.HTTPClient, c.LocalPlaintext = nil, true })
 	for name, opts := range map[string][]grpc.DialOption{
 		"the target's own authority": nil,
 		"a local authority":          {grpc.WithAuthority("localhost")},

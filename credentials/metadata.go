@@ -32,8 +32,8 @@ func (c *Credentials) GetRequestMetadata(ctx context.Context, uri ...string) (ma
 	return tok.header, nil
 }
 
-// RequireTransportSecurity implements PerRPCCredentials. With an option that
-// allows plaintext somewhere it says no, and GetRequestMetadata judges each
+// RequireTransportSecurity implements PerRPCCredentials. If Config allows
+// plaintext somewhere it reports false, and GetRequestMetadata judges each
 // connection instead.
 func (c *Credentials) RequireTransportSecurity() bool { return c.g.transport.strict() }
 

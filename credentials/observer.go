@@ -14,22 +14,10 @@ import (
 type Observer struct {
 	// FetchStarted: a request for a token is about to be made.
 	FetchStarted func(FetchStarted)
-	// FetchEnded: it brought a token that is now in use.
+	// FetchEnded: it brought a token that is now in use, or failed.
 	FetchEnded func(FetchEnded)
-	// FetchFailed: it brought none.
-	FetchFailed func(FetchFailed)
-	// TokenReplaced: a token gave way to a newer one while it was still valid.
-	TokenReplaced func(TokenReplaced)
 	// TokenInvalidated: a token in use was found bad before its expiry.
 	TokenInvalidated func(TokenInvalidated)
-}
-
-// Target says what a token is for, as configured: safe as a bounded label. Its
-// slices are shared and must not be changed.
-type Target struct {
-	Audience string
-	Resource []string
-	Scopes   []string
 }
 
 // FetchStarted is an event of [Observer].
@@ -42,26 +30,14 @@ type FetchEnded struct {
 	Target Target
 	// Duration is how long the fetch took.
 	Duration time.Duration
-	// Lifetime is how long the token is believed.
+	// Lifetime is how long the token is believed, zero with an Err.
 	Lifetime time.Duration
-}
-
-// FetchFailed is an event of [Observer].
-type FetchFailed struct {
-	Target Target
-	// Duration is how long the fetch took.
-	Duration time.Duration
-	// Err is why; its RetryAfter is the time to the next attempt.
-	Err *Error
-	// TokenValid says that calls go on with a token that is still valid.
+	// Err is nil if the fetch brought a token. Otherwise it is an [*Error] that
+	// says why not; its RetryAfter is the time to the next attempt.
+	Err error
+	// TokenValid reports whether calls have a token to send: the new one, or with
+	// an Err one that is still valid.
 	TokenValid bool
-}
-
-// TokenReplaced is an event of [Observer].
-type TokenReplaced struct {
-	Target Target
-	// Remaining is how long the old token would have lived.
-	Remaining time.Duration
 }
 
 // InvalidationReason says who found a token bad.

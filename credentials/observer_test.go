@@ -29,15 +29,15 @@ func TestObserver(t *testing.T) {
 			events = append(events, fmt.Sprintf(format, args...))
 		}
 		creds := newCreds(t, i, func(c *credentials.Config) {
-			c.Audience, c.Resource, c.Scopes = "aud", []string{"https://a.test"}, []string{"read"}
+			c.Audience, c.Resources, c.Scopes = "aud", []string{"https://a.test"}, []string{"read"}
 			c.Observer = credentials.Observer{
 				FetchStarted: func(e credentials.FetchStarted) { note("started %v", e.Target) },
-				FetchEnded:   func(e credentials.FetchEnded) { note("ended %v %v", e.Duration, e.Lifetime) },
-				FetchFailed: func(e credentials.FetchFailed) {
-					note("failed %v %v %v %v", e.Duration, e.Err.Kind, e.Err.RetryAfter, e.TokenValid)
-				},
-				TokenReplaced: func(e credentials.TokenReplaced) {
-					note("replaced %v", e.Remaining > 11*time.Minute && e.Remaining < 15*time.Minute)
+				FetchEnded: func(e credentials.FetchEnded) {
+					if failed := (*credentials.Error)(nil); errors.As(e.Err, &failed) {
+						note("failed %v %v %v %v", e.Duration, failed.Kind, failed.RetryAfter, e.TokenValid)
+						return
+					}
+					note("ended %v %v", e.Duration, e.Lifetime)
 				},
 				TokenInvalidated: func(e credentials.TokenInvalidated) { note("invalidated %v %v", e.Reason, e.Kept) },
 			}
@@ -55,8 +55,8 @@ func TestObserver(t *testing.T) {
 		want := []string{
 			"started {aud [https://a.test] [read]}", "failed 1s unavailable 7s false",
 			"started {aud [https://a.test] [read]}", "ended 1s 1h0m0s",
-			"started {aud [https://a.test] [read]}", "ended 0s 1h0m0s", "replaced true",
-			"started {aud [https://a.test] [read]}", "ended 0s 1h0m0s", "replaced false",
+			"started {aud [https://a.test] [read]}", "ended 0s 1h0m0s",
+			"started {aud [https://a.test] [read]}", "ended 0s 1h0m0s",
 		}
 		synctest.Wait()
 		mu.Lock()

@@ -20,6 +20,17 @@ type transportPolicy struct {
 	mesh  []string
 }
 
+func newTransportPolicy(cfg *Config) transportPolicy {
+	p := transportPolicy{local: cfg.LocalPlaintext}
+	for _, authority := range cfg.InsecureMeshPlaintext {
+		if authority == "" {
+			continue // it would match a call that names none
+		}
+		p.mesh = append(p.mesh, strings.TrimSuffix(authority, ":443"))
+	}
+	return p
+}
+
 // strict reports whether only protected connections may.
 func (p *transportPolicy) strict() bool { return !p.local && len(p.mesh) == 0 }
 
@@ -44,7 +55,7 @@ func (p *transportPolicy) check(ctx context.Context, uri []string) *Error {
 	return errInsecure
 }
 
-var errInsecure = &Error{Kind: KindInsecure, text: "the connection does not protect a token, so none is sent; use TLS, or see LocalPlaintext and InsecureMeshPlaintext"}
+var errInsecure = &Error{Kind: KindInsecure, text: "the connection does not protect a token, so none is sent; use TLS, or see LocalPlaintext and InsecureMeshPlaintext of Config"}
 
 func isLocalPeer(from *peer.Peer) bool {
 	if from.Addr == nil {

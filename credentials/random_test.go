@@ -28,7 +28,7 @@ func TestRandomFaults(t *testing.T) {
 		bubble(t, "seed", func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
 			life := []time.Duration{5 * time.Second, time.Minute, 10 * time.Minute, time.Hour}[seed%4]
-			i := newIssuer(t, credentialstest.Lifetime(life))
+			i := newIssuerWith(t, credentialstest.Config{Lifetime: life})
 			creds := newCreds(t, i, func(c *credentials.Config) { c.FetchTimeout = 2 * time.Second })
 			book := ledger{expires: map[string]time.Time{}, dropped: map[string]time.Time{}, superseded: map[string]time.Time{}}
 			faults := []credentialstest.Fault{

@@ -47,7 +47,7 @@ func (s *source) run(a attempt) {
 		_ = recover()
 		s.finish(a, granted, failed)
 	}()
-	notify.Call(s.g.observer.FetchStarted, FetchStarted{Target: s.target.public()}, panicked)
+	notify.Call(s.g.observer.FetchStarted, FetchStarted{Target: s.target}, panicked)
 	ctx, cancel := context.WithTimeout(s.g.ctx, s.g.fetchTimeout)
 	defer cancel()
 	granted, failed = s.g.fetch(ctx, s)
@@ -62,7 +62,6 @@ func (s *source) finish(a attempt, granted *grant, failed *failure) {
 	if a.probe {
 		g.probing = false
 	}
-	var replaced *token
 	var tok *token
 	if failed == nil {
 		tok = newToken(granted.accessToken, granted.lifetime, a.started, a.wallStarted)
@@ -70,7 +69,7 @@ func (s *source) finish(a attempt, granted *grant, failed *failure) {
 			tok.forced = a.started
 		}
 		g.reset(a, now)
-		replaced = s.install(tok)
+		s.install(tok)
 	} else {
 		s.fail(a, failed, now)
 	}
@@ -84,22 +83,16 @@ func (s *source) finish(a attempt, granted *grant, failed *failure) {
 		s.advance(now)
 	}
 	closed := g.closed
-	var told *Error
+	ended := FetchEnded{Target: s.target, Duration: now.Sub(a.started), TokenValid: valid}
 	if failed != nil {
-		told = s.errorOf(failed, now, s.starving(failed, now))
+		ended.Err = s.errorOf(failed, now, s.starving(failed, now))
+	} else {
+		ended.Lifetime = tok.lifetime
 	}
 	g.mu.Unlock()
 
-	public := s.target.public()
-	switch {
-	case closed:
-	case failed != nil:
-		notify.Call(g.observer.FetchFailed, FetchFailed{Target: public, Duration: now.Sub(a.started), Err: told, TokenValid: valid}, panicked)
-	default:
-		notify.Call(g.observer.FetchEnded, FetchEnded{Target: public, Duration: now.Sub(a.started), Lifetime: tok.lifetime}, panicked)
-		if replaced != nil {
-			notify.Call(g.observer.TokenReplaced, TokenReplaced{Target: public, Remaining: max(replaced.expiry.Sub(now), 0)}, panicked)
-		}
+	if !closed {
+		notify.Call(g.observer.FetchEnded, ended, panicked)
 	}
 }
 
@@ -121,9 +114,4 @@ func (s *source) fail(a attempt, f *failure, now time.Time) {
 	f.pauseFor(s.failures)
 	f.probe *= time.Duration(g.ailing(s, now))
 	s.failure = f
-}
-
-// public is the target as observers see it.
-func (t target) public() Target {
-	return Target{Audience: t.audience, Resource: t.resources, Scopes: t.scopes}
 }

@@ -37,16 +37,15 @@ func (s *source) expire(now time.Time) {
 	s.choose()
 }
 
-// install takes in a token that was fetched, and returns the one that gave way
-// to it, if one did. The lock is held.
-func (s *source) install(tok *token) *token {
+// install takes in a token that was fetched. The lock is held.
+func (s *source) install(tok *token) {
 	g := s.g
 	g.reached = true
 	s.failures, s.failure = 0, nil
 	s.lifetime = tok.lifetime
 	s.renewAt = time.Time{}
 	if g.closed {
-		return nil
+		return
 	}
 	had := s.find(tok.value)
 	switch {
@@ -66,12 +65,7 @@ func (s *source) install(tok *token) *token {
 		s.older = s.newest
 	}
 	s.newest = tok
-	before := s.current.Load()
 	s.choose()
-	if before == nil || before.value == s.current.Load().value {
-		return nil
-	}
-	return before
 }
 
 // find returns the token of that value if it is at hand. The lock is held.
@@ -155,7 +149,7 @@ func (s *source) refused(value string, reason InvalidationReason) {
 	cur := s.current.Load()
 	kept := cur != nil && cur.value == value && !s.fetching
 	g.mu.Unlock()
-	notify.Call(g.observer.TokenInvalidated, TokenInvalidated{Target: s.target.public(), Reason: reason, Kept: kept}, panicked)
+	notify.Call(g.observer.TokenInvalidated, TokenInvalidated{Target: s.target, Reason: reason, Kept: kept}, panicked)
 }
 
 // renewalDue reports whether a refresh that a refusal asked for may begin. The

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -88,7 +89,7 @@ func TestRow44Lifetimes(t *testing.T) {
 	}
 	for _, life := range []time.Duration{5 * time.Second, 10 * time.Second, time.Minute, time.Hour, 24 * time.Hour, 7 * 24 * time.Hour} {
 		bubble(t, "row 44: no call waits at a refresh: "+life.String(), func(t *testing.T) {
-			i := newIssuer(t, credentialstest.Lifetime(life))
+			i := newIssuerWith(t, credentialstest.Config{Lifetime: life})
 			creds := newCreds(t, i, nil)
 			value(t, creds)
 			i.Script(token, credentialstest.Always(credentialstest.Delay(300*time.Millisecond)))
@@ -112,7 +113,7 @@ func TestRow45TokenType(t *testing.T) {
 	for _, kind := range []any{"DPoP", "MAC", "N_A", "mac", "Bearer DPoP", "bearer ", 7} {
 		bubble(t, "row 45: never sent: "+mustJSON(t, kind), func(t *testing.T) {
 			i := newIssuer(t)
-			creds := newCreds(t, i, nil, credentials.LocalPlaintext())
+			creds := newCreds(t, i, localPlaintext)
 			server := &guarded{}
 			client := server.inProcess(t, creds.DialOptions()...)
 			i.Script(token, credentialstest.Always(credentialstest.Alter(map[string]any{"token_type": kind})))
@@ -130,7 +131,7 @@ func TestRow45TokenType(t *testing.T) {
 	for name, kind := range map[string]any{"bearer": "bearer", "BEARER": "BEARER", "absent": nil, "null": raw("null"), "empty": ""} {
 		bubble(t, "row 45: sent as Bearer: "+name, func(t *testing.T) {
 			i := newIssuer(t)
-			creds := newCreds(t, i, nil, credentials.LocalPlaintext())
+			creds := newCreds(t, i, localPlaintext)
 			i.Script(token, credentialstest.Alter(map[string]any{"token_type": kind}))
 			server := &guarded{}
 			client := server.inProcess(t, creds.DialOptions()...)
@@ -197,9 +198,9 @@ func TestRow47Transport(t *testing.T) {
 			var reached atomic.Int32
 			thief := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
 			defer thief.Close()
-			i := credentialstest.NewIssuer(t)
+			i := credentialstest.NewIssuer(t, credentialstest.Config{})
 			i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret})
-			creds := newCreds(t, i, func(c *credentials.Config) { c.Auth = credentials.SecretPost(credentials.Constant(clientSecret)) })
+			creds := newCreds(t, i, func(c *credentials.Config) { c.Auth = clientauth.SecretPost(clientauth.Constant(clientSecret)) })
 			i.Script(token, credentialstest.Redirect(code, thief.URL))
 			err := creds.Ready(context.Background())
 			e := wantError(t, err, credentials.KindUnavailable, codes.Unavailable)
@@ -209,7 +210,7 @@ func TestRow47Transport(t *testing.T) {
 		})
 	}
 	t.Run("row 47: a body above 1 MiB is refused", func(t *testing.T) {
-		i := credentialstest.NewIssuer(t)
+		i := credentialstest.NewIssuer(t, credentialstest.Config{})
 		i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret})
 		creds := newCreds(t, i, nil)
 		i.Script(token, credentialstest.HugeBody(100<<20))
@@ -267,7 +268,7 @@ func TestRow48Rejected(t *testing.T) {
 		var asked atomic.Int32
 		secret.Store("wrong")
 		creds := newCreds(t, i, func(c *credentials.Config) {
-			c.Auth = credentials.SecretBasic(func(context.Context) (string, error) {
+			c.Auth = clientauth.SecretBasic(func(context.Context) (string, error) {
 				asked.Add(1)
 				return secret.Load().(string), nil
 			})

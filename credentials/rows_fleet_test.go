@@ -20,7 +20,6 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 
-	"github.com/usher-auth/usher/credentials"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -81,7 +80,7 @@ func TestRow52OneWrongReplicaCostsItsShareOnly(t *testing.T) {
 	} {
 		bubble(t, "row 52: in a minute of round robin "+name, func(t *testing.T) {
 			i := newIssuer(t)
-			creds := newCreds(t, i, nil, credentials.LocalPlaintext())
+			creds := newCreds(t, i, localPlaintext)
 			replicas := make([]*guarded, c.replicas)
 			for n := range replicas {
 				replicas[n] = &guarded{}
@@ -142,7 +141,7 @@ func TestRow52OneWrongReplicaCostsItsShareOnly(t *testing.T) {
 func TestRow52ManyCallsRefusedAtOnce(t *testing.T) {
 	bubble(t, "row 52: 200 calls that are refused at once: one token request, each replayed once", func(t *testing.T) {
 		i := newIssuer(t)
-		creds := newCreds(t, i, nil, credentials.LocalPlaintext())
+		creds := newCreds(t, i, localPlaintext)
 		server := &guarded{}
 		client := server.inProcess(t, creds.DialOptions()...)
 		first := value(t, creds)
@@ -171,7 +170,7 @@ func TestRow52ManyCallsRefusedAtOnce(t *testing.T) {
 	})
 	bubble(t, "row 52: a call leaves at its own deadline with the server's answer while the refresh hangs, and others go on", func(t *testing.T) {
 		i := newIssuer(t)
-		creds := newCreds(t, i, nil, credentials.LocalPlaintext())
+		creds := newCreds(t, i, localPlaintext)
 		wrong, good := &guarded{}, &guarded{}
 		wrong.setJudge(func(string) error { return challenge(invalidToken) })
 		badClient, goodClient := wrong.inProcess(t, creds.DialOptions()...), good.inProcess(t, creds.DialOptions()...)
@@ -198,7 +197,7 @@ func TestRow52ManyCallsRefusedAtOnce(t *testing.T) {
 func TestRow52OldTokenIsKeptUntilTheNewOneWasAccepted(t *testing.T) {
 	bubble(t, "row 52: a server that doesn't know the new key yet gets the old token", func(t *testing.T) {
 		i := newIssuer(t)
-		creds := newCreds(t, i, nil, credentials.LocalPlaintext())
+		creds := newCreds(t, i, localPlaintext)
 		server := &guarded{}
 		client := server.inProcess(t, creds.DialOptions()...)
 		if err := check(within(t, time.Second), client); err != nil {
@@ -238,7 +237,7 @@ func TestRow52OldTokenIsKeptUntilTheNewOneWasAccepted(t *testing.T) {
 	})
 	bubble(t, "row 52: after a forced refresh the old token goes on if only it is accepted", func(t *testing.T) {
 		i := newIssuer(t)
-		creds := newCreds(t, i, nil, credentials.LocalPlaintext())
+		creds := newCreds(t, i, localPlaintext)
 		old, wrong := &guarded{}, &guarded{}
 		oldClient, wrongClient := old.inProcess(t, creds.DialOptions()...), wrong.inProcess(t, creds.DialOptions()...)
 		if err := check(within(t, time.Second), oldClient); err != nil {
@@ -267,7 +266,7 @@ func TestRow52OldTokenIsKeptUntilTheNewOneWasAccepted(t *testing.T) {
 	})
 	bubble(t, "row 52: a replay carries the other token, whatever other calls are told meanwhile", func(t *testing.T) {
 		i := newIssuer(t)
-		creds := newCreds(t, i, nil, credentials.LocalPlaintext())
+		creds := newCreds(t, i, localPlaintext)
 		server, wrong := &guarded{}, &guarded{}
 		wrong.setJudge(func(string) error { return challenge(invalidToken) })
 		wrongClient := wrong.inProcess(t, creds.DialOptions()...)
@@ -292,7 +291,7 @@ func TestRow52OldTokenIsKeptUntilTheNewOneWasAccepted(t *testing.T) {
 	})
 	bubble(t, "row 52: both refused: the newer is sent, never a loop", func(t *testing.T) {
 		i := newIssuer(t)
-		creds := newCreds(t, i, nil, credentials.LocalPlaintext())
+		creds := newCreds(t, i, localPlaintext)
 		server := &guarded{}
 		client := server.inProcess(t, creds.DialOptions()...)
 		if err := check(within(t, time.Second), client); err != nil {
@@ -341,7 +340,7 @@ func TestRow52SecondCredentialConcernsItsCallOnly(t *testing.T) {
 	} {
 		bubble(t, "row 52: a second authorization value "+name+" forces nothing and blocks no other call", func(t *testing.T) {
 			i := newIssuer(t)
-			creds := newCreds(t, i, nil, credentials.LocalPlaintext())
+			creds := newCreds(t, i, localPlaintext)
 			server := &guarded{}
 			client := server.inProcess(t, append(creds.DialOptions(), grpc.WithChainUnaryInterceptor(
 				func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption) error {

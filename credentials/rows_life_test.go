@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -24,7 +25,7 @@ func TestRow51Close(t *testing.T) {
 	bubble(t, "row 51: Close during a fetch releases waiters and leaves no goroutine", func(t *testing.T) {
 		i := newIssuer(t)
 		creds := newCreds(t, i, nil)
-		other := creds.For(credentials.Audience("other"))
+		other := creds.For(credentials.Target{Audience: "other"})
 		i.Script(token, credentialstest.Always(credentialstest.Hang()))
 		var wg sync.WaitGroup
 		for n := range 100 {
@@ -54,7 +55,7 @@ func TestRow51Close(t *testing.T) {
 			t.Error(err)
 		}
 		wantError(t, other.Ready(context.Background()), credentials.KindCanceled, codes.Canceled)
-		wantError(t, creds.For(credentials.Audience("third")).Ready(context.Background()), credentials.KindCanceled, codes.Canceled)
+		wantError(t, creds.For(credentials.Target{Audience: "third"}).Ready(context.Background()), credentials.KindCanceled, codes.Canceled)
 		creds.Invalidate("x")
 	})
 	bubble(t, "row 51: after Close the token is not served", func(t *testing.T) {
@@ -69,7 +70,7 @@ func TestRow51Close(t *testing.T) {
 		}
 	})
 	t.Run("row 51: Close over a socket, with a request under way", func(t *testing.T) {
-		i := credentialstest.NewIssuer(t)
+		i := credentialstest.NewIssuer(t, credentialstest.Config{})
 		i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret})
 		creds := newCreds(t, i, func(c *credentials.Config) { c.HTTPClient = nil })
 		i.Script(token, credentialstest.Hang())
@@ -87,7 +88,7 @@ func TestRow51Panics(t *testing.T) {
 	boom := func() { panic("boom: " + clientSecret) }
 	for name, change := range map[string]func(*credentials.Config){
 		"secret": func(c *credentials.Config) {
-			c.Auth = credentials.SecretBasic(func(context.Context) (string, error) { boom(); return "", nil })
+			c.Auth = clientauth.SecretBasic(func(context.Context) (string, error) { boom(); return "", nil })
 		},
 		"client id": func(c *credentials.Config) {
 			c.ClientID = ""
@@ -97,7 +98,7 @@ func TestRow51Panics(t *testing.T) {
 			c.HTTPClient = &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) { boom(); return nil, nil })}
 		},
 		"goexit": func(c *credentials.Config) {
-			c.Auth = credentials.SecretBasic(func(context.Context) (string, error) { runtime.Goexit(); return "", nil })
+			c.Auth = clientauth.SecretBasic(func(context.Context) (string, error) { runtime.Goexit(); return "", nil })
 		},
 	} {
 		bubble(t, "row 51: a panic becomes an error: "+name, func(t *testing.T) {
@@ -116,8 +117,6 @@ func TestRow51Panics(t *testing.T) {
 			c.Observer = credentials.Observer{
 				FetchStarted:     func(credentials.FetchStarted) { boom() },
 				FetchEnded:       func(credentials.FetchEnded) { boom() },
-				FetchFailed:      func(credentials.FetchFailed) { boom() },
-				TokenReplaced:    func(credentials.TokenReplaced) { boom() },
 				TokenInvalidated: func(credentials.TokenInvalidated) { boom() },
 			}
 		})
@@ -136,7 +135,7 @@ func TestErrorsOfLocalCauses(t *testing.T) {
 		var mu sync.Mutex
 		cause := errors.New("vault says " + clientSecret)
 		creds := newCreds(t, i, func(c *credentials.Config) {
-			c.Auth = credentials.SecretPost(func(context.Context) (string, error) {
+			c.Auth = clientauth.SecretPost(func(context.Context) (string, error) {
 				mu.Lock()
 				defer mu.Unlock()
 				if broken {
@@ -162,8 +161,8 @@ func TestErrorsOfLocalCauses(t *testing.T) {
 		i := newIssuer(t)
 		creds := newCreds(t, i, nil)
 		for _, bad := range []*credentials.Credentials{
-			creds.For(credentials.Resource("/relative")), creds.For(credentials.Resource("https://a.test/#f")),
-			creds.For(credentials.Scopes("a b")), creds.For(credentials.Audience("a\nb")),
+			creds.For(credentials.Target{Resources: []string{"/relative"}}), creds.For(credentials.Target{Resources: []string{"https://a.test/#f"}}),
+			creds.For(credentials.Target{Scopes: []string{"a b"}}), creds.For(credentials.Target{Audience: "a\nb"}),
 		} {
 			wantError(t, bad.Ready(context.Background()), credentials.KindMisconfigured, codes.Internal)
 		}

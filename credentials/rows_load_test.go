@@ -19,7 +19,7 @@ import (
 
 func TestRow49Crowds(t *testing.T) {
 	bubble(t, "row 49: 200 callers at expiry against a 300 ms endpoint: 0 calls stall", func(t *testing.T) {
-		i := newIssuer(t, credentialstest.Lifetime(20*time.Second))
+		i := newIssuerWith(t, credentialstest.Config{Lifetime: 20 * time.Second})
 		creds := newCreds(t, i, nil)
 		value(t, creds)
 		i.Script(token, credentialstest.Always(credentialstest.Delay(300*time.Millisecond)))
@@ -48,7 +48,7 @@ func TestRow49Crowds(t *testing.T) {
 	})
 	bubble(t, "row 49: 200 callers against a 503: one request", func(t *testing.T) {
 		i := newIssuer(t)
-		creds := newCreds(t, i, nil, credentials.LocalPlaintext())
+		creds := newCreds(t, i, localPlaintext)
 		client := (&guarded{}).inProcess(t, creds.DialOptions()...)
 		i.Script(token, credentialstest.Always(credentialstest.Status(503, "60")))
 		var wg sync.WaitGroup
@@ -69,7 +69,7 @@ func TestRow49Crowds(t *testing.T) {
 	})
 	bubble(t, "row 49: a gRPC retry policy does not multiply requests", func(t *testing.T) {
 		i := newIssuer(t)
-		creds := newCreds(t, i, nil, credentials.LocalPlaintext())
+		creds := newCreds(t, i, localPlaintext)
 		client := (&guarded{}).inProcess(t, append(creds.DialOptions(), grpc.WithDefaultServiceConfig(`{"methodConfig":[{"name":[{}],"retryPolicy":{
 			"maxAttempts":5,"initialBackoff":"0.01s","maxBackoff":"0.1s","backoffMultiplier":2,"retryableStatusCodes":["UNAVAILABLE"]}}]}`))...)
 		i.Script(token, credentialstest.Always(credentialstest.Status(503, "")))
@@ -131,7 +131,7 @@ func TestRow49Crowds(t *testing.T) {
 		}
 	})
 	t.Run("row 49: over a socket, with the race detector's scheduling: one request", func(t *testing.T) {
-		i := credentialstest.NewIssuer(t)
+		i := credentialstest.NewIssuer(t, credentialstest.Config{})
 		i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret})
 		creds := newCreds(t, i, nil)
 		var wg sync.WaitGroup
@@ -197,7 +197,7 @@ func TestTargetsShareBackoff(t *testing.T) {
 		creds := newCreds(t, i, nil)
 		var targets []*credentials.Credentials
 		for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
-			targets = append(targets, creds.For(credentials.Resource("https://"+name+".test")))
+			targets = append(targets, creds.For(credentials.Target{Resources: []string{"https://" + name + ".test"}}))
 		}
 		i.Script(token, credentialstest.Status(503, "10"), credentialstest.Status(503, "10"), credentialstest.Delay(time.Second))
 		wantError(t, targets[0].Ready(context.Background()), credentials.KindUnavailable, codes.Unavailable)
@@ -239,7 +239,7 @@ func TestTargetsShareBackoff(t *testing.T) {
 		var wg sync.WaitGroup
 		for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
 			wg.Go(func() {
-				e := wantError(t, creds.For(credentials.Audience(name)).Ready(context.Background()), credentials.KindUnavailable, codes.Unavailable)
+				e := wantError(t, creds.For(credentials.Target{Audience: name}).Ready(context.Background()), credentials.KindUnavailable, codes.Unavailable)
 				if e.RetryAfter > time.Second {
 					t.Errorf("the first pause is %v", e.RetryAfter)
 				}
@@ -251,12 +251,12 @@ func TestTargetsShareBackoff(t *testing.T) {
 		i := newIssuer(t)
 		i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret, Opaque: true, Audiences: []string{"https://a.test"}})
 		creds := newCreds(t, i, nil)
-		bad := creds.For(credentials.Resource("https://b.test"))
+		bad := creds.For(credentials.Target{Resources: []string{"https://b.test"}})
 		e := wantError(t, bad.Ready(context.Background()), credentials.KindRejected, codes.Unauthenticated)
 		if e.Code != "invalid_target" {
 			t.Fatal(e)
 		}
-		if err := creds.For(credentials.Resource("https://a.test")).Ready(context.Background()); err != nil {
+		if err := creds.For(credentials.Target{Resources: []string{"https://a.test"}}).Ready(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		wantError(t, bad.Ready(context.Background()), credentials.KindRejected, codes.Unauthenticated)
@@ -271,7 +271,7 @@ func TestTargetsShareBackoff(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() { value(t, creds) })
 		synctest.Wait()
-		late := creds.For(credentials.Audience("late"))
+		late := creds.For(credentials.Target{Audience: "late"})
 		start := time.Now()
 		for late.Ready(within(t, 10*time.Second)) != nil {
 			time.Sleep(100 * time.Millisecond)
@@ -291,7 +291,7 @@ func TestTargetsShareBackoff(t *testing.T) {
 		var wg sync.WaitGroup
 		end := time.Now().Add(4 * time.Minute)
 		for n := range 20 {
-			target := creds.For(credentials.Audience(fmt.Sprint("target-", n)))
+			target := creds.For(credentials.Target{Audience: fmt.Sprint("target-", n)})
 			wg.Go(func() {
 				for target.Ready(within(t, time.Second)) != nil {
 					if time.Now().After(end) {

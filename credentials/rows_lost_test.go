@@ -9,16 +9,17 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 	"github.com/usher-auth/usher/internal/httpx/lossy"
 )
 
 // authentications are a secret and an assertion, which servers accept once.
-func authentications() (auths map[string]credentials.Auth, key crypto.PublicKey) {
+func authentications() (auths map[string]clientauth.Method, key crypto.PublicKey) {
 	private := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	return map[string]credentials.Auth{
-		"Basic":           credentials.SecretBasic(credentials.Constant(clientSecret)),
-		"private_key_jwt": credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.Signer(private)}),
+	return map[string]clientauth.Method{
+		"Basic":           clientauth.SecretBasic(clientauth.Constant(clientSecret)),
+		"private_key_jwt": clientauth.PrivateKeyJWT(clientauth.PrivateKey{Key: clientauth.Signer(private)}),
 	}, private.Public()
 }
 
@@ -29,17 +30,21 @@ func TestRow43ConnectionLostWhileIdle(t *testing.T) {
 	for name, auth := range auths {
 		for when, moment := range map[string]lossy.Moment{"at its first bytes": lossy.FirstBytes, "before its answer": lossy.Answer} {
 			t.Run("row 43: "+name+", a connection lost with the second request, "+when, func(t *testing.T) {
-				i := credentialstest.NewIssuer(t, credentialstest.InMemory())
+				i := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 				i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret, Keys: []crypto.PublicKey{key}})
 				srv := lossy.NewServer(moment, i)
 				t.Cleanup(srv.Close)
 				var failed []error
 				creds := newCreds(t, i, func(c *credentials.Config) {
 					c.TokenURL, c.Issuer, c.Auth, c.HTTPClient = srv.URL+string(token), i.URL(), auth, nil
-					c.Observer.FetchFailed = func(e credentials.FetchFailed) { failed = append(failed, e.Err) }
+					c.Observer.FetchEnded = func(e credentials.FetchEnded) {
+						if e.Err != nil {
+							failed = append(failed, e.Err)
+						}
+					}
 				})
 				value(t, creds)
-				value(t, creds.For(credentials.Audience("https://mail.internal")))
+				value(t, creds.For(credentials.Target{Audience: "https://mail.internal"}))
 				_ = creds.Close()
 				if failed != nil {
 					t.Errorf("failed fetches: %v", failed)
@@ -66,16 +71,20 @@ func TestRow43ConnectionLostWhileIdle(t *testing.T) {
 
 // Exactly one more attempt, and as one failure: two, and then the backoff.
 func TestRow43ConnectionsLostAgain(t *testing.T) {
-	i := credentialstest.NewIssuer(t)
+	i := credentialstest.NewIssuer(t, credentialstest.Config{})
 	i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret})
 	var failed int
 	creds := newCreds(t, i, func(c *credentials.Config) {
 		c.HTTPClient = nil
-		c.Observer.FetchFailed = func(credentials.FetchFailed) { failed++ }
+		c.Observer.FetchEnded = func(e credentials.FetchEnded) {
+			if e.Err != nil {
+				failed++
+			}
+		}
 	})
 	value(t, creds)
 	i.Script(token, credentialstest.Reset(), credentialstest.Reset())
-	err := creds.For(credentials.Audience("https://mail.internal")).Ready(within(t, time.Minute))
+	err := creds.For(credentials.Target{Audience: "https://mail.internal"}).Ready(within(t, time.Minute))
 	wantError(t, err, credentials.KindUnavailable, codes.Unavailable)
 	_ = creds.Close()
 	if n := i.Requests(token); n != 3 || failed != 1 {

@@ -22,18 +22,9 @@ type attempts struct {
 	mu            sync.Mutex
 	started       []time.Time
 	running, peak int
-	failed        []*credentials.Error
 }
 
 func (a *attempts) observer() credentials.Observer {
-	end := func(err *credentials.Error) {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.running--
-		if err != nil {
-			a.failed = append(a.failed, err)
-		}
-	}
 	return credentials.Observer{
 		FetchStarted: func(credentials.FetchStarted) {
 			a.mu.Lock()
@@ -42,8 +33,11 @@ func (a *attempts) observer() credentials.Observer {
 			a.running++
 			a.peak = max(a.peak, a.running)
 		},
-		FetchEnded:  func(credentials.FetchEnded) { end(nil) },
-		FetchFailed: func(e credentials.FetchFailed) { end(e.Err) },
+		FetchEnded: func(credentials.FetchEnded) {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.running--
+		},
 	}
 }
 
@@ -64,7 +58,7 @@ func TestRow40DownAtStart(t *testing.T) {
 		i := newIssuer(t)
 		i.Down()
 		var seen attempts
-		creds := newCreds(t, i, func(c *credentials.Config) { c.Observer = seen.observer() }, credentials.LocalPlaintext())
+		creds := newCreds(t, i, func(c *credentials.Config) { c.Observer, c.LocalPlaintext = seen.observer(), true })
 		client := (&guarded{}).inProcess(t, creds.DialOptions()...)
 		start := time.Now()
 		var wg sync.WaitGroup
@@ -252,7 +246,7 @@ func TestRow42RetryAfterAndBackoff(t *testing.T) {
 		})
 	}
 	bubble(t, "row 42: backoff doubles, with jitter, to a minute while a token lives", func(t *testing.T) {
-		i := newIssuer(t, credentialstest.Lifetime(24*time.Hour))
+		i := newIssuerWith(t, credentialstest.Config{Lifetime: 24 * time.Hour})
 		creds := newCreds(t, i, nil)
 		value(t, creds)
 		i.Script(token, credentialstest.Always(credentialstest.Status(500, "")))
@@ -305,7 +299,7 @@ func noLeak(t testing.TB, err error, secrets ...string) {
 func TestRow43HungConnection(t *testing.T) {
 	bubble(t, "row 43: each caller leaves at its own deadline and the fetch completes for the next", func(t *testing.T) {
 		i := newIssuer(t)
-		creds := newCreds(t, i, nil, credentials.LocalPlaintext())
+		creds := newCreds(t, i, localPlaintext)
 		client := (&guarded{}).inProcess(t, creds.DialOptions()...)
 		i.Script(token, credentialstest.Delay(2*time.Second))
 		start := time.Now()
@@ -356,7 +350,7 @@ func TestRow43HungConnection(t *testing.T) {
 		}
 	})
 	t.Run("row 43: over a socket a caller leaves at its deadline while the fetch hangs", func(t *testing.T) {
-		i := credentialstest.NewIssuer(t)
+		i := credentialstest.NewIssuer(t, credentialstest.Config{})
 		i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret})
 		creds := newCreds(t, i, nil)
 		open := make(chan struct{})

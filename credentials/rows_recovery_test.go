@@ -51,7 +51,7 @@ func TestRow40RecoversWithinSeconds(t *testing.T) {
 				"HTML":        credentialstest.HTML(404),
 			} {
 				bubble(t, fmt.Sprintf("row 40: down for %v with tokens of %v, %s", outage, life, name), func(t *testing.T) {
-					i := newIssuer(t, credentialstest.Lifetime(life))
+					i := newIssuerWith(t, credentialstest.Config{Lifetime: life})
 					creds := newCreds(t, i, nil)
 					value(t, creds)
 					time.Sleep(life / 2)
@@ -82,7 +82,7 @@ func TestRow40RequestsWhileCallsFail(t *testing.T) {
 		creds := newCreds(t, i, nil)
 		targets := []*credentials.Credentials{creds}
 		for n := range 19 {
-			targets = append(targets, creds.For(credentials.Audience(fmt.Sprint("service ", n))))
+			targets = append(targets, creds.For(credentials.Target{Audience: fmt.Sprint("service ", n)}))
 		}
 		_ = creds.Ready(context.Background())
 		start := time.Now()
@@ -150,7 +150,7 @@ func TestRow40RequestsWhileCallsFail(t *testing.T) {
 		i := newIssuer(t)
 		i.Script(token, credentialstest.Delay(100*time.Millisecond, credentialstest.Status(503, "60")), credentialstest.Delay(time.Second, credentialstest.Status(503, "")))
 		creds := newCreds(t, i, nil)
-		targets := []*credentials.Credentials{creds, creds.For(credentials.Audience("other"))}
+		targets := []*credentials.Credentials{creds, creds.For(credentials.Target{Audience: "other"})}
 		start := time.Now()
 		var wg sync.WaitGroup
 		for _, target := range targets {
@@ -191,7 +191,7 @@ func TestRow40RequestsWhileCallsFail(t *testing.T) {
 		}
 	})
 	bubble(t, "row 41: attempts at a token's end don't count for the backoff of another target", func(t *testing.T) {
-		i := newIssuer(t, credentialstest.Lifetime(10*time.Second))
+		i := newIssuerWith(t, credentialstest.Config{Lifetime: 10 * time.Second})
 		creds := newCreds(t, i, nil)
 		value(t, creds)
 		time.Sleep(5 * time.Second)
@@ -208,7 +208,7 @@ func TestRow40NeverReached(t *testing.T) {
 	bubble(t, "row 40: a call to an endpoint that was never reached waits 10 s, not its whole deadline", func(t *testing.T) {
 		i := newIssuer(t)
 		i.Down()
-		creds := newCreds(t, i, nil, credentials.LocalPlaintext())
+		creds := newCreds(t, i, localPlaintext)
 		client := (&guarded{}).inProcess(t, creds.DialOptions()...)
 		start := time.Now()
 		err := check(within(t, time.Hour), client)

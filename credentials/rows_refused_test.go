@@ -34,7 +34,7 @@ func TestRow52RefusedBeforeExpiry(t *testing.T) {
 	setup := func(t *testing.T) (*credentialstest.Issuer, *credentials.Credentials, *guarded) {
 		t.Helper()
 		i := newIssuer(t)
-		creds := newCreds(t, i, nil, credentials.LocalPlaintext())
+		creds := newCreds(t, i, localPlaintext)
 		return i, creds, &guarded{}
 	}
 	bubble(t, "row 52: a unary call is replayed once with the next token", func(t *testing.T) {

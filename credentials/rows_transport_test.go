@@ -46,8 +46,11 @@ func (a namedAddr) String() string  { return "127.0.0.1:1" }
 func TestRow50Plaintext(t *testing.T) {
 	tcp := func(ip string) net.Addr { return &net.TCPAddr{IP: net.ParseIP(ip), Port: 443} }
 	const docs = "https://docs.mesh:8080/docs.v1.Docs"
+	mesh := func(authorities ...string) func(*credentials.Config) {
+		return func(c *credentials.Config) { c.InsecureMeshPlaintext = authorities }
+	}
 	cases := map[string]struct {
-		opts  []credentials.Option
+		allow func(*credentials.Config)
 		level grpccredentials.SecurityLevel
 		addr  net.Addr
 		uri   string
@@ -57,30 +60,30 @@ func TestRow50Plaintext(t *testing.T) {
 		"no security":                           {nil, grpccredentials.NoSecurity, tcp("192.0.2.1"), docs, false},
 		"no security on loopback, not opted in": {nil, grpccredentials.NoSecurity, tcp("127.0.0.1"), docs, false},
 		"integrity only":                        {nil, grpccredentials.IntegrityOnly, tcp("192.0.2.1"), docs, false},
-		"local: loopback":                       {[]credentials.Option{credentials.LocalPlaintext()}, grpccredentials.NoSecurity, tcp("127.0.0.1"), docs, true},
-		"local: 127.9.9.9":                      {[]credentials.Option{credentials.LocalPlaintext()}, grpccredentials.NoSecurity, tcp("127.9.9.9"), docs, true},
-		"local: IPv6 loopback":                  {[]credentials.Option{credentials.LocalPlaintext()}, grpccredentials.NoSecurity, tcp("::1"), docs, true},
-		"local: mapped loopback":                {[]credentials.Option{credentials.LocalPlaintext()}, grpccredentials.NoSecurity, tcp("::ffff:127.0.0.1"), docs, true},
-		"local: unix":                           {[]credentials.Option{credentials.LocalPlaintext()}, grpccredentials.NoSecurity, &net.UnixAddr{Name: "/run/docs", Net: "unix"}, docs, true},
-		"local: bufconn":                        {[]credentials.Option{credentials.LocalPlaintext()}, grpccredentials.NoSecurity, namedAddr("bufconn"), docs, true},
-		"local: another host":                   {[]credentials.Option{credentials.LocalPlaintext()}, grpccredentials.NoSecurity, tcp("192.0.2.1"), docs, false},
-		"local: private network":                {[]credentials.Option{credentials.LocalPlaintext()}, grpccredentials.NoSecurity, tcp("10.0.0.1"), docs, false},
-		"local: unspecified":                    {[]credentials.Option{credentials.LocalPlaintext()}, grpccredentials.NoSecurity, tcp("0.0.0.0"), docs, false},
-		"local: an address that only looks so":  {[]credentials.Option{credentials.LocalPlaintext()}, grpccredentials.NoSecurity, namedAddr("tcp"), docs, false},
-		"local: no peer":                        {[]credentials.Option{credentials.LocalPlaintext()}, grpccredentials.NoSecurity, nil, docs, false},
-		"local: authority says localhost":       {[]credentials.Option{credentials.LocalPlaintext()}, grpccredentials.NoSecurity, tcp("192.0.2.1"), "https://localhost/docs.v1.Docs", false},
-		"mesh: named":                           {[]credentials.Option{credentials.InsecureMeshPlaintext("docs.mesh:8080")}, grpccredentials.NoSecurity, tcp("192.0.2.1"), docs, true},
-		"mesh: another port":                    {[]credentials.Option{credentials.InsecureMeshPlaintext("docs.mesh")}, grpccredentials.NoSecurity, tcp("192.0.2.1"), docs, false},
-		"mesh: port 443 is left out":            {[]credentials.Option{credentials.InsecureMeshPlaintext("docs.mesh:443")}, grpccredentials.NoSecurity, tcp("192.0.2.1"), "https://docs.mesh/docs.v1.Docs", true},
-		"mesh: a prefix":                        {[]credentials.Option{credentials.InsecureMeshPlaintext("docs.mesh:8080")}, grpccredentials.NoSecurity, tcp("192.0.2.1"), "https://docs.mesh:8080.evil.test/docs.v1.Docs", false},
-		"mesh: not named, loopback":             {[]credentials.Option{credentials.InsecureMeshPlaintext("docs.mesh:8080")}, grpccredentials.NoSecurity, tcp("127.0.0.1"), "https://other/docs.v1.Docs", false},
-		"mesh: empty name, no URI":              {[]credentials.Option{credentials.InsecureMeshPlaintext("", "docs.mesh")}, grpccredentials.NoSecurity, tcp("192.0.2.1"), "", false},
-		"mesh: TLS elsewhere":                   {[]credentials.Option{credentials.InsecureMeshPlaintext("docs.mesh:8080")}, grpccredentials.PrivacyAndIntegrity, tcp("192.0.2.1"), "https://other/docs.v1.Docs", true},
+		"local: loopback":                       {localPlaintext, grpccredentials.NoSecurity, tcp("127.0.0.1"), docs, true},
+		"local: 127.9.9.9":                      {localPlaintext, grpccredentials.NoSecurity, tcp("127.9.9.9"), docs, true},
+		"local: IPv6 loopback":                  {localPlaintext, grpccredentials.NoSecurity, tcp("::1"), docs, true},
+		"local: mapped loopback":                {localPlaintext, grpccredentials.NoSecurity, tcp("::ffff:127.0.0.1"), docs, true},
+		"local: unix":                           {localPlaintext, grpccredentials.NoSecurity, &net.UnixAddr{Name: "/run/docs", Net: "unix"}, docs, true},
+		"local: bufconn":                        {localPlaintext, grpccredentials.NoSecurity, namedAddr("bufconn"), docs, true},
+		"local: another host":                   {localPlaintext, grpccredentials.NoSecurity, tcp("192.0.2.1"), docs, false},
+		"local: private network":                {localPlaintext, grpccredentials.NoSecurity, tcp("10.0.0.1"), docs, false},
+		"local: unspecified":                    {localPlaintext, grpccredentials.NoSecurity, tcp("0.0.0.0"), docs, false},
+		"local: an address that only looks so":  {localPlaintext, grpccredentials.NoSecurity, namedAddr("tcp"), docs, false},
+		"local: no peer":                        {localPlaintext, grpccredentials.NoSecurity, nil, docs, false},
+		"local: authority says localhost":       {localPlaintext, grpccredentials.NoSecurity, tcp("192.0.2.1"), "https://localhost/docs.v1.Docs", false},
+		"mesh: named":                           {mesh("docs.mesh:8080"), grpccredentials.NoSecurity, tcp("192.0.2.1"), docs, true},
+		"mesh: another port":                    {mesh("docs.mesh"), grpccredentials.NoSecurity, tcp("192.0.2.1"), docs, false},
+		"mesh: port 443 is left out":            {mesh("docs.mesh:443"), grpccredentials.NoSecurity, tcp("192.0.2.1"), "https://docs.mesh/docs.v1.Docs", true},
+		"mesh: a prefix":                        {mesh("docs.mesh:8080"), grpccredentials.NoSecurity, tcp("192.0.2.1"), "https://docs.mesh:8080.evil.test/docs.v1.Docs", false},
+		"mesh: not named, loopback":             {mesh("docs.mesh:8080"), grpccredentials.NoSecurity, tcp("127.0.0.1"), "https://other/docs.v1.Docs", false},
+		"mesh: empty name, no URI":              {mesh("", "docs.mesh"), grpccredentials.NoSecurity, tcp("192.0.2.1"), "", false},
+		"mesh: TLS elsewhere":                   {mesh("docs.mesh:8080"), grpccredentials.PrivacyAndIntegrity, tcp("192.0.2.1"), "https://other/docs.v1.Docs", true},
 	}
 	for name, c := range cases {
 		bubble(t, "row 50: refused before a token is fetched: "+name, func(t *testing.T) {
 			i := newIssuer(t)
-			creds := newCreds(t, i, nil, c.opts...)
+			creds := newCreds(t, i, c.allow)
 			md, err := creds.GetRequestMetadata(callContext(t, c.level, c.addr), c.uri)
 			if c.want {
 				if err != nil || md["authorization"] == "" {
@@ -96,7 +99,7 @@ func TestRow50Plaintext(t *testing.T) {
 	}
 	bubble(t, "row 50: refused without gRPC's own context", func(t *testing.T) {
 		i := newIssuer(t)
-		creds := newCreds(t, i, nil, credentials.LocalPlaintext())
+		creds := newCreds(t, i, localPlaintext)
 		_, err := creds.GetRequestMetadata(within(t, time.Second), docs)
 		wantError(t, err, credentials.KindInsecure, codes.Unauthenticated)
 	})
@@ -146,7 +149,7 @@ func TestRow50Plaintext(t *testing.T) {
 				defer close(served)
 				_ = srv.Serve(lis)
 			}()
-			creds := newCreds(t, newIssuer(t), nil, credentials.LocalPlaintext())
+			creds := newCreds(t, newIssuer(t), localPlaintext)
 			conn, err := grpc.NewClient(target, append(creds.DialOptions(), grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 			if err != nil {
 				t.Fatal(err)

@@ -21,7 +21,7 @@ const (
 // is idle costs nothing, no goroutine and no timer.
 type source struct {
 	g      *group
-	target target
+	target Target
 	params url.Values
 	// broken is set when the target can't be asked for at all.
 	broken *Error

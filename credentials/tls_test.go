@@ -10,13 +10,19 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
 // socketIssuer is an issuer over a socket that knows the client.
-func socketIssuer(t testing.TB, opts ...credentialstest.Option) *credentialstest.Issuer {
+func socketIssuer(t testing.TB) *credentialstest.Issuer {
 	t.Helper()
-	i := credentialstest.NewIssuer(t, opts...)
+	return socketIssuerWith(t, credentialstest.Config{})
+}
+
+func socketIssuerWith(t testing.TB, cfg credentialstest.Config) *credentialstest.Issuer {
+	t.Helper()
+	i := credentialstest.NewIssuer(t, cfg)
 	i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret})
 	return i
 }
@@ -26,7 +32,7 @@ func socketIssuer(t testing.TB, opts ...credentialstest.Option) *credentialstest
 func TestCodesOverTLS(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault   func(*credentialstest.Issuer)
-		auth    credentials.Auth
+		auth    clientauth.Method
 		timeout time.Duration
 		code    codes.Code
 	}{
@@ -43,8 +49,8 @@ func TestCodesOverTLS(t *testing.T) {
 		"invalid_client":   {fault: scripted(credentialstest.Error(401, "invalid_client")), code: codes.Unauthenticated},
 		"invalid_request":  {fault: scripted(credentialstest.Error(400, "invalid_request")), code: codes.Unauthenticated},
 		"invalid_target":   {fault: scripted(credentialstest.Error(400, "invalid_target")), code: codes.Unauthenticated},
-		"wrong secret":     {auth: credentials.SecretBasic(credentials.Constant("wrong")), code: codes.Unauthenticated},
-		"no secret file":   {auth: credentials.SecretBasic(credentials.File(filepath.Join(t.TempDir(), "none"))), code: codes.Internal},
+		"wrong secret":     {auth: clientauth.SecretBasic(clientauth.Constant("wrong")), code: codes.Unauthenticated},
+		"no secret file":   {auth: clientauth.SecretBasic(clientauth.File(filepath.Join(t.TempDir(), "none"))), code: codes.Internal},
 		"a DPoP token":     {fault: scripted(credentialstest.Alter(map[string]any{"token_type": "DPoP"})), code: codes.Internal},
 		"a faulty token":   {fault: scripted(credentialstest.Alter(map[string]any{"access_token": "a\nb"})), code: codes.Unavailable},
 		"own deadline":     {fault: scripted(credentialstest.Hang()), timeout: 100 * time.Millisecond, code: codes.DeadlineExceeded},
@@ -52,7 +58,7 @@ func TestCodesOverTLS(t *testing.T) {
 	} {
 		for _, level := range []string{"dial", "call"} {
 			t.Run(level+": "+name, func(t *testing.T) {
-				i := socketIssuer(t, credentialstest.TLS())
+				i := socketIssuerWith(t, credentialstest.Config{TLS: true})
 				if c.fault != nil {
 					c.fault(i)
 				}
@@ -144,7 +150,7 @@ func TestOverTLS(t *testing.T) {
 		seen := map[string]bool{}
 		for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
 			server := &guarded{}
-			client := server.overTLS(t, creds.For(credentials.Resource("https://"+name+".test")).DialOptions()...)
+			client := server.overTLS(t, creds.For(credentials.Target{Resources: []string{"https://" + name + ".test"}}).DialOptions()...)
 			for range 3 {
 				if err := check(within(t, 20*time.Second), client); err != nil {
 					t.Fatal(err)
@@ -169,7 +175,7 @@ func TestOverTLS(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "secret")
 		write(t, path, clientSecret+"\n")
 		i := socketIssuer(t)
-		creds := newCreds(t, i, func(c *credentials.Config) { c.Auth = credentials.SecretBasic(credentials.File(path)) })
+		creds := newCreds(t, i, func(c *credentials.Config) { c.Auth = clientauth.SecretBasic(clientauth.File(path)) })
 		server := &guarded{}
 		client := server.overTLS(t, creds.DialOptions()...)
 		if err := check(within(t, 20*time.Second), client); err != nil {
@@ -186,7 +192,7 @@ func TestOverTLS(t *testing.T) {
 		}
 	})
 	t.Run("an issuer that isn't trusted gets nothing", func(t *testing.T) {
-		i := socketIssuer(t, credentialstest.TLS())
+		i := socketIssuerWith(t, credentialstest.Config{TLS: true})
 		creds := newCreds(t, i, func(c *credentials.Config) { c.HTTPClient = nil })
 		err := creds.Ready(within(t, 20*time.Second))
 		e := wantError(t, err, credentials.KindUnavailable, codes.Unavailable)

@@ -10,13 +10,14 @@ import (
 
 	grpccredentials "google.golang.org/grpc/credentials"
 
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
 func verdictCreds(t *testing.T, i *credentialstest.Issuer, change func(*Config)) *Credentials {
 	t.Helper()
 	i.AddClient(credentialstest.Client{ID: "a", Secret: "not-a-secret", Opaque: true})
-	cfg := Config{TokenURL: i.TokenURL(), ClientID: "a", HTTPClient: i.Client(), Auth: SecretBasic(Constant("not-a-secret"))}
+	cfg := Config{TokenURL: i.TokenURL(), ClientID: "a", HTTPClient: i.Client(), Auth: clientauth.SecretBasic(clientauth.Constant("not-a-secret"))}
 	if change != nil {
 		change(&cfg)
 	}
@@ -37,7 +38,7 @@ func TestRow52VerdictsInAnyOrder(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 52))
 			life := []time.Duration{time.Minute, 10 * time.Minute, time.Hour, 24 * time.Hour}[seed%4]
-			i := credentialstest.NewIssuer(t, credentialstest.InMemory(), credentialstest.Lifetime(life))
+			i := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true, Lifetime: life})
 			var mu sync.Mutex
 			told := 0
 			creds := verdictCreds(t, i, func(c *Config) {
@@ -112,7 +113,7 @@ func TestRow52WrongAllDay(t *testing.T) {
 	for name, others := range map[string]bool{"the only one": false, "one of ten": true} {
 		t.Run("row 52: a server that refuses everything for hours, "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				i := credentialstest.NewIssuer(t, credentialstest.InMemory(), credentialstest.Lifetime(24*time.Hour))
+				i := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true, Lifetime: 24 * time.Hour})
 				creds := verdictCreds(t, i, nil)
 				requests := func() int { return i.Requests(credentialstest.TokenEndpoint) }
 				for n := range 3 * 3600 {
@@ -165,7 +166,7 @@ func TestRow52WrongAllDay(t *testing.T) {
 // issuer that is restarted each minute isn't a server that is wrong.
 func TestRow52RevokedEachMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := credentialstest.NewIssuer(t, credentialstest.InMemory())
+		i := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		creds := verdictCreds(t, i, nil)
 		for n := range 20 {
 			tok, err := creds.token(t.Context())
@@ -188,7 +189,7 @@ func TestRow52RevokedEachMinute(t *testing.T) {
 // finds no token.
 func TestRow52RefusedAfterItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := credentialstest.NewIssuer(t, credentialstest.InMemory())
+		i := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		creds := verdictCreds(t, i, nil)
 		tok, err := creds.token(t.Context())
 		if err != nil {
@@ -206,7 +207,7 @@ func TestRow52RefusedAfterItsTime(t *testing.T) {
 // nothing.
 func TestRow52RefusalsThatComeTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := credentialstest.NewIssuer(t, credentialstest.InMemory())
+		i := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		told := 0
 		creds := verdictCreds(t, i, func(c *Config) { c.Observer.TokenInvalidated = func(TokenInvalidated) { told++ } })
 		tok, err := creds.token(t.Context())
@@ -230,7 +231,7 @@ func TestRow52InvalidatedStaysBad(t *testing.T) {
 	current := func(creds *Credentials) string { return creds.s.current.Load().value }
 	t.Run("row 52: an acceptance doesn't clear it", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			i := credentialstest.NewIssuer(t, credentialstest.InMemory())
+			i := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 			creds := verdictCreds(t, i, nil)
 			for range 2 { // the second may force nothing yet
 				tok, err := creds.token(t.Context())
@@ -253,7 +254,7 @@ func TestRow52InvalidatedStaysBad(t *testing.T) {
 	})
 	t.Run("row 52: the older token goes on, and the refresh isn't forgotten for that", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			i := credentialstest.NewIssuer(t, credentialstest.InMemory())
+			i := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 			creds := verdictCreds(t, i, nil)
 			old, err := creds.token(t.Context())
 			if err != nil {
@@ -289,7 +290,7 @@ func TestRow52InvalidatedStaysBad(t *testing.T) {
 // one meanwhile.
 func TestRow52ReplayCarriesTheOtherToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := credentialstest.NewIssuer(t, credentialstest.InMemory())
+		i := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		creds := verdictCreds(t, i, nil)
 		creds.g.transport.mesh = []string{"docs.test"}
 		if _, err := creds.token(t.Context()); err != nil {

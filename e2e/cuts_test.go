@@ -64,7 +64,7 @@ func newWired(t *testing.T, opaque bool) *wired {
 	var tokenURL string
 	w.callerToIssuer, tokenURL = proxyURL(t, w.issuer.TokenURL())
 	creds := must(credentials.New(credentials.Config{
-		TokenURL: tokenURL, ClientID: "editor", Auth: w.clients["editor"].auth(), Resource: []string{audience},
+		TokenURL: tokenURL, ClientID: "editor", Auth: w.clients["editor"].auth(), Resources: []string{audience},
 		HTTPClient: w.http, FetchTimeout: time.Second,
 	}))(t)
 	w.cleanup(creds.Close)

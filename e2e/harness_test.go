@@ -25,6 +25,7 @@ import (
 
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/verify"
 	"github.com/usher-auth/usher/interceptor"
 )
@@ -199,25 +200,25 @@ func (s *system) credentials(id string) *credentials.Credentials {
 	c := s.clients[id]
 	creds := must(credentials.New(credentials.Config{
 		Issuer: s.issuer.Issuer(), TokenURL: s.issuer.TokenURL(), ClientID: id, Auth: c.auth(),
-		Resource: []string{audience}, HTTPClient: s.http, Observer: s.fetched.observer(id),
+		Resources: []string{audience}, HTTPClient: s.http, Observer: s.fetched.observer(id),
 	}))(s.t)
 	s.cleanup(creds.Close)
 	return creds
 }
 
-func (c *client) auth() credentials.Auth {
+func (c *client) auth() clientauth.Method {
 	switch c.method {
 	case "private_key_jwt":
 		return keyAuth(c.id, c.key)
 	case "tls_client_auth":
-		return credentials.TLSClientAuth(func(context.Context) (*tls.Certificate, error) { return &c.cert, nil })
+		return clientauth.TLSClientAuth(func(context.Context) (*tls.Certificate, error) { return &c.cert, nil })
 	default:
-		return credentials.SecretBasic(credentials.Constant(c.secret))
+		return clientauth.SecretBasic(clientauth.Constant(c.secret))
 	}
 }
 
-func keyAuth(id string, key crypto.Signer) credentials.Auth {
-	return credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.Signer(key), KeyID: id})
+func keyAuth(id string, key crypto.Signer) clientauth.Method {
+	return clientauth.PrivateKeyJWT(clientauth.PrivateKey{Key: clientauth.Signer(key), KeyID: id})
 }
 
 // transport is TLS as the client does it: with its certificate, if it has one.

@@ -70,6 +70,9 @@ func (f *fetches) observer(id string) credentials.Observer {
 	i := len(f.begun[id])
 	f.begun[id] = append(f.begun[id], time.Time{})
 	return credentials.Observer{FetchEnded: func(e credentials.FetchEnded) {
+		if e.Err != nil {
+			return
+		}
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.begun[id][i] = time.Now().Add(-e.Duration)

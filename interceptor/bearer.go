@@ -7,7 +7,7 @@ import (
 
 	"google.golang.org/grpc/metadata"
 
-	"github.com/usher-auth/usher/credentials/verify"
+	"github.com/usher-auth/usher/internal/bearer"
 )
 
 // DefaultMaxTokenBytes is the size above which a token is refused before it is
@@ -67,33 +67,20 @@ func authorizationOf(ctx context.Context) []string {
 	return metadata.ValueFromIncomingContext(ctx, authorizationKey)
 }
 
-// parseBearer parses "Bearer b64token" (RFC 6750 §2.1): the scheme in any case,
-// exactly one space, and at least one character of token. The characters are left
-// to a verifier that checks them: those of this module do, before anything else,
-// and know a token that they have seen without reading it again. Reading it here
-// would cost more than all the rest.
+// parseBearer parses "Bearer b64token" (RFC 6750 §2.1). The token's characters are
+// left to a verifier that checks them: those of this module do, before anything
+// else, and know a token that they have seen without reading it again. Reading it
+// here would cost more than all the rest.
 func parseBearer(value string, maxBytes int, formChecked bool) (string, error) {
-	const scheme = "bearer "
-	if len(value) <= len(scheme) {
+	token, ok := bearer.Token(value)
+	if !ok {
 		return "", errNotBearer
 	}
-	for i := range len(scheme) {
-		c := value[i]
-		if 'A' <= c && c <= 'Z' {
-			c |= 0x20
-		}
-		if c != scheme[i] {
-			return "", errNotBearer
-		}
-	}
-	token := value[len(scheme):]
 	if len(token) > maxBytes {
 		return "", &tokenLengthError{size: len(token), limit: maxBytes}
 	}
-	if !formChecked {
-		if _, err := verify.ParseBearer(value); err != nil {
-			return "", errTokenNotB64Token
-		}
+	if !formChecked && !bearer.IsToken(token) {
+		return "", errTokenNotB64Token
 	}
 
 	return token, nil

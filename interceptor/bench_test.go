@@ -25,7 +25,7 @@ type warm struct {
 }
 
 func newWarm(set rules) (*warm, error) {
-	issuer, err := credentialstest.Start()
+	issuer, err := credentialstest.Start(credentialstest.Config{})
 	if err != nil {
 		return nil, err
 	}

@@ -20,10 +20,10 @@ func TestRefusalsTellWhereTheyCameFrom(t *testing.T) {
 		want  *verify.Unverified
 	}{
 		"a refused token": {"any", &verify.Error{
-			Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Unverified: said,
+			Kind: verify.CredentialFault, Unverified: said,
 		}, said},
 		"a token that can't be judged": {"any", &verify.Error{
-			Kind: verify.DependencyFault, Reason: verify.ReasonVerifierUnavailable, Unverified: said,
+			Kind: verify.DependencyFault, Unverified: said,
 		}, said},
 		"a token of which nothing was read": {"any", nil, nil},
 		"a denial":                          {bobToken, nil, nil},

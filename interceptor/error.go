@@ -122,7 +122,7 @@ func (r refusals) ofVerify(err *verify.Error) *Error {
 	switch err.Kind {
 	case verify.CredentialFault:
 		reason := authz.ReasonTokenInvalid
-		if err.Reason == verify.ReasonTokenExpired {
+		if err.Expired {
 			reason = authz.ReasonTokenExpired
 		}
 

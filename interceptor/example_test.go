@@ -41,9 +41,9 @@ func exampleConfig() interceptor.Config {
 	return interceptor.Config{
 		Authorizer: authorizer,
 		Verifier: verify.VerifierFunc(func(_ context.Context, token string, _ verify.Requirements) (*verify.Principal, error) {
-			return verify.NewPrincipal(map[string]any{
+			return verify.NewPrincipal(verify.PrincipalConfig{Claims: map[string]any{
 				"iss": "https://issuer.example", "sub": token, "client_id": "app", "exp": time.Now().Add(time.Hour).Unix(),
-			})
+			}})
 		}),
 	}
 }

@@ -79,7 +79,7 @@ func principal(t testing.TB, sub string, life time.Duration, more ...map[string]
 	for _, m := range more {
 		maps.Copy(claims, m)
 	}
-	p, err := verify.NewPrincipal(claims)
+	p, err := verify.NewPrincipal(verify.PrincipalConfig{Claims: claims})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func (w *world) Verify(_ context.Context, token string, req verify.Requirements)
 	}
 	p, ok := w.principals[token]
 	if !ok {
-		return nil, &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: errors.New("no such token")}
+		return nil, &verify.Error{Kind: verify.CredentialFault, Err: errors.New("no such token")}
 	}
 
 	return p, nil

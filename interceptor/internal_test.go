@@ -24,7 +24,7 @@ func TestContextKeysAreLearned(t *testing.T) {
 			t.Errorf("the key of the %s is not known", name)
 		}
 	}
-	p, err := verify.NewPrincipal(map[string]any{"iss": "i", "sub": "alice", "client_id": "app"})
+	p, err := verify.NewPrincipal(verify.PrincipalConfig{Claims: map[string]any{"iss": "i", "sub": "alice", "client_id": "app"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,14 +68,10 @@ func FuzzParseBearer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value string) {
 		token, err := parseBearer(value, DefaultMaxTokenBytes, false)
-		reference, refused := verify.ParseBearer(value)
-		if len(value) <= DefaultMaxTokenBytes && (err == nil) != (refused == nil) {
-			t.Errorf("%q: %v here, %v in verify", value, err, refused)
-		}
 		if err != nil {
 			return
 		}
-		if token != reference || token == "" || strings.ContainsAny(token, " ,\t\r\n") || !strings.EqualFold(value[:7], "Bearer ") {
+		if token == "" || value[7:] != token || len(token) > DefaultMaxTokenBytes || strings.ContainsAny(token, " ,\t\r\n") || !strings.EqualFold(value[:7], "Bearer ") {
 			t.Errorf("%q gives the token %q", value, token)
 		}
 	})

@@ -23,6 +23,7 @@ import (
 
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 	"github.com/usher-auth/usher/credentials/verify"
 	"github.com/usher-auth/usher/interceptor"
@@ -117,7 +118,7 @@ func TestSoak(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), length)
 	defer cancel()
 
-	issuer := credentialstest.NewIssuer(t)
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 	issuer.AddClient(credentialstest.Client{ID: "caller", Secret: "fake-secret", Audiences: []string{"docs"}, Lifetime: 5 * time.Second})
 	s := &soak{}
 	client := s.serve(t, issuer)
@@ -245,8 +246,9 @@ func (s *soak) serve(t *testing.T, issuer *credentialstest.Issuer) testpb.TestSe
 		t.Fatal(err)
 	}
 	creds, err := credentials.New(credentials.Config{
-		TokenURL: issuer.TokenURL(), ClientID: "caller", Auth: credentials.SecretBasic(credentials.Constant("fake-secret")), HTTPClient: issuer.Client(),
-	}, credentials.LocalPlaintext())
+		TokenURL: issuer.TokenURL(), ClientID: "caller", Auth: clientauth.SecretBasic(clientauth.Constant("fake-secret")), HTTPClient: issuer.Client(),
+		LocalPlaintext: true,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

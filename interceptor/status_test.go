@@ -57,7 +57,7 @@ func TestStatusTable(t *testing.T) {
 		{
 			name: "expired and nothing else: UNAUTHENTICATED, TOKEN_EXPIRED, invalid_token",
 			world: func(_ *testing.T, w *world) {
-				w.failVerifier(&verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenExpired, Err: errors.New(secret)})
+				w.failVerifier(&verify.Error{Kind: verify.CredentialFault, Expired: true, Err: errors.New(secret)})
 			},
 			code: codes.Unauthenticated, reason: authz.ReasonTokenExpired, challenge: `Bearer error="invalid_token"`,
 		},
@@ -135,7 +135,7 @@ func TestStatusTable(t *testing.T) {
 		{
 			name: "keys down: UNAVAILABLE, VERIFIER_UNAVAILABLE, the known delay",
 			world: func(_ *testing.T, w *world) {
-				w.failVerifier(&verify.Error{Kind: verify.DependencyFault, Reason: verify.ReasonVerifierUnavailable, RetryAfter: 7 * time.Second, Err: errors.New(secret)})
+				w.failVerifier(&verify.Error{Kind: verify.DependencyFault, RetryAfter: 7 * time.Second, Err: errors.New(secret)})
 			},
 			code: codes.Unavailable, reason: authz.ReasonVerifierUnavailable, retry: 7 * time.Second,
 		},
@@ -143,7 +143,7 @@ func TestStatusTable(t *testing.T) {
 			name: "row 29 an unknown key, the budget for fetches spent: UNAVAILABLE until the next fetch, no challenge",
 			world: func(_ *testing.T, w *world) {
 				w.failVerifier(&verify.Error{
-					Kind: verify.DependencyFault, Reason: verify.ReasonVerifierUnavailable, RetryAfter: 1500 * time.Millisecond,
+					Kind: verify.DependencyFault, RetryAfter: 1500 * time.Millisecond,
 					Err: errors.New(secret), Unverified: &verify.Unverified{Subject: secret},
 				})
 			},
@@ -159,7 +159,7 @@ func TestStatusTable(t *testing.T) {
 		{
 			name: "keys down, no delay known: UNAVAILABLE, one second",
 			world: func(_ *testing.T, w *world) {
-				w.failVerifier(&verify.Error{Kind: verify.DependencyFault, Reason: verify.ReasonVerifierUnavailable})
+				w.failVerifier(&verify.Error{Kind: verify.DependencyFault})
 			},
 			code: codes.Unavailable, reason: authz.ReasonVerifierUnavailable, retry: time.Second,
 		},
@@ -192,7 +192,7 @@ func TestStatusTable(t *testing.T) {
 		{
 			name: "verifier misconfigured: INTERNAL, MISCONFIGURED",
 			world: func(_ *testing.T, w *world) {
-				w.failVerifier(&verify.Error{Kind: verify.ConfigurationFault, Reason: verify.ReasonMisconfigured, Err: errors.New(secret)})
+				w.failVerifier(&verify.Error{Kind: verify.ConfigurationFault, Err: errors.New(secret)})
 			},
 			code: codes.Internal, reason: authz.ReasonMisconfigured,
 		},

@@ -274,15 +274,15 @@ func TestRow65Recheck(t *testing.T) {
 		}, codes.Unauthenticated, authz.ReasonTokenInvalid},
 		{"a user's token that is a service's now is UNAUTHENTICATED", authenticated(), func(t *testing.T, w *world) {
 			t.Helper()
-			w.setToken(aliceToken, alike(t, verify.WithKind(verify.KindService)))
+			w.setToken(aliceToken, alike(t, verify.PrincipalConfig{Kind: verify.KindService}))
 		}, codes.Unauthenticated, authz.ReasonTokenInvalid},
 		{"a token whose issuer has another name now is UNAUTHENTICATED", authenticated(), func(t *testing.T, w *world) {
 			t.Helper()
-			w.setToken(aliceToken, alike(t, verify.WithIssuerName("other")))
+			w.setToken(aliceToken, alike(t, verify.PrincipalConfig{IssuerName: "other"}))
 		}, codes.Unauthenticated, authz.ReasonTokenInvalid},
 		{"an engine without an answer is UNAVAILABLE, not a grant", check("document:{value}"), func(_ *testing.T, w *world) { w.failEngine(errors.New("down")) }, codes.Unavailable, authz.ReasonEngineUnavailable},
 		{"a verifier without an answer is UNAVAILABLE", authenticated(), func(_ *testing.T, w *world) {
-			w.failVerifier(&verify.Error{Kind: verify.DependencyFault, Reason: verify.ReasonVerifierUnavailable})
+			w.failVerifier(&verify.Error{Kind: verify.DependencyFault})
 		}, codes.Unavailable, authz.ReasonVerifierUnavailable},
 	}
 	for _, test := range tests {
@@ -314,10 +314,11 @@ func TestRow65Recheck(t *testing.T) {
 	}
 }
 
-// alike is a principal with alice's issuer, subject and client, but for the option.
-func alike(t *testing.T, option verify.PrincipalOption) *verify.Principal {
+// alike is a principal with alice's issuer, subject and client, but with what else cfg says.
+func alike(t *testing.T, cfg verify.PrincipalConfig) *verify.Principal {
 	t.Helper()
-	p, err := verify.NewPrincipal(map[string]any{"iss": issuer, "sub": "alice", "client_id": "app"}, option)
+	cfg.Claims = map[string]any{"iss": issuer, "sub": "alice", "client_id": "app"}
+	p, err := verify.NewPrincipal(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,15 +22,15 @@ var (
 // errVerifierGone is a verifier that ended its goroutine: it has said nothing
 // about the token.
 var errVerifierGone = &verify.Error{
-	Kind: verify.DependencyFault, Reason: verify.ReasonVerifierUnavailable,
-	Err: errors.New("interceptor: the verifier called runtime.Goexit"),
+	Kind: verify.DependencyFault,
+	Err:  errors.New("interceptor: the verifier called runtime.Goexit"),
 }
 
 // errPrincipalOver is a principal of a verifier that remembers its principals, and
 // this one too long.
 var errPrincipalOver = &verify.Error{
-	Kind: verify.CredentialFault, Reason: verify.ReasonTokenExpired,
-	Err: errors.New("interceptor: the verifier returned a principal whose time is over: exp, or what verify.WithValidUntil says"),
+	Kind: verify.CredentialFault, Expired: true,
+	Err: errors.New("interceptor: the verifier returned a principal whose time is over: exp, or PrincipalConfig.ValidUntil"),
 }
 
 // isOurs reports whether the verifier is one of this module's: they check a
@@ -119,9 +119,9 @@ func instructive(ctx context.Context, err error) error {
 		cause = fmt.Errorf("%w: %w", err, said.Err)
 	}
 
-	return &verify.Error{Kind: verify.ConfigurationFault, Reason: verify.ReasonMisconfigured, Err: fmt.Errorf(
+	return &verify.Error{Kind: verify.ConfigurationFault, Err: fmt.Errorf(
 		"interceptor: Verifier returned an error that is no *verify.Error, or has no Kind; for a bad credential return "+
-			"&verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: …}, "+
+			"&verify.Error{Kind: verify.CredentialFault, Err: …}, "+
 			"for what can't be asked at present Kind verify.DependencyFault: %w", cause)}
 }
 

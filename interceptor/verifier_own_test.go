@@ -20,7 +20,7 @@ import (
 // what it says rightly is left as it is.
 func TestVerifierWithAPlainErrorIsToldWhatToReturn(t *testing.T) {
 	noKey := errors.New("no such key")
-	const wanted = `for a bad credential return &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: …}`
+	const wanted = `for a bad credential return &verify.Error{Kind: verify.CredentialFault, Err: …}`
 	for name, test := range map[string]struct {
 		err    error
 		reason authz.Reason
@@ -28,9 +28,9 @@ func TestVerifierWithAPlainErrorIsToldWhatToReturn(t *testing.T) {
 	}{
 		"a plain error":              {noKey, authz.ReasonMisconfigured, true},
 		"a context error of its own": {fmt.Errorf("%w: %w", noKey, context.DeadlineExceeded), authz.ReasonMisconfigured, true},
-		"an Error without a kind":    {&verify.Error{Reason: verify.ReasonTokenInvalid, Err: noKey}, authz.ReasonMisconfigured, true},
+		"an Error without a kind":    {&verify.Error{Err: noKey}, authz.ReasonMisconfigured, true},
 		"an Error without a cause":   {fmt.Errorf("%w: %w", noKey, &verify.Error{}), authz.ReasonMisconfigured, true},
-		"a credential fault":         {&verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: noKey}, authz.ReasonTokenInvalid, false},
+		"a credential fault":         {&verify.Error{Kind: verify.CredentialFault, Err: noKey}, authz.ReasonTokenInvalid, false},
 		"a wrapped credential fault": {fmt.Errorf("keys: %w", &verify.Error{Kind: verify.CredentialFault, Err: noKey}), authz.ReasonTokenInvalid, false},
 		"a dependency fault":         {&verify.Error{Kind: verify.DependencyFault, Err: noKey}, authz.ReasonVerifierUnavailable, false},
 		"a configuration fault":      {&verify.Error{Kind: verify.ConfigurationFault, Err: noKey}, authz.ReasonMisconfigured, false},
@@ -70,10 +70,10 @@ func TestVerifierOfKeysAsThePageHasIt(t *testing.T) {
 		c.Verifier = verify.VerifierFunc(func(_ context.Context, key string, _ verify.Requirements) (*verify.Principal, error) {
 			id, ok := map[string]string{"abc-1": "indexer"}[key]
 			if !ok {
-				return nil, &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: errNoKey}
+				return nil, &verify.Error{Kind: verify.CredentialFault, Err: errNoKey}
 			}
 
-			return verify.NewPrincipal(map[string]any{"iss": "https://keys.corp", "sub": id, "client_id": id}, verify.WithIssuerName("keys"))
+			return verify.NewPrincipal(verify.PrincipalConfig{Claims: map[string]any{"iss": "https://keys.corp", "sub": id, "client_id": id}, IssuerName: "keys"})
 		})
 	}})
 	if _, err := s.Ping(as(t, "abc-1"), &testpb.PingRequest{Value: "1"}); err != nil {

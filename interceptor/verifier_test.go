@@ -74,7 +74,7 @@ func TestRow21aTwoIssuersOfOneVerifierNeedTheIssuerInTheSubject(t *testing.T) {
 
 		return v
 	}
-	both, err := verify.Issuers(jwt("https://a.example", "a"), jwt("https://b.example", "b"))
+	both, err := verify.NewMultiIssuer(jwt("https://a.example", "a"), jwt("https://b.example", "b"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,10 +172,10 @@ func TestVerifierThatMisbehavesRefusesOneCall(t *testing.T) {
 			return nil, errors.Join(unreadable{as: secret})
 		}, codes.Internal, authz.ReasonMisconfigured, true},
 		"a fault whose cause can't be taken for another": {func() (*verify.Principal, error) {
-			return nil, &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: unreadable{as: secret}}
+			return nil, &verify.Error{Kind: verify.CredentialFault, Err: unreadable{as: secret}}
 		}, codes.Internal, authz.ReasonMisconfigured, true},
 		"a fault whose cause can't be read": {func() (*verify.Principal, error) {
-			return nil, &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: unreadable{text: secret}}
+			return nil, &verify.Error{Kind: verify.CredentialFault, Err: unreadable{text: secret}}
 		}, codes.Internal, authz.ReasonMisconfigured, true},
 		"an error and a principal": {func() (*verify.Principal, error) { return good, errors.New(secret) }, codes.Internal, authz.ReasonMisconfigured, false},
 	} {
@@ -234,8 +234,9 @@ func TestRow64PrincipalThatIsOverIsRefused(t *testing.T) {
 	for name, until := range map[string]time.Duration{"just over": 0, "long over": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			over, err := verify.NewPrincipal(
-				map[string]any{"iss": issuer, "sub": "alice", "client_id": "app"}, verify.WithValidUntil(time.Now().Add(until)))
+			over, err := verify.NewPrincipal(verify.PrincipalConfig{
+				Claims: map[string]any{"iss": issuer, "sub": "alice", "client_id": "app"}, ValidUntil: time.Now().Add(until),
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -250,7 +251,7 @@ func TestRow64PrincipalThatIsOverIsRefused(t *testing.T) {
 				_, err = list.Recv()
 			}
 			wantStatus(t, err, codes.Unauthenticated, authz.ReasonTokenExpired)
-			if events := w.decided(); events[0].Err == nil || !strings.Contains(errors.Unwrap(events[0].Err).Error(), "WithValidUntil") {
+			if events := w.decided(); events[0].Err == nil || !strings.Contains(errors.Unwrap(events[0].Err).Error(), "PrincipalConfig.ValidUntil") {
 				t.Errorf("cause %v", events[0].Err)
 			}
 		})

@@ -62,7 +62,7 @@ type Config struct {
 	// TokenSource authenticates with a bearer token. Optional; not with APIKey.
 	TokenSource TokenSource
 	// APIKey authenticates with a key in APIKeyHeader (default X-API-Key), read
-	// for each request; usher's credentials.File and credentials.Env fit.
+	// for each request; usher's clientauth.File and clientauth.Env fit.
 	// Optional. With neither, HTTPClient's TLS client certificate does, or the
 	// server asks for nothing.
 	APIKey       func(ctx context.Context) (string, error)

@@ -47,7 +47,7 @@ type Config struct {
 	// APIKey is required.
 	TokenSource TokenSource
 	// APIKey authenticates with an X-API-Key header, read for each request;
-	// usher's credentials.File and credentials.Env fit.
+	// usher's clientauth.File and clientauth.Env fit.
 	APIKey func(ctx context.Context) (string, error)
 
 	// CheckPath is the relation check's. Optional. Default

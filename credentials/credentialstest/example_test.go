@@ -20,9 +20,9 @@ func status(i *credentialstest.Issuer, url string) int {
 	return resp.StatusCode
 }
 
-// In a test NewIssuer(t) does the same and closes by itself.
+// In a test NewIssuer does the same and closes by itself.
 func ExampleStart() {
-	issuer, err := credentialstest.Start()
+	issuer, err := credentialstest.Start(credentialstest.Config{})
 	if err != nil {
 		panic(err)
 	}
@@ -41,7 +41,7 @@ func ExampleStart() {
 
 // Faults are used up one for each request; then the endpoint answers again.
 func ExampleIssuer_Script() {
-	issuer, err := credentialstest.Start(credentialstest.InMemory())
+	issuer, err := credentialstest.Start(credentialstest.Config{InMemory: true})
 	if err != nil {
 		panic(err)
 	}
@@ -60,21 +60,21 @@ func ExampleIssuer_Script() {
 
 // Tokens of any content, for tests of what must be refused.
 func ExampleIssuer_Mint() {
-	issuer, err := credentialstest.Start(credentialstest.InMemory(), credentialstest.Algorithm("EdDSA"))
+	issuer, err := credentialstest.Start(credentialstest.Config{InMemory: true, Algorithm: "EdDSA"})
 	if err != nil {
 		panic(err)
 	}
 	defer issuer.Close()
 	valid := issuer.Mint(nil)
 	noExpiry := issuer.Mint(map[string]any{"exp": nil})
-	noType := issuer.Mint(nil, credentialstest.WithHeader("typ", nil))
+	noType := issuer.MintWith(credentialstest.MintConfig{Header: map[string]any{"typ": nil}})
 	fmt.Println(strings.Count(valid, "."), strings.Count(noExpiry, "."), strings.Count(noType, "."))
 	// Output: 2 2 2
 }
 
 // A new key signs at once; the old one stays published until it is withdrawn.
 func ExampleIssuer_Rotate() {
-	issuer, err := credentialstest.Start(credentialstest.InMemory())
+	issuer, err := credentialstest.Start(credentialstest.Config{InMemory: true})
 	if err != nil {
 		panic(err)
 	}

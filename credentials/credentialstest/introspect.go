@@ -61,7 +61,7 @@ func (i *Issuer) serveMetadata(w http.ResponseWriter) {
 		"grant_types_supported":                            []string{"client_credentials"},
 		"response_types_supported":                         []string{"none"},
 		"subject_types_supported":                          []string{"public"},
-		"id_token_signing_alg_values_supported":            []string{i.opts.algorithm},
+		"id_token_signing_alg_values_supported":            []string{i.cfg.Algorithm},
 		"token_endpoint_auth_methods_supported":            methods,
 		"token_endpoint_auth_signing_alg_values_supported": []string{"RS256", "PS256", "ES256", "EdDSA"},
 	})

@@ -10,7 +10,7 @@ import (
 
 // Issuer is an authorization server. It is safe for concurrent use.
 type Issuer struct {
-	opts   options
+	cfg    Config
 	url    string
 	client *http.Client
 	server server
@@ -51,10 +51,10 @@ const (
 )
 
 // NewIssuer starts an issuer and closes it when the test ends. Inside
-// testing/synctest it needs [InMemory].
-func NewIssuer(tb testing.TB, opts ...Option) *Issuer {
+// testing/synctest it needs Config.InMemory.
+func NewIssuer(tb testing.TB, cfg Config) *Issuer {
 	tb.Helper()
-	i, err := Start(opts...)
+	i, err := Start(cfg)
 	if err != nil {
 		tb.Fatalf("credentialstest: %v", err)
 	}
@@ -64,13 +64,15 @@ func NewIssuer(tb testing.TB, opts ...Option) *Issuer {
 
 // Start starts an issuer outside a test, such as in an example. The caller
 // closes it.
-func Start(opts ...Option) (*Issuer, error) {
-	o := options{algorithm: "ES256", lifetime: time.Hour}
-	for _, opt := range opts {
-		opt(&o)
+func Start(cfg Config) (*Issuer, error) {
+	if cfg.Algorithm == "" {
+		cfg.Algorithm = "ES256"
+	}
+	if cfg.Lifetime == 0 {
+		cfg.Lifetime = time.Hour
 	}
 	i := &Issuer{
-		opts:      o,
+		cfg:       cfg,
 		done:      make(chan struct{}),
 		clients:   make(map[string]Client),
 		tokens:    make(map[string]*issued),
@@ -80,7 +82,7 @@ func Start(opts ...Option) (*Issuer, error) {
 	for _, name := range []Endpoint{TokenEndpoint, JWKSEndpoint, IntrospectionEndpoint, MetadataEndpoint, OAuthMetadataEndpoint} {
 		i.endpoints[name] = &endpoint{arrived: make(chan struct{})}
 	}
-	if _, err := i.addKey(o.algorithm); err != nil {
+	if _, err := i.addKey(cfg.Algorithm); err != nil {
 		return nil, err
 	}
 	if err := i.listen(); err != nil {

@@ -49,17 +49,17 @@ func ask(t *testing.T, i *credentialstest.Issuer, endpoint, id, secret string, f
 
 var clientCredentials = url.Values{"grant_type": {"client_credentials"}, "resource": {"https://docs.test"}, "scope": {"read"}}
 
-func each(t *testing.T, test func(t *testing.T, opts ...credentialstest.Option)) {
-	t.Run("socket", func(t *testing.T) { test(t) })
-	t.Run("tls", func(t *testing.T) { test(t, credentialstest.TLS()) })
+func each(t *testing.T, test func(t *testing.T, cfg credentialstest.Config)) {
+	t.Run("socket", func(t *testing.T) { test(t, credentialstest.Config{}) })
+	t.Run("tls", func(t *testing.T) { test(t, credentialstest.Config{TLS: true}) })
 	t.Run("memory", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) { test(t, credentialstest.InMemory()) })
+		synctest.Test(t, func(t *testing.T) { test(t, credentialstest.Config{InMemory: true}) })
 	})
 }
 
 func TestIssuesAndIntrospectsTokens(t *testing.T) {
-	each(t, func(t *testing.T, opts ...credentialstest.Option) {
-		i := credentialstest.NewIssuer(t, opts...)
+	each(t, func(t *testing.T, cfg credentialstest.Config) {
+		i := credentialstest.NewIssuer(t, cfg)
 		i.AddClient(credentialstest.Client{ID: "a b:c", Secret: "not a:secret"})
 		i.AddClient(credentialstest.Client{ID: "opaque", Secret: "not-a-secret", Opaque: true})
 		for _, c := range []struct{ id, secret string }{{"a b:c", "not a:secret"}, {"opaque", "not-a-secret"}} {
@@ -89,10 +89,10 @@ func TestIssuesAndIntrospectsTokens(t *testing.T) {
 
 // The tokens are judged by another library than the one that makes them.
 func TestMintedTokensVerify(t *testing.T) {
-	i := credentialstest.NewIssuer(t)
+	i := credentialstest.NewIssuer(t, credentialstest.Config{})
 	keys := func(token *jwt.Token) (any, error) { return i.PublicKey(token.Header["kid"].(string)), nil }
 	for _, alg := range []string{"RS256", "PS256", "ES256", "ES384", "ES512", "EdDSA", "RS512"} {
-		token := i.Mint(map[string]any{"scope": "read", "client_id": nil}, credentialstest.WithAlg(alg))
+		token := i.MintWith(credentialstest.MintConfig{Claims: map[string]any{"scope": "read", "client_id": nil}, Algorithm: alg})
 		claims := jwt.MapClaims{}
 		parsed, err := jwt.ParseWithClaims(token, claims, keys, jwt.WithValidMethods([]string{alg}),
 			jwt.WithIssuer(i.URL()), jwt.WithAudience(credentialstest.DefaultAudience), jwt.WithExpirationRequired())
@@ -107,16 +107,16 @@ func TestMintedTokensVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := jwt.Parse(i.Mint(nil, credentialstest.WithSigner(foreign)), keys); err == nil {
+	if _, err := jwt.Parse(i.MintWith(credentialstest.MintConfig{Signer: foreign}), keys); err == nil {
 		t.Fatal("a token of a foreign key verifies")
 	}
-	if token := i.Mint(nil, credentialstest.WithRawHeader(`{}`), credentialstest.WithRawPayload(`null`)); !strings.HasPrefix(token, "e30.bnVsbA.") {
+	if token := i.MintWith(credentialstest.MintConfig{RawHeader: `{}`, RawPayload: `null`}); !strings.HasPrefix(token, "e30.bnVsbA.") {
 		t.Fatal(token)
 	}
 }
 
 func TestRotationAndWithdrawal(t *testing.T) {
-	i := credentialstest.NewIssuer(t, credentialstest.Algorithm("EdDSA"))
+	i := credentialstest.NewIssuer(t, credentialstest.Config{Algorithm: "EdDSA"})
 	old := i.KeyID()
 	fresh := i.Rotate()
 	if fresh == old || i.KeyID() != fresh {
@@ -149,14 +149,14 @@ func TestRotationAndWithdrawal(t *testing.T) {
 	if got := strings.Join(published(), " "); got != fresh {
 		t.Fatal(got)
 	}
-	if i.Mint(nil, credentialstest.WithKey(old)) == "" || i.PublicKey(old) == crypto.PublicKey(nil) {
+	if i.MintWith(credentialstest.MintConfig{KeyID: old}) == "" || i.PublicKey(old) == crypto.PublicKey(nil) {
 		t.Fatal("a withdrawn key can't be used by name")
 	}
 }
 
 func TestFaults(t *testing.T) {
-	each(t, func(t *testing.T, opts ...credentialstest.Option) {
-		i := credentialstest.NewIssuer(t, opts...)
+	each(t, func(t *testing.T, cfg credentialstest.Config) {
+		i := credentialstest.NewIssuer(t, cfg)
 		get := func() (*http.Response, string, error) {
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()
@@ -224,8 +224,8 @@ func TestFaults(t *testing.T) {
 }
 
 func TestHangEndsWithItsClient(t *testing.T) {
-	each(t, func(t *testing.T, opts ...credentialstest.Option) {
-		i := credentialstest.NewIssuer(t, opts...)
+	each(t, func(t *testing.T, cfg credentialstest.Config) {
+		i := credentialstest.NewIssuer(t, cfg)
 		i.Script(credentialstest.JWKSEndpoint, credentialstest.Hang(), credentialstest.Delay(time.Millisecond))
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()

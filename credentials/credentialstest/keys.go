@@ -65,7 +65,7 @@ func (i *Issuer) addKey(algorithm string) (*signingKey, error) {
 // Rotate makes a new key, signs with it from now on, and returns its id. The
 // old ones stay published until withdrawn.
 func (i *Issuer) Rotate() string {
-	key, err := i.addKey(i.opts.algorithm)
+	key, err := i.addKey(i.cfg.Algorithm)
 	if err != nil {
 		panic(fmt.Sprintf("credentialstest: %v", err))
 	}
@@ -88,7 +88,7 @@ func (i *Issuer) Withdraw(kid string) {
 func (i *Issuer) KeyID() string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if key := i.newest(i.opts.algorithm); key != nil {
+	if key := i.newest(i.cfg.Algorithm); key != nil {
 		return key.id
 	}
 	return ""

@@ -14,10 +14,10 @@ import (
 
 // listen makes the issuer reachable and gives it its URL and client.
 func (i *Issuer) listen() error {
-	if i.opts.memory {
+	if i.cfg.InMemory {
 		i.url = memoryURL
-		if i.opts.url != "" {
-			i.url = i.opts.url
+		if i.cfg.URL != "" {
+			i.url = i.cfg.URL
 		}
 		m := &memory{handler: i}
 		i.server, i.client = m, &http.Client{Transport: m}
@@ -26,7 +26,7 @@ func (i *Issuer) listen() error {
 	s := &socket{handler: i}
 	transport := &http.Transport{Proxy: nil, IdleConnTimeout: time.Second, TLSHandshakeTimeout: 10 * time.Second}
 	scheme := "http://"
-	if i.opts.tls {
+	if i.cfg.TLS {
 		authority, err := newAuthority()
 		if err != nil {
 			return err

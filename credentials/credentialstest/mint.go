@@ -13,65 +13,51 @@ import (
 const (
 	// DefaultAudience is the audience of tokens minted without one.
 	DefaultAudience = "https://api.test"
-	// DefaultSubject is the subject and the client id of tokens minted without.
-	DefaultSubject = "client-a"
+	// defaultSubject is the subject and the client id of tokens minted without.
+	defaultSubject = "client-a"
 )
 
-// MintOption changes how a token is minted.
-type MintOption func(*minting)
-
-type minting struct {
-	header     map[string]any
-	algorithm  string
-	kid        string
-	signer     crypto.Signer
-	rawHeader  []byte
-	rawPayload []byte
-}
-
-// WithHeader sets a header parameter; nil removes it.
-func WithHeader(name string, value any) MintOption {
-	return func(m *minting) { m.header[name] = value }
-}
-
-// WithAlg signs with another algorithm. A key for it is made and published at
-// the first use.
-func WithAlg(algorithm string) MintOption { return func(m *minting) { m.algorithm = algorithm } }
-
-// WithKey signs with the key of that id, withdrawn or not.
-func WithKey(kid string) MintOption { return func(m *minting) { m.kid = kid } }
-
-// WithSigner signs with a key that isn't the issuer's, under the id and the
-// algorithm that the token would have otherwise.
-func WithSigner(key crypto.Signer) MintOption { return func(m *minting) { m.signer = key } }
-
-// WithRawHeader replaces the header's JSON by any bytes.
-func WithRawHeader(raw string) MintOption {
-	return func(m *minting) { m.rawHeader = []byte(raw) }
-}
-
-// WithRawPayload replaces the claims' JSON by any bytes.
-func WithRawPayload(raw string) MintOption {
-	return func(m *minting) { m.rawPayload = []byte(raw) }
+// MintConfig says what token [Issuer.MintWith] mints.
+type MintConfig struct {
+	// Claims add to those of a valid token or replace them; a nil value removes a
+	// claim. Optional.
+	Claims map[string]any
+	// Header adds parameters to the header or replaces them; nil removes one.
+	// Optional.
+	Header map[string]any
+	// Algorithm is what the token is signed with. A key for it is made and
+	// published at the first use. Optional, the issuer's by default.
+	Algorithm string
+	// KeyID names the key that signs, withdrawn or not. Optional, the newest by
+	// default.
+	KeyID string
+	// Signer signs with a key that isn't the issuer's, under the id and the
+	// algorithm that the token would have otherwise. Optional.
+	Signer crypto.Signer
+	// RawHeader and RawPayload replace the JSON of the header and of the claims by
+	// any bytes. Optional.
+	RawHeader, RawPayload string
 }
 
 // Mint makes a signed access token (RFC 9068), by default one that is valid:
-// issuer, subject, client id, audience, times and a fresh jti. The claims given
+// issuer, subject and client id (both client-a), audience, times and a fresh jti. The claims given
 // add to that or replace it; a nil value removes a claim. Introspection knows
 // the token.
-func (i *Issuer) Mint(claims map[string]any, opts ...MintOption) string {
-	m := minting{header: map[string]any{}, algorithm: i.opts.algorithm}
-	for _, opt := range opts {
-		opt(&m)
-	}
-	key, err := i.pick(&m)
+func (i *Issuer) Mint(claims map[string]any) string {
+	return i.MintWith(MintConfig{Claims: claims})
+}
+
+// MintWith makes a signed access token as Mint does, of any form: for tests of
+// what must be refused. It panics for a KeyID or an Algorithm that there isn't.
+func (i *Issuer) MintWith(cfg MintConfig) string {
+	key, err := i.pick(&cfg)
 	if err != nil {
 		panic(fmt.Sprintf("credentialstest: %v", err))
 	}
-	full := i.complete(claims)
+	full := i.complete(cfg.Claims)
 	header := map[string]any{"typ": "at+jwt", "alg": key.algorithm, "kid": key.id}
-	merge(header, m.header)
-	token, err := m.encode(header, full, key)
+	merge(header, cfg.Header)
+	token, err := cfg.encode(header, full, key)
 	if err != nil {
 		panic(fmt.Sprintf("credentialstest: %v", err))
 	}
@@ -87,21 +73,25 @@ func (i *Issuer) MintOpaque(claims map[string]any) string {
 	return token
 }
 
-func (i *Issuer) pick(m *minting) (*signingKey, error) {
-	if m.kid == "" {
-		return i.keyFor(m.algorithm)
+func (i *Issuer) pick(m *MintConfig) (*signingKey, error) {
+	if m.KeyID == "" {
+		algorithm := m.Algorithm
+		if algorithm == "" {
+			algorithm = i.cfg.Algorithm
+		}
+		return i.keyFor(algorithm)
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, key := range i.keys {
-		if key.id == m.kid {
+		if key.id == m.KeyID {
 			return key, nil
 		}
 	}
-	return nil, fmt.Errorf("no key %q", m.kid)
+	return nil, fmt.Errorf("no key %q", m.KeyID)
 }
 
-func (m *minting) encode(header, claims map[string]any, key *signingKey) (string, error) {
+func (m *MintConfig) encode(header, claims map[string]any, key *signingKey) (string, error) {
 	head, err := json.Marshal(header)
 	if err != nil {
 		return "", err
@@ -110,15 +100,15 @@ func (m *minting) encode(header, claims map[string]any, key *signingKey) (string
 	if err != nil {
 		return "", err
 	}
-	if m.rawHeader != nil {
-		head = m.rawHeader
+	if m.RawHeader != "" {
+		head = []byte(m.RawHeader)
 	}
-	if m.rawPayload != nil {
-		body = m.rawPayload
+	if m.RawPayload != "" {
+		body = []byte(m.RawPayload)
 	}
 	signer := key.signer
-	if m.signer != nil {
-		signer = m.signer
+	if m.Signer != nil {
+		signer = m.Signer
 	}
 	input := base64.RawURLEncoding.EncodeToString(head) + "." + base64.RawURLEncoding.EncodeToString(body)
 	signature, err := signSegments(signer, key.algorithm, input)
@@ -133,11 +123,11 @@ func (i *Issuer) complete(claims map[string]any) map[string]any {
 	now := time.Now()
 	full := map[string]any{
 		"iss":       i.url,
-		"sub":       DefaultSubject,
-		"client_id": DefaultSubject,
+		"sub":       defaultSubject,
+		"client_id": defaultSubject,
 		"aud":       DefaultAudience,
 		"iat":       now.Unix(),
-		"exp":       now.Add(i.opts.lifetime).Unix(),
+		"exp":       now.Add(i.cfg.Lifetime).Unix(),
 		"jti":       fmt.Sprintf("token-%d", i.nextSerial()),
 	}
 	merge(full, claims)

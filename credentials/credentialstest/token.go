@@ -41,7 +41,7 @@ func (i *Issuer) serveToken(w http.ResponseWriter, r *http.Request) {
 	}
 	lifetime := c.Lifetime
 	if lifetime == 0 {
-		lifetime = i.opts.lifetime
+		lifetime = i.cfg.Lifetime
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
 		"access_token": i.grant(c, scopes, audiences, lifetime),

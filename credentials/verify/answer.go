@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/credentials/internal/authn"
 	"github.com/usher-auth/usher/internal/httpx"
 )
 
@@ -58,7 +58,7 @@ func (in *Introspection) post(ctx context.Context, token string) (string, error)
 func (in *Introspection) request(ctx context.Context, token string) (*http.Request, error) {
 	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
 	header := http.Header{}
-	if err := clientauth.Apply(ctx, in.auth, in.clientID, in.endpoint, form, header); err != nil {
+	if err := authn.Apply(ctx, in.auth, in.clientID, in.endpoint, form, header); err != nil {
 		return nil, &authError{err}
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, in.endpoint.URL, strings.NewReader(form.Encode()))
@@ -77,7 +77,7 @@ type authError struct{ err error }
 
 func (e *authError) Error() string {
 	text := "introspection: this server's own credentials can't be made: check IntrospectionConfig.Auth"
-	if known := (*clientauth.Error)(nil); errors.As(e.err, &known) {
+	if known := (*authn.Error)(nil); errors.As(e.err, &known) {
 		text += ": " + known.Text // constant
 	}
 	if file := (*fs.PathError)(nil); errors.As(e.err, &file) {

@@ -266,7 +266,7 @@ func BenchmarkKeySet(b *testing.B) {
 		}
 	})
 	b.Run("while-the-server-hangs", func(b *testing.B) {
-		issuer := credentialstest.NewIssuer(b)
+		issuer := credentialstest.NewIssuer(b, credentialstest.Config{})
 		v := newJWT(b, JWTConfig{
 			Issuer: issuer.URL(), JWKSURL: issuer.JWKSURL(), Audiences: []string{credentialstest.DefaultAudience}, HTTPClient: issuer.Client(), CacheSize: -1,
 			UnknownKeyInterval: time.Second,
@@ -279,7 +279,7 @@ func BenchmarkKeySet(b *testing.B) {
 		ctx, cancel := context.WithCancel(b.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { // a flood of unknown kids keeps a fetch under way
-			unknown := issuer.Mint(nil, credentialstest.WithHeader("kid", "x"))
+			unknown := issuer.MintWith(credentialstest.MintConfig{Header: map[string]any{"kid": "x"}})
 			for ctx.Err() == nil {
 				v.Verify(ctx, unknown, Requirements{})
 			}

@@ -17,8 +17,8 @@ func TestRow21IntrospectedJWTKeepsItsBinding(t *testing.T) {
 		sum := sha256.Sum256(c.Raw)
 		return object{"x5t#S256": b64(sum[:])}
 	}
-	payload := func(cnf string) credentialstest.MintOption {
-		return credentialstest.WithRawPayload(`{"sub":"alice",` + cnf + `"x":1}`)
+	payload := func(cnf string) credentialstest.MintConfig {
+		return credentialstest.MintConfig{RawPayload: `{"sub":"alice",` + cnf + `"x":1}`}
 	}
 	for name, c := range map[string]struct {
 		mint   func(*credentialstest.Issuer) string
@@ -26,21 +26,23 @@ func TestRow21IntrospectedJWTKeepsItsBinding(t *testing.T) {
 		peer   *x509.Certificate
 		want   *Error
 	}{
-		"no binding":                    {func(i *credentialstest.Issuer) string { return i.Mint(nil) }, nil, nil, nil},
-		"bound, this certificate":       {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": bound(cert)}) }, nil, cert, nil},
-		"bound, another certificate":    {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": bound(cert)}) }, nil, other, errBinding},
-		"bound, no certificate":         {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": bound(cert)}) }, nil, nil, errNoCertificate},
-		"answer null":                   {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": bound(cert)}) }, object{"cnf": nil}, nil, errNoCertificate},
-		"answer the same":               {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": bound(cert)}) }, object{"cnf": bound(cert)}, cert, nil},
-		"answer another":                {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": bound(cert)}) }, object{"cnf": bound(other)}, other, errMismatch},
-		"only the answer":               {func(i *credentialstest.Issuer) string { return i.Mint(nil) }, object{"cnf": bound(cert)}, nil, errNoCertificate},
-		"DPoP":                          {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": object{"jkt": "x"}}) }, nil, nil, errConfirmation},
-		"DPoP beside a certificate":     {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": object{"jkt": "x"}}) }, object{"cnf": bound(cert)}, cert, errConfirmation},
-		"null in the token":             {func(i *credentialstest.Issuer) string { return i.Mint(nil, payload(`"cnf":null,`)) }, nil, nil, errConfirmation},
-		"no object":                     {func(i *credentialstest.Issuer) string { return i.Mint(nil, payload(`"cnf":"x",`)) }, nil, nil, errConfirmation},
-		"twice":                         {func(i *credentialstest.Issuer) string { return i.Mint(nil, payload(`"cnf":{},"cnf":{},`)) }, nil, nil, errClaimsJSON},
-		"capitals":                      {func(i *credentialstest.Issuer) string { return i.Mint(nil, payload(`"CNF":{"jkt":"x"},`)) }, nil, nil, errClaimsMember},
-		"a payload that can't be read":  {func(i *credentialstest.Issuer) string { return i.Mint(nil, credentialstest.WithRawPayload(`{"cnf":`)) }, nil, nil, errClaimsJSON},
+		"no binding":                 {func(i *credentialstest.Issuer) string { return i.Mint(nil) }, nil, nil, nil},
+		"bound, this certificate":    {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": bound(cert)}) }, nil, cert, nil},
+		"bound, another certificate": {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": bound(cert)}) }, nil, other, errBinding},
+		"bound, no certificate":      {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": bound(cert)}) }, nil, nil, errNoCertificate},
+		"answer null":                {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": bound(cert)}) }, object{"cnf": nil}, nil, errNoCertificate},
+		"answer the same":            {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": bound(cert)}) }, object{"cnf": bound(cert)}, cert, nil},
+		"answer another":             {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": bound(cert)}) }, object{"cnf": bound(other)}, other, errMismatch},
+		"only the answer":            {func(i *credentialstest.Issuer) string { return i.Mint(nil) }, object{"cnf": bound(cert)}, nil, errNoCertificate},
+		"DPoP":                       {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": object{"jkt": "x"}}) }, nil, nil, errConfirmation},
+		"DPoP beside a certificate":  {func(i *credentialstest.Issuer) string { return i.Mint(object{"cnf": object{"jkt": "x"}}) }, object{"cnf": bound(cert)}, cert, errConfirmation},
+		"null in the token":          {func(i *credentialstest.Issuer) string { return i.MintWith(payload(`"cnf":null,`)) }, nil, nil, errConfirmation},
+		"no object":                  {func(i *credentialstest.Issuer) string { return i.MintWith(payload(`"cnf":"x",`)) }, nil, nil, errConfirmation},
+		"twice":                      {func(i *credentialstest.Issuer) string { return i.MintWith(payload(`"cnf":{},"cnf":{},`)) }, nil, nil, errClaimsJSON},
+		"capitals":                   {func(i *credentialstest.Issuer) string { return i.MintWith(payload(`"CNF":{"jkt":"x"},`)) }, nil, nil, errClaimsMember},
+		"a payload that can't be read": {func(i *credentialstest.Issuer) string {
+			return i.MintWith(credentialstest.MintConfig{RawPayload: `{"cnf":`})
+		}, nil, nil, errClaimsJSON},
 		"an opaque token with two dots": {func(*credentialstest.Issuer) string { return "abc.def.ghi" }, nil, nil, nil},
 	} {
 		t.Run("row 21: "+name, func(t *testing.T) {

@@ -194,7 +194,7 @@ func TestHeaderCache(t *testing.T) {
 	forger := &testKey{kid: "k1", alg: EdDSA, priv: newKey("k1", EdDSA).priv}
 	for i := range 50 {
 		allowFetch(v)
-		refuse(t, v, forger.tokenOf(header(1000+i), jsonOf(goodClaims())), "forged", ReasonTokenInvalid)
+		refuse(t, v, forger.tokenOf(header(1000+i), jsonOf(goodClaims())), "forged", tokenInvalid)
 	}
 	if n := len(*v.headers.headers.Load()); n != before {
 		t.Errorf("headers of %d forged tokens got in", n-before)

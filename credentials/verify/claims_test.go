@@ -84,7 +84,7 @@ func TestRow16Expiry(t *testing.T) {
 }
 
 func TestRow17TimesAndLeeway(t *testing.T) {
-	for _, leeway := range []time.Duration{NoLeeway, time.Second, DefaultLeeway, MaxLeeway} {
+	for _, leeway := range []time.Duration{NoLeeway, time.Second, defaultLeeway, maxLeeway} {
 		synctest.Test(t, func(t *testing.T) {
 			key := newKey("k1", EdDSA)
 			srv := newKeyServer(key)
@@ -117,12 +117,12 @@ func TestRow17TimesAndLeeway(t *testing.T) {
 					t.Errorf("row 17: leeway %v: %s: got %v", leeway, c.name, err)
 				}
 			}
-			if _, err := v.Verify(t.Context(), key.token(goodClaims().with(object{"exp": 0})), Requirements{}); asCause(err).Reason != ReasonTokenExpired {
+			if _, err := v.Verify(t.Context(), key.token(goodClaims().with(object{"exp": 0})), Requirements{}); outcomeOf(asCause(err)) != tokenExpired {
 				t.Errorf("row 17: %v", err)
 			}
 		})
 	}
-	for _, leeway := range []time.Duration{-2, -time.Second, MaxLeeway + 1} {
+	for _, leeway := range []time.Duration{-2, -time.Second, maxLeeway + 1} {
 		cfg := newKeyServer().config()
 		cfg.Leeway = leeway
 		if v, err := NewJWT(cfg); err == nil {
@@ -242,7 +242,7 @@ func TestClaimsWithoutOneForm(t *testing.T) {
 		"a number in between": {[]any{"a", 1}, nil},
 		"null":                {nil, nil},
 	} {
-		p, err := NewPrincipal(object{"sub": "x", "roles": c.value, "groups": c.value, "permissions": c.value, "organization": object{"id": "x"}})
+		p, err := NewPrincipal(PrincipalConfig{Claims: object{"sub": "x", "roles": c.value, "groups": c.value, "permissions": c.value, "organization": object{"id": "x"}}})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

@@ -60,14 +60,14 @@ func TestJWTConfig(t *testing.T) {
 }
 
 func TestErrorTextIsConstant(t *testing.T) {
-	seen := map[string]Reason{}
-	for _, reason := range []Reason{ReasonTokenInvalid, ReasonTokenExpired, ReasonVerifierUnavailable, ReasonMisconfigured, ""} {
-		text := (&Error{Reason: reason, Err: fault("a cause")}).Error()
+	seen := map[string]outcome{}
+	for _, reason := range []outcome{tokenInvalid, tokenExpired, unavailableNow, misconfiguredHere, {}} {
+		text := (&Error{Kind: reason.kind, Expired: reason.expired, Err: fault("a cause")}).Error()
 		if strings.Contains(text, "cause") || !strings.HasPrefix(text, "verify: ") {
-			t.Errorf("%s: %q", reason, text)
+			t.Errorf("%v: %q", reason, text)
 		}
 		if other, ok := seen[text]; ok {
-			t.Errorf("%q and %q read alike", reason, other)
+			t.Errorf("%v and %v read alike", reason, other)
 		}
 		seen[text] = reason
 	}

@@ -14,7 +14,7 @@ import (
 func second(token string, key *testKey) (jwt.MapClaims, error) {
 	claims := jwt.MapClaims{}
 	_, err := jwt.NewParser(
-		jwt.WithValidMethods([]string{string(key.alg)}), jwt.WithIssuer(testIssuer), jwt.WithAudience(testAudience), jwt.WithLeeway(DefaultLeeway),
+		jwt.WithValidMethods([]string{string(key.alg)}), jwt.WithIssuer(testIssuer), jwt.WithAudience(testAudience), jwt.WithLeeway(defaultLeeway),
 		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithStrictDecoding(), jwt.WithJSONNumber(),
 	).ParseWithClaims(token, claims, func(*jwt.Token) (any, error) { return key.priv.Public(), nil })
 	return claims, err

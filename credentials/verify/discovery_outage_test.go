@@ -42,13 +42,13 @@ func TestRow31MetadataOutageWithKeysThere(t *testing.T) {
 				accept(t, v, issuer.Mint(nil), "warm")
 				issuer.Script(metadataAt, credentialstest.Always(fault))
 				before := issuer.Requests(metadataAt)
-				time.Sleep(2 * DefaultMaxStale)
+				time.Sleep(2 * defaultMaxStale)
 				synctest.Wait()
 				accept(t, v, issuer.Mint(nil), "row 31: the keys are fresh")
 				issuer.Rotate()
 				start := time.Now()
 				accept(t, v, issuer.Mint(nil), "row 33: a new key")
-				if d := time.Since(start); d > DefaultFetchTimeout {
+				if d := time.Since(start); d > defaultFetchTimeout {
 					t.Errorf("row 31: the fetch took %v", d)
 				}
 				if n := issuer.Requests(metadataAt) - before; n < 48 || n > 2*24*13 {
@@ -67,8 +67,8 @@ func TestRow34MetadataOfAnotherIssuerDontFallBack(t *testing.T) {
 		issuer, v := memoryIssuer(t, func(c *JWTConfig) { c.JWKSURL = "" })
 		accept(t, v, issuer.Mint(nil), "warm")
 		issuer.Script(metadataAt, credentialstest.Always(credentialstest.Alter(object{"issuer": "https://evil.test"})))
-		time.Sleep(DefaultMaxStale + 2*time.Hour)
-		refuse(t, v, issuer.Mint(nil), "row 34: the issuer says that the keys are another's", ReasonMisconfigured)
+		time.Sleep(defaultMaxStale + 2*time.Hour)
+		refuse(t, v, issuer.Mint(nil), "row 34: the issuer says that the keys are another's", misconfiguredHere)
 	})
 }
 

@@ -31,14 +31,14 @@ func TestRow34Discovery(t *testing.T) {
 				issuer, v := memoryIssuer(t, func(c *JWTConfig) { c.JWKSURL = "" })
 				issuer.Script(metadata, credentialstest.Always(credentialstest.Alter(change)))
 				err := v.Ready(t.Context())
-				if e := wantError(t, err, ReasonMisconfigured); e.Kind != ConfigurationFault {
+				if e := wantError(t, err, misconfiguredHere); e.Kind != ConfigurationFault {
 					t.Fatalf("kind %v", e.Kind)
 				}
 				text, said := strings.CutPrefix(err.Error(), "verify: the verifier is misconfigured: ")
 				if !said || text == "" || strings.Contains(text, "a:b") {
 					t.Fatalf("Ready says %q: want the cause, without a password", err)
 				}
-				refuse(t, v, issuer.Mint(nil), "first use", ReasonMisconfigured)
+				refuse(t, v, issuer.Mint(nil), "first use", misconfiguredHere)
 				if n := issuer.Requests(keysAt); n != 0 {
 					t.Fatalf("%d fetches of keys", n)
 				}
@@ -49,7 +49,7 @@ func TestRow34Discovery(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			issuer, v := memoryIssuer(t, func(c *JWTConfig) { c.JWKSURL = "" })
 			issuer.Script(metadata, credentialstest.Status(503, ""))
-			refuse(t, v, issuer.Mint(nil), "first use", ReasonVerifierUnavailable)
+			refuse(t, v, issuer.Mint(nil), "first use", unavailableNow)
 			time.Sleep(2 * time.Second)
 			accept(t, v, issuer.Mint(nil), "recovered")
 		})
@@ -73,7 +73,7 @@ func TestRow34Discovery(t *testing.T) {
 		accept(t, newJWT(t, cfg), key.token(goodClaims().with(object{"iss": iss})), "discovered")
 	})
 	t.Run("explicit metadata", func(t *testing.T) {
-		issuer := credentialstest.NewIssuer(t)
+		issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 		v := verifierOf(t, issuer, func(c *JWTConfig) { c.JWKSURL, c.MetadataURL = "", issuer.MetadataURL() })
 		accept(t, v, issuer.Mint(nil), "discovered")
 	})

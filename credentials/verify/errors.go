@@ -37,28 +37,10 @@ func (k ErrorKind) String() string {
 	}
 }
 
-// Reason is the stable, public name of why a verification failed.
-type Reason string
-
-const (
-	// ReasonTokenInvalid goes with a [CredentialFault].
-	ReasonTokenInvalid Reason = "TOKEN_INVALID"
-
-	// ReasonTokenExpired goes with a [CredentialFault]: nothing but the
-	// token's expiry was found at fault.
-	ReasonTokenExpired Reason = "TOKEN_EXPIRED"
-
-	// ReasonVerifierUnavailable goes with a [DependencyFault].
-	ReasonVerifierUnavailable Reason = "VERIFIER_UNAVAILABLE"
-
-	// ReasonMisconfigured goes with a [ConfigurationFault].
-	ReasonMisconfigured Reason = "MISCONFIGURED"
-)
-
 // Error is a failed verification. Values are shared between calls: they must
 // not be modified.
 //
-// The text of an Error is constant for its reason, so that it may be shown to
+// The text of an Error is constant for its Kind and Expired, so that it may be shown to
 // the caller. The cause, for logs and hooks, is what [errors.Unwrap] returns: it
 // says which setting would help, what was expected, and what came instead,
 // quoted, cut to 128 bytes and marked as unverified (iss, aud, typ, a client's
@@ -67,8 +49,9 @@ type Error struct {
 	// Kind says whose fault it is.
 	Kind ErrorKind
 
-	// Reason is the stable name of the failure.
-	Reason Reason
+	// Expired reports, for a [CredentialFault], whether nothing but the token's
+	// expiry was found at fault.
+	Expired bool
 
 	// RetryAfter is, for a [DependencyFault], how long to wait before another
 	// attempt can succeed. Zero when not known.
@@ -106,16 +89,17 @@ type Unverified struct {
 	Type string
 }
 
-// Error returns a text that is constant for the reason.
+// Error returns a text that is constant for Kind and Expired.
 func (e *Error) Error() string {
-	switch e.Reason {
-	case ReasonTokenInvalid:
+	switch e.Kind {
+	case CredentialFault:
+		if e.Expired {
+			return "verify: the token has expired"
+		}
 		return "verify: the token is not valid"
-	case ReasonTokenExpired:
-		return "verify: the token has expired"
-	case ReasonVerifierUnavailable:
+	case DependencyFault:
 		return "verify: the token can't be verified at present"
-	case ReasonMisconfigured:
+	case ConfigurationFault:
 		return "verify: the verifier is misconfigured"
 	default:
 		return "verify: failed"
@@ -141,12 +125,12 @@ func (f fault) Error() string { return string(f) }
 // refusal makes a credential fault of a constant cause. Refusals are made once,
 // so that a flood of bad tokens costs no allocation.
 func refusal(cause fault) *Error {
-	return &Error{Kind: CredentialFault, Reason: ReasonTokenInvalid, Err: cause}
+	return &Error{Kind: CredentialFault, Err: cause}
 }
 
 // because makes a refusal that says more about the same.
 func (e *Error) because(cause fault) *Error {
-	return &Error{Kind: e.Kind, Reason: e.Reason, Err: &closer{cause, e}, constant: e}
+	return &Error{Kind: e.Kind, Expired: e.Expired, Err: &closer{cause, e}, constant: e}
 }
 
 // closer is a constant cause that says more than the one it unwraps to.
@@ -178,18 +162,18 @@ func wrongType(path ...string) *Error {
 }
 
 func unavailable(cause error, retryAfter time.Duration) *Error {
-	return &Error{Kind: DependencyFault, Reason: ReasonVerifierUnavailable, RetryAfter: max(retryAfter, 0), Err: cause}
+	return &Error{Kind: DependencyFault, RetryAfter: max(retryAfter, 0), Err: cause}
 }
 
 func misconfigured(cause error) *Error {
-	return &Error{Kind: ConfigurationFault, Reason: ReasonMisconfigured, Err: cause}
+	return &Error{Kind: ConfigurationFault, Err: cause}
 }
 
 // errClosed is the cause of the faults of a closed verifier.
 const errClosed = fault("the verifier is closed")
 
 var (
-	errTokenSize      = refusal("token: above the size limit: MaxTokenBytes of JWTConfig and IntrospectionConfig, 16 KiB by default")
+	errTokenSize      = refusal("token: above the size limit: JWTConfig.MaxTokenBytes, 16 KiB by default, or 16 KiB for a token that is only introspected")
 	errTokenCharset   = refusal("token: character outside the allowed set")
 	errTokenForm      = refusal("token: not a compact JWS of three parts; opaque tokens need verify.NewIntrospection, or verify.NewHybrid")
 	errTokenEncoding  = refusal("token: not canonical base64url")
@@ -223,7 +207,7 @@ var (
 	errInactive = refusal("introspection: the token is not active")
 	errMismatch = refusal("introspection: its answer is about another token")
 
-	errExpired = &Error{Kind: CredentialFault, Reason: ReasonTokenExpired, Err: fault("claims: exp has passed")}
+	errExpired = &Error{Kind: CredentialFault, Expired: true, Err: fault("claims: exp has passed")}
 
 	errCantIntrospect = misconfigured(fault("introspection is asked for, but no introspection endpoint is configured"))
 	errCantLocal      = misconfigured(fault("local validation is asked for, but only introspection is configured"))

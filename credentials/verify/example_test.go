@@ -6,14 +6,16 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 	"github.com/usher-auth/usher/credentials/verify"
 )
 
 // exampleIssuer stands for a real authorization server.
-func exampleIssuer(opts ...credentialstest.Option) *credentialstest.Issuer {
-	issuer, err := credentialstest.Start(append(opts, credentialstest.InMemory())...)
+func exampleIssuer() *credentialstest.Issuer { return exampleIssuerAt("") }
+
+func exampleIssuerAt(url string) *credentialstest.Issuer {
+	issuer, err := credentialstest.Start(credentialstest.Config{InMemory: true, URL: url})
 	if err != nil {
 		panic(err)
 	}
@@ -58,15 +60,15 @@ func ExampleError() {
 		_, err := verifier.Verify(context.Background(), token, verify.Requirements{})
 		var e *verify.Error
 		if errors.As(err, &e) {
-			fmt.Println(e.Kind, e.Reason)
+			fmt.Println(e.Kind, e.Expired)
 		}
 	}
 	report(issuer.Mint(map[string]any{"aud": "https://other.internal"}))
 	issuer.Down()
 	report(issuer.Mint(map[string]any{"aud": "https://docs.internal"}))
 	// Output:
-	// credential fault TOKEN_INVALID
-	// dependency fault VERIFIER_UNAVAILABLE
+	// credential fault false
+	// dependency fault false
 }
 
 func ExampleNewIntrospection() {
@@ -77,7 +79,7 @@ func ExampleNewIntrospection() {
 		URL:        issuer.IntrospectURL(),
 		Issuer:     issuer.URL(),
 		ClientID:   "docs",
-		Auth:       credentials.SecretBasic(credentials.Constant("not-a-secret")),
+		Auth:       clientauth.SecretBasic(clientauth.Constant("not-a-secret")),
 		Audiences:  []string{"https://docs.internal"},
 		HTTPClient: issuer.Client(),
 	})
@@ -100,7 +102,7 @@ func ExampleNewHybrid() {
 		panic(err)
 	}
 	introspection, err := verify.NewIntrospection(verify.IntrospectionConfig{
-		URL: issuer.IntrospectURL(), Issuer: issuer.URL(), ClientID: "docs", Auth: credentials.SecretBasic(credentials.Constant("not-a-secret")),
+		URL: issuer.IntrospectURL(), Issuer: issuer.URL(), ClientID: "docs", Auth: clientauth.SecretBasic(clientauth.Constant("not-a-secret")),
 		Audiences: []string{"https://docs.internal"}, HTTPClient: issuer.Client(),
 	})
 	if err != nil {
@@ -123,8 +125,8 @@ func ExampleNewHybrid() {
 	// introspected: verify: the token is not valid
 }
 
-func ExampleIssuers() {
-	staff, partners := exampleIssuer(credentialstest.URL("https://staff.test")), exampleIssuer(credentialstest.URL("https://partners.test"))
+func ExampleNewMultiIssuer() {
+	staff, partners := exampleIssuerAt("https://staff.test"), exampleIssuerAt("https://partners.test")
 	defer staff.Close()
 	defer partners.Close()
 
@@ -137,7 +139,7 @@ func ExampleIssuers() {
 		}
 		return v
 	}
-	verifier, err := verify.Issuers(of(staff, "staff"), of(partners, "partners"))
+	verifier, err := verify.NewMultiIssuer(of(staff, "staff"), of(partners, "partners"))
 	if err != nil {
 		panic(err)
 	}
@@ -150,7 +152,7 @@ func ExampleIssuers() {
 }
 
 func ExampleNewPrincipal() {
-	principal, err := verify.NewPrincipal(map[string]any{"sub": "alice", "client_id": "web", "tenant": map[string]any{"id": "acme"}})
+	principal, err := verify.NewPrincipal(verify.PrincipalConfig{Claims: map[string]any{"sub": "alice", "client_id": "web", "tenant": map[string]any{"id": "acme"}}})
 	if err != nil {
 		panic(err)
 	}
@@ -202,22 +204,14 @@ func ExampleNewPrincipal_customVerifier() {
 	// A verifier of API keys, which it has looked up itself.
 	var verifier verify.Verifier = verify.VerifierFunc(func(_ context.Context, token string, _ verify.Requirements) (*verify.Principal, error) {
 		if token != "key-of-the-indexer" {
-			return nil, &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid}
+			return nil, &verify.Error{Kind: verify.CredentialFault}
 		}
-		return verify.NewPrincipal(map[string]any{"iss": "https://keys.acme.example", "sub": "indexer"},
-			verify.WithIssuerName("keys"), verify.WithKind(verify.KindService), verify.WithValidUntil(time.Now().Add(time.Minute)))
+		return verify.NewPrincipal(verify.PrincipalConfig{
+			Claims:     map[string]any{"iss": "https://keys.acme.example", "sub": "indexer"},
+			IssuerName: "keys", Kind: verify.KindService, ValidUntil: time.Now().Add(time.Minute),
+		})
 	})
 	principal, err := verifier.Verify(context.Background(), "key-of-the-indexer", verify.Requirements{})
 	fmt.Println(principal, err)
 	// Output: service sub="indexer" client="" issuer="keys" <nil>
-}
-
-func ExampleParseBearer() {
-	token, err := verify.ParseBearer("Bearer abc.def.ghi")
-	fmt.Println(token, err)
-	_, err = verify.ParseBearer("Bearer two tokens")
-	fmt.Println(err)
-	// Output:
-	// abc.def.ghi <nil>
-	// verify: the token is not valid
 }

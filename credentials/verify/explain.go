@@ -17,7 +17,7 @@ const (
 
 // expectation is what a verifier's refusals say of its configuration.
 type expectation struct {
-	config    string // the name of the configuration's type
+	config    string // the name of the configuration's type, empty for a MultiIssuer
 	issuers   []string
 	audiences []string
 	leeway    time.Duration
@@ -171,10 +171,10 @@ func (d *detail) issuerText() string {
 			hint = "; they differ by the slash at the end alone"
 		}
 	}
-	if x.config == "Issuers" && d.said.Issuer == "" { // as in a JWT-SVID
+	if x.config == "" && d.said.Issuer == "" { // as in a JWT-SVID
 		return fmt.Sprintf("the verifier's are %s, unverified iss absent or empty, sub %q", listed(x.issuers), d.said.Subject)
 	}
-	if x.config == "Issuers" {
+	if x.config == "" {
 		return fmt.Sprintf("the verifier's are %s, unverified iss %q%s", listed(x.issuers), d.said.Issuer, hint)
 	}
 	if x.profile.TrustDomain {

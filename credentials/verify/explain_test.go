@@ -14,8 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/usher-auth/usher/credentials"
-	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/credentials/clientauth"
+	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
 // causeOf refuses a token and returns the cause's text and what it said.
@@ -109,7 +109,7 @@ func TestCausesSayWhatTheHeaderAndTheKeysAre(t *testing.T) {
 	cfg := srv.config()
 	cfg.Algorithms = []Algorithm{RS256, ES256}
 	v := newJWT(t, cfg)
-	both := must(Issuers(newJWT(t, srv.config())))
+	both := must(NewMultiIssuer(newJWT(t, srv.config())))
 	own := newKeyServer(key).config()
 	own.Profile = Profile{Types: []string{"JWT"}, AccessToken: []Evidence{
 		{{Claim: Path{"scopes"}, Test: Present}}, {{Claim: Path{"kind"}, Test: Equals, Values: []string{"access"}}},
@@ -163,7 +163,7 @@ func TestCausesSayWhatTheHeaderAndTheKeysAre(t *testing.T) {
 	spent.Verify(testContext(t), key.token(goodClaims()), Requirements{})
 	spent.Verify(testContext(t), newKey("k8", ES256).token(goodClaims()), Requirements{})
 	_, err := spent.Verify(testContext(t), newKey("k9", ES256).token(goodClaims()), Requirements{})
-	e := wantError(t, err, ReasonVerifierUnavailable)
+	e := wantError(t, err, unavailableNow)
 	if !errors.Is(e, errBudget) || e.RetryAfter <= 0 || e.Unverified == nil || e.Unverified.Subject != "alice" {
 		t.Errorf("got %+v", e)
 	}
@@ -237,7 +237,7 @@ func TestCausesOfAnswersSayWhat(t *testing.T) {
 		t.Errorf("got %q", text)
 	}
 	missing := &authError{os.ErrNotExist}
-	_, missing.err = clientauth.Read(t.Context(), credentials.File("/run/secrets/mis\nsing"), "the client's secret")
+	_, missing.err = authn.Read(t.Context(), clientauth.File("/run/secrets/mis\nsing"), "the client's secret")
 	if text := missing.Error(); !strings.Contains(text, `does not exist: "/run/secrets/mis\nsing"`) {
 		t.Errorf("got %q", text)
 	}
@@ -262,7 +262,7 @@ func TestCausesOfIntrospectionAndOfManyIssuers(t *testing.T) {
 	key := newKey("k1", ES256)
 	a, b := newKeyServer(key).config(), newKeyServer(key).config()
 	b.Issuer, b.IssuerName = "https://b.test", "b"
-	m := must(Issuers(newJWT(t, a), newJWT(t, b)))
+	m := must(NewMultiIssuer(newJWT(t, a), newJWT(t, b)))
 	text, e := causeOf(t, m, key.token(goodClaims().with(object{"iss": "https://b.test/"})), Requirements{})
 	if !strings.Contains(text, `"https://issuer.test", "https://b.test"`) || !strings.Contains(text, `"https://b.test/"; they differ by the slash`) {
 		t.Errorf("got %q", text)

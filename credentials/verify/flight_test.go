@@ -108,7 +108,7 @@ func TestPredicateThatNeverReturns(t *testing.T) {
 		synctest.Wait() // the others no longer count
 		// How many hang is bounded.
 		v.flight.apart.Store(maxChecks)
-		refuse(t, v, key.token(numbered()), "one check too many", ReasonVerifierUnavailable)
+		refuse(t, v, key.token(numbered()), "one check too many", unavailableNow)
 		synctest.Wait()
 		v.flight.apart.Store(1)
 		close(release)
@@ -142,7 +142,7 @@ func TestPredicateThatEndsItsGoroutine(t *testing.T) {
 					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 					_, err := v.Verify(ctx, token, Requirements{})
 					cancel()
-					wantError(t, err, ReasonMisconfigured)
+					wantError(t, err, misconfiguredHere)
 				}
 			})
 		})

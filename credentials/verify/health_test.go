@@ -14,7 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 	"github.com/usher-auth/usher/internal/retryafter"
 )
@@ -35,8 +35,8 @@ func TestRow38RefusedCredentialsStopTheQueue(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if n := issuer.Requests(introspectAt); n > DefaultMaxConcurrent+1 {
-			t.Errorf("row 38: %d requests with refused credentials, want at most %d and a probe", n, DefaultMaxConcurrent)
+		if n := issuer.Requests(introspectAt); n > defaultMaxConcurrent+1 {
+			t.Errorf("row 38: %d requests with refused credentials, want at most %d and a probe", n, defaultMaxConcurrent)
 		}
 	})
 }
@@ -52,8 +52,8 @@ func TestRow38PauseStopsTheQueue(t *testing.T) {
 			wg.Go(func() { _, _ = in.Verify(t.Context(), token, Requirements{}) })
 		}
 		wg.Wait()
-		if n := issuer.Requests(introspectAt); n > DefaultMaxConcurrent {
-			t.Errorf("row 38: %d requests, want at most %d", n, DefaultMaxConcurrent)
+		if n := issuer.Requests(introspectAt); n > defaultMaxConcurrent {
+			t.Errorf("row 38: %d requests, want at most %d", n, defaultMaxConcurrent)
 		}
 	})
 }
@@ -74,7 +74,7 @@ func TestRow38OneOddTokenStopsNoOther(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				issuer, in := memoryIntrospection(t)
 				issuer.Script(introspectAt, fault)
-				refuse(t, in, "odd", name, ReasonVerifierUnavailable)
+				refuse(t, in, "odd", name, unavailableNow)
 				start := time.Now()
 				accept(t, in, issuer.MintOpaque(nil), "row 38: another token")
 				if waited := time.Since(start); waited != 0 {
@@ -105,13 +105,13 @@ func TestRow38ManyOddTokensDontOpenTheBreaker(t *testing.T) {
 	for name, fault := range odd {
 		t.Run("row 38: "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				oddly := credentialstest.NewIssuer(t, credentialstest.InMemory())
+				oddly := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 				oddly.Script(introspectAt, credentialstest.Always(fault))
 				issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) {
 					c.HTTPClient = &http.Client{Transport: &byToken{oddly.Client().Transport, c.HTTPClient.Transport}}
 				})
 				for i := range 200 {
-					refuse(t, in, "odd-"+strconv.Itoa(i), name, ReasonVerifierUnavailable)
+					refuse(t, in, "odd-"+strconv.Itoa(i), name, unavailableNow)
 					start := time.Now()
 					if i%10 == 9 {
 						accept(t, in, issuer.MintOpaque(nil), "row 38: another token")
@@ -146,7 +146,7 @@ func TestRow38ShorterPauseNeverEndsALongerOne(t *testing.T) {
 		}
 		wg.Wait()
 		time.Sleep(30*time.Second - 200*time.Millisecond)
-		e := refuse(t, in, issuer.MintOpaque(nil), "row 38: within the longer pause", ReasonVerifierUnavailable)
+		e := refuse(t, in, issuer.MintOpaque(nil), "row 38: within the longer pause", unavailableNow)
 		if want := 30*time.Second + 100*time.Millisecond; e.RetryAfter != want {
 			t.Errorf("row 38: RetryAfter %v, want %v", e.RetryAfter, want)
 		}
@@ -162,7 +162,7 @@ func TestRow38RetryAfterIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.Status(503, "86400"))
-		if e := refuse(t, in, issuer.MintOpaque(nil), "row 38: a day", ReasonVerifierUnavailable); e.RetryAfter != retryafter.MaxIssuer {
+		if e := refuse(t, in, issuer.MintOpaque(nil), "row 38: a day", unavailableNow); e.RetryAfter != retryafter.MaxIssuer {
 			t.Errorf("row 38: RetryAfter %v", e.RetryAfter)
 		}
 		time.Sleep(retryafter.MaxIssuer)
@@ -177,7 +177,7 @@ func TestRow38RetryAfterOfRefusedCredentials(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.Always(credentialstest.Status(401, "60")))
 		for range 10 {
-			refuse(t, in, issuer.MintOpaque(nil), "row 38: 401", ReasonVerifierUnavailable)
+			refuse(t, in, issuer.MintOpaque(nil), "row 38: 401", unavailableNow)
 			time.Sleep(5 * time.Second)
 		}
 		if n := issuer.Requests(introspectAt); n != 2 {
@@ -238,7 +238,7 @@ func TestRow38RecoveryAfterAnOutage(t *testing.T) {
 					}
 					// Before the breaker opens: until half of ten seconds' calls have failed,
 					// or, where nothing answers, as many as fit into the slots.
-					if allowed := 2*100 + DefaultMaxConcurrent + int(length/probeInterval); sent > allowed {
+					if allowed := 2*100 + defaultMaxConcurrent + int(length/probeInterval); sent > allowed {
 						t.Errorf("row 38: %d requests during the outage, want at most %d", sent, allowed)
 					}
 				})
@@ -253,7 +253,7 @@ func TestRow38FirstCallAfterALongQuietTime(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Down()
 		for range 10 {
-			refuse(t, in, issuer.MintOpaque(nil), "row 38: down", ReasonVerifierUnavailable)
+			refuse(t, in, issuer.MintOpaque(nil), "row 38: down", unavailableNow)
 		}
 		issuer.Up()
 		time.Sleep(time.Hour)
@@ -289,7 +289,7 @@ func TestRow38ProbeThatEndsBadly(t *testing.T) {
 				transport.good.Store(minUnwell)
 				issuer.Script(introspectAt, credentialstest.Always(credentialstest.Status(502, "")))
 				for range 3 * minUnwell {
-					e := refuse(t, in, issuer.MintOpaque(nil), name, ReasonVerifierUnavailable)
+					e := refuse(t, in, issuer.MintOpaque(nil), name, unavailableNow)
 					if e.RetryAfter <= 0 {
 						t.Errorf("row 38: no RetryAfter: %v", e.Err)
 					}
@@ -307,7 +307,7 @@ func TestRow38CloseReleasesThoseWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.Error(401, "invalid_client"), credentialstest.Always(credentialstest.Hang()))
-		refuse(t, in, issuer.MintOpaque(nil), "401", ReasonVerifierUnavailable)
+		refuse(t, in, issuer.MintOpaque(nil), "401", unavailableNow)
 		var wg sync.WaitGroup
 		for i := range 1000 {
 			wg.Go(func() {
@@ -332,7 +332,7 @@ func TestRow38ProbeIsReported(t *testing.T) {
 		var mu sync.Mutex
 		var probes []Introspected
 		issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) {
-			c.Auth = credentials.SecretPost(credentials.Constant("not-the-secret"))
+			c.Auth = clientauth.SecretPost(clientauth.Constant("not-the-secret"))
 			c.Observer.Introspected = func(e Introspected) {
 				mu.Lock()
 				defer mu.Unlock()
@@ -341,8 +341,8 @@ func TestRow38ProbeIsReported(t *testing.T) {
 				}
 			}
 		})
-		refuse(t, in, issuer.MintOpaque(nil), "401", ReasonVerifierUnavailable)
-		refuse(t, in, issuer.MintOpaque(nil), "401", ReasonVerifierUnavailable)
+		refuse(t, in, issuer.MintOpaque(nil), "401", unavailableNow)
+		refuse(t, in, issuer.MintOpaque(nil), "401", unavailableNow)
 		issuer.AddClient(credentialstest.Client{ID: testClient, Secret: "not-the-secret"})
 		time.Sleep(refusedPause)
 		accept(t, in, issuer.MintOpaque(nil), "row 38: mended")
@@ -362,7 +362,7 @@ func TestRow38ProbeIsReported(t *testing.T) {
 // some of their own.
 func TestRow38FloodLeavesTurnsToKnownTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		slow := credentialstest.NewIssuer(t, credentialstest.InMemory())
+		slow := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		slow.Script(introspectAt, credentialstest.Always(credentialstest.Delay(4*time.Second, credentialstest.Body(200, "application/json", `{"active":false}`))))
 		issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) {
 			c.MaxConcurrent = 8
@@ -374,7 +374,7 @@ func TestRow38FloodLeavesTurnsToKnownTokens(t *testing.T) {
 		}
 		known, jwt := issuer.MintOpaque(nil), issuer.Mint(nil)
 		accept(t, in, known, "before the flood")
-		time.Sleep(DefaultPositiveTTL)
+		time.Sleep(defaultPositiveTTL)
 
 		var wg sync.WaitGroup
 		for i := range 500 {

@@ -287,14 +287,29 @@ func testContext(tb testing.TB) context.Context {
 }
 
 // wantError checks that err is an *Error of that reason.
-func wantError(tb testing.TB, err error, want Reason) *Error {
+// outcome is what an Error says of a verification.
+type outcome struct {
+	kind    ErrorKind
+	expired bool
+}
+
+var (
+	tokenInvalid      = outcome{kind: CredentialFault}
+	tokenExpired      = outcome{kind: CredentialFault, expired: true}
+	unavailableNow    = outcome{kind: DependencyFault}
+	misconfiguredHere = outcome{kind: ConfigurationFault}
+)
+
+func outcomeOf(e *Error) outcome { return outcome{kind: e.Kind, expired: e.Expired} }
+
+func wantError(tb testing.TB, err error, want outcome) *Error {
 	tb.Helper()
 	var e *Error
 	if !errors.As(err, &e) {
-		tb.Fatalf("got %v, want an Error with %s", err, want)
+		tb.Fatalf("got %v, want an Error with %v", err, want)
 	}
-	if e.Reason != want {
-		tb.Fatalf("got %s (%v), want %s", e.Reason, e.Err, want)
+	if outcomeOf(e) != want {
+		tb.Fatalf("got %v (%v), want %v", outcomeOf(e), e.Err, want)
 	}
 	return e
 }

@@ -61,10 +61,10 @@ func TestRow22ScopesAreDistinct(t *testing.T) {
 // the token.
 func TestRow39InactiveTokensAreNotKept(t *testing.T) {
 	issuer, in := memoryIntrospection(t)
-	long := strings.Repeat("x", DefaultMaxTokenBytes-1)
+	long := strings.Repeat("x", defaultMaxTokenBytes-1)
 	for i := range 3 {
-		refuse(t, in, long+strconv.Itoa(i), "row 39: made up", ReasonTokenInvalid)
-		refuse(t, in, long+strconv.Itoa(i), "row 39: remembered", ReasonTokenInvalid)
+		refuse(t, in, long+strconv.Itoa(i), "row 39: made up", tokenInvalid)
+		refuse(t, in, long+strconv.Itoa(i), "row 39: remembered", tokenInvalid)
 	}
 	if n := issuer.Requests(introspectAt); n != 3 {
 		t.Errorf("row 39: %d requests, want 3", n)
@@ -80,10 +80,10 @@ func TestIntrospectionClosedAnswersNothing(t *testing.T) {
 	issuer, in := memoryIntrospection(t)
 	good := issuer.MintOpaque(nil)
 	accept(t, in, good, "before Close")
-	refuse(t, in, "made-up", "before Close", ReasonTokenInvalid)
+	refuse(t, in, "made-up", "before Close", tokenInvalid)
 	in.Close()
-	refuse(t, in, good, "remembered, after Close", ReasonVerifierUnavailable)
-	refuse(t, in, "made-up", "remembered, after Close", ReasonVerifierUnavailable)
+	refuse(t, in, good, "remembered, after Close", unavailableNow)
+	refuse(t, in, "made-up", "remembered, after Close", unavailableNow)
 }
 
 func TestVerifiersDontPrintTokens(t *testing.T) {
@@ -129,14 +129,14 @@ func TestRow38RefusedTokenStopsNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.HTML(http.StatusForbidden))
-		refuse(t, in, "../../etc/passwd", "row 38: 403", ReasonVerifierUnavailable)
+		refuse(t, in, "../../etc/passwd", "row 38: 403", unavailableNow)
 		accept(t, in, issuer.MintOpaque(nil), "row 38: another token")
 	})
 }
 
 func TestHybridNarrowsByEitherScopeClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
+		issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		h := hybridOf(t, issuer)
 		token := issuer.Mint(object{"scope": "a b"})
 		issuer.Script(introspectAt, credentialstest.Alter(object{"scope": nil, "scp": []string{"a"}}))

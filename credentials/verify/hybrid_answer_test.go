@@ -15,7 +15,7 @@ import (
 // An answer needs to say no more than active of a JWT that was verified locally.
 func TestRow37HybridTakesActiveAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
+		issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		h := hybridOf(t, issuer)
 		token := issuer.Mint(object{"sub": "alice", "client_id": "web", "scope": "a b", "exp": time.Now().Unix() + 20})
 		issuer.Script(introspectAt, credentialstest.Always(credentialstest.Body(200, "application/json", `{"active":true}`)))
@@ -24,7 +24,7 @@ func TestRow37HybridTakesActiveAlone(t *testing.T) {
 			if err != nil {
 				t.Fatalf("row 37: %v", err)
 			}
-			if p.Subject() != "alice" || p.ClientID() != "web" || !p.HasScope("b") || !p.ValidUntil().Equal(p.ExpiresAt().Add(DefaultLeeway)) {
+			if p.Subject() != "alice" || p.ClientID() != "web" || !p.HasScope("b") || !p.ValidUntil().Equal(p.ExpiresAt().Add(defaultLeeway)) {
 				t.Errorf("row 37: got %v, valid until %v", p, p.ValidUntil())
 			}
 		}
@@ -53,7 +53,7 @@ func TestRow37HybridAnswerUnderAProfile(t *testing.T) {
 		"the audience null": {`{"active":true,"aud":null}`, nil},
 	} {
 		t.Run("row 37: "+name, func(t *testing.T) {
-			issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
+			issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 			h, err := NewHybrid(HybridConfig{
 				JWT:           verifierOf(t, issuer, func(c *JWTConfig) { c.Profile = NodeOIDCProvider() }),
 				Introspection: introspectionOf(t, issuer, func(c *IntrospectionConfig) { c.Profile = NodeOIDCProvider() }),
@@ -72,7 +72,7 @@ func TestRow37HybridAnswerUnderAProfile(t *testing.T) {
 // A verifier that is used both ways keeps the two verdicts apart: what rests on
 // the locally verified claims is no verdict on the answer alone.
 func TestRow37HybridsVerdictIsItsOwn(t *testing.T) {
-	issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 	h := hybridOf(t, issuer)
 	token := issuer.Mint(nil)
 	issuer.Script(introspectAt, credentialstest.Always(credentialstest.Body(200, "application/json", `{"active":true}`)))
@@ -112,7 +112,7 @@ func TestRow37HybridAnswerMayNotContradict(t *testing.T) {
 		"null":                   {object{"sub": nil, "aud": nil, "exp": nil, "act": nil, "cnf": nil}, nil},
 	} {
 		t.Run("row 37: "+name, func(t *testing.T) {
-			issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
+			issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 			h := hybridOf(t, issuer)
 			token := issuer.Mint(object{"act": object{"sub": "agent", "client_id": "agents"}})
 			issuer.Script(introspectAt, credentialstest.Always(credentialstest.Body(200, "application/json", jsonOf(object{"active": true}.with(c.answer)))))
@@ -127,7 +127,7 @@ func TestRow37HybridAnswerMayNotContradict(t *testing.T) {
 		})
 	}
 	t.Run("row 37: an actor that the token doesn't have", func(t *testing.T) {
-		issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
+		issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		h := hybridOf(t, issuer)
 		issuer.Script(introspectAt, credentialstest.Body(200, "application/json", `{"active":true,"act":{"sub":"mallory"}}`))
 		if _, err := h.Verify(t.Context(), issuer.Mint(nil), introspected); asCause(err) != errMismatch {
@@ -167,15 +167,15 @@ func (l *eventLog) take() []event {
 // Each call is one event, whose outcome is the call's.
 func TestOneCallIsOneEvent(t *testing.T) {
 	var log eventLog
-	issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
-	other := credentialstest.NewIssuer(t, credentialstest.InMemory(), credentialstest.URL("https://other.test"))
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
+	other := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true, URL: "https://other.test"})
 	in := introspectionOf(t, issuer, func(c *IntrospectionConfig) { c.IssuerName, c.Observer = "main", log.observer("introspection") })
 	jwt := verifierOf(t, issuer, func(c *JWTConfig) { c.IssuerName, c.Observer = "main", log.observer("jwt") })
 	h, err := NewHybrid(HybridConfig{JWT: jwt, Introspection: in})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := Issuers(h, verifierOf(t, other, func(c *JWTConfig) { c.IssuerName, c.Observer = "other", log.observer("other") }))
+	m, err := NewMultiIssuer(h, verifierOf(t, other, func(c *JWTConfig) { c.IssuerName, c.Observer = "other", log.observer("other") }))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ func hybridOf(t *testing.T, issuer *credentialstest.Issuer) *Hybrid {
 var introspected = Requirements{Validation: ValidationIntrospect}
 
 func TestHybridChoosesByForm(t *testing.T) {
-	issuer := credentialstest.NewIssuer(t)
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 	h := hybridOf(t, issuer)
 	jwt, opaque := issuer.Mint(nil), issuer.MintOpaque(nil)
 	accept(t, h, jwt, "a JWT")
@@ -49,26 +49,26 @@ func TestHybridChoosesByForm(t *testing.T) {
 
 // Introspection would call each of these active: it is not asked.
 func TestHybridNeverFallsBack(t *testing.T) {
-	issuer := credentialstest.NewIssuer(t)
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 	h := hybridOf(t, issuer)
 	accept(t, h, issuer.Mint(nil), "warm")
 	forger := newKey("f", ES256).priv
 	good := issuer.Mint(nil)
 	for name, token := range map[string]string{
-		"bad signature":    issuer.Mint(nil, credentialstest.WithSigner(forger)),
+		"bad signature":    issuer.MintWith(credentialstest.MintConfig{Signer: forger}),
 		"wrong audience":   issuer.Mint(object{"aud": "https://other.test"}),
-		"unknown kid":      issuer.Mint(nil, credentialstest.WithHeader("kid", "x")),
-		"wrong typ":        issuer.Mint(nil, credentialstest.WithHeader("typ", "JWT")),
-		"unknown crit":     issuer.Mint(nil, credentialstest.WithHeader("crit", []string{"x"})),
-		"alg none":         issuer.Mint(nil, credentialstest.WithHeader("alg", "none")),
-		"repeated claim":   issuer.Mint(nil, credentialstest.WithRawPayload(`{"iss":"a","iss":"b"}`)),
-		"payload no JSON":  issuer.Mint(nil, credentialstest.WithRawPayload(`x`)),
-		"header cut off":   issuer.Mint(nil, credentialstest.WithRawHeader(`{"alg":"ES256"`)),
+		"unknown kid":      issuer.MintWith(credentialstest.MintConfig{Header: map[string]any{"kid": "x"}}),
+		"wrong typ":        issuer.MintWith(credentialstest.MintConfig{Header: map[string]any{"typ": "JWT"}}),
+		"unknown crit":     issuer.MintWith(credentialstest.MintConfig{Header: map[string]any{"crit": []string{"x"}}}),
+		"alg none":         issuer.MintWith(credentialstest.MintConfig{Header: map[string]any{"alg": "none"}}),
+		"repeated claim":   issuer.MintWith(credentialstest.MintConfig{RawPayload: `{"iss":"a","iss":"b"}`}),
+		"payload no JSON":  issuer.MintWith(credentialstest.MintConfig{RawPayload: `x`}),
+		"header cut off":   issuer.MintWith(credentialstest.MintConfig{RawHeader: `{"alg":"ES256"`}),
 		"empty signature":  good[:strings.LastIndexByte(good, '.')+1],
 		"twice configured": issuer.Mint(object{"iss": "https://evil.test"}),
 	} {
 		allowFetch(h.jwt)
-		refuse(t, h, token, name, ReasonTokenInvalid)
+		refuse(t, h, token, name, tokenInvalid)
 		if _, err := h.Verify(t.Context(), token, introspected); err == nil {
 			t.Errorf("%s: introspection alone decides", name)
 		}
@@ -77,19 +77,50 @@ func TestHybridNeverFallsBack(t *testing.T) {
 		t.Fatalf("%d introspections of tokens that fail locally", n)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
+		issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		h := hybridOf(t, issuer)
 		issuer.Script(keysAt, credentialstest.Status(503, ""))
-		refuse(t, h, issuer.Mint(nil), "keys down", ReasonVerifierUnavailable)
+		refuse(t, h, issuer.Mint(nil), "keys down", unavailableNow)
 		if n := issuer.Requests(introspectAt); n != 0 {
 			t.Fatalf("%d introspections because the keys are down", n)
 		}
 	})
 }
 
+// A JWT is as long as its verifier's limit allows, introspected or not; what is no
+// JWT has the limit of introspection.
+func TestHybridMeasuresATokenOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
+		h, err := NewHybrid(HybridConfig{
+			JWT:           verifierOf(t, issuer, func(c *JWTConfig) { c.MaxTokenBytes = 64 << 10 }),
+			Introspection: introspectionOf(t, issuer),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pad := strings.Repeat("x", defaultMaxTokenBytes)
+		long, short := issuer.Mint(object{"pad": pad}), issuer.Mint(nil)
+		for _, token := range []string{long, short} {
+			if _, err := h.Verify(t.Context(), token, introspected); err != nil {
+				t.Errorf("%d bytes: %v", len(token), errors.Unwrap(err))
+			}
+		}
+		if e := refuse(t, h, pad+"x", "not a JWT", tokenInvalid); e != errTokenSize {
+			t.Errorf("got %v", e.Err)
+		}
+		if _, err := hybridOf(t, issuer).Verify(t.Context(), long, introspected); asCause(err) != errTokenSize {
+			t.Errorf("above the limit of JWT: %v", err)
+		}
+		if n := issuer.Requests(introspectAt); n != 2 {
+			t.Errorf("%d introspections, want 2", n)
+		}
+	})
+}
+
 func TestHybridIntrospectsWhereAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
+		issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		h := hybridOf(t, issuer)
 		token := issuer.Mint(object{"scope": "a b", "roles": []string{"r"}})
 		p, err := h.Verify(t.Context(), token, introspected)
@@ -100,7 +131,7 @@ func TestHybridIntrospectsWhereAsked(t *testing.T) {
 		if _, err := h.Verify(t.Context(), token, Requirements{}); err != nil {
 			t.Errorf("a revoked JWT is still good locally: %v", err)
 		}
-		time.Sleep(DefaultPositiveTTL)
+		time.Sleep(defaultPositiveTTL)
 		if _, err := h.Verify(t.Context(), token, introspected); asCause(err) != errInactive {
 			t.Errorf("revoked: %v", err)
 		}
@@ -114,7 +145,7 @@ func TestHybridIntrospectsWhereAsked(t *testing.T) {
 		if !p.HasScope("a") || !p.HasScope("c") || p.HasScope("b") || p.HasScope("x") {
 			t.Errorf("scopes %q", p.Scopes())
 		}
-		if want := time.Now().Add(60*time.Second + DefaultLeeway); !p.ValidUntil().Equal(want) {
+		if want := time.Now().Add(60*time.Second + defaultLeeway); !p.ValidUntil().Equal(want) {
 			t.Errorf("valid until %v, want %v", p.ValidUntil(), want)
 		}
 		if p, _ := h.Verify(t.Context(), narrowed, Requirements{}); !p.HasScope("b") {
@@ -134,8 +165,8 @@ func TestHybridIntrospectsWhereAsked(t *testing.T) {
 }
 
 func TestHybridConfig(t *testing.T) {
-	a := credentialstest.NewIssuer(t, credentialstest.InMemory())
-	b := credentialstest.NewIssuer(t, credentialstest.InMemory(), credentialstest.URL("https://b.test"))
+	a := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
+	b := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true, URL: "https://b.test"})
 	for name, cfg := range map[string]HybridConfig{
 		"no JWT":           {Introspection: introspectionOf(t, a)},
 		"no introspection": {JWT: verifierOf(t, a)},

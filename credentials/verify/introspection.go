@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/usher-auth/usher/credentials"
-	"github.com/usher-auth/usher/credentials/internal/clientauth"
+	"github.com/usher-auth/usher/credentials/internal/authn"
+	"github.com/usher-auth/usher/internal/bearer"
 )
 
 // Introspection verifies tokens by asking their issuer (RFC 7662). It is safe
@@ -22,7 +22,9 @@ import (
 // active, and it is read as strictly as a token's claims; a plain false refuses
 // the token, whatever else the answer holds. A token that has the form of a JWT
 // keeps its own binding (cnf) even if the answer leaves it out: one whose payload
-// can't be read is refused. That of an encrypted token can't be looked at.
+// can't be read is refused. That of an encrypted token can't be looked at. A token
+// of more than 16 KiB is refused without a request, unless it is a JWT that a
+// [Hybrid] has verified: then JWTConfig.MaxTokenBytes is its limit.
 //
 // A request that is lost with a connection that had been idle is made once more.
 // An answer other than a verdict is a [DependencyFault] of the call that asked,
@@ -39,17 +41,16 @@ type Introspection struct {
 	audiences []string // nil: any
 	leeway    time.Duration
 	expected  *expectation
-	limit     int
 	positive  time.Duration
 	negative  time.Duration
 	timeout   time.Duration
 	observer  Observer
 
-	endpoint clientauth.Endpoint
+	endpoint authn.Endpoint
 	asked    string // what is asked, for causes
 	notGood  *Error // the refusal of a token that isn't active
 	clientID string
-	auth     credentials.Auth
+	auth     authn.Method
 	client   *http.Client
 	own      *http.Transport // of client, nil if it is the user's
 	health   *health
@@ -83,15 +84,15 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 	bad(err)
 	bad(checkEndpoint("URL", cfg.URL))
 	bad(checkIssuer(cfg.Issuer, false))
-	endpoint := clientauth.Endpoint{URL: cfg.URL, Issuer: cfg.Issuer}
-	if err := clientauth.Check(cfg.Auth, cfg.ClientID, endpoint); err != nil {
+	endpoint := authn.Endpoint{URL: cfg.URL, Issuer: cfg.Issuer}
+	if err := authn.Check(cfg.Auth, cfg.ClientID, endpoint); err != nil {
 		bad(fmt.Errorf("verify: Auth: %w", err))
 	}
-	client, err := clientauth.Client(cfg.Auth, cfg.HTTPClient)
+	client, err := authn.Client(cfg.Auth, cfg.HTTPClient)
 	if err != nil {
 		bad(fmt.Errorf("verify: HTTPClient: %w", err))
 	}
-	timeout := cmp.Or(cfg.Timeout, DefaultIntrospectionTimeout)
+	timeout := cmp.Or(cfg.Timeout, defaultIntrospectionTimeout)
 	if err == nil {
 		// Requests run on a context with the shorter timeout. The client's own
 		// would leave a goroutine behind for each that panics.
@@ -115,15 +116,14 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 		expected: &expectation{
 			config: "IntrospectionConfig", issuers: []string{cfg.Issuer}, audiences: audiences, leeway: leeway, profile: profile,
 		},
-		limit:    cmp.Or(cfg.MaxTokenBytes, DefaultMaxTokenBytes),
-		positive: cmp.Or(cfg.PositiveTTL, DefaultPositiveTTL),
-		negative: cmp.Or(cfg.NegativeTTL, DefaultNegativeTTL),
+		positive: cmp.Or(cfg.PositiveTTL, defaultPositiveTTL),
+		negative: cmp.Or(cfg.NegativeTTL, defaultNegativeTTL),
 		timeout:  timeout,
 		observer: cfg.Observer, endpoint: endpoint, clientID: cfg.ClientID, auth: cfg.Auth, client: client,
 		calls: &introspectionCalls{byToken: make(map[introspectionKey]*introspectionCall)},
 	}
-	concurrent := cmp.Or(cfg.MaxConcurrent, DefaultMaxConcurrent)
-	if min(in.limit, concurrent) < 0 || min(in.positive, in.negative, in.timeout) < 0 {
+	concurrent := cmp.Or(cfg.MaxConcurrent, defaultMaxConcurrent)
+	if concurrent < 0 || min(in.positive, in.negative, in.timeout) < 0 {
 		bad(errors.New("verify: a limit or a time is negative"))
 	}
 	if max(in.positive, in.negative) > maxPositiveTTL {
@@ -132,7 +132,7 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	size := cmp.Or(cfg.CacheSize, DefaultCacheSize)
+	size := cmp.Or(cfg.CacheSize, defaultCacheSize)
 	in.active, in.inactive = newTokenCache(size), newTokenCache(size)
 	in.slots = make(chan struct{}, concurrent)
 	in.strangers = make(chan struct{}, max(concurrent-concurrent/knownShare, 1))
@@ -140,7 +140,7 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 	in.notGood = errInactive.because(fault(errInactive.Err.Error() + " at IntrospectionConfig.URL " + withoutQuery(cfg.URL) +
 		": unknown there, expired or revoked, or the client of IntrospectionConfig.ClientID may not introspect it"))
 	in.health = newHealth()
-	if base := cfg.HTTPClient; base == nil || base.Transport == nil || clientauth.UsesTLS(cfg.Auth) {
+	if base := cfg.HTTPClient; base == nil || base.Transport == nil || authn.UsesTLS(cfg.Auth) {
 		in.own, _ = client.Transport.(*http.Transport)
 		// As many connections as requests at once: more than the few that are
 		// kept by default would be closed after each.
@@ -178,10 +178,10 @@ func (in *Introspection) verify(ctx context.Context, token string, req *Requirem
 	}
 	verdict, source := in.remembered(token, local != nil), SourceCache
 	if verdict == nil {
-		if len(token) > in.limit {
+		if local == nil && len(token) > defaultMaxTokenBytes { // a JWT that was verified is within its verifier's limit
 			return nil, 0, errTokenSize
 		}
-		if !isB64Token(token) {
+		if !bearer.IsToken(token) {
 			return nil, 0, errTokenCharset
 		}
 		var err error

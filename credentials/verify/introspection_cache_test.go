@@ -23,7 +23,7 @@ func TestRow39PositiveEntryNeverOutlivesExp(t *testing.T) {
 			t.Errorf("row 39: %d requests", n)
 		}
 		time.Sleep(time.Millisecond)
-		refuse(t, in, token, "row 39: at exp", ReasonTokenInvalid)
+		refuse(t, in, token, "row 39: at exp", tokenInvalid)
 	})
 }
 
@@ -37,7 +37,7 @@ func TestRow39LeewayDoesNotKeepAnEntry(t *testing.T) {
 		issuer.Script(introspectAt, credentialstest.Always(credentialstest.Body(200, "application/json", body)))
 		for range 3 {
 			p := accept(t, in, "opaque", "row 39: before exp")
-			if want := time.Unix(exp, 0).Add(DefaultLeeway); !p.ValidUntil().Equal(want) {
+			if want := time.Unix(exp, 0).Add(defaultLeeway); !p.ValidUntil().Equal(want) {
 				t.Errorf("row 39: valid until %v, want %v", p.ValidUntil(), want)
 			}
 			time.Sleep(time.Second)
@@ -53,7 +53,7 @@ func TestRow39LeewayDoesNotKeepAnEntry(t *testing.T) {
 			}
 		}
 		issuer.Script(introspectAt, credentialstest.Body(200, "application/json", `{"active":false}`))
-		refuse(t, in, "opaque", "row 39: the issuer says that it has ended", ReasonTokenInvalid)
+		refuse(t, in, "opaque", "row 39: the issuer says that it has ended", tokenInvalid)
 	})
 }
 
@@ -65,10 +65,10 @@ func TestRow39EntryLivesFromWhenItWasAskedFor(t *testing.T) {
 		token := issuer.MintOpaque(nil)
 		accept(t, in, token, "row 39: slowly")
 		issuer.Revoke(token)
-		time.Sleep(DefaultPositiveTTL - 4*time.Second - time.Millisecond)
+		time.Sleep(defaultPositiveTTL - 4*time.Second - time.Millisecond)
 		accept(t, in, token, "row 39: within the time")
 		time.Sleep(time.Millisecond)
-		refuse(t, in, token, "row 39: a minute after the question", ReasonTokenInvalid)
+		refuse(t, in, token, "row 39: a minute after the question", tokenInvalid)
 	})
 }
 
@@ -78,10 +78,10 @@ func TestRow39NegativeEntryIsShort(t *testing.T) {
 		token := issuer.MintOpaque(nil)
 		issuer.Script(introspectAt, credentialstest.Body(200, "application/json", `{"active":false}`))
 		for range 100 {
-			refuse(t, in, token, "row 39: inactive", ReasonTokenInvalid)
+			refuse(t, in, token, "row 39: inactive", tokenInvalid)
 		}
-		time.Sleep(DefaultNegativeTTL - time.Millisecond)
-		refuse(t, in, token, "row 39: still", ReasonTokenInvalid)
+		time.Sleep(defaultNegativeTTL - time.Millisecond)
+		refuse(t, in, token, "row 39: still", tokenInvalid)
 		if n := issuer.Requests(introspectAt); n != 1 {
 			t.Errorf("row 39: %d requests", n)
 		}
@@ -91,7 +91,7 @@ func TestRow39NegativeEntryIsShort(t *testing.T) {
 }
 
 func TestRow39ManyCallersWithOneToken(t *testing.T) {
-	issuer := credentialstest.NewIssuer(t)
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 	in := introspectionOf(t, issuer)
 	open := make(chan struct{})
 	issuer.Script(introspectAt, credentialstest.Gate(open))
@@ -147,7 +147,7 @@ func TestMadeUpTokensDontDriveOutGoodOnes(t *testing.T) {
 	good := issuer.MintOpaque(nil)
 	accept(t, in, good, "first")
 	for i := range 1000 {
-		refuse(t, in, fmt.Sprint("made-up-", i), "made up", ReasonTokenInvalid)
+		refuse(t, in, fmt.Sprint("made-up-", i), "made up", tokenInvalid)
 	}
 	before := issuer.Requests(introspectAt)
 	accept(t, in, good, "again")

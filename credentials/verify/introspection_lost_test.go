@@ -5,7 +5,7 @@ import (
 	"crypto/ed25519"
 	"testing"
 
-	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 	"github.com/usher-auth/usher/internal/httpx/lossy"
 )
@@ -14,13 +14,13 @@ import (
 // The caller whose token the request is about doesn't notice.
 func TestRow38ConnectionLostWhileIdle(t *testing.T) {
 	private := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	for name, auth := range map[string]credentials.Auth{
-		"Basic":           credentials.SecretBasic(credentials.Constant(testSecret)),
-		"private_key_jwt": credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.Signer(private)}),
+	for name, auth := range map[string]clientauth.Method{
+		"Basic":           clientauth.SecretBasic(clientauth.Constant(testSecret)),
+		"private_key_jwt": clientauth.PrivateKeyJWT(clientauth.PrivateKey{Key: clientauth.Signer(private)}),
 	} {
 		for when, moment := range map[string]lossy.Moment{"at its first bytes": lossy.FirstBytes, "before its answer": lossy.Answer} {
 			t.Run("row 38: "+name+", a connection lost with the second request, "+when, func(t *testing.T) {
-				issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
+				issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 				srv := lossy.NewServer(moment, issuer)
 				t.Cleanup(srv.Close)
 				var events []Introspected
@@ -70,11 +70,11 @@ func unwellNow(h *health) (n int) {
 
 // Exactly one more attempt, and the breaker counts both as one request.
 func TestRow38ConnectionsLostAgain(t *testing.T) {
-	issuer := credentialstest.NewIssuer(t)
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 	in := introspectionOf(t, issuer, func(c *IntrospectionConfig) { c.HTTPClient = nil })
 	accept(t, in, issuer.MintOpaque(nil), "a new connection")
 	issuer.Script(introspectAt, credentialstest.Reset(), credentialstest.Reset())
-	refuse(t, in, issuer.MintOpaque(nil), "row 38: two lost connections", ReasonVerifierUnavailable)
+	refuse(t, in, issuer.MintOpaque(nil), "row 38: two lost connections", unavailableNow)
 	if n, bad := issuer.Requests(introspectAt), unwellNow(in.health); n != 3 || bad != 1 {
 		t.Errorf("row 38: %d requests, of which %d count as failed; want 3 and 1", n, bad)
 	}

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -27,11 +27,11 @@ func TestRow38FaultyEndpoint(t *testing.T) {
 	} {
 		t.Run("row 38: "+name, func(t *testing.T) {
 			t.Parallel()
-			issuer := credentialstest.NewIssuer(t)
+			issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 			in := introspectionOf(t, issuer, func(c *IntrospectionConfig) { c.Timeout = time.Second })
 			issuer.Script(introspectAt, fault)
 			_, err := in.Verify(t.Context(), issuer.MintOpaque(nil), Requirements{})
-			e := wantError(t, err, ReasonVerifierUnavailable)
+			e := wantError(t, err, unavailableNow)
 			if e.Kind != DependencyFault || e.RetryAfter <= 0 {
 				t.Errorf("kind %v, RetryAfter %v", e.Kind, e.RetryAfter)
 			}
@@ -51,10 +51,10 @@ func TestRow38FaultyEndpoint(t *testing.T) {
 func TestRow38OwnCredentialsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) {
-			c.Auth = credentials.SecretPost(credentials.Constant("not-the-secret"))
+			c.Auth = clientauth.SecretPost(clientauth.Constant("not-the-secret"))
 		})
 		for range 20 {
-			e := refuse(t, in, issuer.MintOpaque(nil), "row 38: 401", ReasonVerifierUnavailable)
+			e := refuse(t, in, issuer.MintOpaque(nil), "row 38: 401", unavailableNow)
 			if text := e.Err.Error(); !strings.Contains(text, "401") || !strings.Contains(text, "IntrospectionConfig.ClientID") || e.RetryAfter != refusedPause {
 				t.Errorf("row 38: %q, RetryAfter %v", text, e.RetryAfter)
 			}
@@ -68,13 +68,13 @@ func TestRow38OwnCredentialsRefused(t *testing.T) {
 	})
 }
 
-func unreadable() credentials.Auth {
-	return credentials.SecretBasic(func(context.Context) (string, error) { return "", errors.New("vault path secret/x") })
+func unreadable() clientauth.Method {
+	return clientauth.SecretBasic(func(context.Context) (string, error) { return "", errors.New("vault path secret/x") })
 }
 
 func TestRow38SecretThatCantBeRead(t *testing.T) {
 	issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) { c.Auth = unreadable() })
-	e := refuse(t, in, "opaque", "row 38", ReasonVerifierUnavailable)
+	e := refuse(t, in, "opaque", "row 38", unavailableNow)
 	if strings.Contains(e.Error()+e.Err.Error(), "vault") || issuer.Requests(introspectAt) != 0 {
 		t.Errorf("row 38: %v", e.Err)
 	}
@@ -85,7 +85,7 @@ func TestRow38RetryAfter(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.Status(429, "20"))
 		for range 10 {
-			e := refuse(t, in, issuer.MintOpaque(nil), "row 38: 429", ReasonVerifierUnavailable)
+			e := refuse(t, in, issuer.MintOpaque(nil), "row 38: 429", unavailableNow)
 			if e.RetryAfter != 20*time.Second {
 				t.Errorf("row 38: RetryAfter %v", e.RetryAfter)
 			}
@@ -106,7 +106,7 @@ func TestRow38CircuitBreaker(t *testing.T) {
 		issuer.Script(introspectAt, credentialstest.Always(credentialstest.Status(503, "")))
 		before := issuer.Requests(introspectAt)
 		for range 100 {
-			if e := refuse(t, in, issuer.MintOpaque(nil), "row 38: down", ReasonVerifierUnavailable); e.RetryAfter <= 0 || !strings.Contains(e.Err.Error(), "503") {
+			if e := refuse(t, in, issuer.MintOpaque(nil), "row 38: down", unavailableNow); e.RetryAfter <= 0 || !strings.Contains(e.Err.Error(), "503") {
 				t.Errorf("row 38: RetryAfter %v, %v", e.RetryAfter, e.Err)
 			}
 		}

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -29,7 +29,7 @@ func socketIntrospection(t *testing.T, handler http.HandlerFunc, change ...func(
 	t.Cleanup(srv.Close)
 	cfg := IntrospectionConfig{
 		URL: srv.URL + "/introspect", Issuer: srv.URL, ClientID: testClient, Timeout: 20 * time.Second,
-		Auth: credentials.SecretBasic(credentials.Constant(testSecret)), Audiences: []string{credentialstest.DefaultAudience},
+		Auth: clientauth.SecretBasic(clientauth.Constant(testSecret)), Audiences: []string{credentialstest.DefaultAudience},
 	}
 	for _, f := range change {
 		f(&cfg)
@@ -240,7 +240,7 @@ func TestRow38HostileAnswersOverASocket(t *testing.T) {
 	} {
 		t.Run("row 38: "+name, func(t *testing.T) {
 			in, _ := socketIntrospection(t, handler, func(c *IntrospectionConfig) { c.Timeout = time.Second })
-			if e := refuse(t, in, strings.Repeat("t", DefaultMaxTokenBytes), name, ReasonVerifierUnavailable); strings.Contains(e.Err.Error(), "xxx") {
+			if e := refuse(t, in, strings.Repeat("t", defaultMaxTokenBytes), name, unavailableNow); strings.Contains(e.Err.Error(), "xxx") {
 				t.Errorf("row 38: the cause quotes the answer: %.100q", e.Err)
 			}
 		})
@@ -278,7 +278,7 @@ func TestRow38BodyThatPanics(t *testing.T) {
 		c.HTTPClient = &http.Client{Transport: oddTransport{func() { panic(testSecret) }}}
 	})
 	for i := range 3 { // the one slot is given back
-		e := refuse(t, in, "t"+strconv.Itoa(i), "row 38", ReasonVerifierUnavailable)
+		e := refuse(t, in, "t"+strconv.Itoa(i), "row 38", unavailableNow)
 		if e.RetryAfter <= 0 || strings.Contains(e.Err.Error(), testSecret) {
 			t.Errorf("row 38: RetryAfter %v, %v", e.RetryAfter, e.Err)
 		}

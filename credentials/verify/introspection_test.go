@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
@@ -28,7 +28,7 @@ func introspectionOf(t *testing.T, issuer *credentialstest.Issuer, change ...fun
 	issuer.AddClient(credentialstest.Client{ID: testClient, Secret: testSecret})
 	cfg := IntrospectionConfig{
 		URL: issuer.IntrospectURL(), Issuer: issuer.URL(), ClientID: testClient,
-		Auth:      credentials.SecretBasic(credentials.Constant(testSecret)),
+		Auth:      clientauth.SecretBasic(clientauth.Constant(testSecret)),
 		Audiences: []string{credentialstest.DefaultAudience}, HTTPClient: issuer.Client(),
 	}
 	for _, f := range change {
@@ -44,12 +44,12 @@ func introspectionOf(t *testing.T, issuer *credentialstest.Issuer, change ...fun
 
 func memoryIntrospection(t *testing.T, change ...func(*IntrospectionConfig)) (*credentialstest.Issuer, *Introspection) {
 	t.Helper()
-	issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 	return issuer, introspectionOf(t, issuer, change...)
 }
 
 func TestIntrospection(t *testing.T) {
-	issuer := credentialstest.NewIssuer(t)
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 	in := introspectionOf(t, issuer)
 	token := issuer.MintOpaque(object{"sub": "alice", "client_id": "web", "scope": "a b", "tenant": object{"id": "t1"}})
 	for range 3 {
@@ -69,7 +69,7 @@ func TestIntrospection(t *testing.T) {
 		t.Errorf("received %v", got.Form)
 	}
 	accept(t, in, issuer.Mint(nil), "a JWT is a token like any other")
-	refuse(t, in, "unknown-token", "unknown", ReasonTokenInvalid)
+	refuse(t, in, "unknown-token", "unknown", tokenInvalid)
 	if _, err := in.Verify(t.Context(), token, Requirements{Validation: ValidationLocal}); asCause(err) != errCantLocal {
 		t.Errorf("local validation: %v", err)
 	}
@@ -80,8 +80,8 @@ func TestIntrospection(t *testing.T) {
 
 func TestRow5TokensThatAreNotIntrospected(t *testing.T) {
 	issuer, in := memoryIntrospection(t)
-	for _, token := range []string{"", "a b", "a\nb", "a\x00", "é", "=", strings.Repeat("a", DefaultMaxTokenBytes+1)} {
-		refuse(t, in, token, fmt.Sprintf("row 5: %.10q", token), ReasonTokenInvalid)
+	for _, token := range []string{"", "a b", "a\nb", "a\x00", "é", "=", strings.Repeat("a", defaultMaxTokenBytes+1)} {
+		refuse(t, in, token, fmt.Sprintf("row 5: %.10q", token), tokenInvalid)
 	}
 	if n := issuer.Requests(introspectAt); n != 0 {
 		t.Errorf("rows 4, 5: %d requests", n)
@@ -129,13 +129,13 @@ func TestRow36NeverActive(t *testing.T) {
 		t.Run("row 36: "+name, func(t *testing.T) {
 			issuer, in := memoryIntrospection(t)
 			issuer.Script(introspectAt, credentialstest.Always(credentialstest.Body(200, "application/json", body)))
-			refuse(t, in, "opaque", "a malformed answer is an outage", ReasonVerifierUnavailable)
+			refuse(t, in, "opaque", "a malformed answer is an outage", unavailableNow)
 		})
 	}
 	t.Run("row 36: false", func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.Body(200, "application/json", `{"active": false}`))
-		if e := refuse(t, in, "opaque", "inactive", ReasonTokenInvalid); asCause(e) != errInactive {
+		if e := refuse(t, in, "opaque", "inactive", tokenInvalid); asCause(e) != errInactive {
 			t.Fatal(e.Err)
 		}
 	})
@@ -166,7 +166,7 @@ func TestRow36FalseDecides(t *testing.T) {
 			issuer, in := memoryIntrospection(t)
 			issuer.Script(introspectAt, credentialstest.Always(credentialstest.Body(200, "application/json", body)))
 			for range 3 {
-				if e := refuse(t, in, "opaque", "inactive", ReasonTokenInvalid); asCause(e) != errInactive {
+				if e := refuse(t, in, "opaque", "inactive", tokenInvalid); asCause(e) != errInactive {
 					t.Fatal(e.Err)
 				}
 			}
@@ -204,7 +204,7 @@ func TestRow36NullIsAbsent(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		body := object{"active": true, "sub": "alice", "aud": credentialstest.DefaultAudience, "client_id": nil, name: nil}
 		issuer.Script(introspectAt, credentialstest.Body(200, "application/json", jsonOf(body)))
-		if e := refuse(t, in, "opaque", name, ReasonTokenInvalid); asCause(e) != want {
+		if e := refuse(t, in, "opaque", name, tokenInvalid); asCause(e) != want {
 			t.Errorf("row 36: %s null: %v", name, e.Err)
 		}
 	}
@@ -312,24 +312,24 @@ func TestRow37ExpAbsentIsCachedForTheCap(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		token := issuer.MintOpaque(object{"exp": nil})
 		p := accept(t, in, token, "row 37: exp absent")
-		if want := time.Now().Add(DefaultPositiveTTL); !p.ValidUntil().Equal(want) {
+		if want := time.Now().Add(defaultPositiveTTL); !p.ValidUntil().Equal(want) {
 			t.Errorf("valid until %v, want %v", p.ValidUntil(), want)
 		}
 		issuer.Revoke(token)
-		time.Sleep(DefaultPositiveTTL - time.Millisecond)
+		time.Sleep(defaultPositiveTTL - time.Millisecond)
 		accept(t, in, token, "within the cap")
 		time.Sleep(time.Millisecond)
-		refuse(t, in, token, "row 37: asked again at the cap", ReasonTokenInvalid)
+		refuse(t, in, token, "row 37: asked again at the cap", tokenInvalid)
 	})
 }
 
 func TestIntrospectionClientAuthentication(t *testing.T) {
 	key := newKey("c", ES256)
-	issuer := credentialstest.NewIssuer(t)
-	for name, auth := range map[string]credentials.Auth{
-		"basic": credentials.SecretBasic(credentials.Constant(testSecret)),
-		"post":  credentials.SecretPost(credentials.Constant(testSecret)),
-		"jwt":   credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.Signer(key.priv)}),
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
+	for name, auth := range map[string]clientauth.Method{
+		"basic": clientauth.SecretBasic(clientauth.Constant(testSecret)),
+		"post":  clientauth.SecretPost(clientauth.Constant(testSecret)),
+		"jwt":   clientauth.PrivateKeyJWT(clientauth.PrivateKey{Key: clientauth.Signer(key.priv)}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := introspectionOf(t, issuer, func(c *IntrospectionConfig) { c.Auth = auth })
@@ -342,7 +342,7 @@ func TestIntrospectionClientAuthentication(t *testing.T) {
 func TestIntrospectionConfig(t *testing.T) {
 	good := IntrospectionConfig{
 		URL: "https://issuer.test/introspect", Issuer: testIssuer, ClientID: "c", Audiences: []string{testAudience},
-		Auth: credentials.SecretBasic(credentials.Constant("not-a-secret")),
+		Auth: clientauth.SecretBasic(clientauth.Constant("not-a-secret")),
 	}
 	for name, change := range map[string]func(*IntrospectionConfig){
 		"no URL":                  func(c *IntrospectionConfig) { c.URL = "" },
@@ -371,7 +371,7 @@ func TestIntrospectionConfig(t *testing.T) {
 	if err := errors.Join(in.Ready(t.Context()), in.Close(), in.Close()); err != nil {
 		t.Fatal(err)
 	}
-	refuse(t, in, "opaque", "closed", ReasonVerifierUnavailable)
+	refuse(t, in, "opaque", "closed", unavailableNow)
 	if in.Ready(t.Context()) == nil {
 		t.Error("ready though closed")
 	}
@@ -386,7 +386,7 @@ func FuzzIntrospectionAnswer(f *testing.F) {
 	}
 	in, err := NewIntrospection(IntrospectionConfig{
 		URL: "https://issuer.test/introspect", Issuer: testIssuer, ClientID: "c", Audiences: []string{testAudience},
-		Auth: credentials.SecretBasic(credentials.Constant("not-a-secret")),
+		Auth: clientauth.SecretBasic(clientauth.Constant("not-a-secret")),
 	})
 	if err != nil {
 		f.Fatal(err)

@@ -125,7 +125,7 @@ func (in *Introspection) settle(token string, local *claims, stranger bool) (ver
 	if err == nil {
 		entry, err = in.verdict(token, text, local, start)
 	} else if s := (*statusError)(nil); errors.As(err, &s) && s.ofToken() {
-		entry, err = in.refuse(token, local, &Error{Kind: CredentialFault, Reason: ReasonTokenInvalid, Err: s}), nil
+		entry, err = in.refuse(token, local, &Error{Kind: CredentialFault, Err: s}), nil
 	}
 	notify.Call(in.observer.Introspected, Introspected{
 		Issuer: in.id.name, Active: err == nil && entry.Value.refused == nil, Err: err, Duration: time.Since(start),

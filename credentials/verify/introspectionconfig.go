@@ -4,24 +4,24 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 )
 
 // Defaults and limits of introspection.
 const (
-	// DefaultPositiveTTL is how long an active token is taken as active, and so
+	// defaultPositiveTTL is how long an active token is taken as active, and so
 	// how late a revocation can be noticed.
-	DefaultPositiveTTL = 60 * time.Second
+	defaultPositiveTTL = 60 * time.Second
 
-	// DefaultNegativeTTL is how long an inactive token is taken as inactive.
-	DefaultNegativeTTL = 10 * time.Second
+	// defaultNegativeTTL is how long an inactive token is taken as inactive.
+	defaultNegativeTTL = 10 * time.Second
 
-	// DefaultIntrospectionTimeout bounds one request.
-	DefaultIntrospectionTimeout = 5 * time.Second
+	// defaultIntrospectionTimeout bounds one request.
+	defaultIntrospectionTimeout = 5 * time.Second
 
-	// DefaultMaxConcurrent is how many requests run at once: a flood of made-up
+	// defaultMaxConcurrent is how many requests run at once: a flood of made-up
 	// tokens must not become one on the issuer.
-	DefaultMaxConcurrent = 64
+	defaultMaxConcurrent = 64
 
 	// maxPositiveTTL bounds what can be configured.
 	maxPositiveTTL = time.Hour
@@ -63,7 +63,7 @@ type IntrospectionConfig struct {
 
 	// Auth is how this server proves to be that client.
 	// Required.
-	Auth credentials.Auth
+	Auth clientauth.Method
 
 	// Audiences are the names of this server. An answer must name one of them
 	// in aud; an answer without aud about a JWT that a [Hybrid] has verified
@@ -85,8 +85,8 @@ type IntrospectionConfig struct {
 	HTTPClient *http.Client
 
 	// Leeway is how far the clocks of issuer and server may be apart, at most
-	// MaxLeeway. It lets a fresh answer pass; none is remembered beyond exp.
-	// Optional. Default: DefaultLeeway. NoLeeway for none.
+	// 5 min. It lets a fresh answer pass; none is remembered beyond exp.
+	// Optional. Default: 30 s. NoLeeway for none.
 	Leeway time.Duration
 
 	// Profile says how the issuer writes access tokens, and so its answers about
@@ -94,34 +94,30 @@ type IntrospectionConfig struct {
 	// Optional. Default: as RFC 9068 says.
 	Profile Profile
 
-	// MaxTokenBytes is the largest token that is looked at.
-	// Optional. Default: DefaultMaxTokenBytes.
-	MaxTokenBytes int
-
 	// CacheSize is how many verdicts are remembered of each kind.
-	// Optional. Default: DefaultCacheSize. Negative: none.
+	// Optional. Default: 8192. Negative: none.
 	CacheSize int
 
 	// PositiveTTL is how long an active token is taken as active without being
 	// asked about, counted from when it was asked about, and never beyond its
 	// exp. At most an hour.
-	// Optional. Default: DefaultPositiveTTL.
+	// Optional. Default: 60 s.
 	PositiveTTL time.Duration
 
 	// NegativeTTL is how long an inactive token is taken as inactive. At most
 	// PositiveTTL's bound.
-	// Optional. Default: DefaultNegativeTTL.
+	// Optional. Default: 10 s.
 	NegativeTTL time.Duration
 
 	// Timeout bounds one request, and the wait for its turn once more.
-	// Optional. Default: DefaultIntrospectionTimeout.
+	// Optional. Default: 5 s.
 	Timeout time.Duration
 
 	// MaxConcurrent is how many requests run at once. Sixteen times as many
 	// tokens may wait; above that a call is UNAVAILABLE at once. A quarter of
 	// both is kept for tokens that were active before and for JWTs that a
 	// [Hybrid] has verified, so that made-up tokens can't take every turn.
-	// Optional. Default: DefaultMaxConcurrent.
+	// Optional. Default: 64.
 	MaxConcurrent int
 
 	// Observer is told what happens.

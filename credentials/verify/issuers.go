@@ -36,7 +36,7 @@ type MultiIssuer struct {
 	expected *expectation
 }
 
-// Issuers makes one verifier of several. The verifier for a token is chosen by
+// NewMultiIssuer makes one verifier of several. The verifier for a token is chosen by
 // the exact iss of its strictly decoded claims; a token of an unknown issuer is
 // refused and costs no fetch. A token that isn't a JWT goes to the one member
 // that is a [Hybrid]; it is refused if there is none, or several, for nobody can
@@ -44,27 +44,27 @@ type MultiIssuer struct {
 //
 // Two verifiers must not share an issuer or an issuer's name. The observer of
 // the first one also hears of tokens that belong to none.
-func Issuers(verifiers ...IssuerVerifier) (*MultiIssuer, error) {
+func NewMultiIssuer(verifiers ...IssuerVerifier) (*MultiIssuer, error) {
 	if len(verifiers) == 0 {
-		return nil, errors.New("verify: Issuers needs a verifier")
+		return nil, errors.New("verify: NewMultiIssuer needs a verifier")
 	}
 	m := &MultiIssuer{members: append([]IssuerVerifier(nil), verifiers...), byIss: make(map[string]IssuerVerifier, len(verifiers))}
-	m.expected = &expectation{config: "Issuers"}
+	m.expected = &expectation{}
 	names := make(map[string]bool, len(verifiers))
 	hybrids, size := 0, 0
 	for i, v := range verifiers {
 		if isNil(v) {
-			return nil, fmt.Errorf("verify: Issuers: verifier %d is nil", i)
+			return nil, fmt.Errorf("verify: NewMultiIssuer: verifier %d is nil", i)
 		}
 		jwt, hybrid := v.member()
 		if m.byIss[jwt.id.issuer] != nil || names[jwt.id.name] {
-			return nil, fmt.Errorf("verify: Issuers: %q, named %q, is there already", jwt.id.issuer, jwt.id.name)
+			return nil, fmt.Errorf("verify: NewMultiIssuer: %q, named %q, is there already", jwt.id.issuer, jwt.id.name)
 		}
 		m.byIss[jwt.id.issuer], names[jwt.id.name] = v, true
 		m.expected.issuers = append(m.expected.issuers, jwt.id.issuer)
 		if alias := jwt.id.profile.TokenIssuer; alias != "" {
 			if m.byIss[alias] != nil {
-				return nil, fmt.Errorf("verify: Issuers: %q is there already", alias)
+				return nil, fmt.Errorf("verify: NewMultiIssuer: %q is there already", alias)
 			}
 			m.byIss[alias] = v
 		}
@@ -75,7 +75,7 @@ func Issuers(verifiers ...IssuerVerifier) (*MultiIssuer, error) {
 		if hybrid != nil {
 			hybrids++
 			m.opaque = hybrid
-			m.limit = max(m.limit, hybrid.in.limit)
+			m.limit = max(m.limit, defaultMaxTokenBytes)
 		}
 		if jwt.cache != nil {
 			size += jwt.cache.size

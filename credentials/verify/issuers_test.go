@@ -11,14 +11,14 @@ import (
 
 func twoIssuers(t *testing.T) (a, b *credentialstest.Issuer) {
 	t.Helper()
-	a = credentialstest.NewIssuer(t, credentialstest.InMemory(), credentialstest.URL("https://a.test"))
-	b = credentialstest.NewIssuer(t, credentialstest.InMemory(), credentialstest.URL("https://b.test"))
+	a = credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true, URL: "https://a.test"})
+	b = credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true, URL: "https://b.test"})
 	return a, b
 }
 
 func TestIssuersEachHasItsOwnRules(t *testing.T) {
 	a, b := twoIssuers(t)
-	m, err := Issuers(
+	m, err := NewMultiIssuer(
 		verifierOf(t, a, func(c *JWTConfig) { c.IssuerName = "a"; c.Algorithms = []Algorithm{ES256}; c.MaxTokenBytes = 4 << 10 }),
 		verifierOf(t, b, func(c *JWTConfig) {
 			c.IssuerName = "b"
@@ -31,24 +31,26 @@ func TestIssuersEachHasItsOwnRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	ofB := object{"aud": "https://b-only.test"}
-	eddsa := credentialstest.WithAlg("EdDSA")
+	eddsa := func(i *credentialstest.Issuer, claims object) string {
+		return i.MintWith(credentialstest.MintConfig{Claims: claims, Algorithm: "EdDSA"})
+	}
 	if p := accept(t, m, a.Mint(nil), "a"); p.IssuerName() != "a" || p.Issuer() != a.URL() {
 		t.Errorf("got %v", p)
 	}
 	for range 2 {
-		if p := accept(t, m, b.Mint(ofB, eddsa), "b"); p.IssuerName() != "b" {
+		if p := accept(t, m, eddsa(b, ofB), "b"); p.IssuerName() != "b" {
 			t.Errorf("got %v", p)
 		}
 	}
-	refuse(t, m, a.Mint(nil, eddsa), "b's algorithm at a", ReasonTokenInvalid)
-	refuse(t, m, b.Mint(ofB), "a's algorithm at b", ReasonTokenInvalid)
-	refuse(t, m, a.Mint(ofB), "b's audience at a", ReasonTokenInvalid)
-	refuse(t, m, b.Mint(nil, eddsa), "a's audience at b", ReasonTokenInvalid)
-	refuse(t, m, a.Mint(nil, credentialstest.WithHeader("typ", "JWT")), "b's laxness at a", ReasonTokenInvalid)
+	refuse(t, m, eddsa(a, nil), "b's algorithm at a", tokenInvalid)
+	refuse(t, m, b.Mint(ofB), "a's algorithm at b", tokenInvalid)
+	refuse(t, m, a.Mint(ofB), "b's audience at a", tokenInvalid)
+	refuse(t, m, eddsa(b, nil), "a's audience at b", tokenInvalid)
+	refuse(t, m, a.MintWith(credentialstest.MintConfig{Header: map[string]any{"typ": "JWT"}}), "b's laxness at a", tokenInvalid)
 	long := object{"pad": strings.Repeat("x", 8<<10)}
-	refuse(t, m, a.Mint(long), "b's size at a", ReasonTokenInvalid)
-	accept(t, m, b.Mint(ofB.with(long), eddsa), "b's size at b")
-	refuse(t, m, "opaque", "no member has introspection", ReasonTokenInvalid)
+	refuse(t, m, a.Mint(long), "b's size at a", tokenInvalid)
+	accept(t, m, eddsa(b, ofB.with(long)), "b's size at b")
+	refuse(t, m, "opaque", "no member has introspection", tokenInvalid)
 	if _, err := m.Verify(t.Context(), a.Mint(nil), introspected); asCause(err) != errOtherIssuer {
 		t.Errorf("introspection where there is none: %v", err)
 	}
@@ -62,7 +64,7 @@ func TestIssuersEachHasItsOwnRules(t *testing.T) {
 
 func TestIssuersWithIntrospection(t *testing.T) {
 	a, b := twoIssuers(t)
-	m, err := Issuers(verifierOf(t, a), hybridOf(t, b))
+	m, err := NewMultiIssuer(verifierOf(t, a), hybridOf(t, b))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,11 +80,11 @@ func TestIssuersWithIntrospection(t *testing.T) {
 	}
 	accept(t, m, token, "locally still good")
 
-	two, err := Issuers(hybridOf(t, a), hybridOf(t, b))
+	two, err := NewMultiIssuer(hybridOf(t, a), hybridOf(t, b))
 	if err != nil {
 		t.Fatal(err)
 	}
-	refuse(t, two, opaque, "nobody can say whose it is", ReasonTokenInvalid)
+	refuse(t, two, opaque, "nobody can say whose it is", tokenInvalid)
 }
 
 func TestIssuersConfig(t *testing.T) {
@@ -98,12 +100,12 @@ func TestIssuersConfig(t *testing.T) {
 		"the same name":      {verifierOf(t, a, func(c *JWTConfig) { c.IssuerName = "x" }), verifierOf(t, b, func(c *JWTConfig) { c.IssuerName = "x" })},
 		"JWT and its Hybrid": {verifierOf(t, a), hybridOf(t, a)},
 	} {
-		if _, err := Issuers(list...); err == nil {
+		if _, err := NewMultiIssuer(list...); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
 	a.Down()
-	m, err := Issuers(verifierOf(t, a), verifierOf(t, b))
+	m, err := NewMultiIssuer(verifierOf(t, a), verifierOf(t, b))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +116,7 @@ func TestIssuersConfig(t *testing.T) {
 	if err := errors.Join(m.Close(), m.Close()); err != nil {
 		t.Error(err)
 	}
-	refuse(t, m, b.Mint(nil), "closed", ReasonVerifierUnavailable)
+	refuse(t, m, b.Mint(nil), "closed", unavailableNow)
 }
 
 func TestObserver(t *testing.T) {
@@ -138,7 +140,7 @@ func TestObserver(t *testing.T) {
 		t.Fatal(err)
 	}
 	jwt := verifierOf(t, a, func(c *JWTConfig) { c.Observer = o; c.IssuerName = "a" })
-	m, err := Issuers(jwt, h)
+	m, err := NewMultiIssuer(jwt, h)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,9 +148,9 @@ func TestObserver(t *testing.T) {
 	accept(t, jwt, token, "a")
 	accept(t, jwt, token, "a again")
 	accept(t, m, token, "through m")
-	refuse(t, m, "eyJ.e30.e30", "nobody's", ReasonTokenInvalid)
+	refuse(t, m, "eyJ.e30.e30", "nobody's", tokenInvalid)
 	accept(t, m, b.MintOpaque(nil), "opaque")
-	refuse(t, m, "made-up", "opaque", ReasonTokenInvalid)
+	refuse(t, m, "made-up", "opaque", tokenInvalid)
 
 	type seen struct {
 		issuer string
@@ -181,8 +183,8 @@ func TestObserver(t *testing.T) {
 }
 
 func TestPredicateThatPanics(t *testing.T) {
-	issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 	bad := Profile{Kind: func(*Principal) Kind { panic("a user's code") }}
-	refuse(t, verifierOf(t, issuer, func(c *JWTConfig) { c.Profile = bad }), issuer.Mint(nil), "JWT", ReasonMisconfigured)
-	refuse(t, introspectionOf(t, issuer, func(c *IntrospectionConfig) { c.Profile = bad }), issuer.MintOpaque(nil), "introspection", ReasonMisconfigured)
+	refuse(t, verifierOf(t, issuer, func(c *JWTConfig) { c.Profile = bad }), issuer.Mint(nil), "JWT", misconfiguredHere)
+	refuse(t, introspectionOf(t, issuer, func(c *IntrospectionConfig) { c.Profile = bad }), issuer.MintOpaque(nil), "introspection", misconfiguredHere)
 }

@@ -56,11 +56,11 @@ func NewJWT(cfg JWTConfig) (*JWT, error) {
 	if cfg.JWKSURL != "" && cfg.MetadataURL != "" {
 		bad(errors.New("verify: MetadataURL is of no use with JWKSURL: set one"))
 	}
-	refresh := cmp.Or(cfg.RefreshInterval, DefaultRefreshInterval)
-	maxStale := cmp.Or(cfg.MaxStale, max(DefaultMaxStale, refresh))
-	unknown := cmp.Or(cfg.UnknownKeyInterval, DefaultUnknownKeyInterval)
-	timeout := cmp.Or(cfg.FetchTimeout, DefaultFetchTimeout)
-	limit := cmp.Or(cfg.MaxTokenBytes, DefaultMaxTokenBytes)
+	refresh := cmp.Or(cfg.RefreshInterval, defaultRefreshInterval)
+	maxStale := cmp.Or(cfg.MaxStale, max(defaultMaxStale, refresh))
+	unknown := cmp.Or(cfg.UnknownKeyInterval, defaultUnknownKeyInterval)
+	timeout := cmp.Or(cfg.FetchTimeout, defaultFetchTimeout)
+	limit := cmp.Or(cfg.MaxTokenBytes, defaultMaxTokenBytes)
 	switch {
 	case refresh < minRefresh:
 		bad(fmt.Errorf("verify: RefreshInterval: at least %v", minRefresh))
@@ -98,7 +98,7 @@ func NewJWT(cfg JWTConfig) (*JWT, error) {
 		audiences: audiences,
 		algs:      algs, leeway: leeway, limit: limit,
 		expected: &expectation{config: "JWTConfig", issuers: []string{cfg.Issuer}, audiences: audiences, leeway: leeway, profile: profile, algs: algs, keys: keys},
-		keys:     keys, cache: newSignedCache(cmp.Or(cfg.CacheSize, DefaultCacheSize)),
+		keys:     keys, cache: newSignedCache(cmp.Or(cfg.CacheSize, defaultCacheSize)),
 		observer: cfg.Observer, checked: func() {}, headers: &headerCache{}, clock: newClock(),
 	}, nil
 }

@@ -9,39 +9,41 @@ import (
 	"time"
 )
 
+// NoLeeway is a Leeway that compares times exactly.
+const NoLeeway time.Duration = -1
+
 // Defaults and limits of a configuration.
 const (
-	// DefaultLeeway is how far clocks may be apart.
-	DefaultLeeway = 30 * time.Second
+	// defaultLeeway is how far clocks may be apart.
+	defaultLeeway = 30 * time.Second
 
-	// NoLeeway, set as a Leeway, compares times exactly.
-	NoLeeway time.Duration = -1
+	// maxLeeway is the largest leeway that can be configured.
+	maxLeeway = 5 * time.Minute
 
-	// MaxLeeway is the largest leeway that can be configured.
-	MaxLeeway = 5 * time.Minute
+	// defaultMaxTokenBytes is the largest JWT that is looked at unless
+	// JWTConfig.MaxTokenBytes says otherwise, and the largest token that is
+	// introspected without having been verified as a JWT. gRPC itself takes headers
+	// of 16 MiB.
+	defaultMaxTokenBytes = 16 << 10
 
-	// DefaultMaxTokenBytes is the largest token that is looked at. gRPC itself
-	// takes headers of 16 MiB.
-	DefaultMaxTokenBytes = 16 << 10
-
-	// DefaultRefreshInterval is how old keys get before they are fetched again
+	// defaultRefreshInterval is how old keys get before they are fetched again
 	// in the background, and so the longest time that a withdrawn key lives.
-	DefaultRefreshInterval = 15 * time.Minute
+	defaultRefreshInterval = 15 * time.Minute
 
-	// DefaultMaxStale is how long keys are used while they can't be fetched.
-	DefaultMaxStale = 24 * time.Hour
+	// defaultMaxStale is how long keys are used while they can't be fetched.
+	defaultMaxStale = 24 * time.Hour
 
-	// DefaultUnknownKeyInterval is how often tokens under unknown keys, or with
+	// defaultUnknownKeyInterval is how often tokens under unknown keys, or with
 	// bad signatures, can make the verifier fetch an issuer's keys: under a flood
 	// of them, 30 times a minute. It is also how long a key that was rotated in
 	// during the flood can take to be noticed.
-	DefaultUnknownKeyInterval = 2 * time.Second
+	defaultUnknownKeyInterval = 2 * time.Second
 
-	// DefaultFetchTimeout bounds one fetch.
-	DefaultFetchTimeout = 5 * time.Second
+	// defaultFetchTimeout bounds one fetch.
+	defaultFetchTimeout = 5 * time.Second
 
-	// DefaultCacheSize is how many verified tokens are remembered.
-	DefaultCacheSize = 8192
+	// defaultCacheSize is how many verified tokens are remembered.
+	defaultCacheSize = 8192
 )
 
 // JWTConfig configures a [JWT].
@@ -81,8 +83,8 @@ type JWTConfig struct {
 	HTTPClient *http.Client
 
 	// Leeway is how far the clocks of issuer and server may be apart, at most
-	// MaxLeeway.
-	// Optional. Default: DefaultLeeway. NoLeeway for none.
+	// 5 min.
+	// Optional. Default: 30 s. NoLeeway for none.
 	Leeway time.Duration
 
 	// Profile says how the issuer writes access tokens.
@@ -92,18 +94,18 @@ type JWTConfig struct {
 
 	// MaxTokenBytes is the largest token that is looked at, header and
 	// certificates in it included.
-	// Optional. Default: DefaultMaxTokenBytes.
+	// Optional. Default: 16 KiB.
 	MaxTokenBytes int
 
 	// CacheSize is how many verified tokens are remembered, until they expire
 	// or their key is withdrawn. It is no means of revocation.
-	// Optional. Default: DefaultCacheSize. Negative: none.
+	// Optional. Default: 8192. Negative: none.
 	CacheSize int
 
 	// RefreshInterval is how old keys get before they are fetched again in the
 	// background, at least a minute. The server may ask for less by
 	// Cache-Control, down to a minute; never for more.
-	// Optional. Default: DefaultRefreshInterval.
+	// Optional. Default: 15 min.
 	RefreshInterval time.Duration
 
 	// UnknownKeyInterval is the budget for tokens under unknown keys and for bad
@@ -114,17 +116,17 @@ type JWTConfig struct {
 	// A fetch that failed spends nothing. While calls fail for want of keys, one
 	// of them tries again after one to two seconds, or after the Retry-After of a
 	// 429 or 503, at most five minutes.
-	// Optional. Default: DefaultUnknownKeyInterval.
+	// Optional. Default: 2 s.
 	UnknownKeyInterval time.Duration
 
 	// MaxStale is how long keys are used while they can't be fetched. At least
 	// RefreshInterval.
-	// Optional. Default: DefaultMaxStale.
+	// Optional. Default: 24 h.
 	MaxStale time.Duration
 
 	// FetchTimeout bounds one fetch, and so how long calls that need keys wait
 	// for an issuer that neither answers nor refuses the connection.
-	// Optional. Default: DefaultFetchTimeout.
+	// Optional. Default: 5 s.
 	FetchTimeout time.Duration
 
 	// Observer is told what happens.
@@ -135,11 +137,11 @@ type JWTConfig struct {
 func leewayOf(d time.Duration) (time.Duration, error) {
 	switch {
 	case d == 0:
-		return DefaultLeeway, nil
+		return defaultLeeway, nil
 	case d == NoLeeway:
 		return 0, nil
-	case d < 0 || d > MaxLeeway:
-		return 0, fmt.Errorf("verify: Leeway: from 0 (NoLeeway) to %v", MaxLeeway)
+	case d < 0 || d > maxLeeway:
+		return 0, fmt.Errorf("verify: Leeway: from 0 (NoLeeway) to %v", maxLeeway)
 	default:
 		return d, nil
 	}

@@ -241,7 +241,7 @@ func TestKeySetIsDroppedWholeOrTakenWhole(t *testing.T) {
 	cfg.HTTPClient = &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { panic("secret of the transport") })}
 	v := newJWT(t, cfg)
 	_, err := v.Verify(testContext(t), newKey("k1", EdDSA).token(goodClaims()), Requirements{})
-	e := wantError(t, err, ReasonVerifierUnavailable)
+	e := wantError(t, err, unavailableNow)
 	if strings.Contains(fmt.Sprint(e, e.Err), "secret") {
 		t.Fatalf("the panic's value is in %v", e.Err)
 	}
@@ -307,7 +307,7 @@ func TestKeyUnderANewKid(t *testing.T) {
 		accept(t, v, renamed.token(goodClaims()), "under its new kid")
 		claims := goodClaims()
 		claims["jti"] = "not yet seen"
-		time.Sleep(DefaultUnknownKeyInterval) // the new kid has spent the budget
-		refuse(t, v, key.token(claims), "under the kid that was withdrawn", ReasonTokenInvalid)
+		time.Sleep(defaultUnknownKeyInterval) // the new kid has spent the budget
+		refuse(t, v, key.token(claims), "under the kid that was withdrawn", tokenInvalid)
 	})
 }

@@ -40,8 +40,8 @@ func noKid(k *testKey) string {
 // how long to wait.
 func wantWait(t *testing.T, v Verifier, token, why string) time.Duration {
 	t.Helper()
-	e := refuse(t, v, token, why, ReasonVerifierUnavailable)
-	if e.RetryAfter <= 0 || e.RetryAfter > DefaultUnknownKeyInterval {
+	e := refuse(t, v, token, why, unavailableNow)
+	if e.RetryAfter <= 0 || e.RetryAfter > defaultUnknownKeyInterval {
 		t.Fatalf("%s: RetryAfter %v", why, e.RetryAfter)
 	}
 	return e.RetryAfter
@@ -57,10 +57,10 @@ func TestRow29SpentBudgetIsUnavailable(t *testing.T) {
 			"unknown kid": madeUp, "bad signature": func() string { return forged("k1") }, "no kid": func() string { return noKid(forger()) },
 		} {
 			before := srv.total()
-			refuse(t, v, token(), "row 29: "+name+": a key set was fetched after the question", ReasonTokenInvalid)
+			refuse(t, v, token(), "row 29: "+name+": a key set was fetched after the question", tokenInvalid)
 			time.Sleep(500 * time.Millisecond)
 			wait := wantWait(t, v, token(), "row 29: over budget: "+name)
-			if wait != DefaultUnknownKeyInterval-500*time.Millisecond {
+			if wait != defaultUnknownKeyInterval-500*time.Millisecond {
 				t.Errorf("row 29: %s: RetryAfter %v", name, wait)
 			}
 			accept(t, v, key.token(numbered()), "row 29: a good token beside")
@@ -68,8 +68,8 @@ func TestRow29SpentBudgetIsUnavailable(t *testing.T) {
 				t.Errorf("row 29: %s: %d fetches", name, n)
 			}
 			time.Sleep(wait)
-			refuse(t, v, token(), "row 29: "+name+": after the wait", ReasonTokenInvalid)
-			time.Sleep(DefaultUnknownKeyInterval)
+			refuse(t, v, token(), "row 29: "+name+": after the wait", tokenInvalid)
+			time.Sleep(defaultUnknownKeyInterval)
 		}
 	})
 }
@@ -80,7 +80,7 @@ func TestRow33MadeUpKidBeforeARotation(t *testing.T) {
 		srv := newKeyServer(first)
 		v := newJWT(t, srv.config())
 		accept(t, v, first.token(numbered()), "warm")
-		refuse(t, v, madeUp(), "a stranger's", ReasonTokenInvalid)
+		refuse(t, v, madeUp(), "a stranger's", tokenInvalid)
 		srv.publish(first, second)
 		token := second.token(numbered())
 		time.Sleep(wantWait(t, v, token, "row 33: the budget is spent"))
@@ -120,7 +120,7 @@ func TestRow33FetchThatBeganBeforeTheQuestion(t *testing.T) {
 		srv.publish(first, second)
 		token := second.token(numbered())
 		time.Sleep(wantWait(t, v, token, "row 33: nothing is proven"))
-		wantError(t, <-stranger, ReasonTokenInvalid) // its own fetch
+		wantError(t, <-stranger, tokenInvalid) // its own fetch
 		accept(t, v, token, "row 33: after the wait")
 	})
 }
@@ -141,7 +141,7 @@ func TestRow29FailedFetchSpendsNothing(t *testing.T) {
 		}
 		srv.setAnswer(nil)
 		accept(t, v, token, "row 29: a fetch that failed spent nothing")
-		if e := refuse(t, v, madeUp(), "row 29: the good fetch did", ReasonVerifierUnavailable); e.RetryAfter < 59*time.Minute {
+		if e := refuse(t, v, madeUp(), "row 29: the good fetch did", unavailableNow); e.RetryAfter < 59*time.Minute {
 			t.Fatalf("row 29: RetryAfter %v", e.RetryAfter)
 		}
 	})
@@ -157,7 +157,7 @@ func TestRow33SameKidWithANewKey(t *testing.T) {
 				if several {
 					other := newKeyServer(newKey("k1", ES256)).config()
 					other.Issuer, other.IssuerName = "https://other.test", "other"
-					m, err := Issuers(v.(*JWT), newJWT(t, other))
+					m, err := NewMultiIssuer(v.(*JWT), newJWT(t, other))
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -176,11 +176,11 @@ func TestRow33SameKidWithANewKey(t *testing.T) {
 				accept(t, v, after.token(numbered()), "row 33: the new key")
 				time.Sleep(confirmPause)
 				synctest.Wait()
-				refuse(t, v, old, "row 33: the cached token of the old key", ReasonTokenInvalid)
+				refuse(t, v, old, "row 33: the cached token of the old key", tokenInvalid)
 				// Each of a thousand clients is told at once that its token is void: that
 				// the old key is gone has been seen twice.
 				for range 5 {
-					refuse(t, v, before.token(numbered()), "row 33: another of the old key", ReasonTokenInvalid)
+					refuse(t, v, before.token(numbered()), "row 33: another of the old key", tokenInvalid)
 				}
 				accept(t, v, after.token(numbered()), "row 33: the new key")
 				if n := srv.total(); n != 3 { // one of them to see again that the old key is gone
@@ -188,7 +188,7 @@ func TestRow33SameKidWithANewKey(t *testing.T) {
 				}
 				// The old key comes back, as from a replica that lags.
 				srv.publish(after, &testKey{kid: "k0", alg: before.alg, priv: before.priv})
-				time.Sleep(DefaultUnknownKeyInterval)
+				time.Sleep(defaultUnknownKeyInterval)
 				returned := &testKey{kid: "k0", alg: before.alg, priv: before.priv}
 				accept(t, v, returned.token(numbered()), "row 33: the old key, published again")
 			})
@@ -210,17 +210,17 @@ func TestRow32TokensOfAWithdrawnKey(t *testing.T) {
 		accept(t, v, token, "row 32: seen gone once: perhaps a replica that lags")
 		time.Sleep(confirmPause)
 		synctest.Wait()
-		refuse(t, v, token, "row 32: seen gone twice, and cached", ReasonTokenInvalid)
+		refuse(t, v, token, "row 32: seen gone twice, and cached", tokenInvalid)
 		for range 100 {
-			refuse(t, v, first.token(numbered()), "row 32: seen gone twice", ReasonTokenInvalid)
-			refuse(t, v, noKid(first), "row 32: without kid", ReasonTokenInvalid)
+			refuse(t, v, first.token(numbered()), "row 32: seen gone twice", tokenInvalid)
+			refuse(t, v, noKid(first), "row 32: without kid", tokenInvalid)
 		}
 		wantWait(t, v, forged("k1"), "row 32: not the withdrawn key's signature")
 		if n := srv.total(); n != 3 { // one of them to see again that the key is gone
 			t.Errorf("row 32: %d fetches", n)
 		}
 		srv.publish(first, second)
-		time.Sleep(DefaultUnknownKeyInterval)
+		time.Sleep(defaultUnknownKeyInterval)
 		accept(t, v, token, "row 32: published again")
 		// How many are remembered is bounded.
 		for i := range 3 * maxWithdrawn {
@@ -253,7 +253,7 @@ func TestRow33WithdrawalIsConfirmedBesideAFlood(t *testing.T) {
 		time.Sleep(confirmPause)
 		synctest.Wait()
 		wantWait(t, v, madeUp(), "row 33: the budget is still spent")
-		refuse(t, v, first.token(numbered()), "row 33: seen gone twice", ReasonTokenInvalid)
+		refuse(t, v, first.token(numbered()), "row 33: seen gone twice", tokenInvalid)
 		if n := srv.total(); n != 3 {
 			t.Errorf("row 33: %d fetches", n)
 		}
@@ -300,7 +300,7 @@ func TestRow29BadSignatureIsCheckedTwice(t *testing.T) {
 		}
 		var checks atomic.Int64
 		v.checked = func() { checks.Add(1) }
-		refuse(t, v, forged("k1"), "row 29", ReasonTokenInvalid)
+		refuse(t, v, forged("k1"), "row 29", tokenInvalid)
 		if n := checks.Load(); n != 2 {
 			t.Fatalf("row 29: %d checks", n)
 		}
@@ -309,11 +309,11 @@ func TestRow29BadSignatureIsCheckedTwice(t *testing.T) {
 			t.Fatalf("row 29: %d checks over budget", n-2)
 		}
 		// A fetch that began before, then one's own.
-		time.Sleep(DefaultUnknownKeyInterval)
+		time.Sleep(defaultUnknownKeyInterval)
 		checks.Store(0)
 		go v.keys.now(t.Context())
 		synctest.Wait()
-		refuse(t, v, forged("k1"), "row 29: two fetches", ReasonVerifierUnavailable)
+		refuse(t, v, forged("k1"), "row 29: two fetches", unavailableNow)
 		if n := checks.Load(); n != 2 {
 			t.Fatalf("row 29: %d checks beside another's fetch", n)
 		}
@@ -328,7 +328,7 @@ func outage(t *testing.T, v *JWT, srv *keyServer, d time.Duration, during func()
 	during()
 	before := srv.total()
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		e := refuse(t, v, token, "down", ReasonVerifierUnavailable)
+		e := refuse(t, v, token, "down", unavailableNow)
 		if e.RetryAfter <= 0 || e.RetryAfter > 2*time.Second {
 			t.Fatalf("RetryAfter %v while down", e.RetryAfter)
 		}
@@ -342,7 +342,7 @@ func outage(t *testing.T, v *JWT, srv *keyServer, d time.Duration, during func()
 		if err == nil {
 			return time.Since(up)
 		}
-		wantError(t, err, ReasonVerifierUnavailable)
+		wantError(t, err, unavailableNow)
 	}
 }
 
@@ -370,7 +370,7 @@ func TestRow33RecoveryAfterAnOutage(t *testing.T) {
 						t.Errorf("row 33: calls failed for %v after the issuer answered", took)
 					}
 					if c.warm {
-						wantUntil(t, v, before.token(numbered()), 2*DefaultUnknownKeyInterval)
+						wantUntil(t, v, before.token(numbered()), 2*defaultUnknownKeyInterval)
 					}
 				})
 			})
@@ -385,11 +385,11 @@ func wantUntil(t *testing.T, v Verifier, token string, d time.Duration) {
 	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		_, err := v.Verify(t.Context(), token, Requirements{})
 		var e *Error
-		if errors.As(err, &e) && e.Reason == ReasonTokenInvalid {
+		if errors.As(err, &e) && outcomeOf(e) == tokenInvalid {
 			return
 		}
 		if err != nil || time.Since(start) > keyLinger {
-			wantError(t, err, ReasonVerifierUnavailable)
+			wantError(t, err, unavailableNow)
 		}
 		if time.Since(start) > d {
 			t.Fatalf("after %v still not refused for good", d)
@@ -404,7 +404,7 @@ func TestRow33FirstCallAfterAQuietOutage(t *testing.T) {
 		srv := newKeyServer(key)
 		srv.setAnswer(func(*http.Request) *http.Response { return answer(503, "") })
 		v := newJWT(t, srv.config())
-		refuse(t, v, key.token(numbered()), "down", ReasonVerifierUnavailable)
+		refuse(t, v, key.token(numbered()), "down", unavailableNow)
 		time.Sleep(10 * time.Minute)
 		srv.setAnswer(nil)
 		time.Sleep(2 * time.Second)
@@ -451,7 +451,7 @@ func TestRow33RotationsBesideAFlood(t *testing.T) {
 							break
 						}
 						var e *Error
-						if !errors.As(err, &e) || e.Reason != ReasonVerifierUnavailable || e.RetryAfter <= 0 || e.RetryAfter > DefaultUnknownKeyInterval {
+						if !errors.As(err, &e) || outcomeOf(e) != unavailableNow || e.RetryAfter <= 0 || e.RetryAfter > defaultUnknownKeyInterval {
 							t.Errorf("row 33: an honest call: %v", err)
 							return
 						}
@@ -478,10 +478,10 @@ func TestRow33RotationsBesideAFlood(t *testing.T) {
 		}
 		done.Store(true)
 		wg.Wait()
-		if d := time.Duration(worst.Load()); d > DefaultUnknownKeyInterval {
+		if d := time.Duration(worst.Load()); d > defaultUnknownKeyInterval {
 			t.Errorf("row 33: a good token waited %v", d)
 		}
-		if n, most := srv.total(), 2+2*int(time.Since(start)/DefaultUnknownKeyInterval); n > most {
+		if n, most := srv.total(), 2+2*int(time.Since(start)/defaultUnknownKeyInterval); n > most {
 			t.Errorf("row 29: %d fetches, want at most %d", n, most)
 		}
 		if accepted.Load() < callers*rotations/4 {

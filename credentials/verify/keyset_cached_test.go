@@ -38,8 +38,8 @@ func TestRow33FirstFetchFromACache(t *testing.T) {
 					t.Errorf("row 33: %d fetches", n)
 				}
 				accept(t, v, first.token(numbered()), "row 32: the key that only the cache has, and one set lacks")
-				time.Sleep(DefaultUnknownKeyInterval)
-				refuse(t, v, first.token(numbered()), "row 32: the key that only the cache has", ReasonTokenInvalid)
+				time.Sleep(defaultUnknownKeyInterval)
+				refuse(t, v, first.token(numbered()), "row 32: the key that only the cache has", tokenInvalid)
 			})
 		})
 	}
@@ -60,7 +60,7 @@ func TestRow33WithdrawalIsNotConfirmedByACache(t *testing.T) {
 		time.Sleep(2 * confirmPause)
 		synctest.Wait()
 		accept(t, v, second.token(numbered()), "row 33: the new key, while the budget is spent")
-		refuse(t, v, first.token(numbered()), "row 32: the withdrawn key", ReasonTokenInvalid)
+		refuse(t, v, first.token(numbered()), "row 32: the withdrawn key", tokenInvalid)
 		if n := srv.total(); n != 3 {
 			t.Errorf("row 33: %d fetches", n)
 		}

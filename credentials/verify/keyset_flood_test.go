@@ -25,7 +25,7 @@ func TestRow29FloodOfUnknownKids(t *testing.T) {
 					_, err := v.Verify(t.Context(), k.token(claims), Requirements{})
 					switch e, ok := asError(err); {
 					case ok && asCause(e) == errKeyUnknown: // the one who asked
-					case ok && errors.Is(e, errBudget) && e.RetryAfter > 0 && e.RetryAfter <= DefaultUnknownKeyInterval:
+					case ok && errors.Is(e, errBudget) && e.RetryAfter > 0 && e.RetryAfter <= defaultUnknownKeyInterval:
 					default:
 						t.Errorf("row 29: got %v", err)
 					}
@@ -47,7 +47,7 @@ func TestRow29FloodOfUnknownKids(t *testing.T) {
 			if d := time.Since(start); d != 0 {
 				t.Fatalf("row 29: calls waited %v", d)
 			}
-			time.Sleep(DefaultUnknownKeyInterval)
+			time.Sleep(defaultUnknownKeyInterval)
 		}
 	})
 }
@@ -59,12 +59,12 @@ func TestRow29FloodOfBadSignatures(t *testing.T) {
 		accept(t, v, good, "warm")
 		forger := newKey("f", ES256).priv
 		before := issuer.Requests(keysAt)
-		bad := func() string { return issuer.Mint(nil, credentialstest.WithSigner(forger)) }
-		if e := refuse(t, v, bad(), "row 29", ReasonTokenInvalid); asCause(e) != errSignature {
+		bad := func() string { return issuer.MintWith(credentialstest.MintConfig{Signer: forger}) }
+		if e := refuse(t, v, bad(), "row 29", tokenInvalid); asCause(e) != errSignature {
 			t.Fatalf("row 29: %v", e.Err)
 		}
 		for range 50 {
-			noKid := issuer.Mint(nil, credentialstest.WithSigner(forger), credentialstest.WithHeader("kid", nil))
+			noKid := issuer.MintWith(credentialstest.MintConfig{Signer: forger, Header: map[string]any{"kid": nil}})
 			wantWait(t, v, bad(), "row 29")
 			wantWait(t, v, noKid, "row 29: without kid")
 			accept(t, v, issuer.Mint(nil), "row 29: a good token beside")
@@ -81,12 +81,12 @@ func TestRow29CallsThatWaitAreBounded(t *testing.T) {
 		known := issuer.Mint(nil)
 		accept(t, v, known, "warm")
 		issuer.Script(keysAt, credentialstest.Delay(3*time.Second))
-		unknown := issuer.Mint(nil, credentialstest.WithHeader("kid", "x"))
+		unknown := issuer.MintWith(credentialstest.MintConfig{Header: map[string]any{"kid": "x"}})
 		v.keys.waiting.Store(maxWaiting)
-		refuse(t, v, unknown, "row 29: one too many", ReasonVerifierUnavailable)
+		refuse(t, v, unknown, "row 29: one too many", unavailableNow)
 		accept(t, v, issuer.Mint(nil), "row 29: a known key")
 		v.keys.waiting.Store(0)
-		refuse(t, v, unknown, "row 29: one that may wait", ReasonTokenInvalid)
+		refuse(t, v, unknown, "row 29: one that may wait", tokenInvalid)
 		if n := v.keys.waiting.Load(); n != 0 {
 			t.Errorf("%d still count as waiting", n)
 		}

@@ -25,13 +25,13 @@ func TestRow30FaultyKeyServer(t *testing.T) {
 	} {
 		t.Run("row 30: "+name, func(t *testing.T) {
 			t.Parallel()
-			issuer := credentialstest.NewIssuer(t)
+			issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 			v := verifierOf(t, issuer, func(c *JWTConfig) { c.FetchTimeout = time.Second })
 			issuer.Script(keysAt, fault)
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			_, err := v.Verify(ctx, issuer.Mint(nil), Requirements{})
-			e := wantError(t, err, ReasonVerifierUnavailable)
+			e := wantError(t, err, unavailableNow)
 			if e.RetryAfter <= 0 {
 				t.Error("no RetryAfter")
 			}
@@ -50,14 +50,14 @@ func TestRow30FaultyKeyServer(t *testing.T) {
 		})
 	}
 	t.Run("row 30: wrong content type", func(t *testing.T) {
-		issuer := credentialstest.NewIssuer(t)
+		issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 		issuer.Script(keysAt, credentialstest.ContentType("text/plain"))
 		accept(t, verifierOf(t, issuer), issuer.Mint(nil), "a key set is a key set")
 	})
 	t.Run("row 30: TLS failure", func(t *testing.T) {
-		issuer := credentialstest.NewIssuer(t, credentialstest.TLS())
+		issuer := credentialstest.NewIssuer(t, credentialstest.Config{TLS: true})
 		v := verifierOf(t, issuer, func(c *JWTConfig) { c.HTTPClient = &http.Client{Transport: &http.Transport{}} })
-		refuse(t, v, issuer.Mint(nil), "unknown authority", ReasonVerifierUnavailable)
+		refuse(t, v, issuer.Mint(nil), "unknown authority", unavailableNow)
 		accept(t, verifierOf(t, issuer), issuer.Mint(nil), "known authority")
 	})
 	t.Cleanup(func() {
@@ -93,9 +93,9 @@ func TestRow30CallersKeepTheirOwnDeadline(t *testing.T) {
 func TestRow30HangingServerDelaysNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, v := memoryIssuer(t)
-		other := credentialstest.NewIssuer(t, credentialstest.InMemory(), credentialstest.URL("https://other.test"))
+		other := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true, URL: "https://other.test"})
 		otherV := verifierOf(t, other)
-		multi, err := Issuers(v, otherV)
+		multi, err := NewMultiIssuer(v, otherV)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +110,7 @@ func TestRow30HangingServerDelaysNobodyElse(t *testing.T) {
 		}()
 		synctest.Wait() // it waits for the fetch
 		start := time.Now()
-		known := issuer.Mint(nil, credentialstest.WithKey("key-1"))
+		known := issuer.MintWith(credentialstest.MintConfig{KeyID: "key-1"})
 		accept(t, multi, known, "row 30: a known key of the same issuer")
 		accept(t, multi, other.Mint(nil), "row 30: another issuer, cold")
 		for range 100 {
@@ -132,7 +132,7 @@ func TestRow31ServerDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, v := memoryIssuer(t)
 		issuer.Down()
-		e := refuse(t, v, issuer.Mint(nil), "row 31: cold", ReasonVerifierUnavailable)
+		e := refuse(t, v, issuer.Mint(nil), "row 31: cold", unavailableNow)
 		if e.RetryAfter <= 0 {
 			t.Error("row 31: no RetryAfter")
 		}
@@ -143,17 +143,17 @@ func TestRow31ServerDown(t *testing.T) {
 		issuer.Down()
 		longLived := issuer.Mint(object{"exp": time.Now().Add(72 * time.Hour).Unix()})
 		accept(t, v, longLived, "row 31: warm")
-		time.Sleep(DefaultMaxStale - 2*time.Minute)
+		time.Sleep(defaultMaxStale - 2*time.Minute)
 		accept(t, v, issuer.Mint(nil), "row 31: warm keys are used up to MaxStale")
 		accept(t, v, longLived, "row 31: cached tokens too")
 		time.Sleep(3 * time.Minute)
-		if e := refuse(t, v, issuer.Mint(nil), "row 31: past MaxStale", ReasonVerifierUnavailable); e.RetryAfter <= 0 {
+		if e := refuse(t, v, issuer.Mint(nil), "row 31: past MaxStale", unavailableNow); e.RetryAfter <= 0 {
 			t.Error("row 31: no RetryAfter past MaxStale")
 		}
-		refuse(t, v, longLived, "row 31: cached, past MaxStale", ReasonVerifierUnavailable)
+		refuse(t, v, longLived, "row 31: cached, past MaxStale", unavailableNow)
 		before := issuer.Requests(keysAt)
 		for range 100 {
-			refuse(t, v, longLived, "row 31: backing off", ReasonVerifierUnavailable)
+			refuse(t, v, longLived, "row 31: backing off", unavailableNow)
 		}
 		if n := issuer.Requests(keysAt) - before; n > 1 {
 			t.Errorf("row 31: %d fetches by 100 calls while the server is down", n)
@@ -172,10 +172,10 @@ func TestRow31UnknownKidWhileTheServerIsDown(t *testing.T) {
 		issuer.Rotate()
 		fresh := issuer.Mint(nil)
 		for range 3 {
-			refuse(t, v, fresh, "row 31: nobody can say that the key is unknown", ReasonVerifierUnavailable)
+			refuse(t, v, fresh, "row 31: nobody can say that the key is unknown", unavailableNow)
 		}
 		issuer.Up()
-		time.Sleep(DefaultUnknownKeyInterval)
+		time.Sleep(defaultUnknownKeyInterval)
 		accept(t, v, fresh, "row 31: recovered")
 	})
 }

@@ -35,7 +35,7 @@ func (f *fates) add(err error) {
 	switch {
 	case err == nil:
 		f.accepted++
-	case ok && e.Reason == ReasonVerifierUnavailable:
+	case ok && outcomeOf(e) == unavailableNow:
 		f.unavailable++
 	default:
 		f.invalid++
@@ -132,7 +132,7 @@ func TestRow28KeyThatOneSetLacks(t *testing.T) {
 				cached := second.token(numbered())
 				accept(t, v, cached, "warm")
 				srv.publish(first)
-				refuse(t, v, madeUp(), "a stranger's", ReasonTokenInvalid) // spends the budget
+				refuse(t, v, madeUp(), "a stranger's", tokenInvalid) // spends the budget
 				time.Sleep(confirmPause - time.Millisecond)
 				accept(t, v, cached, "row 28: cached, before the second set")
 				accept(t, v, second.token(numbered()), "row 28: before the second set")
@@ -157,8 +157,8 @@ func TestRow28KeyThatOneSetLacks(t *testing.T) {
 					accept(t, v, second.token(numbered()), "row 28: the key is back, and stays")
 					return
 				}
-				refuse(t, v, cached, "row 32: cached, after the second set", ReasonTokenInvalid)
-				refuse(t, v, second.token(numbered()), "row 32: after the second set", ReasonTokenInvalid)
+				refuse(t, v, cached, "row 32: cached, after the second set", tokenInvalid)
+				refuse(t, v, second.token(numbered()), "row 32: after the second set", tokenInvalid)
 			})
 		})
 	}
@@ -183,7 +183,7 @@ func TestRow32WithdrawnKeyWhoseConfirmationFails(t *testing.T) {
 				cached := second.token(numbered())
 				accept(t, v, cached, "warm")
 				srv.publish(first)
-				refuse(t, v, madeUp(), "a stranger's", ReasonTokenInvalid)
+				refuse(t, v, madeUp(), "a stranger's", tokenInvalid)
 				srv.setAnswer(c.answer)
 				time.Sleep(c.after - time.Millisecond)
 				accept(t, v, cached, "row 32: not yet gone")
@@ -199,13 +199,13 @@ func TestRow32WithdrawnKeyWhoseConfirmationFails(t *testing.T) {
 				accept(t, v, first.token(numbered()), "row 28: the other key is kept")
 				// A set that lacks the key is the second one.
 				srv.setAnswer(nil)
-				time.Sleep(DefaultFetchTimeout + 2*maxProbe)
-				wantUntil(t, v, second.token(numbered()), 2*DefaultUnknownKeyInterval)
-				wantUntil(t, v, madeUp(), 2*DefaultUnknownKeyInterval) // spends the budget
-				refuse(t, v, second.token(numbered()), "row 32: seen gone twice", ReasonTokenInvalid)
+				time.Sleep(defaultFetchTimeout + 2*maxProbe)
+				wantUntil(t, v, second.token(numbered()), 2*defaultUnknownKeyInterval)
+				wantUntil(t, v, madeUp(), 2*defaultUnknownKeyInterval) // spends the budget
+				refuse(t, v, second.token(numbered()), "row 32: seen gone twice", tokenInvalid)
 				// And one that has it brings it back.
 				srv.publish(first, second)
-				time.Sleep(DefaultUnknownKeyInterval)
+				time.Sleep(defaultUnknownKeyInterval)
 				accept(t, v, second.token(numbered()), "row 28: published again")
 				accept(t, v, second.token(numbered()), "row 28: published again")
 			})
@@ -236,16 +236,16 @@ func TestRow29KeyThatCameBack(t *testing.T) {
 			accept(t, v, second.token(numbered()), "row 29: the key is back")
 			fetch(first)
 			accept(t, v, second.token(numbered()), "row 29: one set lacks it")
-			time.Sleep(DefaultUnknownKeyInterval)
-			refuse(t, v, madeUp(), "a stranger's", ReasonTokenInvalid) // spends the budget
-			for n := 3; n < waveringSets; n++ {                        // one that the stranger had fetched, and one to confirm
+			time.Sleep(defaultUnknownKeyInterval)
+			refuse(t, v, madeUp(), "a stranger's", tokenInvalid) // spends the budget
+			for n := 3; n < waveringSets; n++ {                  // one that the stranger had fetched, and one to confirm
 				wantWait(t, v, second.token(numbered()), fmt.Sprint("row 29: ", n, " sets lack it"))
 				fetch(first)
 			}
 			for range 50 {
-				refuse(t, v, second.token(numbered()), "row 32: it is gone for good", ReasonTokenInvalid)
+				refuse(t, v, second.token(numbered()), "row 32: it is gone for good", tokenInvalid)
 			}
-			time.Sleep(DefaultUnknownKeyInterval)
+			time.Sleep(defaultUnknownKeyInterval)
 		}
 	})
 }

@@ -15,7 +15,7 @@ import (
 // memoryIssuer makes an issuer without a socket and a verifier for it.
 func memoryIssuer(t *testing.T, change ...func(*JWTConfig)) (*credentialstest.Issuer, *JWT) {
 	t.Helper()
-	issuer := credentialstest.NewIssuer(t, credentialstest.InMemory())
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 	return issuer, verifierOf(t, issuer, change...)
 }
 
@@ -39,15 +39,12 @@ func accept(t *testing.T, v Verifier, token, why string) *Principal {
 	return p
 }
 
-func refuse(t *testing.T, v Verifier, token, why string, want Reason) *Error {
+func refuse(t *testing.T, v Verifier, token, why string, want outcome) *Error {
 	t.Helper()
 	_, err := v.Verify(t.Context(), token, Requirements{})
 	var e *Error
-	if !errors.As(err, &e) || e.Reason != want {
-		t.Fatalf("%s: got %v (%v), want %s", why, err, errors.Unwrap(err), want)
-	}
-	if want == ReasonVerifierUnavailable && e.Kind != DependencyFault {
-		t.Fatalf("%s: kind %v", why, e.Kind)
+	if !errors.As(err, &e) || outcomeOf(e) != want {
+		t.Fatalf("%s: got %v (%v), want %v", why, err, errors.Unwrap(err), want)
 	}
 	return e
 }
@@ -118,10 +115,10 @@ func TestRow32WithdrawnKey(t *testing.T) {
 		accept(t, v, token, "row 32: until the refresh")
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		if e := refuse(t, v, token, "row 32: the cached token", ReasonTokenInvalid); asCause(e) != errKeyUnknown {
+		if e := refuse(t, v, token, "row 32: the cached token", tokenInvalid); asCause(e) != errKeyUnknown {
 			t.Fatalf("row 32: %v", e.Err)
 		}
-		refuse(t, v, issuer.Mint(nil, credentialstest.WithKey("key-1")), "row 32: a new one", ReasonTokenInvalid)
+		refuse(t, v, issuer.MintWith(credentialstest.MintConfig{KeyID: "key-1"}), "row 32: a new one", tokenInvalid)
 		accept(t, v, issuer.Mint(nil), "row 32: the other key")
 	})
 }
@@ -147,7 +144,7 @@ func TestRow33Rotation(t *testing.T) {
 			if n := issuer.Requests(keysAt) - before; n != 1 {
 				t.Errorf("row 33: round %d: %d fetches, want 1", round, n)
 			}
-			time.Sleep(DefaultUnknownKeyInterval)
+			time.Sleep(defaultUnknownKeyInterval)
 		}
 	})
 }
@@ -212,7 +209,7 @@ func TestFailedFetchesBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, v := memoryIssuer(t)
 		issuer.Down()
-		refuse(t, v, issuer.Mint(nil), "down", ReasonVerifierUnavailable)
+		refuse(t, v, issuer.Mint(nil), "down", unavailableNow)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		v.keys.mu.Lock()
@@ -228,12 +225,12 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, v := memoryIssuer(t)
 		issuer.Script(keysAt, credentialstest.Status(429, "90"))
-		e := refuse(t, v, issuer.Mint(nil), "429", ReasonVerifierUnavailable)
+		e := refuse(t, v, issuer.Mint(nil), "429", unavailableNow)
 		if e.RetryAfter < 89*time.Second || e.RetryAfter > 90*time.Second {
 			t.Errorf("RetryAfter %v", e.RetryAfter)
 		}
 		time.Sleep(89 * time.Second)
-		refuse(t, v, issuer.Mint(nil), "still", ReasonVerifierUnavailable)
+		refuse(t, v, issuer.Mint(nil), "still", unavailableNow)
 		if n := issuer.Requests(keysAt); n != 1 {
 			t.Errorf("%d requests before the time", n)
 		}
@@ -255,13 +252,13 @@ func TestJWTClose(t *testing.T) {
 		if err := errors.Join(v.Close(), v.Close()); err != nil {
 			t.Fatal(err)
 		}
-		wantError(t, <-waiting, ReasonVerifierUnavailable)
-		refuse(t, v, issuer.Mint(nil), "closed", ReasonVerifierUnavailable)
+		wantError(t, <-waiting, unavailableNow)
+		refuse(t, v, issuer.Mint(nil), "closed", unavailableNow)
 		warm := verifierOf(t, issuer)
 		issuer.Heal(keysAt)
 		accept(t, warm, issuer.Mint(nil), "warm")
 		warm.Close()
-		refuse(t, warm, issuer.Mint(nil), "closed with keys", ReasonVerifierUnavailable)
+		refuse(t, warm, issuer.Mint(nil), "closed with keys", unavailableNow)
 		if err := v.Ready(t.Context()); err == nil {
 			t.Error("ready though closed")
 		}
@@ -269,7 +266,7 @@ func TestJWTClose(t *testing.T) {
 }
 
 func TestOneVerificationForManyCallers(t *testing.T) {
-	issuer := credentialstest.NewIssuer(t)
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 	v := verifierOf(t, issuer)
 	accept(t, v, issuer.Mint(nil), "warm")
 	for range 20 {
@@ -296,23 +293,23 @@ func TestOneVerificationForManyCallers(t *testing.T) {
 }
 
 func TestRow20KeysBelongToTheirIssuer(t *testing.T) {
-	a := credentialstest.NewIssuer(t, credentialstest.InMemory(), credentialstest.URL("https://a.test"))
-	b := credentialstest.NewIssuer(t, credentialstest.InMemory(), credentialstest.URL("https://b.test"))
+	a := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true, URL: "https://a.test"})
+	b := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true, URL: "https://b.test"})
 	va := verifierOf(t, a)
-	m, err := Issuers(va, verifierOf(t, b))
+	m, err := NewMultiIssuer(va, verifierOf(t, b))
 	if err != nil {
 		t.Fatal(err)
 	}
 	accept(t, m, a.Mint(nil), "row 20: a's token")
 	accept(t, m, b.Mint(nil), "row 20: b's token")
 	for _, kid := range []string{a.KeyID(), "key-1"} {
-		forged := b.Mint(object{"iss": a.URL()}, credentialstest.WithHeader("kid", kid))
+		forged := b.MintWith(credentialstest.MintConfig{Claims: object{"iss": a.URL()}, Header: map[string]any{"kid": kid}})
 		allowFetch(va)
-		refuse(t, m, forged, "row 20: a's token signed by b", ReasonTokenInvalid)
+		refuse(t, m, forged, "row 20: a's token signed by b", tokenInvalid)
 	}
 	allowFetch(va)
-	noKid := b.Mint(object{"iss": a.URL()}, credentialstest.WithHeader("kid", nil))
-	refuse(t, m, noKid, "row 20: a's token signed by b, without kid", ReasonTokenInvalid)
+	noKid := b.MintWith(credentialstest.MintConfig{Claims: object{"iss": a.URL()}, Header: map[string]any{"kid": nil}})
+	refuse(t, m, noKid, "row 20: a's token signed by b, without kid", tokenInvalid)
 
 	t.Run("row 21a: equal sub under two issuers", func(t *testing.T) {
 		pa, pb := accept(t, m, a.Mint(nil), "a"), accept(t, m, b.Mint(nil), "b")
@@ -322,7 +319,7 @@ func TestRow20KeysBelongToTheirIssuer(t *testing.T) {
 	})
 	t.Run("row 20: an unknown issuer costs no fetch", func(t *testing.T) {
 		before := a.Requests(keysAt) + b.Requests(keysAt)
-		refuse(t, m, a.Mint(object{"iss": "https://c.test"}), "unknown", ReasonTokenInvalid)
+		refuse(t, m, a.Mint(object{"iss": "https://c.test"}), "unknown", tokenInvalid)
 		if after := a.Requests(keysAt) + b.Requests(keysAt); after != before {
 			t.Fatalf("%d fetches", after-before)
 		}

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -139,7 +140,7 @@ func (p *Principal) KindCause() string {
 	case p.profile == nil:
 		return "no profile has judged it"
 	case p.made:
-		return fmt.Sprintf("verify.NewPrincipal was given sub (%s) and client_id (%s), which prove no kind: say it by verify.WithKind",
+		return fmt.Sprintf("verify.NewPrincipal was given sub (%s) and client_id (%s), which prove no kind: set PrincipalConfig.Kind",
 			orAbsent(p.c.subject), orAbsent(p.c.clientID))
 	case p.profile.Kind != nil:
 		return "Profile.Kind of profile " + cut(p.profile.title()) + " doesn't say"
@@ -180,21 +181,39 @@ func (id *identity) principal(c *claims, validUntil time.Time) (p *Principal, er
 // defaultLife is how long a principal of NewPrincipal is valid when nothing says.
 const defaultLife = time.Hour
 
+// PrincipalConfig says what [NewPrincipal] makes.
+type PrincipalConfig struct {
+	// Claims are encoded as JSON and read by the same strict decoder as a token's,
+	// under the names of RFC 9068. iss is the issuer. A text that is not UTF-8 is
+	// refused, as in a token.
+	// Required.
+	Claims map[string]any
+
+	// IssuerName is the short name of the issuer.
+	// Optional. Default: iss.
+	IssuerName string
+
+	// Kind says whether the principal is a service or a user.
+	// Optional. Default: the one that sub and client_id prove, as in a token.
+	Kind Kind
+
+	// ValidUntil is when the verification ends at the latest, and with it a stream
+	// that runs under it.
+	// Optional. Default: exp, or else an hour from now.
+	ValidUntil time.Time
+}
+
 // NewPrincipal makes a principal of claims that the caller has verified, for a
 // [Verifier] of one's own (client certificates, API keys, other tokens) and for
-// tests. The claims are encoded as JSON and read by the same strict decoder as a
-// token's, under the names of RFC 9068; nothing about them is checked: neither
-// signature, issuer, audience and times nor a cnf. A text that is not UTF-8 is
-// refused, as in a token.
+// tests. Nothing about the claims is checked: neither signature, issuer, audience
+// and times nor a cnf.
 //
-// iss is the issuer, and its short name unless [WithIssuerName] gives one. The
-// kind is the one that sub and client_id prove, as in a token, unless [WithKind]
-// gives it. It is valid until exp, or else for an hour, unless [WithValidUntil]
-// says.
-//
-// The error says what in the claims can't be read. It never quotes them.
-func NewPrincipal(fields map[string]any, opts ...PrincipalOption) (*Principal, error) {
-	text, err := json.Marshal(fields)
+// The error says what in the configuration can't be used. It never quotes a claim.
+func NewPrincipal(cfg PrincipalConfig) (*Principal, error) {
+	if cfg.Kind > KindUser {
+		return nil, errors.New("verify: Kind of a principal: unknown")
+	}
+	text, err := json.Marshal(cfg.Claims)
 	if err != nil {
 		return nil, encodingError(err)
 	}
@@ -212,18 +231,22 @@ func NewPrincipal(fields map[string]any, opts ...PrincipalOption) (*Principal, e
 	if refused := rfc9068.read(c); refused != nil {
 		return nil, fmt.Errorf("verify: claims of a principal: %w", refused.Err)
 	}
-	id := identity{issuer: c.issuer, name: c.issuer, profile: rfc9068}
-	until := time.Now().Add(defaultLife)
-	if c.expires.present() {
+	id := identity{issuer: c.issuer, name: cmp.Or(cfg.IssuerName, c.issuer), profile: rfc9068}
+	until := cfg.ValidUntil
+	switch {
+	case !until.IsZero():
+	case c.expires.present():
 		until = c.expires.time()
+	default:
+		until = time.Now().Add(defaultLife)
 	}
 	p, err := id.principal(c, until)
 	if err != nil {
 		return nil, err
 	}
 	p.made = true
-	for _, opt := range opts {
-		opt(p)
+	if cfg.Kind != KindUnclear {
+		p.kind = cfg.Kind
 	}
 	return p, nil
 }
@@ -258,23 +281,4 @@ func hasReplaced(text []byte) bool {
 		}
 		text = text[2:] // an escape has another character at least
 	}
-}
-
-// PrincipalOption sets what [NewPrincipal] can't read from the claims.
-type PrincipalOption func(*Principal)
-
-// WithIssuerName sets what [Principal.IssuerName] returns.
-func WithIssuerName(name string) PrincipalOption {
-	return func(p *Principal) { p.issuerName = name }
-}
-
-// WithKind sets whether the principal is a service or a user.
-func WithKind(kind Kind) PrincipalOption {
-	return func(p *Principal) { p.kind = kind }
-}
-
-// WithValidUntil sets when the verification ends at the latest, and with it a
-// stream that runs under it.
-func WithValidUntil(t time.Time) PrincipalOption {
-	return func(p *Principal) { p.validUntil = t }
 }

@@ -84,12 +84,12 @@ func TestNewPrincipalRefusesBadUTF8(t *testing.T) {
 		"sub": {"sub": "a\xff"}, "another sub": {"sub": "a\xfe"}, "nested": {"sub": "a", "tenant": object{"id": []string{"x", "\xc3"}}},
 		"a name": {"sub": "a", "x\xff": 1}, "cut in two": {"sub": "\u00e9"[:1]},
 	} {
-		if p, err := NewPrincipal(fields); err == nil {
+		if p, err := NewPrincipal(PrincipalConfig{Claims: fields}); err == nil {
 			t.Errorf("%s: got %v", name, p)
 		}
 	}
 	for _, sub := range []string{"a\ufffd", `a\ufffd`, `\\ufffd`, "\u2028\"\\<", `\`} {
-		if p, err := NewPrincipal(object{"sub": sub}); err != nil || p.Subject() != sub {
+		if p, err := NewPrincipal(PrincipalConfig{Claims: object{"sub": sub}}); err != nil || p.Subject() != sub {
 			t.Errorf("%q: got %v, %v", sub, p, err)
 		}
 	}
@@ -101,44 +101,47 @@ func TestNewPrincipalQuotesNoClaim(t *testing.T) {
 		"a number that is none": {"exp": json.Number("secret")}, "JSON that is none": {"x": json.RawMessage("secret")},
 		"a text that is no time": {"exp": "secret"}, "bad UTF-8": {"sub": "secret\xff"},
 	} {
-		if _, err := NewPrincipal(fields); err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "'s'") {
+		if _, err := NewPrincipal(PrincipalConfig{Claims: fields}); err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "'s'") {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	if _, err := NewPrincipal(object{"x": make(chan int)}); err == nil || !strings.Contains(err.Error(), "chan int") {
+	if _, err := NewPrincipal(PrincipalConfig{Claims: object{"x": make(chan int)}}); err == nil || !strings.Contains(err.Error(), "chan int") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestNewPrincipal(t *testing.T) {
 	t.Parallel()
-	p, err := NewPrincipal(object{"iss": testIssuer, "sub": "alice", "client_id": "web", "scope": "a"}, WithIssuerName("main"))
+	p, err := NewPrincipal(PrincipalConfig{Claims: object{"iss": testIssuer, "sub": "alice", "client_id": "web", "scope": "a"}, IssuerName: "main"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !p.IsUser() || p.Issuer() != testIssuer || p.IssuerName() != "main" || !p.HasScope("a") || time.Until(p.ValidUntil()) < time.Minute {
 		t.Fatalf("got %v", p)
 	}
-	if s, _ := NewPrincipal(object{"sub": "x"}, WithKind(KindService)); !s.IsService() || s.IsUser() {
+	if s, _ := NewPrincipal(PrincipalConfig{Claims: object{"sub": "x"}, Kind: KindService}); !s.IsService() || s.IsUser() {
 		t.Error("kind not set")
 	}
-	if u, _ := NewPrincipal(object{"sub": "x"}); u.Kind() != KindUnclear || u.IsService() || u.IsUser() {
+	if p, err := NewPrincipal(PrincipalConfig{Claims: object{"sub": "x"}, Kind: KindUser + 1}); err == nil || p != nil {
+		t.Error("a kind that there isn't is accepted")
+	}
+	if u, _ := NewPrincipal(PrincipalConfig{Claims: object{"sub": "x"}}); u.Kind() != KindUnclear || u.IsService() || u.IsUser() {
 		t.Error("a kind without evidence")
 	}
 	soon := time.Now().Add(time.Minute)
-	if s, _ := NewPrincipal(object{"sub": "x", "exp": soon.Add(time.Hour).Unix()}, WithValidUntil(soon)); !s.ValidUntil().Equal(soon) {
+	if s, _ := NewPrincipal(PrincipalConfig{Claims: object{"sub": "x", "exp": soon.Add(time.Hour).Unix()}, ValidUntil: soon}); !s.ValidUntil().Equal(soon) {
 		t.Errorf("valid until %v, want %v", s.ValidUntil(), soon)
 	}
-	if s, _ := NewPrincipal(object{"sub": "x", "exp": soon.Unix()}); s.ValidUntil().Unix() != soon.Unix() {
+	if s, _ := NewPrincipal(PrincipalConfig{Claims: object{"sub": "x", "exp": soon.Unix()}}); s.ValidUntil().Unix() != soon.Unix() {
 		t.Errorf("valid until %v, want exp", s.ValidUntil())
 	}
-	if _, err = NewPrincipal(object{"sub": "x", "auth_time": "2020-03-24T07:30:55Z"}); err == nil {
+	if _, err = NewPrincipal(PrincipalConfig{Claims: object{"sub": "x", "auth_time": "2020-03-24T07:30:55Z"}}); err == nil {
 		t.Error("auth_time as a text passes")
 	}
-	if _, err = NewPrincipal(object{"exp": "soon"}); err == nil {
+	if _, err = NewPrincipal(PrincipalConfig{Claims: object{"exp": "soon"}}); err == nil {
 		t.Error("claims of the wrong type pass")
 	}
-	if _, err = NewPrincipal(object{"x": make(chan int)}); err == nil {
+	if _, err = NewPrincipal(PrincipalConfig{Claims: object{"x": make(chan int)}}); err == nil {
 		t.Error("what is no JSON passes")
 	}
 	ctx := NewContext(t.Context(), p)
@@ -155,7 +158,7 @@ func TestNewPrincipal(t *testing.T) {
 
 func TestPrincipalString(t *testing.T) {
 	t.Parallel()
-	p, err := NewPrincipal(object{"sub": "a\n", "client_id": "web", "email": "secret@example.test"}, WithIssuerName("main"))
+	p, err := NewPrincipal(PrincipalConfig{Claims: object{"sub": "a\n", "client_id": "web", "email": "secret@example.test"}, IssuerName: "main"})
 	if err != nil {
 		t.Fatal(err)
 	}

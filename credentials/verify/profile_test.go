@@ -98,10 +98,10 @@ func TestKindCauseSaysWhatWasLookedFor(t *testing.T) {
 		principal *Principal
 		want      string
 	}{
-		"unclear": {must(NewPrincipal(object{"sub": "alice"})), "verify.WithKind"},
-		"clear":   {must(NewPrincipal(object{"sub": "alice", "client_id": "web"})), ""},
-		"given":   {must(NewPrincipal(object{"sub": "alice"}, WithKind(KindUser))), ""},
-		"taken":   {must(NewPrincipal(object{"sub": "alice", "client_id": "web"}, WithKind(KindUnclear))), "verify.WithKind"},
+		"unclear": {must(NewPrincipal(PrincipalConfig{Claims: object{"sub": "alice"}})), "PrincipalConfig.Kind"},
+		"clear":   {must(NewPrincipal(PrincipalConfig{Claims: object{"sub": "alice", "client_id": "web"}})), ""},
+		"given":   {must(NewPrincipal(PrincipalConfig{Claims: object{"sub": "alice"}, Kind: KindUser})), ""},
+		"another": {must(NewPrincipal(PrincipalConfig{Claims: object{"sub": "alice", "client_id": "web"}, Kind: KindService})), ""},
 		"zero":    {&Principal{}, "no profile"},
 	} {
 		if text := c.principal.KindCause(); !strings.Contains(text, c.want) || (text == "") != (c.want == "") {
@@ -331,7 +331,7 @@ func TestIssuerNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := must(Issuers(one, other))
+	m := must(NewMultiIssuer(one, other))
 	for name, c := range map[string]struct {
 		v    Verifier
 		want []string
@@ -367,7 +367,7 @@ func TestIssuersOfJWTSVIDs(t *testing.T) {
 	srv.publishRaw(key.jwk().with(object{"use": "jwt-svid"}), key.jwk().with(object{"use": "x509-svid", "kid": "other"}))
 	svid.HTTPClient, svid.Issuer, svid.IssuerName, svid.Profile = srv.client(), "spiffe://example.org", "mesh", SPIFFE()
 	svid.Profile.TokenIssuer = "https://spire.example.org"
-	m := must(Issuers(newJWT(t, plain), newJWT(t, svid)))
+	m := must(NewMultiIssuer(newJWT(t, plain), newJWT(t, svid)))
 	claims := goodClaims().without("iss", "client_id").with(object{"sub": "spiffe://example.org/web"})
 	h := jsonOf(key.header().with(object{"typ": "JWT"}))
 	for name, text := range map[string]object{
@@ -395,7 +395,7 @@ func TestIssuersOfJWTSVIDs(t *testing.T) {
 	if usable, _, _ := parseKeySet(jsonOf(object{"keys": []any{key.jwk().with(object{"use": "jwt-svid"})}}), setAll); len(usable) != 0 {
 		t.Error("a key for JWT-SVIDs is used for others")
 	}
-	if _, err := Issuers(newJWT(t, svid), newJWT(t, func() JWTConfig {
+	if _, err := NewMultiIssuer(newJWT(t, svid), newJWT(t, func() JWTConfig {
 		c := plain
 		c.Issuer = "https://spire.example.org"
 		return c

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 )
 
 // profileCase is one kind of token of an issuer, and what must become of it.
@@ -247,7 +247,7 @@ func TestProfiles(t *testing.T) {
 				t.Run(c.name, func(t *testing.T) {
 					p, err := v.Verify(testContext(t), c.token(key, issuer.issuer, issuer.audience), Requirements{})
 					if c.want != nil {
-						if e := wantError(t, err, ReasonTokenInvalid); asCause(e) != c.want {
+						if e := wantError(t, err, tokenInvalid); asCause(e) != c.want {
 							t.Fatalf("refused because of %q, want %q", e.Err, c.want.Err)
 						}
 						return
@@ -362,7 +362,7 @@ func introspectionWith(tb testing.TB, profile Profile) *Introspection {
 	tb.Helper()
 	in, err := NewIntrospection(IntrospectionConfig{
 		URL: "https://issuer.test/introspect", Issuer: testIssuer, ClientID: "docs",
-		Auth: credentials.SecretBasic(credentials.Constant("not-a-secret")), Audiences: []string{testAudience}, Profile: profile,
+		Auth: clientauth.SecretBasic(clientauth.Constant("not-a-secret")), Audiences: []string{testAudience}, Profile: profile,
 	})
 	if err != nil {
 		tb.Fatal(err)

@@ -15,7 +15,7 @@ func TestRow38ErrorsThatAreTheTokens(t *testing.T) {
 			issuer, in := memoryIntrospection(t)
 			issuer.Script(introspectAt, credentialstest.Always(credentialstest.Error(400, code)))
 			for range 5 {
-				e := refuse(t, in, "opaque", code, ReasonTokenInvalid)
+				e := refuse(t, in, "opaque", code, tokenInvalid)
 				if e.Kind != CredentialFault || !strings.Contains(e.Err.Error(), code) || strings.Contains(e.Error(), code) {
 					t.Errorf("row 38: %v, cause %v", e, e.Err)
 				}
@@ -58,7 +58,7 @@ func TestRow38CauseNamesTheSetting(t *testing.T) {
 		t.Run("row 38: "+name, func(t *testing.T) {
 			issuer, in := memoryIntrospection(t)
 			issuer.Script(introspectAt, c.fault)
-			e := refuse(t, in, "opaque", name, ReasonVerifierUnavailable)
+			e := refuse(t, in, "opaque", name, unavailableNow)
 			text := e.Err.Error()
 			for _, want := range c.want {
 				if !strings.Contains(text, want) {
@@ -76,7 +76,7 @@ func TestRow38CauseNamesTheSetting(t *testing.T) {
 func TestRow38CauseNamesTheEndpoint(t *testing.T) {
 	issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) { c.URL += "?key=" + testSecret })
 	issuer.Down()
-	text := refuse(t, in, "opaque", "row 38", ReasonVerifierUnavailable).Err.Error()
+	text := refuse(t, in, "opaque", "row 38", unavailableNow).Err.Error()
 	if !strings.Contains(text, "IntrospectionConfig.URL "+issuer.IntrospectURL()) || strings.Contains(text, testSecret) {
 		t.Errorf("row 38: %q", text)
 	}
@@ -84,7 +84,7 @@ func TestRow38CauseNamesTheEndpoint(t *testing.T) {
 
 func TestRow38SecretSourceIsNamed(t *testing.T) {
 	_, in := memoryIntrospection(t, func(c *IntrospectionConfig) { c.Auth = unreadable() })
-	if e := refuse(t, in, "opaque", "row 38", ReasonVerifierUnavailable); !strings.Contains(e.Err.Error(), "IntrospectionConfig.Auth") {
+	if e := refuse(t, in, "opaque", "row 38", unavailableNow); !strings.Contains(e.Err.Error(), "IntrospectionConfig.Auth") {
 		t.Errorf("row 38: %v", e.Err)
 	}
 	if statusOf(&authError{http.ErrAbortHandler}) != 0 || unwell(&authError{http.ErrAbortHandler}) {

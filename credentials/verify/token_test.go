@@ -30,7 +30,7 @@ func mustRefuse(t *testing.T, cfg JWTConfig, srv *keyServer, cases []refusedCase
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			p, err := v.Verify(testContext(t), c.token, Requirements{})
-			e := wantError(t, err, ReasonTokenInvalid)
+			e := wantError(t, err, tokenInvalid)
 			if p != nil {
 				t.Fatal("a principal comes with the error")
 			}
@@ -319,7 +319,7 @@ func TestRow12StrictEncoding(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := v.Verify(testContext(t), c.token, Requirements{})
-			wantError(t, err, ReasonTokenInvalid)
+			wantError(t, err, tokenInvalid)
 		})
 	}
 	// An ES256 signature has 86 characters, the last with four bits of no

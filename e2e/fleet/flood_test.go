@@ -56,9 +56,9 @@ func TestRow29And33RotationBesideAFlood(t *testing.T) {
 		rotations = 20
 		callers   = 50
 		strangers = 4
-		remember  = 5           // the tokens of so many rotations are in use
-		slack     = time.Second // and the round trips of a busy machine
-		interval  = verify.DefaultUnknownKeyInterval
+		remember  = 5               // the tokens of so many rotations are in use
+		slack     = time.Second     // and the round trips of a busy machine
+		interval  = 2 * time.Second // the default of JWTConfig.UnknownKeyInterval
 	)
 	w := newWorld(t)
 	secret := rand.Text()

@@ -17,7 +17,7 @@ import (
 // twoIssuers trusts two issuers, each of which has a client named caller-0.
 func (w *world) twoIssuers(ours, theirs string) *verify.MultiIssuer {
 	w.t.Helper()
-	return must(verify.Issuers(
+	return must(verify.NewMultiIssuer(
 		w.jwt(verify.JWTConfig{Issuer: ours, IssuerName: "ours"}),
 		w.jwt(verify.JWTConfig{Issuer: theirs, IssuerName: "theirs"}),
 	))(w.t)

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/verify"
 )
 
@@ -165,7 +166,7 @@ func (p *process) kill() {
 func (p *process) credentials(id string) *credentials.Credentials {
 	p.w.t.Helper()
 	return p.w.credentials(credentials.Config{
-		Issuer: p.url, TokenURL: p.url + "/token", ClientID: id, Auth: credentials.SecretBasic(credentials.Constant(p.secret(id))),
+		Issuer: p.url, TokenURL: p.url + "/token", ClientID: id, Auth: clientauth.SecretBasic(clientauth.Constant(p.secret(id))),
 	})
 }
 
@@ -177,7 +178,7 @@ const serverID = "documents"
 func (p *process) introspectionConfig(profile verify.Profile) verify.IntrospectionConfig {
 	return verify.IntrospectionConfig{
 		URL: p.url + "/token/introspection", Issuer: p.url, Profile: profile,
-		ClientID: serverID, Auth: credentials.SecretBasic(credentials.Constant(p.secret(serverID))),
+		ClientID: serverID, Auth: clientauth.SecretBasic(clientauth.Constant(p.secret(serverID))),
 	}
 }
 

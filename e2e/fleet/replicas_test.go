@@ -12,6 +12,7 @@ import (
 	"github.com/usher-auth/usher/examples/quickstart/demo/authserver"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/credentials/verify"
 )
 
@@ -60,7 +61,7 @@ func oneWrongOf(t *testing.T, replicas int, atLeast float64) {
 	replicated := manual.NewBuilderWithScheme("replicas")
 	replicated.InitialState(resolver.State{Addresses: addresses})
 	creds := w.credentials(credentials.Config{
-		TokenURL: issuer.TokenURL(), ClientID: "caller", Auth: credentials.SecretBasic(credentials.Constant(secret)),
+		TokenURL: issuer.TokenURL(), ClientID: "caller", Auth: clientauth.SecretBasic(clientauth.Constant(secret)),
 	})
 	docs := w.dial("replicas:///documents", append(creds.DialOptions(),
 		grpc.WithAuthority("localhost"), grpc.WithResolvers(replicated),

@@ -140,7 +140,7 @@ var services = authz.Subjects{Service: "service:{$client_id}"}
 
 func (w *world) credentials(cfg credentials.Config) *credentials.Credentials {
 	w.t.Helper()
-	cfg.Resource, cfg.HTTPClient = []string{audience}, w.http
+	cfg.Resources, cfg.HTTPClient = []string{audience}, w.http
 	creds := must(credentials.New(cfg))(w.t)
 	w.cleanup(creds.Close)
 	return creds

@@ -152,7 +152,7 @@ func api(t *testing.T) map[string]bool {
 }
 
 // mention is a name of one of our packages in code, inline or in a block.
-var mention = regexp.MustCompile(`\b(credentials|verify|authz|interceptor|telemetry|lumoauth|authzen|openfga|spicedb|interceptortest|authztest|credentialstest|lumoauthtest)((?:\.[A-Z]\w*)+)`)
+var mention = regexp.MustCompile(`\b(credentials|clientauth|verify|authz|interceptor|telemetry|lumoauth|authzen|openfga|spicedb|interceptortest|authztest|credentialstest|lumoauthtest)((?:\.[A-Z]\w*)+)`)
 
 func TestNamesExist(t *testing.T) {
 	names := api(t)

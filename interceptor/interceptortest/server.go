@@ -221,9 +221,9 @@ func (s *Server) verify(_ context.Context, token string, _ verify.Requirements) 
 	s.mu.Unlock()
 	switch {
 	case p == nil:
-		return nil, &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid}
+		return nil, &verify.Error{Kind: verify.CredentialFault}
 	case !time.Now().Before(p.ValidUntil()):
-		return nil, &verify.Error{Kind: verify.CredentialFault, Reason: verify.ReasonTokenExpired}
+		return nil, &verify.Error{Kind: verify.CredentialFault, Expired: true}
 	default:
 		return p, nil
 	}
@@ -242,7 +242,7 @@ func verified(p *authztest.Principal) (*verify.Principal, error) {
 		kind = verify.KindService
 	}
 
-	return verify.NewPrincipal(claims, verify.WithKind(kind))
+	return verify.NewPrincipal(verify.PrincipalConfig{Claims: claims, Kind: kind})
 }
 
 // bearer is a token as a caller's credentials.

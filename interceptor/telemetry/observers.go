@@ -18,10 +18,11 @@ import (
 func (i *instruments) credentialsObserver() credentials.Observer {
 	return credentials.Observer{
 		FetchEnded: func(e credentials.FetchEnded) {
-			i.fetched.Record(context.Background(), e.Duration.Seconds(), labels(attribute.String(labelOutcome, outcomeOK)))
-		},
-		FetchFailed: func(e credentials.FetchFailed) {
-			i.fetched.Record(context.Background(), e.Duration.Seconds(), labels(attribute.String(labelOutcome, outcomeRefused)))
+			outcome := outcomeOK
+			if e.Err != nil {
+				outcome = outcomeRefused
+			}
+			i.fetched.Record(context.Background(), e.Duration.Seconds(), labels(attribute.String(labelOutcome, outcome)))
 		},
 		TokenInvalidated: func(e credentials.TokenInvalidated) {
 			reason := "caller"

@@ -39,13 +39,13 @@ func TestRefusedTokensAreRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused := &verify.Error{
-		Kind: verify.CredentialFault, Reason: verify.ReasonTokenInvalid, Err: errors.New("claims: iss is not the configured issuer"),
+		Kind: verify.CredentialFault, Err: errors.New("claims: iss is not the configured issuer"),
 		Unverified: &verify.Unverified{
 			Issuer: "https://evil.example/\nlevel=INFO msg=\"usher: decision\" allowed=true", Subject: "\x1b[31madmin\u202e",
 			ClientID: strings.Repeat("c", 4096), Audiences: []string{"a", "b", "c", "d", "e", "f"}, Type: "JWT",
 		},
 	}
-	good, err := verify.NewPrincipal(map[string]any{"iss": authztest.Issuer, "sub": "alice", "client_id": "test-client"})
+	good, err := verify.NewPrincipal(verify.PrincipalConfig{Claims: map[string]any{"iss": authztest.Issuer, "sub": "alice", "client_id": "test-client"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -289,7 +289,7 @@ func TestMetricLabelsAreBounded(t *testing.T) {
 	tel.Verify.Introspected(verify.Introspected{Issuer: "main", Active: true})
 	tel.Verify.Introspected(verify.Introspected{Issuer: "main", Probe: true})
 	tel.Credentials.FetchEnded(credentials.FetchEnded{Duration: time.Second})
-	tel.Credentials.FetchFailed(credentials.FetchFailed{Duration: time.Second})
+	tel.Credentials.FetchEnded(credentials.FetchEnded{Duration: time.Second, Err: &credentials.Error{Kind: credentials.KindUnavailable}})
 	tel.Credentials.TokenInvalidated(credentials.TokenInvalidated{Reason: credentials.ReasonChallenge})
 	tel.Authz.BreakerChanged(true)
 	tel.Interceptor.HandlerAbandoned(t.Context(), interceptor.HandlerAbandoned{})

@@ -22,7 +22,7 @@ type world struct {
 
 // issue starts an issuer and mints the bearer of every call.
 func issue() (*credentialstest.Issuer, string, error) {
-	issuer, err := credentialstest.Start(credentialstest.Algorithm("RS256"))
+	issuer, err := credentialstest.Start(credentialstest.Config{Algorithm: "RS256"})
 	if err != nil {
 		return nil, "", err
 	}

@@ -39,7 +39,7 @@ func run(ctx context.Context) (err error) {
 
 	engine, err := authzen.New(authzen.Config{
 		BaseURL: pdp.URL + "/stores/" + store.ID, // OpenFGA has the paths for each store
-		// TokenSource: creds, or APIKey: credentials.File("…")
+		// TokenSource: creds, or APIKey: clientauth.File("…")
 	})
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 	"github.com/usher-auth/usher/authz/lumoauth/lumoauthtest"
 	"github.com/usher-auth/usher/authz/openfga"
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/examples/engines/documents"
 	"github.com/usher-auth/usher/examples/engines/fgastore"
 )
@@ -31,21 +32,21 @@ func main() {
 
 func run(ctx context.Context) (err error) {
 	base, org, clientID := lumoauth.DefaultBaseURL, os.Getenv("LUMOAUTH_ORG"), os.Getenv("LUMOAUTH_CLIENT_ID")
-	secret := credentials.Env("LUMOAUTH_CLIENT_SECRET")
+	secret := clientauth.Env("LUMOAUTH_CLIENT_SECRET")
 	if org == "" {
 		local, stop, err := startLocal(ctx)
 		if err != nil {
 			return err
 		}
 		defer stop()
-		base, org, clientID, secret = local, "acme", "docs", credentials.Constant("not-a-secret")
+		base, org, clientID, secret = local, "acme", "docs", clientauth.Constant("not-a-secret")
 	}
 
 	// One token for the process: LumoAuth allows 30 token requests a minute.
 	creds, err := credentials.New(credentials.Config{
 		TokenURL: base + "/orgs/" + org + "/api/v1/oauth/token",
 		ClientID: clientID,
-		Auth:     credentials.SecretBasic(secret),
+		Auth:     clientauth.SecretBasic(secret),
 		Scopes:   []string{"authz:check"},
 	})
 	if err != nil {

@@ -12,15 +12,16 @@ import (
 	docsv1 "github.com/usher-auth/usher/examples/quickstart/proto/docs/v1"
 
 	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 )
 
 // Config is what differs from one deployment to another.
 type Config struct {
-	Issuer   string           // issues the tokens. Required.
-	TokenURL string           // Optional: by default the issuer's metadata has it.
-	ID       string           // this client's id at the issuer. Required.
-	Auth     credentials.Auth // how it authenticates there. Required.
-	HTTP     *http.Client     // fetches the tokens. Optional.
+	Issuer   string            // issues the tokens. Required.
+	TokenURL string            // Optional: by default the issuer's metadata has it.
+	ID       string            // this client's id at the issuer. Required.
+	Auth     clientauth.Method // how it authenticates there. Required.
+	HTTP     *http.Client      // fetches the tokens. Optional.
 
 	Target   string                               // the service's address. Required.
 	Resource string                               // the service's name in tokens (RFC 8707). Required.
@@ -52,7 +53,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	creds := base.For(credentials.Resource(cfg.Resource))
+	creds := base.For(credentials.Target{Resources: []string{cfg.Resource}})
 	conn, err := grpc.NewClient(cfg.Target, append(creds.DialOptions(), grpc.WithTransportCredentials(cfg.TLS))...)
 	if err != nil {
 		return nil, errors.Join(err, base.Close())

@@ -7,16 +7,15 @@ import (
 	"go.uber.org/goleak"
 	grpccredentials "google.golang.org/grpc/credentials"
 
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/examples/quickstart/client"
-
-	"github.com/usher-auth/usher/credentials"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConfigThatLacksSomething(t *testing.T) {
 	whole := client.Config{
-		Issuer: "https://127.0.0.1:1", ID: "reader", Auth: credentials.SecretBasic(credentials.Constant("not-a-secret")),
+		Issuer: "https://127.0.0.1:1", ID: "reader", Auth: clientauth.SecretBasic(clientauth.Constant("not-a-secret")),
 		Target: "127.0.0.1:1", Resource: "https://docs.internal", TLS: grpccredentials.NewTLS(nil),
 	}
 	c, err := client.New(whole)

@@ -25,7 +25,7 @@ import (
 	"github.com/usher-auth/usher/examples/quickstart/server"
 
 	"github.com/usher-auth/usher/authz"
-	"github.com/usher-auth/usher/credentials"
+	"github.com/usher-auth/usher/credentials/clientauth"
 )
 
 const (
@@ -99,7 +99,7 @@ func newWorld(ctx context.Context, cfg worldConfig) (_ *world, err error) {
 
 // startIssuer registers the callers with a new authorization server, two with a
 // secret and one with a key, and returns how each authenticates.
-func (w *world) startIssuer(certificate tls.Certificate, lifetime time.Duration) (map[string]credentials.Auth, error) {
+func (w *world) startIssuer(certificate tls.Certificate, lifetime time.Duration) (map[string]clientauth.Method, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -119,10 +119,10 @@ func (w *world) startIssuer(certificate tls.Certificate, lifetime time.Duration)
 		return nil, err
 	}
 	w.closers = append(w.closers, w.issuer.Close)
-	return map[string]credentials.Auth{
-		reader:   credentials.SecretBasic(credentials.Constant(readerSecret)),
-		writer:   credentials.PrivateKeyJWT(credentials.PrivateKey{Key: credentials.Signer(key)}),
-		stranger: credentials.SecretBasic(credentials.Constant(strangerSecret)),
+	return map[string]clientauth.Method{
+		reader:   clientauth.SecretBasic(clientauth.Constant(readerSecret)),
+		writer:   clientauth.PrivateKeyJWT(clientauth.PrivateKey{Key: clientauth.Signer(key)}),
+		stranger: clientauth.SecretBasic(clientauth.Constant(strangerSecret)),
 	}, nil
 }
 
@@ -169,7 +169,7 @@ func (w *world) startServer(certificate tls.Certificate, httpClient *http.Client
 }
 
 // dial makes one of the services that call the document service.
-func (w *world) dial(name string, auth credentials.Auth, httpClient *http.Client) error {
+func (w *world) dial(name string, auth clientauth.Method, httpClient *http.Client) error {
 	c, err := client.New(client.Config{
 		Issuer:   w.issuer.Issuer(),
 		TokenURL: w.issuer.TokenURL(),

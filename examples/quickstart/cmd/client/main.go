@@ -19,6 +19,7 @@ import (
 	grpccredentials "google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
+	"github.com/usher-auth/usher/credentials/clientauth"
 	"github.com/usher-auth/usher/examples/quickstart/client"
 	"github.com/usher-auth/usher/examples/quickstart/cmd/internal/trust"
 	docsv1 "github.com/usher-auth/usher/examples/quickstart/proto/docs/v1"
@@ -55,7 +56,7 @@ func run(ctx context.Context) (err error) {
 	defer transport.CloseIdleConnections()
 
 	c, err := client.New(client.Config{
-		Issuer: *issuer, ID: *id, Auth: credentials.SecretBasic(credentials.File(*secret)),
+		Issuer: *issuer, ID: *id, Auth: clientauth.SecretBasic(clientauth.File(*secret)),
 		HTTP:   &http.Client{Transport: transport},
 		Target: *target, Resource: *resource, TLS: grpccredentials.NewTLS(roots),
 	})

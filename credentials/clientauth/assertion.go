@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/url"
 	"strings"
+
+	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
 // assertionType names a JWT as client authentication (RFC 7523 §2.2).
@@ -18,23 +20,23 @@ func AssertionFile(path string) Method { return assertionFile{path: path} }
 
 type assertionFile struct{ path string }
 
-func (a assertionFile) check(string, Endpoint) error {
+func (a assertionFile) Check(string, authn.Endpoint) error {
 	if a.path == "" {
 		return errors.New("the assertion file has no path")
 	}
 	return nil
 }
 
-func (a assertionFile) prove(ctx context.Context, clientID string, _ Endpoint) (Proof, error) {
-	jwt, err := File(a.path).read(ctx, "the client assertion")
+func (a assertionFile) Prove(ctx context.Context, clientID string, _ authn.Endpoint) (authn.Proof, error) {
+	jwt, err := authn.Value(ctx, File(a.path), "the client assertion")
 	if err != nil {
-		return Proof{}, err
+		return authn.Proof{}, err
 	}
 	// A file that is half written, or holds something else, stays here.
 	if strings.Count(jwt, ".") != 2 || strings.ContainsFunc(jwt, outsideJWS) {
-		return Proof{}, &Error{Text: "the client assertion is not a JWT"}
+		return authn.Proof{}, &authn.Error{Text: "the client assertion is not a JWT"}
 	}
-	return Proof{ClientID: clientID, Params: assertionParams(jwt)}, nil
+	return authn.Proof{ClientID: clientID, Params: assertionParams(jwt)}, nil
 }
 
 func assertionParams(jwt string) url.Values {

@@ -1,4 +1,4 @@
-package clientauth
+package authn
 
 import (
 	"context"
@@ -19,13 +19,13 @@ type Endpoint struct {
 	Issuer string
 }
 
-// Method is one way of authenticating a client. It is sealed: the constructors
-// of this package are all there is. A Method is safe for concurrent use.
+// Method is one way of authenticating a client, safe for concurrent use. Those of
+// package clientauth are all there is.
 type Method interface {
-	// check reports, without I/O, what was configured wrongly.
-	check(clientID string, ep Endpoint) error
-	// prove makes what one request carries.
-	prove(ctx context.Context, clientID string, ep Endpoint) (Proof, error)
+	// Check reports, without I/O, what was configured wrongly.
+	Check(clientID string, ep Endpoint) error
+	// Prove makes what one request carries.
+	Prove(ctx context.Context, clientID string, ep Endpoint) (Proof, error)
 }
 
 // Proof is what one request carries to authenticate its client.
@@ -53,7 +53,7 @@ func Check(m Method, clientID string, ep Endpoint) error {
 	if m == nil {
 		return errNoMethod
 	}
-	return m.check(clientID, ep)
+	return m.Check(clientID, ep)
 }
 
 // Prove makes the proof for one request. A panic of a caller's function comes
@@ -68,7 +68,7 @@ func Prove(ctx context.Context, m Method, clientID string, ep Endpoint) (proof P
 			proof, err = Proof{}, &Error{Text: "a function that supplies client authentication panicked"}
 		}
 	}()
-	return m.prove(ctx, clientID, ep)
+	return m.Prove(ctx, clientID, ep)
 }
 
 // Apply adds client authentication to a request with a form body: parameters to
@@ -114,3 +114,30 @@ func (e *Error) Error() string { return e.Text }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Value asks a function for the secret that what describes, and refuses an empty
+// one: a request without the secret would be a failed login without an explanation.
+func Value(ctx context.Context, supply func(context.Context) (string, error), what string) (string, error) {
+	value, err := supply(ctx)
+	if err != nil {
+		if known := (*Error)(nil); errors.As(err, &known) {
+			return "", &Error{Text: what + ": " + known.Text, Err: err}
+		}
+		return "", &Error{Text: what + " can't be read", Err: err}
+	}
+	if value == "" {
+		return "", &Error{Text: what + " is empty"}
+	}
+	return value, nil
+}
+
+// Read is Value for a function that isn't part of a [Method]: a panic in it is an
+// error.
+func Read(ctx context.Context, supply func(context.Context) (string, error), what string) (value string, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			value, err = "", &Error{Text: what + ": the function that supplies it panicked"}
+		}
+	}()
+	return Value(ctx, supply, what)
+}

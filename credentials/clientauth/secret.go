@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
 // maxSecretFile bounds what is read of a secret, a key, a certificate or an
@@ -15,7 +17,8 @@ import (
 const maxSecretFile = 64 << 10
 
 // Secret supplies a value at each request. It must honour the context and be
-// safe for concurrent use.
+// safe for concurrent use. An empty value is an error, and so is a panic; neither
+// the value nor the error's text appears in the text of an error.
 type Secret func(context.Context) (string, error)
 
 // Constant is a secret that never changes.
@@ -28,14 +31,14 @@ func Env(name string) Secret {
 	return func(context.Context) (string, error) {
 		value, ok := os.LookupEnv(name)
 		if !ok {
-			return "", &Error{Text: "the environment variable of a secret is not set"}
+			return "", &authn.Error{Text: "the environment variable of a secret is not set"}
 		}
 		return value, nil
 	}
 }
 
-// File is a secret in a regular file, read at each request. One final newline
-// is trimmed, as editors and echo add it; anything else belongs to the secret.
+// File is a secret in a regular file of at most 64 KiB, read at each request. One
+// final newline is trimmed, as editors and echo add it; anything else belongs to the secret.
 func File(path string) Secret {
 	return func(context.Context) (string, error) {
 		data, err := readFile(path)
@@ -62,7 +65,7 @@ func readFile(path string) ([]byte, error) {
 		return nil, fileError(err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, &Error{Text: "a configured file is not a regular file"}
+		return nil, &authn.Error{Text: "a configured file is not a regular file"}
 	}
 	file, err := os.Open(path) //nolint:gosec // G304: the path is the operator's configuration, never a caller's
 	if err != nil {
@@ -74,14 +77,14 @@ func readFile(path string) ([]byte, error) {
 		return nil, fileError(err)
 	}
 	if len(data) > maxSecretFile {
-		return nil, &Error{Text: fmt.Sprintf("a configured file is larger than %d bytes", maxSecretFile)}
+		return nil, &authn.Error{Text: fmt.Sprintf("a configured file is larger than %d bytes", maxSecretFile)}
 	}
 	return data, nil
 }
 
 // fileError keeps the reason and leaves out the path: the text may reach a
 // remote caller in a status.
-func fileError(err error) *Error {
+func fileError(err error) *authn.Error {
 	text := "a configured file can't be read"
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -89,32 +92,5 @@ func fileError(err error) *Error {
 	case errors.Is(err, fs.ErrPermission):
 		text = "a configured file may not be read"
 	}
-	return &Error{Text: text, Err: err}
-}
-
-// read asks a secret and refuses an empty one: a request without the secret
-// would be a failed login that nobody can explain.
-func (s Secret) read(ctx context.Context, what string) (string, error) {
-	value, err := s(ctx)
-	if err != nil {
-		if known := (*Error)(nil); errors.As(err, &known) {
-			return "", &Error{Text: what + ": " + known.Text, Err: err}
-		}
-		return "", &Error{Text: what + " can't be read", Err: err}
-	}
-	if value == "" {
-		return "", &Error{Text: what + " is empty"}
-	}
-	return value, nil
-}
-
-// Read asks a secret for the value that what describes; an empty value is an
-// error, and so is a panic.
-func Read(ctx context.Context, s Secret, what string) (value string, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			value, err = "", &Error{Text: what + ": the function that supplies it panicked"}
-		}
-	}()
-	return s.read(ctx, what)
+	return &authn.Error{Text: text, Err: err}
 }

@@ -29,11 +29,13 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"go.uber.org/goleak"
+
+	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var endpoint = Endpoint{URL: "https://auth.test/introspect", Issuer: "https://auth.test"}
+var endpoint = authn.Endpoint{URL: "https://auth.test/introspect", Issuer: "https://auth.test"}
 
 func must[T any](v T, err error) T {
 	if err != nil {
@@ -60,7 +62,7 @@ func TestApply(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			form, header := url.Values{"token": {"t"}}, http.Header{}
-			if err := Apply(context.Background(), c.method, "a a:b", endpoint, form, header); err != nil {
+			if err := authn.Apply(context.Background(), c.method, "a a:b", endpoint, form, header); err != nil {
 				t.Fatal(err)
 			}
 			if header.Get("Authorization") != c.header || form.Encode() != c.form {
@@ -71,7 +73,7 @@ func TestApply(t *testing.T) {
 	t.Run("private key", func(t *testing.T) {
 		for audience, want := range map[Audience]string{AudienceIssuer: endpoint.Issuer, AudienceTokenURL: endpoint.URL} {
 			form := url.Values{}
-			if err := Apply(context.Background(), PrivateKeyJWT(PrivateKey{Key: Signer(key), Audience: audience}), "a", endpoint, form, http.Header{}); err != nil {
+			if err := authn.Apply(context.Background(), PrivateKeyJWT(PrivateKey{Key: Signer(key), Audience: audience}), "a", endpoint, form, http.Header{}); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := jwt.Parse(form.Get("client_assertion"), func(*jwt.Token) (any, error) { return key.Public(), nil }, jwt.WithAudience(want), jwt.WithValidMethods([]string{"ES256"})); err != nil {
@@ -88,8 +90,8 @@ func TestApply(t *testing.T) {
 			"nil func": SecretBasic(nil),
 		} {
 			form, header := url.Values{}, http.Header{}
-			err := Apply(context.Background(), m, "a", endpoint, form, header)
-			var known *Error
+			err := authn.Apply(context.Background(), m, "a", endpoint, form, header)
+			var known *authn.Error
 			if !errors.As(err, &known) || len(form) != 0 || len(header) != 0 || strings.Contains(err.Error(), "not-a-secret") {
 				t.Errorf("%s: %v %v %v", name, err, form, header)
 			}
@@ -118,9 +120,9 @@ func TestKeysThatCannotSign(t *testing.T) {
 		"none":                  {nil, ""},
 		"RSA below 2048 bits":   {must(rsa.GenerateKey(rand.Reader, 1024)), ""},
 		"P-384":                 {must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)), ""},
-		"EC key for RS256":      {p256, RS256},
-		"Ed25519 key for ES256": {ed25519.NewKeyFromSeed(make([]byte, 32)), ES256},
-		"RSA key for EdDSA":     {must(rsa.GenerateKey(rand.Reader, 2048)), EdDSA},
+		"EC key for RS256":      {p256, rs256},
+		"Ed25519 key for ES256": {ed25519.NewKeyFromSeed(make([]byte, 32)), es256},
+		"RSA key for EdDSA":     {must(rsa.GenerateKey(rand.Reader, 2048)), edDSA},
 		"signer fails":          {oddSigner{p256, nil, errors.New("not-a-secret")}, ""},
 		"signature is no ASN.1": {oddSigner{p256, []byte("x"), nil}, ""},
 		"r is zero":             {oddSigner{p256, der(big.NewInt(0), big.NewInt(1)), nil}, ""},
@@ -128,8 +130,8 @@ func TestKeysThatCannotSign(t *testing.T) {
 		"r is too large":        {oddSigner{p256, der(huge, big.NewInt(1)), nil}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Prove(context.Background(), PrivateKeyJWT(PrivateKey{Key: Signer(c.key), Algorithm: c.alg}), "a", endpoint)
-			var known *Error
+			_, err := authn.Prove(context.Background(), PrivateKeyJWT(PrivateKey{Key: Signer(c.key), Algorithm: c.alg}), "a", endpoint)
+			var known *authn.Error
 			if !errors.As(err, &known) || strings.Contains(err.Error(), "not-a-secret") {
 				t.Fatal(err)
 			}
@@ -186,20 +188,20 @@ func TestClient(t *testing.T) {
 			http.Redirect(w, r, "/again", http.StatusTemporaryRedirect)
 		}))
 		defer srv.Close()
-		client := must(Client(SecretBasic(Constant("x")), nil))
+		client := must(authn.Client(SecretBasic(Constant("x")), nil))
 		defer client.CloseIdleConnections()
 		resp, err := client.PostForm(srv.URL, url.Values{"client_secret": {"not-a-secret"}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		if resp.StatusCode != 307 || reached.Load() != 1 || client.Jar != nil || client.Timeout != clientTimeout {
+		if resp.StatusCode != 307 || reached.Load() != 1 || client.Jar != nil || client.Timeout != 30*time.Second {
 			t.Fatal(resp.StatusCode, reached.Load(), client.Timeout)
 		}
 	})
 	t.Run("the caller's client is left as it is", func(t *testing.T) {
 		base := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{ServerName: "a", MinVersion: tls.VersionTLS13}}, Timeout: time.Second}
-		client := must(Client(TLSClientAuth(CertificateFiles("/x", "/y")), base))
+		client := must(authn.Client(TLSClientAuth(CertificateFiles("/x", "/y")), base))
 		own, kept := client.Transport.(*http.Transport), base.Transport.(*http.Transport)
 		if own == kept || kept.TLSClientConfig.GetClientCertificate != nil || kept.DisableKeepAlives {
 			t.Error("the caller's transport was changed")
@@ -215,8 +217,8 @@ func TestClient(t *testing.T) {
 			"panic": func(context.Context) (*tls.Certificate, error) { panic("not-a-secret") },
 			"files": CertificateFiles("/nowhere/a", "/nowhere/b"),
 		} {
-			cert, err := tlsClientAuth{source}.certificate(&tls.CertificateRequestInfo{})
-			var known *Error
+			cert, err := tlsClientAuth{source}.Certificate(&tls.CertificateRequestInfo{})
+			var known *authn.Error
 			if cert != nil || !errors.As(err, &known) || strings.Contains(err.Error(), "not-a-secret") {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -229,20 +231,20 @@ func TestCheck(t *testing.T) {
 	for name, c := range map[string]struct {
 		method Method
 		id     string
-		ep     Endpoint
+		ep     authn.Endpoint
 		ok     bool
 	}{
 		"complete":             {SecretBasic(Constant("x")), "a", endpoint, true},
 		"none":                 {nil, "a", endpoint, false},
 		"no id":                {SecretPost(Constant("x")), "", endpoint, false},
 		"assertion needs none": {AssertionFile("/x"), "", endpoint, true},
-		"issuer unknown":       {PrivateKeyJWT(PrivateKey{Key: key}), "a", Endpoint{URL: endpoint.URL}, false},
-		"by URL":               {PrivateKeyJWT(PrivateKey{Key: key, Audience: AudienceTokenURL}), "a", Endpoint{URL: endpoint.URL}, true},
+		"issuer unknown":       {PrivateKeyJWT(PrivateKey{Key: key}), "a", authn.Endpoint{URL: endpoint.URL}, false},
+		"by URL":               {PrivateKeyJWT(PrivateKey{Key: key, Audience: AudienceTokenURL}), "a", authn.Endpoint{URL: endpoint.URL}, true},
 		"odd audience":         {PrivateKeyJWT(PrivateKey{Key: key, Audience: 7}), "a", endpoint, false},
 		"odd algorithm":        {PrivateKeyJWT(PrivateKey{Key: key, Algorithm: "none"}), "a", endpoint, false},
 		"certificate, no id":   {TLSClientAuth(CertificateFiles("/x", "/y")), "", endpoint, false},
 	} {
-		if err := Check(c.method, c.id, c.ep); (err == nil) != c.ok {
+		if err := authn.Check(c.method, c.id, c.ep); (err == nil) != c.ok {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

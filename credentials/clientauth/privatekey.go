@@ -9,13 +9,15 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
 // assertionLifetime is short since an assertion is used once, at once; a minute
 // leaves room for a slow network and for clocks that differ.
 const assertionLifetime = time.Minute
 
-// Audience says whom a private_key_jwt assertion is for.
+// Audience says what server a private_key_jwt assertion is for.
 type Audience uint8
 
 const (
@@ -42,7 +44,7 @@ type PrivateKey struct {
 	// Algorithm is RS256, PS256, ES256 or EdDSA. Optional: by default it follows
 	// the key, RS256 for an RSA key.
 	Algorithm string
-	// Audience is whom the assertion is for. Optional: by default the issuer.
+	// Audience is what the assertion is for. Optional: by default the issuer.
 	Audience Audience
 }
 
@@ -53,7 +55,7 @@ func PrivateKeyJWT(cfg PrivateKey) Method { return privateKeyJWT{cfg: cfg} }
 
 type privateKeyJWT struct{ cfg PrivateKey }
 
-func (p privateKeyJWT) check(clientID string, ep Endpoint) error {
+func (p privateKeyJWT) Check(clientID string, ep authn.Endpoint) error {
 	switch {
 	case p.cfg.Key == nil:
 		return errors.New("private_key_jwt has no key")
@@ -65,19 +67,19 @@ func (p privateKeyJWT) check(clientID string, ep Endpoint) error {
 		return errors.New("private_key_jwt is for the issuer, which is not configured: set Issuer, or choose AudienceTokenURL")
 	}
 	switch p.cfg.Algorithm {
-	case "", RS256, PS256, ES256, EdDSA:
+	case "", rs256, ps256, es256, edDSA:
 		return nil
 	}
 	return fmt.Errorf("private_key_jwt can't sign with %q", p.cfg.Algorithm)
 }
 
-func (p privateKeyJWT) prove(ctx context.Context, clientID string, ep Endpoint) (Proof, error) {
+func (p privateKeyJWT) Prove(ctx context.Context, clientID string, ep authn.Endpoint) (authn.Proof, error) {
 	key, err := p.cfg.Key(ctx)
 	if err != nil {
-		if known := (*Error)(nil); errors.As(err, &known) {
-			return Proof{}, &Error{Text: "the client's private key: " + known.Text, Err: err}
+		if known := (*authn.Error)(nil); errors.As(err, &known) {
+			return authn.Proof{}, &authn.Error{Text: "the client's private key: " + known.Text, Err: err}
 		}
-		return Proof{}, &Error{Text: "the client's private key can't be read", Err: err}
+		return authn.Proof{}, &authn.Error{Text: "the client's private key can't be read", Err: err}
 	}
 	audience := ep.Issuer
 	if p.cfg.Audience == AudienceTokenURL {
@@ -93,9 +95,9 @@ func (p privateKeyJWT) prove(ctx context.Context, clientID string, ep Endpoint) 
 		"exp": now.Add(assertionLifetime).Unix(),
 	})
 	if err != nil {
-		return Proof{}, err
+		return authn.Proof{}, err
 	}
-	return Proof{ClientID: clientID, Params: assertionParams(jwt)}, nil
+	return authn.Proof{ClientID: clientID, Params: assertionParams(jwt)}, nil
 }
 
 // signJWT makes a JWS compact serialization (RFC 7515 §7.1).
@@ -110,11 +112,11 @@ func signJWT(key crypto.Signer, algorithm, keyID string, claims map[string]any) 
 	}
 	head, err := json.Marshal(header)
 	if err != nil {
-		return "", &Error{Text: "the client assertion can't be encoded", Err: err}
+		return "", &authn.Error{Text: "the client assertion can't be encoded", Err: err}
 	}
 	body, err := json.Marshal(claims)
 	if err != nil {
-		return "", &Error{Text: "the client assertion can't be encoded", Err: err}
+		return "", &authn.Error{Text: "the client assertion can't be encoded", Err: err}
 	}
 	input := base64.RawURLEncoding.EncodeToString(head) + "." + base64.RawURLEncoding.EncodeToString(body)
 	signature, err := sign(key, algorithm, []byte(input))

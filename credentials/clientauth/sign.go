@@ -10,15 +10,17 @@ import (
 	"crypto/sha256"
 	"encoding/asn1"
 	"math/big"
+
+	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
 // The algorithms of RFC 7518 §3 and RFC 8037 that an assertion may be signed
 // with.
 const (
-	RS256 = "RS256"
-	PS256 = "PS256"
-	ES256 = "ES256"
-	EdDSA = "EdDSA"
+	rs256 = "RS256"
+	ps256 = "PS256"
+	es256 = "ES256"
+	edDSA = "EdDSA"
 )
 
 // minRSABits is the least that RFC 7518 §3.3 allows.
@@ -29,44 +31,46 @@ const p256Size = 32
 
 // chooseAlgorithm matches the algorithm to the key, or derives it from the key.
 func chooseAlgorithm(key crypto.Signer, algorithm string) (string, error) {
-	mismatch := &Error{Text: "the client's private key does not fit the algorithm " + algorithm}
+	mismatch := &authn.Error{Text: "the client's private key does not fit the algorithm " + algorithm}
 	if key == nil {
-		return "", &Error{Text: "the client's private key is missing"}
+		return "", &authn.Error{Text: "the client's private key is missing"}
 	}
 	switch public := key.Public().(type) {
 	case *rsa.PublicKey:
 		if public.N.BitLen() < minRSABits {
-			return "", &Error{Text: "the client's RSA key has fewer than 2048 bits"}
+			return "", &authn.Error{Text: "the client's RSA key has fewer than 2048 bits"}
 		}
 		if algorithm == "" {
-			return RS256, nil
+			return rs256, nil
 		}
-		if algorithm != RS256 && algorithm != PS256 {
+		if algorithm != rs256 && algorithm != ps256 {
 			return "", mismatch
 		}
 	case *ecdsa.PublicKey:
 		if public.Curve != elliptic.P256() {
-			return "", &Error{Text: "the client's EC key is not on P-256"}
+			return "", &authn.Error{Text: "the client's EC key is not on P-256"}
 		}
-		if algorithm != "" && algorithm != ES256 {
+		if algorithm != "" && algorithm != es256 {
 			return "", mismatch
 		}
-		return ES256, nil
+		return es256, nil
 	case ed25519.PublicKey:
-		if algorithm != "" && algorithm != EdDSA {
+		if algorithm != "" && algorithm != edDSA {
 			return "", mismatch
 		}
-		return EdDSA, nil
+		return edDSA, nil
 	default:
-		return "", &Error{Text: "the client's private key is of an unknown type"}
+		return "", &authn.Error{Text: "the client's private key is of an unknown type"}
 	}
 	return algorithm, nil
 }
 
 // sign signs the input with an algorithm that chooseAlgorithm gave.
 func sign(key crypto.Signer, algorithm string, input []byte) ([]byte, error) {
-	failed := func(err error) *Error { return &Error{Text: "the client assertion can't be signed", Err: err} }
-	if algorithm == EdDSA {
+	failed := func(err error) *authn.Error {
+		return &authn.Error{Text: "the client assertion can't be signed", Err: err}
+	}
+	if algorithm == edDSA {
 		signature, err := key.Sign(rand.Reader, input, crypto.Hash(0))
 		if err != nil {
 			return nil, failed(err)
@@ -74,7 +78,7 @@ func sign(key crypto.Signer, algorithm string, input []byte) ([]byte, error) {
 		return signature, nil
 	}
 	var opts crypto.SignerOpts = crypto.SHA256
-	if algorithm == PS256 {
+	if algorithm == ps256 {
 		opts = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256}
 	}
 	digest := sha256.Sum256(input)
@@ -82,7 +86,7 @@ func sign(key crypto.Signer, algorithm string, input []byte) ([]byte, error) {
 	if err != nil {
 		return nil, failed(err)
 	}
-	if algorithm != ES256 {
+	if algorithm != es256 {
 		return signature, nil
 	}
 	// Signers give ASN.1, JOSE wants r and s side by side.

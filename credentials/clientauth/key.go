@@ -5,6 +5,8 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
+
+	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
 // Signer is a key that never changes.
@@ -32,7 +34,7 @@ func parseKey(data []byte) (crypto.Signer, error) {
 		var block *pem.Block
 		block, data = pem.Decode(data)
 		if block == nil {
-			return nil, &Error{Text: "the key file holds no private key"}
+			return nil, &authn.Error{Text: "the key file holds no private key"}
 		}
 		var key any
 		var err error
@@ -47,11 +49,11 @@ func parseKey(data []byte) (crypto.Signer, error) {
 			continue
 		}
 		if err != nil {
-			return nil, &Error{Text: "the key file can't be parsed", Err: err}
+			return nil, &authn.Error{Text: "the key file can't be parsed", Err: err}
 		}
 		signer, ok := key.(crypto.Signer)
 		if !ok {
-			return nil, &Error{Text: "the key file holds a key that can't sign"}
+			return nil, &authn.Error{Text: "the key file holds a key that can't sign"}
 		}
 		return signer, nil
 	}

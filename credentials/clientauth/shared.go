@@ -1,0 +1,39 @@
+package clientauth
+
+import (
+	"context"
+	"errors"
+
+	"github.com/usher-auth/usher/credentials/internal/authn"
+)
+
+// SecretBasic sends id and secret in the Authorization header, the way that every
+// server must support (client_secret_basic, RFC 6749 §2.3.1).
+func SecretBasic(secret Secret) Method { return sharedSecret{secret: secret, basic: true} }
+
+// SecretPost sends id and secret in the form, for servers that want them there
+// (client_secret_post).
+func SecretPost(secret Secret) Method { return sharedSecret{secret: secret} }
+
+type sharedSecret struct {
+	secret Secret
+	basic  bool
+}
+
+func (s sharedSecret) Check(clientID string, _ authn.Endpoint) error {
+	if s.secret == nil {
+		return errors.New("the client secret has no source")
+	}
+	if clientID == "" {
+		return errNoClientID
+	}
+	return nil
+}
+
+func (s sharedSecret) Prove(ctx context.Context, clientID string, _ authn.Endpoint) (authn.Proof, error) {
+	secret, err := authn.Value(ctx, s.secret, "the client secret")
+	if err != nil {
+		return authn.Proof{}, err
+	}
+	return authn.Proof{Basic: s.basic, ClientID: clientID, Secret: secret}, nil
+}

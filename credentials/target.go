@@ -1,0 +1,79 @@
+package credentials
+
+import (
+	"errors"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Target says what a token is for. Those of events are as configured, so that
+// they are safe as bounded labels; their slices are shared and must not be
+// changed.
+type Target struct {
+	// Audience is sent as audience, for servers with that parameter instead of
+	// resource indicators.
+	Audience string
+	// Resources are sent as one resource parameter each (RFC 8707): absolute
+	// URIs without a fragment.
+	Resources []string
+	// Scopes are asked for.
+	Scopes []string
+}
+
+// or returns the target with the fields of base where its own are unset. It
+// shares no slice with the caller's.
+func (t Target) or(base Target) Target {
+	if t.Resources == nil {
+		t.Resources = base.Resources
+	}
+	if t.Audience == "" {
+		t.Audience = base.Audience
+	}
+	if t.Scopes == nil {
+		t.Scopes = base.Scopes
+	}
+	t.Resources, t.Scopes = slices.Clone(t.Resources), slices.Clone(t.Scopes)
+	return t
+}
+
+// key tells targets apart. No part can hold a NUL: validate refuses it.
+func (t Target) key() string {
+	return strings.Join(t.Scopes, " ") + "\x00" + t.Audience + "\x00" + strings.Join(t.Resources, "\x00")
+}
+
+func (t Target) validate() error {
+	for _, scope := range t.Scopes {
+		// RFC 6749 §3.3: printable ASCII without space, quote and backslash.
+		if scope == "" || strings.ContainsFunc(scope, func(r rune) bool { return r < '!' || r > '~' || r == '"' || r == '\\' }) {
+			return errors.New("a scope is empty or has a character that scopes can't have")
+		}
+	}
+	if strings.ContainsFunc(t.Audience, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return errors.New("the audience has a control character")
+	}
+	for _, resource := range t.Resources {
+		u, err := url.Parse(resource)
+		if err != nil || !u.IsAbs() || strings.Contains(resource, "#") {
+			return errors.New("a resource must be an absolute URI without a fragment (RFC 8707 §2)")
+		}
+	}
+	return nil
+}
+
+// params are the form parameters of every request for a target, beside the
+// scope, which clientcredentials writes.
+func (t Target) params(extra url.Values) url.Values {
+	form := maps.Clone(extra)
+	if form == nil {
+		form = url.Values{}
+	}
+	if t.Audience != "" {
+		form.Set("audience", t.Audience)
+	}
+	if len(t.Resources) > 0 {
+		form["resource"] = slices.Clone(t.Resources)
+	}
+	return form
+}
