@@ -3,6 +3,8 @@ package interceptor
 import (
 	"context"
 	"runtime/debug"
+
+	"github.com/usher-auth/usher/internal/notify"
 )
 
 // hooks calls a user's Observer and keeps its panics away from calls.
@@ -11,43 +13,23 @@ type hooks struct {
 }
 
 func (h *hooks) authenticated(ctx context.Context, event Authenticated) {
-	if h.observer.Authenticated == nil {
-		return
-	}
-	defer h.contain(ctx, "Authenticated")
-	h.observer.Authenticated(ctx, event)
+	tell(ctx, h, "Authenticated", h.observer.Authenticated, event)
 }
 
 func (h *hooks) decided(ctx context.Context, event Decided) {
-	if h.observer.Decided == nil {
-		return
-	}
-	defer h.contain(ctx, "Decided")
-	h.observer.Decided(ctx, event)
+	tell(ctx, h, "Decided", h.observer.Decided, event)
 }
 
 func (h *hooks) handlerAbandoned(ctx context.Context, event HandlerAbandoned) {
-	if h.observer.HandlerAbandoned == nil {
-		return
-	}
-	defer h.contain(ctx, "HandlerAbandoned")
-	h.observer.HandlerAbandoned(ctx, event)
+	tell(ctx, h, "HandlerAbandoned", h.observer.HandlerAbandoned, event)
 }
 
 func (h *hooks) handlerReturned(ctx context.Context, event HandlerReturned) {
-	if h.observer.HandlerReturned == nil {
-		return
-	}
-	defer h.contain(ctx, "HandlerReturned")
-	h.observer.HandlerReturned(ctx, event)
+	tell(ctx, h, "HandlerReturned", h.observer.HandlerReturned, event)
 }
 
 func (h *hooks) handlerPanicked(ctx context.Context, event HandlerPanicked) {
-	if h.observer.HandlerPanicked == nil {
-		return
-	}
-	defer h.contain(ctx, "HandlerPanicked")
-	h.observer.HandlerPanicked(ctx, event)
+	tell(ctx, h, "HandlerPanicked", h.observer.HandlerPanicked, event)
 }
 
 // verifierPanicked reports a panic in the verifier.
@@ -55,19 +37,13 @@ func (h *hooks) verifierPanicked(ctx context.Context, value any, stack []byte) {
 	h.panicked(ctx, "Verifier", value, stack)
 }
 
-// contain is deferred around each hook.
-func (h *hooks) contain(ctx context.Context, hook string) {
-	if value := recover(); value != nil {
-		h.panicked(ctx, hook, value, debug.Stack())
-	}
+// tell calls the hook of that name, if there is one, and reports its panic.
+func tell[E any](ctx context.Context, h *hooks, hook string, f func(context.Context, E), event E) {
+	notify.CallIn(ctx, f, event, func(value any) { h.panicked(ctx, hook, value, debug.Stack()) })
 }
 
 // panicked reports a panic. A hook that reports panics and panics itself has
 // nobody left to tell.
 func (h *hooks) panicked(ctx context.Context, hook string, value any, stack []byte) {
-	if h.observer.HookPanicked == nil {
-		return
-	}
-	defer func() { _ = recover() }()
-	h.observer.HookPanicked(ctx, HookPanicked{Hook: hook, Value: value, Stack: stack})
+	notify.CallIn(ctx, h.observer.HookPanicked, HookPanicked{Hook: hook, Value: value, Stack: stack}, nil)
 }

@@ -1,6 +1,7 @@
 package authzen
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,15 +108,9 @@ func (c *Config) check() (string, endpoints, error) {
 	if c.BatchSize < 0 || c.BatchSize > maxBatchSize {
 		return "", endpoints{}, fmt.Errorf("authzen: BatchSize %d is not within 1 and %d", c.BatchSize, maxBatchSize)
 	}
-	if c.BatchSize == 0 {
-		c.BatchSize = defaultBatchSize
-	}
-	if c.EvaluationPath == "" {
-		c.EvaluationPath = DefaultEvaluationPath
-	}
-	if c.EvaluationsPath == "" {
-		c.EvaluationsPath = DefaultEvaluationsPath
-	}
+	c.BatchSize = cmp.Or(c.BatchSize, defaultBatchSize)
+	c.EvaluationPath = cmp.Or(c.EvaluationPath, DefaultEvaluationPath)
+	c.EvaluationsPath = cmp.Or(c.EvaluationsPath, DefaultEvaluationsPath)
 	if err := httpapi.Path("authzen", "EvaluationPath", c.EvaluationPath); err != nil {
 		return "", endpoints{}, err
 	}

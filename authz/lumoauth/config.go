@@ -1,6 +1,7 @@
 package lumoauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,9 +83,7 @@ func (c *Config) check() (base string, err error) {
 	if (c.TokenSource == nil) == (c.APIKey == nil) {
 		return "", errors.New("lumoauth: set exactly one of TokenSource and APIKey")
 	}
-	if c.BaseURL == "" {
-		c.BaseURL = DefaultBaseURL
-	}
+	c.BaseURL = cmp.Or(c.BaseURL, DefaultBaseURL)
 	base, err = httpapi.BaseURL("lumoauth", c.BaseURL, c.InsecureHTTP)
 	if err != nil {
 		return "", err
@@ -98,12 +97,8 @@ func (c *Config) check() (base string, err error) {
 	if err := httpapi.Path("lumoauth", "CheckPath", c.CheckPath); err != nil {
 		return "", err
 	}
-	if c.EvaluationPath == "" {
-		c.EvaluationPath = DefaultEvaluationPath
-	}
-	if c.EvaluationsPath == "" {
-		c.EvaluationsPath = DefaultEvaluationsPath
-	}
+	c.EvaluationPath = cmp.Or(c.EvaluationPath, DefaultEvaluationPath)
+	c.EvaluationsPath = cmp.Or(c.EvaluationsPath, DefaultEvaluationsPath)
 
 	return base, nil
 }

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/usher-auth/usher/credentials/internal/authn"
 	"github.com/usher-auth/usher/internal/bearer"
+	"github.com/usher-auth/usher/internal/endpoint"
 )
 
 // Introspection verifies tokens by asking their issuer (RFC 7662). It is safe
@@ -152,8 +152,8 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 
 // withoutQuery is an address that may be shown: some have a key in their query.
 func withoutQuery(address string) string {
-	address, _, _ = strings.Cut(address, "?")
-	return address
+	public, _ := endpoint.Public(address)
+	return public
 }
 
 // Verify asks the issuer about a token, unless it did so a short while ago.

@@ -5,8 +5,9 @@ package notify
 import "context"
 
 // Call calls f with event, if there is an f. If f panics, Call returns as if it
-// had returned, and passes the panic's value to panicked, if there is one. The
-// value may hold anything: only its type may be shown.
+// had returned, and passes the panic's value to panicked, if there is one, which
+// runs while the stack still shows where the panic came from. The value may hold
+// anything: only its type may be shown.
 func Call[E any](f func(E), event E, panicked func(value any)) {
 	if f == nil {
 		return
@@ -19,15 +20,25 @@ func Call[E any](f func(E), event E, panicked func(value any)) {
 	f(event)
 }
 
+// CallIn is [Call] for functions that take the context of a call.
+func CallIn[E any](ctx context.Context, f func(context.Context, E), event E, panicked func(value any)) {
+	if f == nil {
+		return
+	}
+	defer func() {
+		if value := recover(); value != nil && panicked != nil {
+			panicked(value)
+		}
+	}()
+	f(ctx, event)
+}
+
 // Contained returns f without its panics, and nil for nil.
 func Contained[E any](f func(E)) func(E) {
 	if f == nil {
 		return nil
 	}
-	return func(event E) {
-		defer contain()
-		f(event)
-	}
+	return func(event E) { Call(f, event, nil) }
 }
 
 // ContainedIn is [Contained] for functions that take the context of a call.
@@ -35,10 +46,5 @@ func ContainedIn[E any](f func(context.Context, E)) func(context.Context, E) {
 	if f == nil {
 		return nil
 	}
-	return func(ctx context.Context, event E) {
-		defer contain()
-		f(ctx, event)
-	}
+	return func(ctx context.Context, event E) { CallIn(ctx, f, event, nil) }
 }
-
-func contain() { _ = recover() }

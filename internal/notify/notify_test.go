@@ -2,6 +2,9 @@ package notify_test
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -23,6 +26,17 @@ func TestCall(t *testing.T) {
 	}
 }
 
+func TestCallInTellsWhereThePanicCameFrom(t *testing.T) {
+	var stack string
+	notify.CallIn(t.Context(), faulty, 1, func(value any) { stack = fmt.Sprint(value, string(debug.Stack())) })
+	if !strings.HasPrefix(stack, "x") || !strings.Contains(stack, "notify_test.faulty") {
+		t.Error(stack)
+	}
+	notify.CallIn(t.Context(), nil, 1, func(any) { t.Error("no function panicked") })
+}
+
+func faulty(context.Context, int) { panic("x") }
+
 func TestContained(t *testing.T) {
 	if notify.Contained[int](nil) != nil || notify.ContainedIn[int](nil) != nil {
 		t.Error("a function out of nothing")
@@ -40,9 +54,13 @@ func TestNotifyingCostsNoAllocation(t *testing.T) {
 	count := 0
 	f := func(n int) { count += n }
 	contained := notify.ContainedIn(func(_ context.Context, n int) { count += n })
-	panicked := func(any) {}
+	in := func(_ context.Context, n int) { count += n }
 	ctx := t.Context()
-	if allocs := testing.AllocsPerRun(100, func() { notify.Call(f, 1, panicked); contained(ctx, 1) }); allocs != 0 {
+	if allocs := testing.AllocsPerRun(100, func() {
+		notify.Call(f, 1, func(any) { count = -count })
+		notify.CallIn(ctx, in, count, func(value any) { panic(value) })
+		contained(ctx, 1)
+	}); allocs != 0 {
 		t.Errorf("%v allocations", allocs)
 	}
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,12 +26,9 @@ type authenticator struct {
 }
 
 func newAuthenticator(config Config) (authenticator, error) {
-	a := authenticator{name: config.Name, tokens: config.TokenSource, key: config.APIKey, header: config.APIKeyHeader}
+	a := authenticator{name: config.Name, tokens: config.TokenSource, key: config.APIKey, header: cmp.Or(config.APIKeyHeader, "X-API-Key")}
 	if a.tokens != nil && a.key != nil {
 		return a, fmt.Errorf("%s: TokenSource and APIKey: set one", config.Name)
-	}
-	if a.header == "" {
-		a.header = "X-API-Key"
 	}
 	for name, values := range config.Header {
 		if strings.EqualFold(name, "Authorization") || strings.EqualFold(name, a.header) {
