@@ -97,32 +97,32 @@ func (l *liveMessages) all() map[string]proto.Message {
 func (s *guardedStream) recheck() {
 	ctx, cancel := context.WithDeadline(s.ctx.Context, s.expiry())
 	defer cancel()
-	v := verdict{method: s.method, name: s.method.Name(), occasion: OccasionRecheck, principal: s.principal.Load(), watch: s.owner.startWatch()}
-	err := s.reverify(ctx, &v)
+	r := report{method: s.method, name: s.method.Name(), occasion: OccasionRecheck, principal: s.principal.Load(), watch: s.owner.startWatch()}
+	err := s.reverify(ctx, &r)
 	if err == nil {
-		err = s.reauthorize(ctx, &v)
+		err = s.reauthorize(ctx, &r)
 	}
 	switch {
 	case err == nil:
-		s.owner.granted(s.ctx, v)
+		s.owner.granted(s.ctx, r)
 	case s.ctx.Err() != nil:
 		// The call has ended meanwhile: with that, not with what it did to us.
 	case ctx.Err() != nil:
 		s.expire()
 	default:
-		s.stop(s.owner.refused(s.ctx, v, err))
+		s.stop(s.owner.refused(s.ctx, r, err))
 	}
 }
 
-func (s *guardedStream) reverify(ctx context.Context, v *verdict) error {
+func (s *guardedStream) reverify(ctx context.Context, r *report) error {
 	principal, err := s.owner.verify(ctx, s.method, s.token)
 	if err != nil {
 		return err
 	}
-	if !same(principal, v.principal) {
+	if !same(principal, r.principal) {
 		return s.owner.refusals.make(ReasonTokenInvalid, errOtherPrincipal, extras{challenge: &challenge{err: errorInvalidToken}})
 	}
-	v.principal = principal
+	r.principal = principal
 	s.renew(principal)
 
 	return nil
@@ -135,21 +135,21 @@ func same(a, b *verify.Principal) bool {
 		a.Subject() == b.Subject() && a.ClientID() == b.ClientID() && a.Kind() == b.Kind()
 }
 
-func (s *guardedStream) reauthorize(ctx context.Context, v *verdict) error {
-	call := s.owner.newCall(ctx, s.method, v.principal)
+func (s *guardedStream) reauthorize(ctx context.Context, r *report) error {
+	call := s.owner.newCall(ctx, s.method, r.principal)
 	call.Fresh = true
 	var err error
 	if !s.method.ReadsMessage() {
-		v.decision, err = s.method.Authorize(ctx, &call)
+		r.decision, err = s.method.Authorize(ctx, &call)
 
 		return err
 	}
-	return s.reauthorizeLive(ctx, v, call)
+	return s.reauthorizeLive(ctx, r, call)
 }
 
 // reauthorizeLive asks about the live messages, several at a time: a caller that has
 // named many objects must not put off when its stream ends.
-func (s *guardedStream) reauthorizeLive(ctx context.Context, v *verdict, call authz.Call) error {
+func (s *guardedStream) reauthorizeLive(ctx context.Context, r *report, call authz.Call) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var (
@@ -178,7 +178,7 @@ func (s *guardedStream) reauthorizeLive(ctx context.Context, v *verdict, call au
 			if failed != nil || caught != nil {
 				return // the others fail because the first did
 			}
-			if v.decision, failed, caught = decision, err, value; err != nil || value != nil {
+			if r.decision, failed, caught = decision, err, value; err != nil || value != nil {
 				cancel()
 
 				return
@@ -208,13 +208,13 @@ func (s *guardedStream) authorizeContained(ctx context.Context, call *authz.Call
 
 // authorizeMessage decides about one message of a stream.
 func (s *guardedStream) authorizeMessage(message proto.Message) error {
-	v := verdict{
+	r := report{
 		method: s.method, name: s.method.Name(), occasion: OccasionMessage,
 		principal: s.principal.Load(), watch: s.owner.startWatch(),
 	}
 	if s.pinned != nil {
 		if err := s.pinned.Matches(message); err != nil {
-			return s.owner.refused(s.ctx, v, err)
+			return s.owner.refused(s.ctx, r, err)
 		}
 
 		return nil
@@ -224,7 +224,7 @@ func (s *guardedStream) authorizeMessage(message proto.Message) error {
 	var err error
 	if interval > 0 {
 		if key, err = s.method.MessageKey(message); err != nil {
-			return s.owner.refused(s.ctx, v, err)
+			return s.owner.refused(s.ctx, r, err)
 		}
 		if s.live.fresh(key, interval) {
 			return nil
@@ -236,22 +236,22 @@ func (s *guardedStream) authorizeMessage(message proto.Message) error {
 	}
 	// Below the context in which a handler makes its own checks.
 	ctx := s.ctx.Context
-	call := s.owner.newCall(ctx, s.method, v.principal)
+	call := s.owner.newCall(ctx, s.method, r.principal)
 	call.Message = message
-	if v.decision, err = s.method.Authorize(ctx, &call); err != nil {
-		return s.owner.refused(s.ctx, v, err)
+	if r.decision, err = s.method.Authorize(ctx, &call); err != nil {
+		return s.owner.refused(s.ctx, r, err)
 	}
 	if s.method.FirstMessageOnly() {
 		if s.pinned, err = s.method.Pin(message); err != nil {
-			return s.owner.refused(s.ctx, v, err)
+			return s.owner.refused(s.ctx, r, err)
 		}
 	}
 	if interval > 0 {
 		if err := s.remember(key, message, at); err != nil {
-			return s.owner.refused(s.ctx, v, err)
+			return s.owner.refused(s.ctx, r, err)
 		}
 	}
-	s.owner.granted(s.ctx, v)
+	s.owner.granted(s.ctx, r)
 
 	return nil
 }

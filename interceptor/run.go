@@ -34,13 +34,13 @@ func (i *Interceptor) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamSer
 	if method.Public() && !closed(method) {
 		return handler(srv, publicStream{ss})
 	}
-	v := verdict{method: method, name: info.FullMethod, watch: i.startWatch()}
-	s, err := i.admitStream(ss, &v)
+	r := report{method: method, name: info.FullMethod, watch: i.startWatch()}
+	s, err := i.admitStream(ss, &r)
 	if err != nil {
-		return withTrailer(ss, i.refused(ss.Context(), v, err))
+		return withTrailer(ss, i.refused(ss.Context(), r, err))
 	}
 	if !method.ReadsMessage() {
-		i.granted(ss.Context(), v)
+		i.granted(ss.Context(), r)
 	}
 	err = s.run(srv, handler)
 	// Only this call's own refusal has a trailer: a handler may return what ended
@@ -64,45 +64,45 @@ func withTrailer(ss grpc.ServerStream, refusal *Error) error {
 
 // admitStream authenticates a stream's caller and, where the rule doesn't need
 // to read a message, decides.
-func (i *Interceptor) admitStream(ss grpc.ServerStream, v *verdict) (*guardedStream, error) {
+func (i *Interceptor) admitStream(ss grpc.ServerStream, r *report) (*guardedStream, error) {
 	ctx := ss.Context()
-	if closed(v.method) {
-		return nil, refuseClosed(ctx, v)
+	if closed(r.method) {
+		return nil, refuseClosed(ctx, r)
 	}
-	token, principal, err := i.authenticate(ctx, v.method)
+	token, principal, err := i.authenticate(ctx, r.method)
 	if err != nil {
 		return nil, err
 	}
-	v.principal = principal
-	if !v.method.ReadsMessage() {
-		call := i.newCall(ctx, v.method, principal)
-		if v.decision, err = v.method.Authorize(ctx, &call); err != nil {
+	r.principal = principal
+	if !r.method.ReadsMessage() {
+		call := i.newCall(ctx, r.method, principal)
+		if r.decision, err = r.method.Authorize(ctx, &call); err != nil {
 			return nil, err
 		}
 	}
 
 	s := &guardedStream{
-		ServerStream: ss, owner: i, method: v.method, token: token,
-		opened: make(chan struct{}), over: make(chan struct{}), withholds: withholds(v.method),
+		ServerStream: ss, owner: i, method: r.method, token: token,
+		opened: make(chan struct{}), over: make(chan struct{}), withholds: withholds(r.method),
 	}
 	s.principal.Store(principal)
 	s.checked = time.Now()
-	if !v.method.ReadsMessage() {
+	if !r.method.ReadsMessage() {
 		s.phase.Store(phaseOpen)
 		s.spoken.Store(!s.withholds)
 	}
 	handlerCtx, cancel := context.WithCancelCause(ctx)
 	s.cancel = cancel
 	s.ctx = &streamContext{stream: s}
-	s.ctx.Context, s.ctx.principal, s.ctx.method, s.ctx.decision = handlerCtx, principal, v.method, v.decision
+	s.ctx.Context, s.ctx.principal, s.ctx.method, s.ctx.decision = handlerCtx, principal, r.method, r.decision
 
 	return s, nil
 }
 
 // refuseClosed is the refusal of a method that nobody can be admitted to.
-func refuseClosed(ctx context.Context, v *verdict) error {
-	decision, err := v.method.Authorize(ctx, &authz.Call{})
-	v.decision = decision
+func refuseClosed(ctx context.Context, r *report) error {
+	decision, err := r.method.Authorize(ctx, &authz.Call{})
+	r.decision = decision
 	if err == nil {
 		return errNobody
 	}
@@ -167,7 +167,7 @@ func (s *guardedStream) expiry() time.Time { return s.principal.Load().ValidUnti
 
 // expire ends the stream for its token's age.
 func (s *guardedStream) expire() {
-	s.stop(s.owner.refused(s.ctx, verdict{
+	s.stop(s.owner.refused(s.ctx, report{
 		method: s.method, name: s.method.Name(), occasion: OccasionEnd, principal: s.principal.Load(),
 	}, errExpired))
 }
@@ -282,7 +282,7 @@ func (s *guardedStream) refuse(occasion Occasion, cause error) error {
 		return s.endErr()
 	}
 
-	return s.finishWith(s.owner.refused(s.ctx, verdict{
+	return s.finishWith(s.owner.refused(s.ctx, report{
 		method: s.method, name: s.method.Name(), occasion: occasion, principal: s.principal.Load(),
 	}, cause))
 }

@@ -18,19 +18,19 @@ func (i *Interceptor) Unary(ctx context.Context, req any, info *grpc.UnaryServer
 	if method.Public() && !closed(method) {
 		return handler(publicContext{ctx}, req) //nolint:contextcheck // it is ctx, wrapped
 	}
-	v := verdict{method: method, name: info.FullMethod, watch: i.startWatch()}
-	call, err := i.admit(ctx, &v, req)
+	r := report{method: method, name: info.FullMethod, watch: i.startWatch()}
+	call, err := i.admit(ctx, &r, req)
 	if err != nil {
-		return nil, i.refuseUnary(ctx, v, err)
+		return nil, i.refuseUnary(ctx, r, err)
 	}
-	i.granted(ctx, v)
+	i.granted(ctx, r)
 	if withholds(method) {
-		return i.handleHeld(ctx, v, call, req, handler)
+		return i.handleHeld(ctx, r, call, req, handler)
 	}
 	defer call.end()
 	resp, err := handler(call, req) //nolint:contextcheck // it is ctx, wrapped
 
-	return i.answered(ctx, v, call, resp, err)
+	return i.answered(ctx, r, call, resp, err)
 }
 
 // withholds reports whether the handler's metadata waits until it is known what
@@ -43,16 +43,16 @@ func withholds(method *authz.Method) bool {
 
 // answered lets a handler's answer pass: unless it was to make a check and didn't,
 // or says what a check of its own said, which is for us to tell.
-func (i *Interceptor) answered(ctx context.Context, v verdict, call *callContext, resp any, err error) (any, error) {
+func (i *Interceptor) answered(ctx context.Context, r report, call *callContext, resp any, err error) (any, error) {
 	// What stops the call now took the handler's time, not ours.
-	v.occasion, v.watch = OccasionEnd, stopwatch{}
+	r.occasion, r.watch = OccasionEnd, stopwatch{}
 	switch {
 	case err != nil && saysCheck(err):
-		return nil, i.refuseUnary(ctx, v, err)
-	case status.Code(err) == codes.OK && v.method.HandlerDecides() && !call.checked() && (!call.filtered() || !saysNothing(resp)):
-		return nil, i.refuseUnary(ctx, v, errUnchecked)
+		return nil, i.refuseUnary(ctx, r, err)
+	case status.Code(err) == codes.OK && r.method.HandlerDecides() && !call.checked() && (!call.filtered() || !saysNothing(resp)):
+		return nil, i.refuseUnary(ctx, r, errUnchecked)
 	case err != nil:
-		return resp, disclosed(v.method, err)
+		return resp, disclosed(r.method, err)
 	default:
 		return resp, nil
 	}
@@ -67,8 +67,8 @@ func saysNothing(resp any) bool {
 }
 
 // refuseUnary refuses a unary call.
-func (i *Interceptor) refuseUnary(ctx context.Context, v verdict, cause error) error {
-	refusal := i.refused(ctx, v, cause)
+func (i *Interceptor) refuseUnary(ctx context.Context, r report, cause error) error {
+	refusal := i.refused(ctx, r, cause)
 	if trailer := refusal.trailer(); trailer != nil {
 		_ = grpc.SetTrailer(ctx, trailer) // without a transport there is no trailer to set, and the status stands
 	}
@@ -79,17 +79,17 @@ func (i *Interceptor) refuseUnary(ctx context.Context, v verdict, cause error) e
 // handleHeld runs a handler whose metadata is held: it goes out with an answer, and
 // is dropped with a refusal, with a NOT_FOUND that must not differ from usher's,
 // and with whatever a handler says that was to make a check and had none granted.
-func (i *Interceptor) handleHeld(ctx context.Context, v verdict, call *callContext, req any, handler grpc.UnaryHandler) (any, error) {
+func (i *Interceptor) handleHeld(ctx context.Context, r report, call *callContext, req any, handler grpc.UnaryHandler) (any, error) {
 	holding := &holdingContext{held: heldMetadata{unaryTransport: unaryTransport{ctx}}}
 	holding.Context, holding.principal, holding.method, holding.decision = call.Context, call.principal, call.method, call.decision
 	holding.session.Store(call.session.Load())
 	defer holding.end()
 	resp, err := handler(holding, req) //nolint:contextcheck // it is ctx, wrapped
-	resp, err = i.answered(ctx, v, &holding.callContext, resp, err)
+	resp, err = i.answered(ctx, r, &holding.callContext, resp, err)
 	var refusal *Error
 	drop := errors.As(err, &refusal) ||
-		v.method.HidesExistence() && status.Code(err) == codes.NotFound ||
-		v.method.HandlerDecides() && !holding.checked()
+		r.method.HidesExistence() && status.Code(err) == codes.NotFound ||
+		r.method.HandlerDecides() && !holding.checked()
 	if unsent := holding.held.finish(drop); unsent != nil && err == nil {
 		return nil, unsent
 	}
@@ -98,31 +98,31 @@ func (i *Interceptor) handleHeld(ctx context.Context, v verdict, call *callConte
 }
 
 // admit decides whether the handler may see the call. What it learns on the way
-// goes into v, whatever it decides.
-func (i *Interceptor) admit(ctx context.Context, v *verdict, req any) (*callContext, error) {
-	if closed(v.method) {
-		return nil, refuseClosed(ctx, v)
+// goes into r, whatever it decides.
+func (i *Interceptor) admit(ctx context.Context, r *report, req any) (*callContext, error) {
+	if closed(r.method) {
+		return nil, refuseClosed(ctx, r)
 	}
-	_, principal, err := i.authenticate(ctx, v.method)
+	_, principal, err := i.authenticate(ctx, r.method)
 	if err != nil {
 		return nil, err
 	}
-	v.principal = principal
-	call := i.newCall(ctx, v.method, principal)
-	if v.method.ReadsMessage() {
+	r.principal = principal
+	call := i.newCall(ctx, r.method, principal)
+	if r.method.ReadsMessage() {
 		message, ok := req.(proto.Message)
 		if !ok {
 			return nil, errNotProto
 		}
 		call.Message = message
 	}
-	v.decision, err = v.method.Authorize(ctx, &call)
+	r.decision, err = r.method.Authorize(ctx, &call)
 	if err != nil {
 		return nil, err
 	}
 
-	admitted := &callContext{Context: ctx, principal: principal, method: v.method, decision: v.decision}
-	if v.method.RevisionReadsMessage() {
+	admitted := &callContext{Context: ctx, principal: principal, method: r.method, decision: r.decision}
+	if r.method.RevisionReadsMessage() {
 		// The message is the handler's to change from now on.
 		admitted.session.Store(admitted.newSession(call.Message))
 	}
