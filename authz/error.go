@@ -49,6 +49,9 @@ const (
 	// ReasonRevisionInvalid is a revision that the engine refuses:
 	// INVALID_ARGUMENT.
 	ReasonRevisionInvalid Reason = "REVISION_INVALID"
+	// ReasonTooManyObjects is a stream that names more objects than can be asked
+	// about again at its recheck interval: RESOURCE_EXHAUSTED.
+	ReasonTooManyObjects Reason = "TOO_MANY_OBJECTS"
 )
 
 // Error is a refused call. Its text is for logs: it holds the cause, never a

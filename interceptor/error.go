@@ -167,7 +167,8 @@ func (r refusals) ofAuthz(err *authz.Error, hidesExistence bool) *Error {
 
 		return r.make(reason, err, extras{})
 	case authz.ReasonSubjectUnmapped, authz.ReasonSubjectInvalid, authz.ReasonRuleMissing,
-		authz.ReasonMisconfigured, authz.ReasonKindDenied, authz.ReasonIssuerDenied, authz.ReasonMethodDenied:
+		authz.ReasonMisconfigured, authz.ReasonKindDenied, authz.ReasonIssuerDenied, authz.ReasonMethodDenied,
+		authz.ReasonTooManyObjects:
 		return r.make(reason, err, extras{})
 	default:
 		return r.make(ReasonMisconfigured, err, extras{})

@@ -29,9 +29,6 @@ const (
 	// ReasonFirstMessageTimeout is a handler that wanted to send, and no message
 	// that could be checked came in time: DEADLINE_EXCEEDED.
 	ReasonFirstMessageTimeout Reason = "FIRST_MESSAGE_TIMEOUT"
-	// ReasonTooManyObjects is a stream that names more objects than can be asked
-	// about again at its recheck interval: RESOURCE_EXHAUSTED.
-	ReasonTooManyObjects Reason = "TOO_MANY_OBJECTS"
 	// ReasonCanceled is the caller gone: CANCELED.
 	ReasonCanceled Reason = "CANCELED"
 	// ReasonDeadlineExceeded is the caller's own deadline: DEADLINE_EXCEEDED.
@@ -52,6 +49,7 @@ const (
 	ReasonIssuerDenied      Reason = Reason(authz.ReasonIssuerDenied)
 	ReasonMethodDenied      Reason = Reason(authz.ReasonMethodDenied)
 	ReasonRevisionInvalid   Reason = Reason(authz.ReasonRevisionInvalid)
+	ReasonTooManyObjects    Reason = Reason(authz.ReasonTooManyObjects)
 )
 
 // public is what the caller is told about a reason: a code and constant text.

@@ -74,15 +74,16 @@ func (i *Interceptor) admitStream(ss grpc.ServerStream, r *report) (*guardedStre
 		return nil, err
 	}
 	r.principal = principal
+	memory := r.method.NewStream()
 	if !r.method.ReadsMessage() {
 		call := i.newCall(ctx, r.method, principal)
-		if r.decision, err = r.method.Authorize(ctx, &call); err != nil {
+		if r.decision, err = memory.Authorize(ctx, &call); err != nil {
 			return nil, err
 		}
 	}
 
 	s := &guardedStream{
-		ServerStream: ss, owner: i, method: r.method, token: token,
+		ServerStream: ss, owner: i, method: r.method, token: token, memory: memory,
 		opened: make(chan struct{}), over: make(chan struct{}), withholds: withholds(r.method),
 	}
 	s.principal.Store(principal)

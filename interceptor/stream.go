@@ -69,9 +69,8 @@ type guardedStream struct {
 	overdue *time.Timer
 	told    chan struct{}
 
-	// pinned is the receiver's alone.
-	pinned *authz.Pinned
-	live   liveMessages
+	// memory decides about messages, by what it has decided before.
+	memory *authz.Stream
 
 	sessionMu sync.Mutex // so that a session never has a principal of the past
 
@@ -120,6 +119,27 @@ func (s *guardedStream) RecvMsg(m any) error {
 		reset(m)
 
 		return s.endErr()
+	}
+
+	return nil
+}
+
+// authorizeMessage decides about one message of a stream.
+func (s *guardedStream) authorizeMessage(message proto.Message) error {
+	r := report{
+		method: s.method, name: s.method.Name(), occasion: OccasionMessage,
+		principal: s.principal.Load(), watch: s.owner.startWatch(),
+	}
+	// Below the context in which a handler makes its own checks.
+	ctx := s.ctx.Context
+	call := s.owner.newCall(ctx, s.method, r.principal)
+	call.Message = message
+	var err error
+	if r.decision, err = s.memory.Authorize(ctx, &call); err != nil {
+		return s.owner.refused(s.ctx, r, err)
+	}
+	if !r.decision.Remembered() {
+		s.owner.granted(s.ctx, r)
 	}
 
 	return nil
