@@ -26,20 +26,12 @@ func (h *hooks) decided(ctx context.Context, event Decided) {
 	h.observer.Decided(ctx, event)
 }
 
-func (h *hooks) handlerAbandoned(ctx context.Context, event HandlerAbandoned) {
-	if h.observer.HandlerAbandoned == nil {
+func (h *hooks) handlerOverran(ctx context.Context, event HandlerOverran) {
+	if h.observer.HandlerOverran == nil {
 		return
 	}
-	defer h.contain(ctx, "HandlerAbandoned")
-	h.observer.HandlerAbandoned(ctx, event)
-}
-
-func (h *hooks) handlerReturned(ctx context.Context, event HandlerReturned) {
-	if h.observer.HandlerReturned == nil {
-		return
-	}
-	defer h.contain(ctx, "HandlerReturned")
-	h.observer.HandlerReturned(ctx, event)
+	defer h.contain(ctx, "HandlerOverran")
+	h.observer.HandlerOverran(ctx, event)
 }
 
 func (h *hooks) handlerPanicked(ctx context.Context, event HandlerPanicked) {

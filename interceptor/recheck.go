@@ -13,37 +13,37 @@ var errOtherPrincipal = errors.New("interceptor: the token stands for another pr
 // recheck verifies the token again and asks again about every live object. It
 // ends the stream if either says no, or can't say: an authorization that can't
 // be renewed has run out.
-func (s *guardedStream) recheck() {
-	ctx, cancel := context.WithDeadline(s.ctx.Context, s.expiry())
+func (r *run) recheck() {
+	ctx, cancel := context.WithDeadline(r.ctx.Context, r.expiry())
 	defer cancel()
-	r := report{method: s.method, name: s.method.Name(), occasion: OccasionRecheck, principal: s.principal.Load(), watch: s.owner.startWatch()}
-	err := s.reverify(ctx, &r)
+	about := report{method: r.method, name: r.method.Name(), occasion: OccasionRecheck, principal: r.principal.Load(), watch: r.owner.startWatch()}
+	err := r.reverify(ctx, &about)
 	if err == nil {
-		call := s.owner.newCall(ctx, s.method, r.principal)
-		r.decision, err = s.memory.Recheck(ctx, &call)
+		call := r.owner.newCall(ctx, r.method, about.principal)
+		about.decision, err = r.memory.Recheck(ctx, &call)
 	}
 	switch {
 	case err == nil:
-		s.owner.granted(s.ctx, r)
-	case s.ctx.Err() != nil:
+		r.owner.granted(r.ctx, about)
+	case r.ctx.Err() != nil:
 		// The call has ended meanwhile: with that, not with what it did to us.
 	case ctx.Err() != nil:
-		s.expire()
+		r.expire()
 	default:
-		s.stop(s.owner.refused(s.ctx, r, err))
+		r.stop(r.owner.refused(r.ctx, about, err))
 	}
 }
 
-func (s *guardedStream) reverify(ctx context.Context, r *report) error {
-	principal, err := s.owner.verify(ctx, s.method, s.token)
+func (r *run) reverify(ctx context.Context, about *report) error {
+	principal, err := r.owner.verify(ctx, r.method, r.token)
 	if err != nil {
 		return err
 	}
-	if !same(principal, r.principal) {
-		return s.owner.refusals.make(ReasonTokenInvalid, errOtherPrincipal, extras{challenge: &challenge{err: errorInvalidToken}})
+	if !same(principal, about.principal) {
+		return r.owner.refusals.make(ReasonTokenInvalid, errOtherPrincipal, extras{challenge: &challenge{err: errorInvalidToken}})
 	}
-	r.principal = principal
-	s.renew(principal)
+	about.principal = principal
+	r.renew(principal)
 
 	return nil
 }

@@ -97,39 +97,6 @@ func (i *Interceptor) handleHeld(ctx context.Context, r report, call *callContex
 	return resp, err
 }
 
-// admit decides whether the handler may see the call. What it learns on the way
-// goes into r, whatever it decides.
-func (i *Interceptor) admit(ctx context.Context, r *report, req any) (*callContext, error) {
-	if closed(r.method) {
-		return nil, refuseClosed(ctx, r)
-	}
-	_, principal, err := i.authenticate(ctx, r.method)
-	if err != nil {
-		return nil, err
-	}
-	r.principal = principal
-	call := i.newCall(ctx, r.method, principal)
-	if r.method.ReadsMessage() {
-		message, ok := req.(proto.Message)
-		if !ok {
-			return nil, errNotProto
-		}
-		call.Message = message
-	}
-	r.decision, err = r.method.Authorize(ctx, &call)
-	if err != nil {
-		return nil, err
-	}
-
-	admitted := &callContext{Context: ctx, principal: principal, method: r.method, decision: r.decision}
-	if r.method.RevisionReadsMessage() {
-		// The message is the handler's to change from now on.
-		admitted.session.Store(admitted.newSession(call.Message))
-	}
-
-	return admitted, nil
-}
-
 // saysCheck says that a handler returned what a check of its own said. It is told
 // as the rule's check would be: its text is for logs. A status is the handler's
 // word, whatever it wraps.

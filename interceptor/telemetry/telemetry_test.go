@@ -291,7 +291,9 @@ func TestMetricLabelsAreBounded(t *testing.T) {
 	tel.Credentials.FetchFailed(credentials.FetchFailed{Duration: time.Second})
 	tel.Credentials.TokenInvalidated(credentials.TokenInvalidated{Reason: credentials.ReasonChallenge})
 	tel.Authz.BreakerChanged(true)
-	tel.Interceptor.HandlerAbandoned(t.Context(), interceptor.HandlerAbandoned{})
+	for _, returned := range []bool{false, false, true} {
+		tel.Interceptor.HandlerOverran(t.Context(), interceptor.HandlerOverran{Returned: returned})
+	}
 	tel.Interceptor.HookPanicked(t.Context(), interceptor.HookPanicked{Hook: "Decided", Value: "x"})
 
 	series := dump(t, reader)
