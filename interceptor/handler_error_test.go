@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/testing/testpb"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/usher-auth/usher/authz"
@@ -131,6 +133,49 @@ func TestHandlerThatIgnoresACheckWithoutVerdictIsStopped(t *testing.T) {
 			}
 			_, err = stream.Recv()
 			wantStatus(t, err, codes.Internal, interceptor.ReasonMisconfigured)
+		})
+	}
+}
+
+// What refused another call, which a handler made in this process, passes as the
+// handler's own error does; of what the handler held back beside it, nothing does.
+func TestRefusalOfAnotherCallSendsNoHeldMetadata(t *testing.T) {
+	for name, rule := range map[string]*authzv1.Rule{"hidden": authenticated(), "decided by the handler": handlerDecides()} {
+		t.Run(name, func(t *testing.T) {
+			if name == "hidden" {
+				rule.OnDeny = authzv1.OnDeny_ON_DENY_NOT_FOUND
+			}
+			set := byValue()
+			set["Ping"], set["PingStream"] = rule, rule
+			var s *setup
+			fail := func(ctx context.Context) error {
+				if err := errors.Join(authz.EmptyFromContext(ctx), grpc.SetHeader(ctx, metadata.Pairs("held", "1")), grpc.SetTrailer(ctx, metadata.Pairs("held", "1"))); err != nil {
+					return err
+				}
+				_, err := s.auth.Unary(context.Background(), nil, &grpc.UnaryServerInfo{FullMethod: "/" + service + "PingEmpty"}, nil)
+
+				return err
+			}
+			s = start(t, newWorld(t), setupConfig{rules: set, impl: &scripted{
+				unary: func(ctx context.Context, _ *testpb.PingRequest) (*testpb.PingResponse, error) { return nil, fail(ctx) },
+				bidi:  func(stream testpb.TestService_PingStreamServer) error { return fail(stream.Context()) },
+			}})
+			var header, trailer metadata.MD
+			_, err := s.Ping(as(t, aliceToken), &testpb.PingRequest{}, grpc.Header(&header), grpc.Trailer(&trailer))
+			wantStatus(t, err, codes.Unauthenticated, interceptor.ReasonTokenMissing)
+			if len(header.Get("held"))+len(trailer.Get("held")) > 0 {
+				t.Errorf("unary: %v, %v", header, trailer)
+			}
+			stream, err := s.PingStream(as(t, aliceToken))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = stream.Recv()
+			wantStatus(t, err, codes.Unauthenticated, interceptor.ReasonTokenMissing)
+			header, _ = stream.Header()
+			if len(header.Get("held"))+len(stream.Trailer().Get("held")) > 0 {
+				t.Errorf("stream: %v, %v", header, stream.Trailer())
+			}
 		})
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
 // abandonGrace is how long a handler may take to notice that its call is over
@@ -168,29 +166,21 @@ func (r *run) conclude(o outcome) error {
 		runtime.Goexit()
 	case r.isPending():
 		return r.refuse(OccasionEnd, r.owner.refusals.make(ReasonVerdictMissing, o.err, extras{}))
-	case o.err != nil && saysCheck(o.err):
-		return r.refuse(OccasionEnd, o.err)
-	case status.Code(o.err) == codes.OK && r.method.HandlerDecides() && !r.ctx.checked() && !r.ctx.filtered():
-		// After a filter that left nothing it may end, and has sent no message.
-		return r.refuse(OccasionEnd, errUnchecked)
 	}
-	// What the handler leaves unsaid goes out with its status: but for a
-	// NOT_FOUND that must look like usher's, and where it was to make a check and
-	// had none granted.
-	hides := r.method.HidesExistence() && status.Code(o.err) == codes.NotFound
-	if !hides && (!r.method.HandlerDecides() || r.ctx.checked()) {
+	end := endingOf(&r.ctx.callContext, noAnswer, o.err)
+	if end.refusal != nil {
+		return r.refuse(OccasionEnd, end.refusal)
+	}
+	if end.metadata {
 		if err := r.release(); err != nil {
 			return err
 		}
 	}
-	if end := r.finishWith(errCallOver); !errors.Is(end, errCallOver) {
-		return end
-	}
-	if o.err != nil {
-		return disclosed(r.method, o.err)
+	if err := r.finishWith(errCallOver); !errors.Is(err, errCallOver) {
+		return err
 	}
 
-	return nil
+	return end.err
 }
 
 // leave ends a call that is over, whatever its handler does.
