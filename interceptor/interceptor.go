@@ -48,7 +48,7 @@ func New(cfg Config, opts ...Option) (*Interceptor, error) {
 		maxTokenBytes:       DefaultMaxTokenBytes,
 		firstMessageTimeout: DefaultFirstMessageTimeout,
 	}
-	var faults []error
+	faults := contextFaults()
 	issuers := cfg.Issuers
 	if isNil(cfg.Verifier) {
 		faults = append(faults, errors.New("interceptor: Config.Verifier is required"))
