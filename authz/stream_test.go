@@ -51,9 +51,14 @@ func TestStreamRemembersWithinTheInterval(t *testing.T) {
 			want       authz.Reason
 			remembered bool
 		}{
-			{"a", 0, "", false}, {"b", 0, "", false}, {"a", time.Second, "", true}, {"b", 58 * time.Second, "", true},
-			{"c", 0, authz.ReasonRelationDenied, false}, {"", 0, authz.ReasonObjectMissing, false},
-			{"a", time.Second, "", false}, {"a", 0, "", true},
+			{"a", 0, "", false},
+			{"b", 0, "", false},
+			{"a", time.Second, "", true},
+			{"b", 58 * time.Second, "", true},
+			{"c", 0, authz.ReasonRelationDenied, false},
+			{"", 0, authz.ReasonObjectMissing, false},
+			{"a", time.Second, "", false},
+			{"a", 0, "", true},
 		} {
 			time.Sleep(step.wait)
 			before, asked := decisions.Load(), engine.requests()

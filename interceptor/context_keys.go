@@ -95,8 +95,9 @@ func handlersContexts(ctx context.Context) []context.Context {
 	call, holding, stream := &callContext{}, &holdingContext{}, &streamContext{stream: &guardedStream{}}
 	stream.stream.ctx = stream
 	stream.stream.principal.Store(new(verify.Principal))
+	call.Context, holding.Context, stream.Context = ctx, ctx, ctx
 	for _, c := range []*callContext{call, &holding.callContext, &stream.callContext} {
-		c.Context, c.principal = ctx, new(verify.Principal)
+		c.principal = new(verify.Principal)
 		c.session.Store(new(authz.Session))
 	}
 
