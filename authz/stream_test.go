@@ -100,9 +100,14 @@ func TestStreamRefusesWhatItsMethodRefuses(t *testing.T) {
 	rule := func(object string) *authzv1.Rule { return rechecked(check(object, "viewer"), time.Minute) }
 	first := rule("document:{text}")
 	first.Stream.MessageCheck = authzv1.MessageCheck_MESSAGE_CHECK_FIRST_MESSAGE
+	faulty := rule("document:{text}")
+	faulty.AccessToken = &authzv1.AccessToken{Scopes: []string{""}}
 	authorizer := newAuthorizer(t, authz.Config{Engine: grantsAll(), Resolver: ruled(t, nil, map[string]*authzv1.Rule{
-		"Stream": rule("document:{text}"), "StreamM": first, "StreamOwn": rule("document:{nonsense}"), "M": rule("document:{text}-{"),
+		"Stream": rule("document:{text}"), "StreamM": first, "StreamOwn": rule("document:{nonsense}"), "StreamEach": faulty,
 	})})
+	if m := authorizer.Method("/t.S/StreamEach"); m.Err() == nil || !m.ReadsMessage() || m.RecheckInterval() == 0 {
+		t.Fatal("the faulty rule is none")
+	}
 	for _, name := range []string{"Stream", "StreamM"} {
 		stream := authorizer.Method("/t.S/" + name).NewStream()
 		if _, err := stream.Authorize(t.Context(), names("a")); err != nil {
@@ -114,10 +119,13 @@ func TestStreamRefusesWhatItsMethodRefuses(t *testing.T) {
 					t.Errorf("%s, %s, %s: %v, %v", name, label, way, decision, err)
 				}
 			}
+			if decision, err := authorizer.Method("/t.S/"+name).NewStream().Recheck(t.Context(), call); reasonOf(err) != authz.ReasonTokenMissing || decision.Allowed() {
+				t.Errorf("%s, %s, recheck of nothing: %v, %v", name, label, decision, err)
+			}
 		}
 	}
 	for name, want := range map[string]authz.Reason{
-		"StreamOwn": authz.ReasonMisconfigured, "M": authz.ReasonMisconfigured, "Absent": authz.ReasonRuleMissing,
+		"StreamOwn": authz.ReasonMisconfigured, "StreamEach": authz.ReasonMisconfigured, "Absent": authz.ReasonRuleMissing,
 	} {
 		stream := authorizer.Method("/t.S/" + name).NewStream()
 		for way, decide := range map[string]func(context.Context, *authz.Call) (*authz.Decision, error){"message": stream.Authorize, "recheck": stream.Recheck} {
@@ -138,25 +146,31 @@ func TestStreamOfTooManyObjectsIsRefused(t *testing.T) {
 		"many objects": {"", 1024, 1024}, "long names": {strings.Repeat("x", 1000), 100, 1023},
 	} {
 		t.Run(label, func(t *testing.T) {
-			stream := one(t, grantsAll(), "Stream", rechecked(check("document:{text}", "viewer"), time.Hour)).NewStream()
-			granted := 0
-			var decision *authz.Decision
-			var err error
-			for ; err == nil && granted < 10_000; granted++ {
-				call := names(strconv.Itoa(granted) + c.padding)
-				call.Explain = true
-				decision, err = stream.Authorize(t.Context(), call)
-			}
-			granted--
-			if reasonOf(err) != authz.ReasonTooManyObjects || granted < c.least || granted > c.most {
-				t.Errorf("%v after %d objects", err, granted)
-			}
-			if decision.Allowed() || decision.Reason() != authz.ReasonTooManyObjects || decision.Err() == nil || len(decision.Checks()) != 1 {
-				t.Errorf("the decision is %v", decision)
-			}
-			if decision, err := stream.Authorize(t.Context(), names("0"+c.padding)); err != nil || !decision.Remembered() {
-				t.Errorf("what it remembers: %v, %v", decision, err)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				stream := one(t, grantsAll(), "Stream", rechecked(check("document:{text}", "viewer"), time.Hour)).NewStream()
+				granted := 0
+				var decision *authz.Decision
+				var err error
+				for ; err == nil && granted < 10_000; granted++ {
+					call := names(strconv.Itoa(granted) + c.padding)
+					call.Explain = true
+					decision, err = stream.Authorize(t.Context(), call)
+				}
+				granted--
+				if reasonOf(err) != authz.ReasonTooManyObjects || granted < c.least || granted > c.most {
+					t.Errorf("%v after %d objects", err, granted)
+				}
+				if decision.Allowed() || decision.Reason() != authz.ReasonTooManyObjects || decision.Err() == nil || len(decision.Checks()) != 1 {
+					t.Errorf("the decision is %v", decision)
+				}
+				if decision, err := stream.Authorize(t.Context(), names("0"+c.padding)); err != nil || !decision.Remembered() {
+					t.Errorf("what it remembers: %v, %v", decision, err)
+				}
+				time.Sleep(2 * time.Hour)
+				if decision, err := stream.Authorize(t.Context(), names("0"+c.padding)); err != nil || decision.Remembered() {
+					t.Errorf("what it remembered for long enough: %v, %v", decision, err)
+				}
+			})
 		})
 	}
 }
@@ -235,13 +249,17 @@ func TestStreamThatReadsNoMessage(t *testing.T) {
 func TestStreamRecheckIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const objects, latency = 100, time.Second
-		var slow atomic.Bool
-		var at, most atomic.Int64
+		var slow, denies atomic.Bool
+		var at, most, asked atomic.Int64
 		engine := authz.EngineFunc(func(ctx context.Context, batch authz.Batch) (authz.Result, error) {
 			if slow.Load() {
 				most.Store(max(most.Load(), at.Add(1)))
+				asked.Add(1)
 				time.Sleep(latency)
 				at.Add(-1)
+			}
+			if denies.Load() {
+				return authz.Result{Answers: []authz.Answer{{Effect: authz.EffectDenied}}}, nil
 			}
 
 			return grantsAll().Check(ctx, batch)
@@ -269,8 +287,15 @@ func TestStreamRecheckIsBounded(t *testing.T) {
 		if took := time.Since(began); took > 15*latency {
 			t.Errorf("ended after %v", took)
 		}
-		synctest.Wait()
 		time.Sleep(time.Minute) // the requests that are under way end
+		asked.Store(0)
+		denies.Store(true)
+		if _, err := stream.Recheck(t.Context(), names("")); reasonOf(err) != authz.ReasonRelationDenied {
+			t.Error(err)
+		}
+		if n := asked.Load(); n > 8 {
+			t.Errorf("%d objects asked about, of which the first is denied", n)
+		}
 	})
 }
 

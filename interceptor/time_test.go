@@ -256,6 +256,7 @@ func TestHandlerThatReturnsInTimeIsNotReported(t *testing.T) {
 				}
 				endsAt(t, func() error { _, err := stream.Recv(); return err }, codes.Unauthenticated, interceptor.ReasonTokenExpired, p.ValidUntil())
 				time.Sleep(10 * time.Second)
+				synctest.Wait()
 				if told != want {
 					t.Errorf("told %q, want %q", told, want)
 				}
