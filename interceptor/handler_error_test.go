@@ -179,3 +179,50 @@ func TestRefusalOfAnotherCallSendsNoHeldMetadata(t *testing.T) {
 		})
 	}
 }
+
+// What a handler says in its trailer would tell what exists, even if it has sent
+// messages before its NOT_FOUND.
+func TestHiddenNotFoundAfterAMessageSendsNoTrailer(t *testing.T) {
+	rule := check("document:{value}")
+	rule.OnDeny = authzv1.OnDeny_ON_DENY_NOT_FOUND
+	set := byValue()
+	set["PingStream"] = rule
+	for name, returned := range map[string]error{"hidden": status.Error(codes.NotFound, "document 7 is gone"), "shown": status.Error(codes.Aborted, "document 7 is busy")} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, newWorld(t), setupConfig{rules: set, impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
+				stream.SetTrailer(metadata.Pairs("early", "1"))
+				if _, err := stream.Recv(); err != nil {
+					return err
+				}
+				if err := stream.Send(&testpb.PingStreamResponse{}); err != nil {
+					return err
+				}
+				stream.SetTrailer(metadata.Pairs("late", "1"))
+
+				return returned
+			}}})
+			stream, err := s.PingStream(as(t, aliceToken))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := stream.Send(&testpb.PingStreamRequest{Value: "1"}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := stream.Recv(); err != nil {
+				t.Fatal(err)
+			}
+			_, err = stream.Recv()
+			wantCode(t, err, status.Code(returned))
+			want := 2
+			if name == "hidden" {
+				want = 0
+				if text := status.Convert(err).Message(); text != "not found" {
+					t.Errorf("the caller is told %q", text)
+				}
+			}
+			if got := stream.Trailer(); len(got.Get("early"))+len(got.Get("late")) != want {
+				t.Errorf("trailer %v", got)
+			}
+		})
+	}
+}
