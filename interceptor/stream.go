@@ -183,7 +183,7 @@ func (s *guardedStream) note(message proto.Message) {
 // refuse ends the stream with the refusal that cause makes, unless it has ended,
 // and returns what it ends with.
 func (s *guardedStream) refuse(occasion Occasion, cause error) error {
-	if s.phase.Load() == phaseOver {
+	if s.isOver() {
 		return s.endErr()
 	}
 
