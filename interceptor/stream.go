@@ -76,21 +76,22 @@ func (s *guardedStream) RecvMsg(m any) error {
 
 // authorizeMessage decides about one message of a stream.
 func (s *guardedStream) authorizeMessage(message proto.Message) error {
-	r := report{
-		method: s.method, name: s.method.Name(), occasion: OccasionMessage,
-		principal: s.principal.Load(), watch: s.owner.startWatch(),
-	}
 	// Below the context in which a handler makes its own checks.
 	ctx := s.ctx.Context
-	call := s.owner.newCall(ctx, s.method, r.principal)
+	principal, watch := s.principal.Load(), s.owner.startWatch()
+	call := s.owner.newCall(ctx, s.method, principal)
 	call.Message = message
-	var err error
-	if r.decision, err = s.memory.Authorize(ctx, &call); err != nil {
+	decision, err := s.memory.Authorize(ctx, &call)
+	if err == nil && decision.Remembered() {
+		return nil
+	}
+	r := report{
+		method: s.method, name: s.method.Name(), occasion: OccasionMessage, principal: principal, decision: decision, watch: watch,
+	}
+	if err != nil {
 		return s.owner.refused(s.ctx, r, err)
 	}
-	if !r.decision.Remembered() {
-		s.owner.granted(s.ctx, r)
-	}
+	s.owner.granted(s.ctx, r)
 
 	return nil
 }
