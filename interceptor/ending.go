@@ -85,7 +85,10 @@ func saysCheck(err error) bool {
 // saysRefusal reports whether a handler returned what an interceptor refused a call
 // with: another one, that it made itself.
 func saysRefusal(err error) bool {
+	if err == nil {
+		return false // before the variable below needs the heap
+	}
 	var refusal *Error
 
-	return err != nil && errors.As(err, &refusal)
+	return errors.As(err, &refusal)
 }

@@ -118,3 +118,11 @@ func TestEnding(t *testing.T) {
 		})
 	}
 }
+
+// An answer that passes costs no heap.
+func TestEndingOfAnAnswerCostsNoHeap(t *testing.T) {
+	call, answer := endedCall(t, false, true), &testpb.PingResponse{Value: "1"}
+	if n := testing.AllocsPerRun(100, func() { _ = endingOf(call, answer, nil) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
