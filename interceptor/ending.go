@@ -41,11 +41,12 @@ type ending struct {
 //
 //   - An error that a check of the handler's own gave is told as the rule's check
 //     would be.
-//   - OK from a handler that was to make a check, and had none granted, is refused;
-//     but if its filter left nothing, it may answer with nothing.
+//   - OK from a handler that was to make a check, and had none granted, is refused,
+//     unless it answers with nothing after a filter that left nothing.
 //   - A NOT_FOUND where the rule hides existence must not differ from usher's.
-//   - Anything else passes. So does withheld metadata, but for that of a handler that
-//     had no check granted, or that says what refused another call.
+//   - Anything else passes. So does withheld metadata, except that of a handler that
+//     was to make a check and had none granted, or that returns what refused another
+//     call.
 func endingOf(call *callContext, answer any, err error) ending {
 	unchecked := call.method.HandlerDecides() && !call.checked()
 	code := status.Code(err)

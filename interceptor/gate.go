@@ -11,7 +11,7 @@ import (
 	"github.com/usher-auth/usher/authz"
 )
 
-// phase is where a guarded stream stands. It only goes forward.
+// phase is how far a guarded stream has come. It only goes forward.
 type phase = uint32
 
 const (

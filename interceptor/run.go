@@ -52,8 +52,7 @@ func withTrailer(ss grpc.ServerStream, refusal *Error) error {
 }
 
 // run is the time from a stream's admission to its end: its handler, its rechecks and
-// its token's expiry. But for handle and await it is the interceptor's goroutine's
-// alone.
+// its token's expiry. Only handle and await run in goroutines of their own.
 type run struct {
 	*guardedStream
 
