@@ -62,6 +62,7 @@ func (a *Authorizer) compileMethod(md protoreflect.MethodDescriptor, at *site, o
 	defer func() {
 		m.faults = at.faults
 		m.granted = &Decision{allowed: true, method: m.name, rule: m.rule}
+		m.remembered = &Decision{allowed: true, method: m.name, rule: m.rule, remembered: true}
 	}()
 	whole := inherit(own, def)
 	cs := &conditions{site: at, input: md.Input(), issuers: a.issuers.narrowed(whole.rule.GetAccessToken().GetIssuers()), subjects: &a.subjects}

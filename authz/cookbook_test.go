@@ -160,17 +160,17 @@ func Example_cookbookListFilteredInTheHandler() {
 
 func Example_cookbookUploadStream() {
 	docs := cookbook("document:1#editor@user:alice")
-	method := docs.Method(service + "UploadDocument")
-	first := &docsv1.UploadDocumentRequest{DocumentId: "1"}
-	_, err := method.Authorize(context.Background(), &authz.Call{Principal: member("alice"), Message: first})
-	fmt.Println("first message:", err)
-	// The interceptor holds later messages to the first one's document.
-	pinned, err := method.Pin(first)
-	if err != nil {
-		panic(err)
+	// The interceptor's part: it asks about the first message, and holds later ones to
+	// that one's document.
+	stream := docs.Method(service + "UploadDocument").NewStream()
+	send := func(message *docsv1.UploadDocumentRequest) error {
+		_, err := stream.Authorize(context.Background(), &authz.Call{Principal: member("alice"), Message: message})
+
+		return err
 	}
-	fmt.Println("a chunk:", pinned.Matches(&docsv1.UploadDocumentRequest{Chunk: []byte("…")}))
-	fmt.Println("another document:", pinned.Matches(&docsv1.UploadDocumentRequest{DocumentId: "2"}))
+	fmt.Println("first message:", send(&docsv1.UploadDocumentRequest{DocumentId: "1"}))
+	fmt.Println("a chunk:", send(&docsv1.UploadDocumentRequest{Chunk: []byte("…")}))
+	fmt.Println("another document:", send(&docsv1.UploadDocumentRequest{DocumentId: "2"}))
 	// Output:
 	// first message: <nil>
 	// a chunk: <nil>

@@ -20,6 +20,7 @@ type Decision struct {
 	// filter says that a handler's filter was answered: granted of so many.
 	filter      bool
 	granted, of int
+	remembered  bool
 }
 
 // Checked is one query of a decision.
@@ -33,6 +34,10 @@ type Checked struct {
 // Allowed says whether the call may go on. A handler's filter that was answered
 // lets it, whatever it left: see Filter.
 func (d *Decision) Allowed() bool { return d.allowed }
+
+// Remembered reports whether nothing was asked or found in the cache: a [Stream]
+// lets the message through for what it decided before.
+func (d *Decision) Remembered() bool { return d.remembered }
 
 // Reason is why the call may not go on; empty when it may, and when the call ended
 // before that was known.

@@ -218,8 +218,8 @@ func TestMethodSaysWhatTheInterceptorMustKnow(t *testing.T) {
 		t.Error(got)
 	}
 	session := authorizer.Method(service+"Ping").NewSession(authz.Call{}, nil)
-	ctx := context.WithValue(t.Context(), authz.SessionKey(), session)
+	ctx := authz.NewContext(t.Context(), session)
 	if got, ok := authz.FromContext(ctx); !ok || got != session || got.Decision().Allowed() {
-		t.Error("a session under SessionKey isn't found")
+		t.Error("the session of a context isn't found")
 	}
 }

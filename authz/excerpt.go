@@ -5,11 +5,11 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Excerpt is a copy of a message with nothing but the fields that the rule reads:
+// excerptOf is a copy of a message with nothing but the fields that the rule reads:
 // what a stream has to remember of a message to ask about it again. It is decided
 // as the message is, it shares no memory with it, and it leaves out what makes
 // messages big.
-func (m *Method) Excerpt(message proto.Message) (proto.Message, error) {
+func (m *Method) excerptOf(message proto.Message) (proto.Message, *Error) {
 	whole, err := m.excerpt(message, true)
 	if err != nil {
 		return nil, err
@@ -18,9 +18,9 @@ func (m *Method) Excerpt(message proto.Message) (proto.Message, error) {
 	return whole.Interface(), nil
 }
 
-// MessageKey is a text that is the same for two messages of a stream only if they
+// messageKey is a text that is the same for two messages of a stream only if they
 // name the same objects, with the same context.
-func (m *Method) MessageKey(message proto.Message) (string, error) {
+func (m *Method) messageKey(message proto.Message) (string, *Error) {
 	named, err := m.excerpt(message, false)
 	if err != nil {
 		return "", err
@@ -34,7 +34,7 @@ func (m *Method) MessageKey(message proto.Message) (string, error) {
 }
 
 // excerpt copies what the pins read and, if it is wanted, what the revision does.
-func (m *Method) excerpt(message proto.Message, revision bool) (protoreflect.Message, error) {
+func (m *Method) excerpt(message proto.Message, revision bool) (protoreflect.Message, *Error) {
 	e := evaluation{method: m, call: &Call{Message: message}}
 	if err := e.setMessage(); err != nil {
 		return nil, err

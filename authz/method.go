@@ -39,6 +39,8 @@ type Method struct {
 	simple *check
 	// granted is the decision of a warm grant, shared by all.
 	granted *Decision
+	// remembered is the decision about what a stream's memory lets through.
+	remembered *Decision
 }
 
 // policy is what decides. The zero value denies.
@@ -107,11 +109,8 @@ func (m *Method) HandlerDecides() bool { return m.policy == policyHandler }
 // HidesExistence says that whom the policy denies is told NOT_FOUND.
 func (m *Method) HidesExistence() bool { return m.hides }
 
-// FirstMessageOnly says that a stream's first message names the objects for the
-// stream; later ones are held to it by [Method.Pin].
-func (m *Method) FirstMessageOnly() bool { return m.first }
-
-// RecheckInterval is how long a stream may reuse a decision; zero: not at all.
+// RecheckInterval is how long a stream may reuse a decision, and how often its owner
+// has to call [Stream.Recheck]; zero: not at all.
 func (m *Method) RecheckInterval() time.Duration { return m.recheck }
 
 // Validation is how the rule wants the token validated.

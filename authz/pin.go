@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"encoding/binary"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -9,39 +8,39 @@ import (
 	"github.com/usher-auth/usher/authz/internal/template"
 )
 
-// Pinned holds the later messages of a stream to the objects that its first
-// message named. It is immutable and safe for concurrent use.
-type Pinned struct {
+// pinned holds the later messages of a stream to the objects that its first
+// message named. It is immutable.
+type pinned struct {
 	method *Method
 	// values has for each pin what its Pinned gives.
 	values [][]string
 }
 
-// Pin remembers what the first message of a stream names, for a rule with
-// FirstMessageOnly. Call it after Authorize has let the message through.
-func (m *Method) Pin(first proto.Message) (*Pinned, error) {
-	pinned := &Pinned{method: m, values: make([][]string, len(m.pins))}
+// pin remembers what the first message of a stream names, for a rule that checks no
+// other. The message was let through.
+func (m *Method) pin(first proto.Message) (*pinned, *Error) {
+	p := &pinned{method: m, values: make([][]string, len(m.pins))}
 	e := evaluation{method: m, call: &Call{Message: first}}
 	if len(m.pins) == 0 {
-		return pinned, nil
+		return p, nil
 	}
 	if err := e.setMessage(); err != nil {
 		return nil, err
 	}
-	for i, p := range m.pins {
-		values, st := p.Pinned(e.in.Message)
+	for i, pin := range m.pins {
+		values, st := pin.Pinned(e.in.Message)
 		if st == template.StatusInvalid {
-			return nil, &Error{Reason: ReasonObjectMissing, Field: p.Path(-1), Err: errUnusable}
+			return nil, &Error{Reason: ReasonObjectMissing, Field: pin.Path(-1), Err: errUnusable}
 		}
-		pinned.values[i] = values
+		p.values[i] = values
 	}
 
-	return pinned, nil
+	return p, nil
 }
 
-// Matches returns nil for a later message that leaves the pinned fields unset or
-// names the same; otherwise an [*Error] with the field.
-func (p *Pinned) Matches(later proto.Message) error {
+// matches returns nil for a later message that leaves the pinned fields unset or
+// names the same; otherwise an error with the field.
+func (p *pinned) matches(later proto.Message) *Error {
 	if len(p.values) == 0 || p.same(later) {
 		return nil
 	}
@@ -61,9 +60,9 @@ func (p *Pinned) Matches(later proto.Message) error {
 	return nil
 }
 
-// same says, without the heap, that a message leaves each field unset or names the
-// same. Whatever else is the case, it says no and Matches finds out.
-func (p *Pinned) same(later proto.Message) bool {
+// same reports, without the heap, whether a message leaves each field unset or names the
+// same. Whatever else is the case, it says no and matches finds out.
+func (p *pinned) same(later proto.Message) bool {
 	if later == nil {
 		return false
 	}
@@ -78,17 +77,4 @@ func (p *Pinned) same(later proto.Message) bool {
 	}
 
 	return true
-}
-
-// Key is a text that is the same for two messages exactly if they name the same.
-func (p *Pinned) Key() string {
-	var key []byte
-	for _, values := range p.values {
-		key = binary.AppendUvarint(key, uint64(len(values)))
-		for _, value := range values {
-			key = appendSized(key, value)
-		}
-	}
-
-	return string(key)
 }

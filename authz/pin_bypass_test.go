@@ -83,11 +83,7 @@ func TestRow66PinnedStreamCannotSlipInAnotherObject(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rule := check(c.object, "viewer")
 			rule.Stream = &authzv1.Stream{MessageCheck: authzv1.MessageCheck_MESSAGE_CHECK_FIRST_MESSAGE}
-			pinned, err := one(t, newTuples(), "Stream", rule).Pin(c.first)
-			if err != nil {
-				t.Fatal(err)
-			}
-			err = pinned.Matches(c.later)
+			err := laterThan(t, one(t, grantsAll(), "Stream", rule), c.first)(c.later)
 			if want := map[bool]authz.Reason{false: authz.ReasonObjectMissing, true: ""}[c.pass]; reasonOf(err) != want {
 				t.Errorf("got %v, want %q", err, want)
 			}
@@ -124,15 +120,8 @@ func TestRow66PinnedToAFirstMessageThatNamesNothing(t *testing.T) {
 			rule := ruleOf(t, "any(held unset)")
 			rule.GetAnyOf().GetConditions()[1].GetCheck().Object = c.object
 			rule.Stream = &authzv1.Stream{MessageCheck: authzv1.MessageCheck_MESSAGE_CHECK_FIRST_MESSAGE}
-			method := one(t, newTuples(), "Stream", rule)
-			if _, err := method.Authorize(t.Context(), &authz.Call{Principal: user("alice"), Message: c.first}); err != nil {
-				t.Fatal(err)
-			}
-			pinned, err := method.Pin(c.first)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := pinned.Matches(c.later); (err == nil) != c.pass {
+			later := laterThan(t, one(t, newTuples(), "Stream", rule), c.first)
+			if err := later(c.later); (err == nil) != c.pass {
 				t.Errorf("got %v, pass should be %v", err, c.pass)
 			}
 		})
@@ -143,12 +132,9 @@ func TestRow66PinnedToAFirstMessageThatNamesNothing(t *testing.T) {
 func TestRow66LaterMessageOfAnotherType(t *testing.T) {
 	rule := check("document:{text}", "viewer")
 	rule.Stream = &authzv1.Stream{MessageCheck: authzv1.MessageCheck_MESSAGE_CHECK_FIRST_MESSAGE}
-	pinned, err := one(t, newTuples(), "Stream", rule).Pin(&docsv1.Kinds{Text: "1"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	refuses := laterThan(t, one(t, grantsAll(), "Stream", rule), &docsv1.Kinds{Text: "1"})
 	for name, later := range map[string]proto.Message{"none": nil, "another type": &docsv1.Item{Id: "1"}} {
-		if err := pinned.Matches(later); err == nil {
+		if err := refuses(later); err == nil {
 			t.Errorf("row 66: %s passes", name)
 		}
 	}
@@ -164,17 +150,14 @@ func TestRow66PinnedContextOfEveryType(t *testing.T) {
 			rule := check("document:{text}", "viewer")
 			rule.GetCheck().Context = []*authzv1.ContextValue{{Name: "value", Value: "{" + field + "}"}}
 			rule.Stream = &authzv1.Stream{MessageCheck: authzv1.MessageCheck_MESSAGE_CHECK_FIRST_MESSAGE}
-			pinned, err := one(t, newTuples(), "Stream", rule).Pin(c.first)
-			if err != nil {
-				t.Fatalf("the first message can't be pinned: %v", err)
-			}
-			if err := pinned.Matches(c.first); err != nil {
+			later := laterThan(t, one(t, grantsAll(), "Stream", rule), c.first)
+			if err := later(c.first); err != nil {
 				t.Errorf("the same is refused: %v", err)
 			}
-			if err := pinned.Matches(&docsv1.Kinds{}); err != nil {
+			if err := later(&docsv1.Kinds{}); err != nil {
 				t.Errorf("unset is refused: %v", err)
 			}
-			if c.other != nil && pinned.Matches(c.other) == nil {
+			if c.other != nil && later(c.other) == nil {
 				t.Error("another value passes")
 			}
 		})

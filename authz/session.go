@@ -148,10 +148,6 @@ func (s *Session) over() bool {
 
 type sessionKey struct{}
 
-// SessionKey is the key under which a context holds its *Session. It is for a
-// context type that carries several things in one value; others use NewContext.
-func SessionKey() any { return sessionKey{} }
-
 // NewContext returns a context in which [CheckFromContext] and
 // [FilterFromContext] work. The interceptor calls it; so do tests.
 func NewContext(ctx context.Context, session *Session) context.Context {

@@ -48,7 +48,7 @@ type Config struct {
 // withDefaults returns the configuration with its defaults, and everything that is
 // wrong with it.
 func (c Config) withDefaults() (Config, error) {
-	var faults []error
+	faults := contextFaults()
 	verifies := !isNil(c.Verifier)
 	if !verifies {
 		faults = append(faults, errors.New("interceptor: Config.Verifier is required"))

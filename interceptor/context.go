@@ -4,9 +4,6 @@ import (
 	"context"
 	"sync/atomic"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/usher-auth/usher/authz"
@@ -25,16 +22,6 @@ type callContext struct {
 	// session is made when a handler asks for it: most never do.
 	session atomic.Pointer[authz.Session]
 }
-
-// The keys under which others look up what callContext holds.
-var (
-	principalKey = keyOf(func(ctx context.Context) { verify.FromContext(ctx) })
-	sessionKey   = authz.SessionKey()
-	transportKey = keyOf(func(ctx context.Context) { grpc.ServerTransportStreamFromContext(ctx) })
-	incomingKey  = keyOf(func(ctx context.Context) { metadata.ValueFromIncomingContext(ctx, authorizationKey) })
-	outgoingKey  = keyOf(func(ctx context.Context) { metadata.FromOutgoingContext(ctx) })
-	peerKey      = keyOf(func(ctx context.Context) { peer.FromContext(ctx) })
-)
 
 // Value implements [context.Context].
 func (c *callContext) Value(key any) any {
@@ -189,27 +176,4 @@ func (c engineContext) Value(key any) any {
 	default:
 		return c.Context.Value(key)
 	}
-}
-
-// keyProbe is a context that remembers under which key it was asked.
-type keyProbe struct {
-	context.Context //nolint:containedctx // it is a context
-
-	key any
-}
-
-func (p *keyProbe) Value(key any) any {
-	p.key = key
-
-	return nil
-}
-
-// keyOf returns the key that a package uses for its value in a context, by
-// watching its public accessor look for it. A package that looked up nothing
-// would leave nil, which no lookup equals.
-func keyOf(lookUp func(context.Context)) any {
-	probe := &keyProbe{Context: context.Background()}
-	lookUp(probe)
-
-	return probe.key
 }

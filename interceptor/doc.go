@@ -50,7 +50,7 @@
 // status at once, and the handler a canceled context and failing stream calls.
 //
 // A stream's handler runs in a goroutine of its own. One that ignores both its
-// context and its stream's errors outlives the call: Observer.HandlerAbandoned
+// context and its stream's errors outlives the call: Observer.HandlerOverran
 // tells of it, and GracefulStop doesn't wait for it.
 //
 // # Order

@@ -31,10 +31,6 @@ const (
 	// value that is not a delay (gRFC A6).
 	pushbackKey = "grpc-retry-pushback-ms"
 	pushbackNo  = "-1"
-
-	// notFoundText is all that a caller learns where a rule hides existence,
-	// from usher and from the handler alike.
-	notFoundText = "not found"
 )
 
 // Error is a refused call, as the interceptors return it. Its text and its
@@ -161,13 +157,14 @@ func (r refusals) ofAuthz(err *authz.Error, hidesExistence bool) *Error {
 		if hidesExistence {
 			return &Error{
 				Reason: reason, DecisionID: newDecisionID(), cause: err,
-				status: status.New(codes.NotFound, notFoundText),
+				status: notFound,
 			}
 		}
 
 		return r.make(reason, err, extras{})
 	case authz.ReasonSubjectUnmapped, authz.ReasonSubjectInvalid, authz.ReasonRuleMissing,
-		authz.ReasonMisconfigured, authz.ReasonKindDenied, authz.ReasonIssuerDenied, authz.ReasonMethodDenied:
+		authz.ReasonMisconfigured, authz.ReasonKindDenied, authz.ReasonIssuerDenied, authz.ReasonMethodDenied,
+		authz.ReasonTooManyObjects:
 		return r.make(reason, err, extras{})
 	default:
 		return r.make(authz.ReasonMisconfigured, err, extras{})

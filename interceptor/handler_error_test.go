@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/testing/testpb"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/usher-auth/usher/authz"
@@ -131,6 +133,96 @@ func TestHandlerThatIgnoresACheckWithoutVerdictIsStopped(t *testing.T) {
 			}
 			_, err = stream.Recv()
 			wantStatus(t, err, codes.Internal, authz.ReasonMisconfigured)
+		})
+	}
+}
+
+// What refused another call, which a handler made in this process, passes as the
+// handler's own error does; of what the handler held back beside it, nothing does.
+func TestRefusalOfAnotherCallSendsNoHeldMetadata(t *testing.T) {
+	for name, rule := range map[string]*authzv1.Rule{"hidden": authenticated(), "decided by the handler": handlerDecides()} {
+		t.Run(name, func(t *testing.T) {
+			if name == "hidden" {
+				rule.OnDeny = authzv1.OnDeny_ON_DENY_NOT_FOUND
+			}
+			set := byValue()
+			set["Ping"], set["PingStream"] = rule, rule
+			var s *setup
+			fail := func(ctx context.Context) error {
+				if err := errors.Join(authz.EmptyFromContext(ctx), grpc.SetHeader(ctx, metadata.Pairs("held", "1")), grpc.SetTrailer(ctx, metadata.Pairs("held", "1"))); err != nil {
+					return err
+				}
+				_, err := s.auth.Unary(context.Background(), nil, &grpc.UnaryServerInfo{FullMethod: "/" + service + "PingEmpty"}, nil)
+
+				return err
+			}
+			s = start(t, newWorld(t), setupConfig{rules: set, impl: &scripted{
+				unary: func(ctx context.Context, _ *testpb.PingRequest) (*testpb.PingResponse, error) { return nil, fail(ctx) },
+				bidi:  func(stream testpb.TestService_PingStreamServer) error { return fail(stream.Context()) },
+			}})
+			var header, trailer metadata.MD
+			_, err := s.Ping(as(t, aliceToken), &testpb.PingRequest{}, grpc.Header(&header), grpc.Trailer(&trailer))
+			wantStatus(t, err, codes.Unauthenticated, authz.ReasonTokenMissing)
+			if len(header.Get("held"))+len(trailer.Get("held")) > 0 {
+				t.Errorf("unary: %v, %v", header, trailer)
+			}
+			stream, err := s.PingStream(as(t, aliceToken))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = stream.Recv()
+			wantStatus(t, err, codes.Unauthenticated, authz.ReasonTokenMissing)
+			header, _ = stream.Header()
+			if len(header.Get("held"))+len(stream.Trailer().Get("held")) > 0 {
+				t.Errorf("stream: %v, %v", header, stream.Trailer())
+			}
+		})
+	}
+}
+
+// What a handler says in its trailer would tell what exists, even if it has sent
+// messages before its NOT_FOUND.
+func TestHiddenNotFoundAfterAMessageSendsNoTrailer(t *testing.T) {
+	rule := check("document:{value}")
+	rule.OnDeny = authzv1.OnDeny_ON_DENY_NOT_FOUND
+	set := byValue()
+	set["PingStream"] = rule
+	for name, returned := range map[string]error{"hidden": status.Error(codes.NotFound, "document 7 is gone"), "shown": status.Error(codes.Aborted, "document 7 is busy")} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, newWorld(t), setupConfig{rules: set, impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
+				stream.SetTrailer(metadata.Pairs("early", "1"))
+				if _, err := stream.Recv(); err != nil {
+					return err
+				}
+				if err := stream.Send(&testpb.PingStreamResponse{}); err != nil {
+					return err
+				}
+				stream.SetTrailer(metadata.Pairs("late", "1"))
+
+				return returned
+			}}})
+			stream, err := s.PingStream(as(t, aliceToken))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := stream.Send(&testpb.PingStreamRequest{Value: "1"}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := stream.Recv(); err != nil {
+				t.Fatal(err)
+			}
+			_, err = stream.Recv()
+			wantCode(t, err, status.Code(returned))
+			want := 2
+			if name == "hidden" {
+				want = 0
+				if text := status.Convert(err).Message(); text != "not found" {
+					t.Errorf("the caller is told %q", text)
+				}
+			}
+			if got := stream.Trailer(); len(got.Get("early"))+len(got.Get("late")) != want {
+				t.Errorf("trailer %v", got)
+			}
 		})
 	}
 }

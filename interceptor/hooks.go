@@ -20,12 +20,8 @@ func (h *hooks) decided(ctx context.Context, event Decided) {
 	tell(ctx, h, "Decided", h.observer.Decided, event)
 }
 
-func (h *hooks) handlerAbandoned(ctx context.Context, event HandlerAbandoned) {
-	tell(ctx, h, "HandlerAbandoned", h.observer.HandlerAbandoned, event)
-}
-
-func (h *hooks) handlerReturned(ctx context.Context, event HandlerReturned) {
-	tell(ctx, h, "HandlerReturned", h.observer.HandlerReturned, event)
+func (h *hooks) handlerOverran(ctx context.Context, event HandlerOverran) {
+	tell(ctx, h, "HandlerOverran", h.observer.HandlerOverran, event)
 }
 
 func (h *hooks) handlerPanicked(ctx context.Context, event HandlerPanicked) {

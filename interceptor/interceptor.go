@@ -99,8 +99,8 @@ func (i *Interceptor) ValidateServer(server ServiceInfoProvider) error {
 	return i.authorizer.ValidateMethods(methods...)
 }
 
-// verdict is what is known of one verdict when it is reported.
-type verdict struct {
+// report is what is known of one verdict when the hooks are told of it.
+type report struct {
 	method    *authz.Method
 	name      string
 	occasion  Occasion
@@ -110,28 +110,28 @@ type verdict struct {
 }
 
 // granted reports a grant.
-func (i *Interceptor) granted(ctx context.Context, v verdict) {
+func (i *Interceptor) granted(ctx context.Context, r report) {
 	if i.hooks.observer.Decided == nil {
 		return
 	}
 	i.hooks.decided(ctx, Decided{
-		Method: v.name, Known: v.known(), Occasion: v.occasion, Principal: v.principal, Decision: v.decision,
-		Code: codes.OK, Duration: v.watch.elapsed(),
+		Method: r.name, Known: r.known(), Occasion: r.occasion, Principal: r.principal, Decision: r.decision,
+		Code: codes.OK, Duration: r.watch.elapsed(),
 	})
 }
 
 // refused turns what stopped a call into what its caller sees, and reports it.
-func (i *Interceptor) refused(ctx context.Context, v verdict, cause error) *Error {
-	refusal := i.refusals.of(ctx, cause, v.method.HidesExistence())
+func (i *Interceptor) refused(ctx context.Context, r report, cause error) *Error {
+	refusal := i.refusals.of(ctx, cause, r.method.HidesExistence())
 	if i.hooks.observer.Decided != nil {
 		var unverified *verify.Unverified
 		if fault := (*verify.Error)(nil); errors.As(refusal.cause, &fault) && fault != nil {
 			unverified = fault.Unverified
 		}
 		i.hooks.decided(ctx, Decided{
-			Method: v.name, Known: v.known(), Occasion: v.occasion, Principal: v.principal, Decision: v.decision,
+			Method: r.name, Known: r.known(), Occasion: r.occasion, Principal: r.principal, Decision: r.decision,
 			Reason: refusal.Reason, Code: refusal.status.Code(), DecisionID: refusal.DecisionID,
-			Err: refusal.cause, Duration: v.watch.elapsed(), Peer: peerAddress(ctx), Unverified: unverified,
+			Err: refusal.cause, Duration: r.watch.elapsed(), Peer: peerAddress(ctx), Unverified: unverified,
 		})
 	}
 
@@ -140,7 +140,7 @@ func (i *Interceptor) refused(ctx context.Context, v verdict, cause error) *Erro
 
 // known says whether the method's name is one of a bounded set, for labels: a
 // method that has a rule.
-func (v verdict) known() bool { return v.method.Rule() != "" }
+func (r report) known() bool { return r.method.Rule() != "" }
 
 // closed says that nobody can be admitted to the method, so that there is no
 // use in looking at the credential: it has no rule, or a faulty one.

@@ -8,34 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
-
-	"github.com/usher-auth/usher/credentials/verify"
 )
-
-// What is held back from callers rests on these: a gRPC that looked elsewhere for
-// its transport would let output pass.
-func TestContextKeysAreLearned(t *testing.T) {
-	for name, key := range map[string]any{
-		"principal": principalKey, "session": sessionKey, "transport": transportKey, "incoming metadata": incomingKey, "outgoing metadata": outgoingKey, "peer": peerKey,
-	} {
-		if key == nil {
-			t.Errorf("the key of the %s is not known", name)
-		}
-	}
-	p, err := verify.NewPrincipal(verify.PrincipalConfig{Claims: map[string]any{"iss": "i", "sub": "alice", "client_id": "app"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := &callContext{Context: context.Background(), principal: p}
-	if got, ok := verify.FromContext(ctx); !ok || got != p {
-		t.Error("verify doesn't find its principal")
-	}
-	if _, ok := grpc.ServerTransportStreamFromContext(ctx).(unaryTransport); !ok {
-		t.Error("gRPC doesn't find the wrapped transport")
-	}
-}
 
 // A call whose context comes from another call's, in one process, has its own
 // compressor, or none.

@@ -2,6 +2,8 @@ package interceptor_test
 
 import (
 	"context"
+	"errors"
+	"io"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -173,5 +175,75 @@ func TestRow65AMessageThatCannotBePinnedIsAskedAboutAgain(t *testing.T) {
 		}
 		w.revoke("document:2#viewer@user:alice")
 		endsAt(t, func() error { _, err := stream.Recv(); return err }, codes.PermissionDenied, authz.ReasonRelationDenied, began.Add(interval))
+	})
+}
+
+// A message that the stream's memory lets through is no decision: no hook is told.
+func TestRememberedMessagesAreNotReported(t *testing.T) {
+	first := check("document:{value}")
+	first.Stream = &authzv1.Stream{MessageCheck: authzv1.MessageCheck_MESSAGE_CHECK_FIRST_MESSAGE}
+	for label, c := range map[string]struct {
+		rule *authzv1.Rule
+		want int
+	}{
+		"held to the first message": {first, 1},
+		"within the interval":       {rechecked(check("document:{value}"), time.Hour), 1},
+		"each message":              {check("document:{value}"), 5},
+	} {
+		t.Run(label, func(t *testing.T) {
+			w := newWorld(t)
+			set := byValue()
+			set["PingStream"] = c.rule
+			s := start(t, w, setupConfig{rules: set})
+			stream, err := s.PingStream(as(t, aliceToken))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 5 {
+				if err := name(stream, "1"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if events := w.decided(); len(events) != c.want {
+				t.Errorf("%d events, want %d: %+v", len(events), c.want, events)
+			}
+		})
+	}
+}
+
+// A call whose handler returns doesn't wait for the answers of a recheck.
+func TestHandlersReturnEndsARecheck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const interval = 10 * time.Second
+		w := newWorld(t)
+		engine := &delayed{world: w}
+		set := byValue()
+		set["PingStream"] = rechecked(check("document:{value}"), interval)
+		s := start(t, w, setupConfig{
+			rules: set, inMemory: true, config: func(c *parts) { c.authz.Engine = engine },
+			impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
+				_, err := stream.Recv()
+				time.Sleep(interval + time.Second)
+
+				return err
+			}},
+		})
+		began := time.Now()
+		stream, err := s.PingStream(patient(t, aliceToken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := stream.Send(&testpb.PingStreamRequest{Value: "1"}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		engine.by.Store(int64(time.Minute))
+		if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
+			t.Error(err)
+		}
+		if took := time.Since(began); took != interval+time.Second {
+			t.Errorf("ended after %v", took)
+		}
+		time.Sleep(time.Hour) // the request that is under way ends
 	})
 }

@@ -24,12 +24,10 @@ type Observer struct {
 	// checked message of a stream, one for each recheck, and one for each refusal
 	// before and beside those. Calls of public methods have no verdict.
 	Decided func(ctx context.Context, event Decided)
-	// HandlerAbandoned is told of a stream's handler that still runs well after
-	// its call has ended: it ignores its context and the errors of its stream.
-	// GracefulStop doesn't wait for it.
-	HandlerAbandoned func(ctx context.Context, event HandlerAbandoned)
-	// HandlerReturned is told when an abandoned handler returns at last.
-	HandlerReturned func(ctx context.Context, event HandlerReturned)
+	// HandlerOverran is told of a stream's handler that still runs a second after its
+	// call has ended, since it ignores its context and the errors of its stream, and
+	// again when it returns at last. GracefulStop doesn't wait for it.
+	HandlerOverran func(ctx context.Context, event HandlerOverran)
 	// HandlerPanicked is told of a panic in a handler after its call has ended,
 	// where there is no caller left to fail. A panic before that goes on as any
 	// panic of a handler does.
@@ -117,20 +115,20 @@ type Decided struct {
 // Allowed says whether the verdict is a grant.
 func (d Decided) Allowed() bool { return d.Reason == "" }
 
-// HandlerAbandoned is a handler that outlives its call.
-type HandlerAbandoned struct {
+// HandlerOverran is a stream's handler that outlives its call.
+type HandlerOverran struct {
 	// Method is the full method.
 	Method string
 	// Principal is the caller.
 	Principal *verify.Principal
 	// Err is why the call ended.
 	Err error
-}
-
-// HandlerReturned is the return of a handler that was abandoned.
-type HandlerReturned struct {
-	// Method is the full method.
-	Method string
+	// Returned reports whether the handler has returned since, or panicked. Each
+	// event that has it follows one of the same handler that hasn't, so that the
+	// difference of their numbers is how many handlers run on at present.
+	Returned bool
+	// After is how long ago the call ended.
+	After time.Duration
 }
 
 // HandlerPanicked is a panic in a handler after its call has ended.

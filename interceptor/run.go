@@ -1,15 +1,12 @@
 package interceptor
 
 import (
-	"context"
 	"errors"
 	"runtime"
 	"runtime/debug"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/usher-auth/usher/authz"
 )
@@ -17,13 +14,6 @@ import (
 // abandonGrace is how long a handler may take to notice that its call is over
 // before it counts as abandoned.
 const abandonGrace = time.Second
-
-// fate says which came first: the handler's return, or the call's end.
-const (
-	fateRunning uint32 = iota
-	fateReturned
-	fateAbandoned
-)
 
 // errExpired ends a stream that reached the end of its token.
 var errExpired = errors.New("interceptor: the stream reached the end of its token")
@@ -34,15 +24,16 @@ func (i *Interceptor) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamSer
 	if method.Public() && !closed(method) {
 		return handler(srv, publicStream{ss})
 	}
-	v := verdict{method: method, name: info.FullMethod, watch: i.startWatch()}
-	s, err := i.admitStream(ss, &v)
+	r := report{method: method, name: info.FullMethod, watch: i.startWatch()}
+	s, token, err := i.admitStream(ss, &r)
 	if err != nil {
-		return withTrailer(ss, i.refused(ss.Context(), v, err))
+		return withTrailer(ss, i.refused(ss.Context(), r, err))
 	}
+	guarded := newRun(s, token)
 	if !method.ReadsMessage() {
-		i.granted(ss.Context(), v)
+		i.granted(ss.Context(), r)
 	}
-	err = s.run(srv, handler)
+	err = guarded.until(srv, handler)
 	// Only this call's own refusal has a trailer: a handler may return what ended
 	// another call.
 	var refusal *Error
@@ -62,52 +53,20 @@ func withTrailer(ss grpc.ServerStream, refusal *Error) error {
 	return refusal
 }
 
-// admitStream authenticates a stream's caller and, where the rule doesn't need
-// to read a message, decides.
-func (i *Interceptor) admitStream(ss grpc.ServerStream, v *verdict) (*guardedStream, error) {
-	ctx := ss.Context()
-	if closed(v.method) {
-		return nil, refuseClosed(ctx, v)
-	}
-	token, principal, err := i.authenticate(ctx, v.method)
-	if err != nil {
-		return nil, err
-	}
-	v.principal = principal
-	if !v.method.ReadsMessage() {
-		call := i.newCall(ctx, v.method, principal)
-		if v.decision, err = v.method.Authorize(ctx, &call); err != nil {
-			return nil, err
-		}
-	}
+// run is the time from a stream's admission to its end: its handler, its rechecks and
+// its token's expiry. Only handle and await run in goroutines of their own.
+type run struct {
+	*guardedStream
 
-	s := &guardedStream{
-		ServerStream: ss, owner: i, method: v.method, token: token,
-		opened: make(chan struct{}), over: make(chan struct{}), withholds: withholds(v.method),
-	}
-	s.principal.Store(principal)
-	s.checked = time.Now()
-	if !v.method.ReadsMessage() {
-		s.phase.Store(phaseOpen)
-		s.spoken.Store(!s.withholds)
-	}
-	handlerCtx, cancel := context.WithCancelCause(ctx)
-	s.cancel = cancel
-	s.ctx = &streamContext{stream: s}
-	s.ctx.Context, s.ctx.principal, s.ctx.method, s.ctx.decision = handlerCtx, principal, v.method, v.decision
-
-	return s, nil
+	token string
+	// checked is when the last recheck began.
+	checked time.Time
+	// done gets how the handler ended, whenever that is.
+	done chan outcome
 }
 
-// refuseClosed is the refusal of a method that nobody can be admitted to.
-func refuseClosed(ctx context.Context, v *verdict) error {
-	decision, err := v.method.Authorize(ctx, &authz.Call{})
-	v.decision = decision
-	if err == nil {
-		return errNobody
-	}
-
-	return err
+func newRun(s *guardedStream, token string) *run {
+	return &run{guardedStream: s, token: token, checked: time.Now(), done: make(chan outcome, 1)}
 }
 
 // outcome is how a handler ended.
@@ -119,42 +78,41 @@ type outcome struct {
 	stack    []byte
 }
 
-// run runs the handler until it returns, or until the call ends without it.
-func (s *guardedStream) run(srv any, handler grpc.StreamHandler) error {
-	done := make(chan outcome, 1)
-	go s.handle(srv, handler, done)
-	timer := time.NewTimer(s.untilNext())
+// until runs the handler until it returns, or until the call ends without it.
+func (r *run) until(srv any, handler grpc.StreamHandler) error {
+	go r.handle(srv, handler)
+	timer := time.NewTimer(r.untilNext())
 	defer timer.Stop()
 	for {
 		select {
-		case o := <-done:
-			return s.conclude(o)
-		case <-s.over:
-			return s.leave(done)
+		case o := <-r.done:
+			return r.conclude(o)
+		case <-r.over:
+			return r.leave()
 		case <-timer.C:
-			s.tick()
-			timer.Reset(s.untilNext())
+			r.tick()
+			timer.Reset(r.untilNext())
 		}
 	}
 }
 
 // tick does what is due: a recheck, which may renew the principal, and then the
 // stream's end.
-func (s *guardedStream) tick() {
-	if interval := s.method.RecheckInterval(); interval > 0 && time.Since(s.checked) >= interval {
-		s.checked = time.Now()
-		s.recheck()
+func (r *run) tick() {
+	if interval := r.method.RecheckInterval(); interval > 0 && time.Since(r.checked) >= interval {
+		r.checked = time.Now()
+		r.recheck()
 	}
-	if s.phase.Load() != phaseOver && time.Until(s.expiry()) <= 0 {
-		s.expire()
+	if !r.isOver() && time.Until(r.expiry()) <= 0 {
+		r.expire()
 	}
 }
 
 // untilNext is how long nothing is due.
-func (s *guardedStream) untilNext() time.Duration {
-	next := s.expiry()
-	if interval := s.method.RecheckInterval(); interval > 0 {
-		if recheck := s.checked.Add(interval); recheck.Before(next) {
+func (r *run) untilNext() time.Duration {
+	next := r.expiry()
+	if interval := r.method.RecheckInterval(); interval > 0 {
+		if recheck := r.checked.Add(interval); recheck.Before(next) {
 			next = recheck
 		}
 	}
@@ -163,18 +121,18 @@ func (s *guardedStream) untilNext() time.Duration {
 }
 
 // expiry is when the stream ends at the latest.
-func (s *guardedStream) expiry() time.Time { return s.principal.Load().ValidUntil() }
+func (r *run) expiry() time.Time { return r.principal.Load().ValidUntil() }
 
 // expire ends the stream for its token's age.
-func (s *guardedStream) expire() {
-	s.stop(s.owner.refused(s.ctx, verdict{
-		method: s.method, name: s.method.Name(), occasion: OccasionEnd, principal: s.principal.Load(),
+func (r *run) expire() {
+	r.stop(r.owner.refused(r.ctx, report{
+		method: r.method, name: r.method.Name(), occasion: OccasionEnd, principal: r.principal.Load(),
 	}, errExpired))
 }
 
 // handle runs the handler in a goroutine of its own, so that the call can end
 // before it.
-func (s *guardedStream) handle(srv any, handler grpc.StreamHandler, done chan<- outcome) {
+func (r *run) handle(srv any, handler grpc.StreamHandler) {
 	var o outcome
 	defer func() {
 		if !o.returned {
@@ -183,106 +141,85 @@ func (s *guardedStream) handle(srv any, handler grpc.StreamHandler, done chan<- 
 			}
 		}
 		// A recheck that is under way has nothing left to guard.
-		s.cancel(errCallOver)
-		if s.fate.CompareAndSwap(fateRunning, fateReturned) {
-			done <- o
-
-			return
-		}
-		s.outlived(o)
+		r.cancel(errCallOver)
+		r.done <- o
 	}()
-	o.err = handler(srv, s)
+	o.err = handler(srv, r.guardedStream)
 	o.returned = true
 }
 
 // conclude ends the call with what the handler returned.
-func (s *guardedStream) conclude(o outcome) error {
+func (r *run) conclude(o outcome) error {
 	// A refusal that came before is what the call ends with.
 	select {
-	case <-s.over:
-		s.contained(o)
+	case <-r.over:
+		r.contained(o)
 
-		return s.endErr()
+		return r.endErr()
 	default:
 	}
 	switch {
 	case o.panicked:
-		s.stop(errCallOver)
+		r.stop(errCallOver)
 		panic(o.value)
 	case !o.returned:
-		s.stop(errCallOver)
+		r.stop(errCallOver)
 		runtime.Goexit()
-	case s.phase.Load() == phasePending:
-		return s.refuse(OccasionEnd, s.owner.refusals.make(authz.ReasonVerdictMissing, o.err, extras{}))
-	case o.err != nil && saysCheck(o.err):
-		return s.refuse(OccasionEnd, o.err)
-	case status.Code(o.err) == codes.OK && s.method.HandlerDecides() && !s.ctx.checked() && !s.ctx.filtered():
-		// After a filter that left nothing it may end, and has sent no message.
-		return s.refuse(OccasionEnd, errUnchecked)
+	case r.isPending():
+		return r.refuse(OccasionEnd, r.owner.refusals.make(authz.ReasonVerdictMissing, o.err, extras{}))
 	}
-	// What the handler leaves unsaid goes out with its status: but for a
-	// NOT_FOUND that must look like usher's, and where it was to make a check and
-	// had none granted.
-	hides := s.method.HidesExistence() && status.Code(o.err) == codes.NotFound
-	if !hides && (!s.method.HandlerDecides() || s.ctx.checked()) {
-		if err := s.release(); err != nil {
+	end := endingOf(&r.ctx.callContext, noAnswer, o.err)
+	if end.refusal != nil {
+		return r.refuse(OccasionEnd, end.refusal)
+	}
+	if end.metadata {
+		if err := r.release(); err != nil {
 			return err
 		}
 	}
-	if end := s.finishWith(errCallOver); !errors.Is(end, errCallOver) {
-		return end
-	}
-	if o.err != nil {
-		return disclosed(s.method, o.err)
+	if err := r.finishWith(errCallOver); !errors.Is(err, errCallOver) {
+		return err
 	}
 
-	return nil
+	return end.err
 }
 
 // leave ends a call that is over, whatever its handler does.
-func (s *guardedStream) leave(done <-chan outcome) error {
-	s.told = make(chan struct{})
-	s.overdue = time.AfterFunc(abandonGrace, func() {
-		defer close(s.told)
-		s.owner.hooks.handlerAbandoned(s.ctx, HandlerAbandoned{
-			Method: s.method.Name(), Principal: s.principal.Load(), Err: s.endErr(),
-		})
-	})
-	if !s.fate.CompareAndSwap(fateRunning, fateAbandoned) {
-		s.overdue.Stop()
-		s.contained(<-done)
+func (r *run) leave() error {
+	err := r.endErr()
+	select {
+	case o := <-r.done:
+		r.contained(o)
+	default:
+		go r.await(err)
 	}
 
-	return s.endErr()
+	return err
 }
 
-// outlived takes note of a handler that came back after its call.
-func (s *guardedStream) outlived(o outcome) {
-	reported := !s.overdue.Stop()
-	if reported {
-		<-s.told
+// await waits for a handler that runs on after its call, which ended with err, and
+// reports one that takes long.
+func (r *run) await(err error) {
+	over := time.Now()
+	grace := time.NewTimer(abandonGrace)
+	defer grace.Stop()
+	select {
+	case o := <-r.done:
+		r.contained(o)
+
+		return
+	case <-grace.C:
 	}
-	s.contained(o)
-	if reported {
-		s.owner.hooks.handlerReturned(s.ctx, HandlerReturned{Method: s.method.Name()})
-	}
+	event := HandlerOverran{Method: r.method.Name(), Principal: r.principal.Load(), Err: err, After: time.Since(over)}
+	r.owner.hooks.handlerOverran(r.ctx, event)
+	r.contained(<-r.done)
+	event.Returned, event.After = true, time.Since(over)
+	r.owner.hooks.handlerOverran(r.ctx, event)
 }
 
 // contained reports a panic for which there is no caller any more.
-func (s *guardedStream) contained(o outcome) {
+func (r *run) contained(o outcome) {
 	if o.panicked {
-		s.owner.hooks.handlerPanicked(s.ctx, HandlerPanicked{Method: s.method.Name(), Value: o.value, Stack: o.stack})
+		r.owner.hooks.handlerPanicked(r.ctx, HandlerPanicked{Method: r.method.Name(), Value: o.value, Stack: o.stack})
 	}
-}
-
-// refuse ends the stream with the refusal that cause makes, unless it has ended,
-// and returns what it ends with.
-func (s *guardedStream) refuse(occasion Occasion, cause error) error {
-	if s.phase.Load() == phaseOver {
-		return s.endErr()
-	}
-
-	return s.finishWith(s.owner.refused(s.ctx, verdict{
-		method: s.method, name: s.method.Name(), occasion: occasion, principal: s.principal.Load(),
-	}, cause))
 }

@@ -3,6 +3,7 @@ package interceptor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -174,11 +175,12 @@ func TestRow67HandlerThatIgnoresItsContext(t *testing.T) {
 		s := start(t, w, setupConfig{
 			rules: byValue(), inMemory: true,
 			config: func(c *parts) {
-				c.Observer.HandlerAbandoned = func(_ context.Context, e interceptor.HandlerAbandoned) {
-					told = append(told, "abandoned "+e.Method+" by "+e.Principal.Subject())
-				}
-				c.Observer.HandlerReturned = func(_ context.Context, e interceptor.HandlerReturned) {
-					told = append(told, "returned "+e.Method)
+				c.Observer.HandlerOverran = func(_ context.Context, e interceptor.HandlerOverran) {
+					what := "abandoned "
+					if e.Returned {
+						what = "returned "
+					}
+					told = append(told, fmt.Sprint(what, e.Method, " by ", e.Principal.Subject(), " after ", e.After))
 				}
 				c.Observer.HandlerPanicked = func(_ context.Context, e interceptor.HandlerPanicked) {
 					told = append(told, "panicked "+e.Method+": "+e.Value.(string))
@@ -210,14 +212,58 @@ func TestRow67HandlerThatIgnoresItsContext(t *testing.T) {
 		close(release)
 		synctest.Wait()
 		want := []string{
-			"abandoned /testing.testpb.v1.TestService/PingStream by alice",
+			"abandoned /testing.testpb.v1.TestService/PingStream by alice after 1s",
 			"panicked /testing.testpb.v1.TestService/PingStream: after the end",
-			"returned /testing.testpb.v1.TestService/PingStream",
+			"returned /testing.testpb.v1.TestService/PingStream by alice after 10s",
 		}
 		if strings.Join(told, "\n") != strings.Join(want, "\n") {
 			t.Errorf("hooks: %q", told)
 		}
 	})
+}
+
+// A handler that notices the end of its call in time is no event, unless it panics.
+func TestHandlerThatReturnsInTimeIsNotReported(t *testing.T) {
+	for name, want := range map[string]string{"returns": "", "panics": "panicked"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				p := principal(t, "alice", time.Minute)
+				w.setToken(aliceToken, p)
+				told := ""
+				s := start(t, w, setupConfig{
+					rules: byValue(), inMemory: true,
+					config: func(c *parts) {
+						c.Observer.HandlerOverran = func(context.Context, interceptor.HandlerOverran) { told += "overran" }
+						c.Observer.HandlerPanicked = func(context.Context, interceptor.HandlerPanicked) { told += "panicked" }
+					},
+					impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
+						_, _ = stream.Recv()
+						<-stream.Context().Done()
+						time.Sleep(900 * time.Millisecond)
+						if name == "panics" {
+							panic("late")
+						}
+
+						return nil
+					}},
+				})
+				stream, err := s.PingStream(patient(t, aliceToken))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := stream.Send(&testpb.PingStreamRequest{Value: "1"}); err != nil {
+					t.Fatal(err)
+				}
+				endsAt(t, func() error { _, err := stream.Recv(); return err }, codes.Unauthenticated, authz.ReasonTokenExpired, p.ValidUntil())
+				time.Sleep(10 * time.Second)
+				synctest.Wait()
+				if told != want {
+					t.Errorf("told %q, want %q", told, want)
+				}
+			})
+		})
+	}
 }
 
 // Row 63: a handler that wants to send to a caller that says nothing.

@@ -2,13 +2,10 @@ package interceptor
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
@@ -19,9 +16,6 @@ var errNoTransport = status.Error(codes.Internal, "interceptor: the context has 
 
 // errHeaderSent is what gRPC says of a header after the header.
 var errHeaderSent = status.Error(codes.Internal, "interceptor: the header was sent already")
-
-// errCompressor is a compressor that answers can't have.
-var errCompressor = errors.New("interceptor: the compressor isn't registered, or the caller doesn't support it")
 
 // unaryTransport is what grpc.SetHeader, SendHeader, SetTrailer and Method find
 // in the context of a unary handler: the call's own transport, less what a
@@ -71,12 +65,9 @@ func (t unaryTransport) SetTrailer(md metadata.MD) error {
 type heldMetadata struct {
 	unaryTransport
 
-	mu         sync.Mutex
-	header     metadata.MD
-	trailer    metadata.MD
-	compressor string
-	sent       bool
-	over       bool
+	mu   sync.Mutex
+	held held
+	over bool
 }
 
 func (h *heldMetadata) SetHeader(md metadata.MD) error { return h.holdHeader(md, false) }
@@ -86,12 +77,11 @@ func (h *heldMetadata) SendHeader(md metadata.MD) error { return h.holdHeader(md
 func (h *heldMetadata) holdHeader(md metadata.MD, send bool) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.over || h.sent {
+	if h.over {
 		return errHeaderSent
 	}
-	h.header, h.sent = metadata.Join(h.header, md), send
 
-	return nil
+	return h.held.addHeader(md, send)
 }
 
 func (h *heldMetadata) SetTrailer(md metadata.MD) error {
@@ -100,7 +90,7 @@ func (h *heldMetadata) SetTrailer(md metadata.MD) error {
 	if h.over {
 		return errCallOver
 	}
-	h.trailer = metadata.Join(h.trailer, md)
+	h.held.trailer = metadata.Join(h.held.trailer, md)
 
 	return nil
 }
@@ -109,15 +99,11 @@ func (h *heldMetadata) SetTrailer(md metadata.MD) error {
 func (h *heldMetadata) setSendCompressor(name string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.over || h.sent {
+	if h.over {
 		return errHeaderSent
 	}
-	if err := usable(h.ctx, name); err != nil {
-		return err
-	}
-	h.compressor = name
 
-	return nil
+	return h.held.choose(h.ctx, name)
 }
 
 // finish sends what was held, or drops it.
@@ -128,18 +114,18 @@ func (h *heldMetadata) finish(drop bool) error {
 	if drop {
 		return nil
 	}
-	if h.compressor != "" {
-		if err := grpc.SetSendCompressor(h.ctx, h.compressor); err != nil {
+	if h.held.compressor != "" {
+		if err := grpc.SetSendCompressor(h.ctx, h.held.compressor); err != nil {
 			return err
 		}
 	}
-	if len(h.header) > 0 {
-		if err := h.unaryTransport.SetHeader(h.header); err != nil {
+	if len(h.held.header) > 0 {
+		if err := h.unaryTransport.SetHeader(h.held.header); err != nil {
 			return err
 		}
 	}
-	if len(h.trailer) > 0 {
-		return h.unaryTransport.SetTrailer(h.trailer)
+	if len(h.held.trailer) > 0 {
+		return h.unaryTransport.SetTrailer(h.held.trailer)
 	}
 
 	return nil
@@ -171,51 +157,3 @@ func (s publicStream) SendHeader(md metadata.MD) error {
 }
 
 func (s publicStream) SetTrailer(md metadata.MD) { s.ServerStream.SetTrailer(withoutChallenge(md)) }
-
-// SetSendCompressor is grpc.SetSendCompressor for a handler's context: that one
-// wants gRPC's own transport stream, and a guarded call's is wrapped. The choice is
-// held for as long as the handler's header is, which tells it.
-func SetSendCompressor(ctx context.Context, name string) error {
-	if holder, ok := ctx.Value(compressorKey{}).(compressorHolder); ok {
-		return holder.setSendCompressor(name)
-	}
-
-	return grpc.SetSendCompressor(beneath(ctx), name)
-}
-
-// ClientSupportedCompressors is grpc.ClientSupportedCompressors for a handler's
-// context, for the same reason.
-func ClientSupportedCompressors(ctx context.Context) ([]string, error) {
-	return grpc.ClientSupportedCompressors(beneath(ctx))
-}
-
-// beneathKey asks a handler's context for the one that it was made from.
-type beneathKey struct{}
-
-func beneath(ctx context.Context) context.Context {
-	if inner, ok := ctx.Value(beneathKey{}).(context.Context); ok {
-		return inner
-	}
-
-	return ctx
-}
-
-// compressorHolder holds a handler's choice of a compressor.
-type compressorHolder interface{ setSendCompressor(name string) error }
-
-// compressorKey asks a handler's context for its compressorHolder.
-type compressorKey struct{}
-
-// usable returns why grpc.SetSendCompressor would refuse the compressor, which it
-// can be asked only once.
-func usable(ctx context.Context, name string) error {
-	names, err := grpc.ClientSupportedCompressors(ctx)
-	switch {
-	case err != nil:
-		return err
-	case name == encoding.Identity, encoding.GetCompressor(name) != nil && slices.Contains(names, name):
-		return nil
-	default:
-		return errCompressor
-	}
-}

@@ -216,7 +216,7 @@ func (a *audit) ruleFault(fault *authz.RuleError) {
 	a.log.Warn(messageRule, slog.String("fault", fault.Error()))
 }
 
-func (a *audit) handlerAbandoned(ctx context.Context, e interceptor.HandlerAbandoned) {
+func (a *audit) handlerOverran(ctx context.Context, e interceptor.HandlerOverran) {
 	attributes := appendTrace(ctx, appendPrincipal([]slog.Attr{slog.String("method", e.Method)}, e.Principal))
 	if e.Err != nil {
 		attributes = append(attributes, slog.String("ended_by", e.Err.Error()))

@@ -154,12 +154,14 @@ func interceptorObserver(i *instruments, a *audit) interceptor.Observer {
 			annotate(trace.SpanFromContext(ctx), e)
 			a.decided(ctx, e)
 		},
-		HandlerAbandoned: func(ctx context.Context, e interceptor.HandlerAbandoned) {
+		HandlerOverran: func(ctx context.Context, e interceptor.HandlerOverran) {
+			if e.Returned {
+				i.abandoned.Add(ctx, -1)
+
+				return
+			}
 			i.abandoned.Add(ctx, 1)
-			a.handlerAbandoned(ctx, e)
-		},
-		HandlerReturned: func(ctx context.Context, _ interceptor.HandlerReturned) {
-			i.abandoned.Add(ctx, -1)
+			a.handlerOverran(ctx, e)
 		},
 		HandlerPanicked: func(ctx context.Context, e interceptor.HandlerPanicked) {
 			i.panics.Add(ctx, 1, labels(attribute.String(labelWhere, "handler")))

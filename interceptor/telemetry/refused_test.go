@@ -161,7 +161,7 @@ func TestEveryRecordHasItsTrace(t *testing.T) {
 	}
 	ctx, span := sdktrace.NewTracerProvider().Tracer("test").Start(t.Context(), "server")
 	defer span.End()
-	tel.Interceptor.HandlerAbandoned(ctx, interceptor.HandlerAbandoned{Method: "/x/y"})
+	tel.Interceptor.HandlerOverran(ctx, interceptor.HandlerOverran{Method: "/x/y"})
 	tel.Interceptor.HandlerPanicked(ctx, interceptor.HandlerPanicked{Method: "/x/y", Value: "a secret"})
 	tel.Interceptor.HookPanicked(ctx, interceptor.HookPanicked{Hook: "Verifier", Value: "a secret"})
 	records := log.records(t)

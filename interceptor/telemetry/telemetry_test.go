@@ -292,7 +292,9 @@ func TestMetricLabelsAreBounded(t *testing.T) {
 	tel.Credentials.FetchEnded(credentials.FetchEnded{Duration: time.Second, Err: &credentials.Error{Kind: credentials.KindUnavailable}})
 	tel.Credentials.TokenInvalidated(credentials.TokenInvalidated{Reason: credentials.ReasonChallenge})
 	tel.Authz.BreakerChanged(true)
-	tel.Interceptor.HandlerAbandoned(t.Context(), interceptor.HandlerAbandoned{})
+	for _, returned := range []bool{false, false, true} {
+		tel.Interceptor.HandlerOverran(t.Context(), interceptor.HandlerOverran{Returned: returned})
+	}
 	tel.Interceptor.HookPanicked(t.Context(), interceptor.HookPanicked{Hook: "Decided", Value: "x"})
 
 	series := dump(t, reader)

@@ -1,0 +1,84 @@
+package interceptor
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/usher-auth/usher/authz"
+)
+
+// admit decides whether the handler may see the call. What it learns on the way
+// goes into r, whatever it decides.
+func (i *Interceptor) admit(ctx context.Context, r *report, req any) (*callContext, error) {
+	if closed(r.method) {
+		return nil, refuseClosed(ctx, r)
+	}
+	_, principal, err := i.authenticate(ctx, r.method)
+	if err != nil {
+		return nil, err
+	}
+	r.principal = principal
+	call := i.newCall(ctx, r.method, principal)
+	if r.method.ReadsMessage() {
+		message, ok := req.(proto.Message)
+		if !ok {
+			return nil, errNotProto
+		}
+		call.Message = message
+	}
+	r.decision, err = r.method.Authorize(ctx, &call)
+	if err != nil {
+		return nil, err
+	}
+
+	admitted := &callContext{Context: ctx, principal: principal, method: r.method, decision: r.decision}
+	if r.method.RevisionReadsMessage() {
+		// The message is the handler's to change from now on.
+		admitted.session.Store(admitted.newSession(call.Message))
+	}
+
+	return admitted, nil
+}
+
+// admitStream authenticates a stream's caller and, where the rule doesn't need
+// to read a message, decides. It returns the caller's token, too.
+func (i *Interceptor) admitStream(ss grpc.ServerStream, r *report) (s *guardedStream, token string, err error) {
+	ctx := ss.Context()
+	if closed(r.method) {
+		return nil, "", refuseClosed(ctx, r)
+	}
+	token, principal, err := i.authenticate(ctx, r.method)
+	if err != nil {
+		return nil, "", err
+	}
+	r.principal = principal
+	memory := r.method.NewStream()
+	if !r.method.ReadsMessage() {
+		call := i.newCall(ctx, r.method, principal)
+		if r.decision, err = memory.Authorize(ctx, &call); err != nil {
+			return nil, "", err
+		}
+	}
+
+	s = &guardedStream{owner: i, method: r.method, memory: memory}
+	s.principal.Store(principal)
+	s.ctx = &streamContext{stream: s}
+	handlerCtx, cancel := context.WithCancelCause(ctx)
+	s.ctx.Context, s.ctx.principal, s.ctx.method, s.ctx.decision = handlerCtx, principal, r.method, r.decision
+	s.init(r.method, ss, s.ctx, cancel)
+
+	return s, token, nil
+}
+
+// refuseClosed is the refusal of a method that nobody can be admitted to.
+func refuseClosed(ctx context.Context, r *report) error {
+	decision, err := r.method.Authorize(ctx, &authz.Call{})
+	r.decision = decision
+	if err == nil {
+		return errNobody
+	}
+
+	return err
+}
