@@ -321,6 +321,9 @@ func TestRow22ScopeAndScpInEitherOrder(t *testing.T) {
 	}
 }
 
+// issuerNamer is what package authz asks of a verifier that is to name its issuers.
+type issuerNamer interface{ IssuerNames() []string }
+
 func TestIssuerNames(t *testing.T) {
 	t.Parallel()
 	a, b := newKeyServer().config(), newKeyServer().config()
@@ -339,9 +342,9 @@ func TestIssuerNames(t *testing.T) {
 		"JWT": {one, []string{"test"}}, "JWT without a name": {other, []string{"https://b.test"}},
 		"Introspection": {in, []string{testIssuer}}, "Hybrid": {in2, []string{testIssuer}}, "Issuers": {m, []string{"test", "https://b.test"}},
 	} {
-		namer, ok := c.v.(IssuerNamer)
+		namer, ok := c.v.(issuerNamer)
 		if !ok {
-			t.Errorf("%s: is no IssuerNamer", name)
+			t.Errorf("%s: doesn't name its issuers", name)
 			continue
 		}
 		got := namer.IssuerNames()
@@ -353,7 +356,7 @@ func TestIssuerNames(t *testing.T) {
 			t.Errorf("%s: the caller can change them: %q", name, again)
 		}
 	}
-	if _, ok := Verifier(VerifierFunc(nil)).(IssuerNamer); ok {
+	if _, ok := Verifier(VerifierFunc(nil)).(issuerNamer); ok {
 		t.Error("a function knows no issuers")
 	}
 }

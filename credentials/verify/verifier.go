@@ -23,23 +23,6 @@ func (f VerifierFunc) Verify(ctx context.Context, token string, req Requirements
 	return f(ctx, token, req)
 }
 
-// IssuerNamer is a verifier that knows whose tokens it accepts: [JWT],
-// [Introspection], [Hybrid] and [MultiIssuer] are. A verifier of one's own
-// should be one too, so that rules can tell its issuers apart.
-type IssuerNamer interface {
-	// IssuerNames returns the configured short name of every issuer whose
-	// tokens may be accepted: all that [Principal.IssuerName] can be, each once.
-	// The result is the caller's own. It is always the same.
-	IssuerNames() []string
-}
-
-var (
-	_ IssuerNamer = (*JWT)(nil)
-	_ IssuerNamer = (*Introspection)(nil)
-	_ IssuerNamer = (*Hybrid)(nil)
-	_ IssuerNamer = (*MultiIssuer)(nil)
-)
-
 // IssuerNames returns the IssuerName of the configuration.
 func (v *JWT) IssuerNames() []string { return []string{v.id.name} }
 
