@@ -5,17 +5,61 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+
+	"github.com/usher-auth/usher/authz/internal/template"
 )
 
-// A query's key holds all of it, so that equal keys are equal queries. Names and
+// A question's key holds all of its query, so that equal keys are equal queries: a
+// prefix, the object's id, and an end that all objects of one check share. Names and
 // ids hold no control characters, which makes NUL an unambiguous separator.
 
-// keyPrefix is the key's start: relation and object type.
-func keyPrefix(relation, objectType string) string { return relation + "\x00" + objectType + "\x00" }
+// appendPrefix begins a key: with the relation and the object's type.
+func appendPrefix(key []byte, relation, objectType string) []byte {
+	key = append(append(key, relation...), 0)
+
+	return append(append(key, objectType...), 0)
+}
+
+// keyPrefix is the key's prefix for a check whose type is known.
+func keyPrefix(relation, objectType string) string {
+	return string(appendPrefix(nil, relation, objectType))
+}
 
 // keySubject stands between the object's id and the subject's.
 func keySubject(subjectType, relation string) string {
 	return "\x00" + subjectType + "\x00" + relation + "\x00"
+}
+
+// keyEnd is the end of a key in the evaluation's buffer, with the subject's id in it.
+type keyEnd struct {
+	span
+
+	id span
+}
+
+// keyEnd renders the end of a check's keys: the subject, the context and how fresh
+// the answer must be. It is false where the subject has no id, with the part of its
+// template that is at fault, and where a value of the context isn't one of JSON.
+func (e *evaluation) keyEnd(subject *subjectTemplate, values []contextValue, context map[string]any) (keyEnd, *template.Part, bool) {
+	end := keyEnd{span: span{from: len(e.buf)}}
+	e.buf = append(e.buf, subject.prefix...)
+	end.id.from = len(e.buf) - end.from
+	var st template.Status
+	var bad *template.Part
+	if e.buf, st, bad = subject.template.Append(e.buf, &e.in, 0); st != template.StatusOK {
+		return end, bad, false
+	}
+	end.id.to = len(e.buf) - end.from
+	if context != nil {
+		var ok bool
+		if e.buf, ok = appendContext(e.buf, values, context); !ok {
+			return end, nil, false
+		}
+	}
+	e.buf = appendConsistency(e.buf, e.consistency)
+	end.to = len(e.buf)
+
+	return end, nil, true
 }
 
 // appendConsistency ends a key with how fresh its answer is.

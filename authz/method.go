@@ -35,8 +35,6 @@ type Method struct {
 	connection  bool
 	rule        string
 	pins        []*template.Part
-	// simple is the rule's one check, where there is no more to it.
-	simple *check
 	// granted is the decision of a warm grant, shared by all.
 	granted *Decision
 }
@@ -150,10 +148,6 @@ func (m *Method) Authorize(ctx context.Context, call *Call) (*Decision, error) {
 	}
 	if m.policy != policyCondition {
 		return m.grant(ctx)
-	}
-
-	if m.warm(call, caller) {
-		return m.granted, nil
 	}
 
 	return m.evaluate(ctx, call, caller)
