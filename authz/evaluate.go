@@ -45,7 +45,6 @@ func (e *evaluation) release() {
 		return
 	}
 	clear(e.questions)
-	clear(e.leaves)
 	*e = evaluation{buf: e.buf[:0], questions: e.questions[:0], leaves: e.leaves[:0]}
 	evaluations.Put(e)
 }
@@ -115,15 +114,13 @@ func (e *evaluation) prepare() *Error {
 // the cache, then those that still can. The error is the context's.
 func (e *evaluation) resolve(ctx context.Context) (verdict, error) {
 	root, front := e.method.root, e.method.owner.front
-	e.want(root)
+	if len(root.children) > 0 {
+		e.want(root)
+	}
 	landed := front.landed.Load()
 	if front.recall(e) {
-		v := e.fold(root)
-		if v != verdictPending {
+		if v := e.fold(root); v != verdictPending {
 			return v, nil
-		}
-		for i := range e.questions {
-			e.questions[i].wanted = false
 		}
 		e.want(root)
 	}

@@ -35,21 +35,24 @@ func (e *evaluation) fold(n *node) verdict {
 		if at.from == at.to {
 			return at.settled()
 		}
-		all := newConjunction()
+		least, open := verdictAllowed, false
 		for i := at.from; i < at.to; i++ {
-			all.and(e.questions[i].verdict)
+			least, open = conjunction(least, open, e.questions[i].verdict)
 		}
 
-		return all.verdict()
+		return conclusion(least, open)
 	case nodeMatch, nodeScope:
 		return e.leaves[n.leaf].settled()
 	case nodeAll:
-		all := newConjunction()
+		if len(n.children) == 0 {
+			return verdictDenied
+		}
+		least, open := verdictAllowed, false
 		for _, child := range n.children {
-			all.and(e.fold(child))
+			least, open = conjunction(least, open, e.fold(child))
 		}
 
-		return all.verdict()
+		return conclusion(least, open)
 	case nodeAny:
 		greatest := verdictDenied
 		for _, child := range n.children {
@@ -74,32 +77,19 @@ func (l *leaf) settled() verdict {
 	return l.verdict
 }
 
-// conjunction is the least of some verdicts. An error is final only when nothing is
+// conjunction adds a verdict to the least of some, and says whether any is open.
+func conjunction(least verdict, open bool, v verdict) (verdict, bool) {
+	return min(least, v), open || v == verdictPending
+}
+
+// conclusion is what a conjunction comes to. An error is final only when nothing is
 // open: what is open may be a denial.
-type conjunction struct {
-	least verdict
-	open  bool
-	some  bool
-}
-
-func newConjunction() conjunction { return conjunction{least: verdictAllowed} }
-
-func (c *conjunction) and(v verdict) {
-	c.least = min(c.least, v)
-	c.open = c.open || v == verdictPending
-	c.some = true
-}
-
-// verdict is a denial of nothing at all.
-func (c *conjunction) verdict() verdict {
-	switch {
-	case !c.some:
-		return verdictDenied
-	case c.open && c.least != verdictDenied:
+func conclusion(least verdict, open bool) verdict {
+	if open && least != verdictDenied {
 		return verdictPending
-	default:
-		return c.least
 	}
+
+	return least
 }
 
 // settle is fold before anything is asked, and drops questions that can't lead to a
@@ -128,7 +118,14 @@ func (e *evaluation) settle(n *node) verdict {
 		}
 
 		return least
-	case nodeCheck, nodeMatch, nodeScope, nodeNever:
+	case nodeCheck:
+		at := &e.leaves[n.leaf]
+		if at.from == at.to {
+			return at.settled()
+		}
+
+		return verdictPending
+	case nodeMatch, nodeScope, nodeNever:
 		return e.fold(n)
 	default:
 		return verdictDenied
@@ -145,24 +142,27 @@ func (e *evaluation) drop(n *node, v verdict, err *Error) {
 	}
 	if n.kind == nodeCheck {
 		at := &e.leaves[n.leaf]
+		for i := at.from; i < at.to; i++ {
+			e.questions[i].wanted = false
+		}
 		at.verdict, at.err, at.to = v, err, at.from
 	}
 }
 
-// want marks the questions that can still change the verdict.
-func (e *evaluation) want(n *node) {
-	if e.fold(n) != verdictPending {
-		return
+// want leaves those questions wanted that can still change the verdict.
+func (e *evaluation) want(n *node) { e.wantIf(n, true) }
+
+func (e *evaluation) wantIf(n *node, pending bool) {
+	pending = pending && e.fold(n) == verdictPending
+	for _, child := range n.children {
+		e.wantIf(child, pending)
 	}
 	if n.kind != nodeCheck {
-		for _, child := range n.children {
-			e.want(child)
-		}
-
 		return
 	}
 	for i := e.leaves[n.leaf].from; i < e.leaves[n.leaf].to; i++ {
-		e.questions[i].wanted = e.questions[i].verdict == verdictPending
+		q := &e.questions[i]
+		q.wanted = pending && q.verdict == verdictPending
 	}
 }
 

@@ -125,7 +125,7 @@ func (f *front) recall(e *evaluation) (hit bool) {
 			continue
 		}
 		if effect, known := f.cache.get(e.buf[q.key.from:q.key.to], now); known {
-			q.told(Answer{Effect: effect}, true)
+			q.recalled(effect)
 			hit = true
 		}
 	}
@@ -182,7 +182,7 @@ func (e *evaluation) await(ctx context.Context) error {
 				return err
 			}
 		}
-		q.told(q.seat.answer, false)
+		q.told(&q.seat.answer)
 	}
 
 	return nil
@@ -202,7 +202,7 @@ func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed 
 		query := e.query(q)
 		if f.validate != nil {
 			if err := f.valid(query); err != nil {
-				q.told(Answer{Err: err}, false)
+				q.told(&Answer{Err: err})
 
 				continue
 			}
@@ -231,7 +231,7 @@ func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed 
 		if shared {
 			if again {
 				if effect, known := f.cache.get(e.buf[q.key.from:q.key.to], now); known {
-					q.told(Answer{Effect: effect}, true)
+					q.recalled(effect)
 
 					continue
 				}

@@ -36,7 +36,7 @@ func (e *evaluation) gather(n *node) *Error {
 		return e.gatherMatch(n.match, &e.leaves[n.leaf])
 	case nodeScope:
 		at := &e.leaves[n.leaf]
-		at.verdict, at.reason, at.scope = verdictDenied, ReasonInsufficientScope, n.scope
+		*at = leaf{verdict: verdictDenied, reason: ReasonInsufficientScope, scope: n.scope}
 		if e.call.Principal.HasScope(n.scope) {
 			at.verdict = verdictAllowed
 		}
@@ -55,8 +55,7 @@ func (e *evaluation) gather(n *node) *Error {
 // gatherCheck adds the questions of a check, one for each object. What is wrong with
 // any of the objects comes before what is wrong with the subject.
 func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
-	at.from, at.to = len(e.questions), len(e.questions)
-	at.verdict = verdictPending
+	*at = leaf{from: len(e.questions), to: len(e.questions), verdict: verdictPending}
 	count := c.object.Count(&e.in)
 	if count == 0 {
 		e.missing(c, at, c.object.Fan(), -1)
@@ -76,15 +75,11 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 	if subject == nil {
 		subject = e.caller
 	}
-	end, reason := keyEnd{}, ReasonSubjectUnmapped
-	if subject != nil {
-		bad, ok := (*template.Part)(nil), false
-		if end, bad, ok = e.keyEnd(subject, c.context, context); ok {
-			reason = ""
-		} else if reason = ReasonSubjectInvalid; bad != nil {
-			at.bad, at.of = bad, subject.template
-		}
+	var reason Reason
+	if subject == nil {
+		reason = ReasonSubjectUnmapped
 	}
+	var end keyEnd
 	for i := range count {
 		from := len(e.buf)
 		e.buf = append(e.buf, c.prefix...)
@@ -96,11 +91,23 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 
 			return nil
 		}
-		if reason == "" {
-			e.add(question{
-				check: c, objectType: c.object.Type(), subject: subject, context: context, element: i, verdict: verdictPending,
-			}, from, object, end)
+		to := len(e.buf)
+		switch {
+		case reason != "":
+			continue
+		case i > 0:
+			e.appendAgain(&end)
+		default:
+			if bad, ok := e.appendEnd(&end, subject, c.context, context); !ok {
+				if reason = ReasonSubjectInvalid; bad != nil {
+					at.bad, at.of = bad, subject.template
+				}
+
+				continue
+			}
 		}
+		q := e.add(from, object, to, &end)
+		q.check, q.objectType, q.subject, q.context, q.element = c, c.object.Type(), subject, context, i
 	}
 	if reason != "" {
 		e.deny(at, reason)
@@ -191,7 +198,7 @@ func (e *evaluation) tooMany(t *template.Template, count int) *Error {
 }
 
 func (e *evaluation) gatherMatch(m *match, at *leaf) *Error {
-	at.verdict, at.reason = verdictDenied, ReasonRelationDenied
+	*at = leaf{verdict: verdictDenied, reason: ReasonRelationDenied}
 	many, one := m.left, m.right
 	if m.right.Fan() != nil {
 		many, one = m.right, m.left

@@ -202,7 +202,8 @@ func (e *evaluation) gatherObjects(objects []string, relation string, filter boo
 	if subject == nil {
 		return e.method.owner.subjects.unmapped(principal)
 	}
-	end, bad, ok := e.keyEnd(subject, nil, nil)
+	var end keyEnd
+	bad, ok := e.appendEnd(&end, subject, nil, nil)
 	if !ok {
 		return &Error{
 			Reason: ReasonSubjectInvalid,
@@ -216,20 +217,24 @@ func (e *evaluation) gatherObjects(objects []string, relation string, filter boo
 	e.questions = slices.Grow(e.questions, len(objects))
 	for i, text := range objects {
 		objectType, id, ok := template.CutObject(text)
-		q := question{check: asked, objectType: objectType, subject: subject, element: i, wanted: ok, verdict: verdictPending}
+		var err error
 		if !ok {
-			err := fmt.Errorf("object %d, %s, isn't type:id", i, quoted(text))
-			if !filter {
+			objectType, id = "", ""
+			if err = fmt.Errorf("object %d, %s, isn't type:id", i, quoted(text)); !filter {
 				return &Error{Reason: ReasonObjectMissing, Err: err}
 			}
-			objectType, id, q.objectType = "", "", ""
-			q.told(Answer{Err: &EngineError{Kind: EngineBadRequest, Err: err}}, false)
 		}
 		from := len(e.buf)
 		e.buf = appendPrefix(e.buf, relation, objectType)
 		object := len(e.buf)
 		e.buf = append(e.buf, id...)
-		e.add(q, from, object, end)
+		to := len(e.buf)
+		e.appendAgain(&end)
+		q := e.add(from, object, to, &end)
+		q.check, q.objectType, q.subject, q.element = asked, objectType, subject, i
+		if err != nil {
+			q.told(&Answer{Err: &EngineError{Kind: EngineBadRequest, Err: err}})
+		}
 	}
 
 	return nil

@@ -37,30 +37,31 @@ type keyEnd struct {
 	id span
 }
 
-// keyEnd renders the end of a check's keys: the subject, the context and how fresh
-// the answer must be. It is false where the subject has no id, with the part of its
+// appendEnd ends a check's first key: with the subject, the context and how fresh the
+// answer must be. It is false where the subject has no id, with the part of its
 // template that is at fault, and where a value of the context isn't one of JSON.
-func (e *evaluation) keyEnd(subject *subjectTemplate, values []contextValue, context map[string]any) (keyEnd, *template.Part, bool) {
-	end := keyEnd{span: span{from: len(e.buf)}}
+func (e *evaluation) appendEnd(end *keyEnd, subject *subjectTemplate, values []contextValue, context map[string]any) (bad *template.Part, ok bool) {
+	end.from = len(e.buf)
 	e.buf = append(e.buf, subject.prefix...)
 	end.id.from = len(e.buf) - end.from
 	var st template.Status
-	var bad *template.Part
 	if e.buf, st, bad = subject.template.Append(e.buf, &e.in, 0); st != template.StatusOK {
-		return end, bad, false
+		return bad, false
 	}
 	end.id.to = len(e.buf) - end.from
 	if context != nil {
-		var ok bool
 		if e.buf, ok = appendContext(e.buf, values, context); !ok {
-			return end, nil, false
+			return nil, false
 		}
 	}
 	e.buf = appendConsistency(e.buf, e.consistency)
 	end.to = len(e.buf)
 
-	return end, nil, true
+	return nil, true
 }
+
+// appendAgain ends a check's later keys as its first.
+func (e *evaluation) appendAgain(end *keyEnd) { e.buf = append(e.buf, e.buf[end.from:end.to]...) }
 
 // appendConsistency ends a key with how fresh its answer is.
 func appendConsistency(key []byte, consistency Consistency) []byte {

@@ -11,24 +11,35 @@ type question struct {
 	key, object, id span
 	// text is the key once it is needed for longer than the call; see [evaluation.query].
 	text string
+	// answer is nil until it is known. It may be shared and isn't changed.
+	answer *Answer
+	// seat is where the answer arrives, if the engine is asked.
+	seat *seat
 	// element is the index in the list that the object fans out over.
 	element int
 	// wanted says that the answer can still change the decision.
 	wanted  bool
 	cached  bool
 	verdict verdict
-	answer  Answer
-	// seat is where the answer arrives, if the engine is asked.
-	seat *seat
 }
 
 // span is a piece of a buffer or of a text.
 type span struct{ from, to int }
 
-// told takes the answer.
-func (q *question) told(answer Answer, cached bool) {
-	q.answer, q.cached, q.wanted = answer, cached, false
-	q.verdict = verdictOf(&q.answer)
+// told takes the engine's answer, or the error that is in its place.
+func (q *question) told(answer *Answer) {
+	q.answer, q.verdict, q.wanted = answer, verdictOf(answer), false
+}
+
+// The answers of the cache.
+var cachedAllowed, cachedDenied = &Answer{Effect: EffectAllowed}, &Answer{Effect: EffectDenied}
+
+// recalled takes an answer of the cache.
+func (q *question) recalled(effect Effect) {
+	q.answer, q.verdict, q.wanted, q.cached = cachedDenied, verdictDenied, false, true
+	if effect == EffectAllowed {
+		q.answer, q.verdict = cachedAllowed, verdictAllowed
+	}
 }
 
 // query is the question as the engine is asked it. Its ids are parts of the key, so
@@ -44,14 +55,20 @@ func (q *question) query() Query {
 	}
 }
 
-// add adds a question whose key begins in the buffer at from, with the object's id
-// from object to the buffer's end, and ends as all keys of its check do.
-func (e *evaluation) add(q question, from, object int, end keyEnd) {
-	to := len(e.buf)
-	e.buf = append(e.buf, e.buf[end.from:end.to]...)
+// add adds a question whose key is the end of the buffer, from from; the object's id
+// is between object and to, and the rest is the end of its check's keys.
+func (e *evaluation) add(from, object, to int, end *keyEnd) *question {
+	if n := len(e.questions); n < cap(e.questions) {
+		e.questions = e.questions[:n+1]
+	} else {
+		e.questions = append(e.questions, question{})
+	}
+	q := &e.questions[len(e.questions)-1]
 	q.key, q.object = span{from, len(e.buf)}, span{object - from, to - from}
 	q.id = span{to - from + end.id.from, to - from + end.id.to}
-	e.questions = append(e.questions, q)
+	q.verdict, q.wanted = verdictPending, true
+
+	return q
 }
 
 // query makes the text of a question, and the query of it.
@@ -68,7 +85,7 @@ func (e *evaluation) checks() []Checked {
 	checks := make([]Checked, 0, len(e.questions))
 	for i := range e.questions {
 		if q := &e.questions[i]; q.verdict != verdictPending {
-			checks = append(checks, Checked{Query: e.query(q), Answer: q.answer, Cached: q.cached})
+			checks = append(checks, Checked{Query: e.query(q), Answer: *q.answer, Cached: q.cached})
 		}
 	}
 
