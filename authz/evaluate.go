@@ -45,7 +45,9 @@ func (e *evaluation) release() {
 		return
 	}
 	clear(e.questions)
-	*e = evaluation{buf: e.buf[:0], questions: e.questions[:0], leaves: e.leaves[:0]}
+	buf, questions, leaves := e.buf[:0], e.questions[:0], e.leaves[:0]
+	*e = evaluation{}
+	e.buf, e.questions, e.leaves = buf, questions, leaves
 	evaluations.Put(e)
 }
 

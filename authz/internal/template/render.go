@@ -113,6 +113,16 @@ func (p *Part) render(buf []byte, in *Input, i int) ([]byte, Status) {
 	start := len(buf)
 	switch p.source {
 	case sourceField:
+		if p.plain && in.Message != nil {
+			switch text := in.Message.Get(p.field.steps[0].fd).String(); {
+			case text == "":
+				return buf, StatusMissing
+			case len(text) > maxText:
+				return buf, StatusInvalid
+			default:
+				return append(buf, text...), StatusOK
+			}
+		}
 		value, st := p.field.get(in, i)
 		if st != StatusOK {
 			return buf, st
