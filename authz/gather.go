@@ -79,34 +79,36 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 	if subject == nil {
 		reason = ReasonSubjectUnmapped
 	}
-	var end keyEnd
 	for i := range count {
 		from := len(e.buf)
-		e.buf = append(e.buf, c.prefix...)
-		object := len(e.buf)
+		var found ids
 		var st template.Status
 		var bad *template.Part
-		if e.buf, st, bad = c.object.Append(e.buf, &e.in, i); st != template.StatusOK {
+		if e.buf, st, bad = c.appendObject(e.buf, &e.in, i, &found); st != template.StatusOK {
 			e.unnamed(c, at, st, bad, i)
 
 			return nil
 		}
-		to := len(e.buf)
 		switch {
 		case reason != "":
 			continue
 		case i > 0:
-			e.appendAgain(&end)
+			e.endAs(&e.questions[at.from], &found)
 		default:
-			if bad, ok := e.appendEnd(&end, subject, c.context, context); !ok {
-				if reason = ReasonSubjectInvalid; bad != nil {
-					at.bad, at.of = bad, subject.template
-				}
+			if e.buf, st, bad = subject.append(e.buf, &e.in, &found); st != template.StatusOK {
+				reason, at.bad, at.of = ReasonSubjectInvalid, bad, subject.template
 
 				continue
 			}
+			var ok bool
+			if e.buf, ok = appendContext(e.buf, c.context, context); !ok {
+				reason = ReasonSubjectInvalid
+
+				continue
+			}
+			e.buf = appendConsistency(e.buf, e.consistency)
 		}
-		q := e.add(from, object, to, &end)
+		q := e.add(from, found)
 		q.check, q.objectType, q.subject, q.context, q.element = c, c.object.Type(), subject, context, i
 	}
 	if reason != "" {

@@ -202,9 +202,7 @@ func (e *evaluation) gatherObjects(objects []string, relation string, filter boo
 	if subject == nil {
 		return e.method.owner.subjects.unmapped(principal)
 	}
-	var end keyEnd
-	bad, ok := e.appendEnd(&end, subject, nil, nil)
-	if !ok {
+	if _, st, bad := subject.append(nil, &e.in, &ids{}); st != template.StatusOK {
 		return &Error{
 			Reason: ReasonSubjectInvalid,
 			Err:    &unusable{where: subject.where, text: subject.template.String(), name: bad.Name(), principal: principal},
@@ -226,11 +224,14 @@ func (e *evaluation) gatherObjects(objects []string, relation string, filter boo
 		}
 		from := len(e.buf)
 		e.buf = appendPrefix(e.buf, relation, objectType)
-		object := len(e.buf)
-		e.buf = append(e.buf, id...)
-		to := len(e.buf)
-		e.appendAgain(&end)
-		q := e.add(from, object, to, &end)
+		found := ids{object: span{len(e.buf), len(e.buf) + len(id)}}
+		if e.buf = append(e.buf, id...); i > 0 {
+			e.endAs(&e.questions[0], &found)
+		} else {
+			e.buf, _, _ = subject.append(e.buf, &e.in, &found)
+			e.buf = appendConsistency(e.buf, e.consistency)
+		}
+		q := e.add(from, found)
 		q.check, q.objectType, q.subject, q.element = asked, objectType, subject, i
 		if err != nil {
 			q.told(&Answer{Err: &EngineError{Kind: EngineBadRequest, Err: err}})

@@ -9,9 +9,10 @@ import (
 	"github.com/usher-auth/usher/authz/internal/template"
 )
 
-// A question's key holds all of its query, so that equal keys are equal queries: a
-// prefix, the object's id, and an end that all objects of one check share. Names and
-// ids hold no control characters, which makes NUL an unambiguous separator.
+// A question's key holds all of its query, so that equal keys are equal queries: the
+// relation, the object's type and id, the subject's type, relation and id, the context
+// and how fresh the answer must be. Names and ids hold no control characters, which
+// makes NUL an unambiguous separator.
 
 // appendPrefix begins a key: with the relation and the object's type.
 func appendPrefix(key []byte, relation, objectType string) []byte {
@@ -30,38 +31,29 @@ func keySubject(subjectType, relation string) string {
 	return "\x00" + subjectType + "\x00" + relation + "\x00"
 }
 
-// keyEnd is the end of a key in the evaluation's buffer, with the subject's id in it.
-type keyEnd struct {
-	span
+// ids are the two ids in a key.
+type ids struct{ object, subject span }
 
-	id span
+// appendObject appends the prefix and the object's id, of element i of the list that
+// it fans out over.
+func (c *check) appendObject(key []byte, in *template.Input, i int, at *ids) ([]byte, template.Status, *template.Part) {
+	key = append(key, c.prefix...)
+	at.object.from = len(key)
+	key, st, bad := c.object.Append(key, in, i)
+	at.object.to = len(key)
+
+	return key, st, bad
 }
 
-// appendEnd ends a check's first key: with the subject, the context and how fresh the
-// answer must be. It is false where the subject has no id, with the part of its
-// template that is at fault, and where a value of the context isn't one of JSON.
-func (e *evaluation) appendEnd(end *keyEnd, subject *subjectTemplate, values []contextValue, context map[string]any) (bad *template.Part, ok bool) {
-	end.from = len(e.buf)
-	e.buf = append(e.buf, subject.prefix...)
-	end.id.from = len(e.buf) - end.from
-	var st template.Status
-	if e.buf, st, bad = subject.template.Append(e.buf, &e.in, 0); st != template.StatusOK {
-		return bad, false
-	}
-	end.id.to = len(e.buf) - end.from
-	if context != nil {
-		if e.buf, ok = appendContext(e.buf, values, context); !ok {
-			return nil, false
-		}
-	}
-	e.buf = appendConsistency(e.buf, e.consistency)
-	end.to = len(e.buf)
+// append appends the subject's id, and what stands before it.
+func (t *subjectTemplate) append(key []byte, in *template.Input, at *ids) ([]byte, template.Status, *template.Part) {
+	key = append(key, t.prefix...)
+	at.subject.from = len(key)
+	key, st, bad := t.template.Append(key, in, 0)
+	at.subject.to = len(key)
 
-	return nil, true
+	return key, st, bad
 }
-
-// appendAgain ends a check's later keys as its first.
-func (e *evaluation) appendAgain(end *keyEnd) { e.buf = append(e.buf, e.buf[end.from:end.to]...) }
 
 // appendConsistency ends a key with how fresh its answer is.
 func appendConsistency(key []byte, consistency Consistency) []byte {

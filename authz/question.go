@@ -55,20 +55,28 @@ func (q *question) query() Query {
 	}
 }
 
-// add adds a question whose key is the end of the buffer, from from; the object's id
-// is between object and to, and the rest is the end of its check's keys.
-func (e *evaluation) add(from, object, to int, end *keyEnd) *question {
+// add adds a question whose key is the end of the buffer, from from.
+func (e *evaluation) add(from int, found ids) *question {
 	if n := len(e.questions); n < cap(e.questions) {
 		e.questions = e.questions[:n+1]
 	} else {
 		e.questions = append(e.questions, question{})
 	}
 	q := &e.questions[len(e.questions)-1]
-	q.key, q.object = span{from, len(e.buf)}, span{object - from, to - from}
-	q.id = span{to - from + end.id.from, to - from + end.id.to}
+	q.key = span{from, len(e.buf)}
+	q.object = span{found.object.from - from, found.object.to - from}
+	q.id = span{found.subject.from - from, found.subject.to - from}
 	q.verdict, q.wanted = verdictPending, true
 
 	return q
+}
+
+// endAs ends a key after the object's id as that of another question of its check.
+func (e *evaluation) endAs(first *question, found *ids) {
+	from := first.key.from + first.object.to
+	shift := found.object.to - from + first.key.from
+	found.subject = span{first.id.from + shift, first.id.to + shift}
+	e.buf = append(e.buf, e.buf[from:first.key.to]...)
 }
 
 // query makes the text of a question, and the query of it.
