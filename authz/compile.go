@@ -90,6 +90,7 @@ func (a *Authorizer) compileMethod(md protoreflect.MethodDescriptor, at *site, o
 	}
 	if len(at.faults) == 0 {
 		m.rule = m.text()
+		m.single = m.policy == policyCondition && m.root.asksOnce() && m.consistency.mode == ModeMinimizeLatency
 	}
 
 	return m

@@ -92,6 +92,45 @@ func (m *Method) evaluate(ctx context.Context, call *Call, caller *subjectTempla
 	return m.conclude(ctx, e, v)
 }
 
+// keyRoom is the size of a key that needs no heap: two ids of a UUID and their names
+// fit.
+const keyRoom = 192
+
+// recalls reports whether the cache grants a rule of one check. It is the whole of
+// evaluate where nothing has to be asked, explained or refused, without what that
+// takes to keep several questions; whatever else is the case, evaluate finds out.
+func (m *Method) recalls(call *Call, caller *subjectTemplate) bool {
+	c, front := m.root.check, m.owner.front
+	if front.cache == nil || call.Fresh || call.Explain || m.owner.observer.Decided != nil {
+		return false
+	}
+	// Of the call, objects and subjects read nothing else: so it needs no heap.
+	in := template.Input{Principal: call.Principal}
+	if m.reads {
+		if call.Message == nil {
+			return false
+		}
+		if in.Message = call.Message.ProtoReflect(); in.Message.Descriptor() != m.input {
+			return false
+		}
+	}
+	if c.subject != nil {
+		caller = c.subject
+	}
+	var room [keyRoom]byte
+	var found ids
+	key, st, _ := c.appendObject(room[:0], &in, 0, &found)
+	if st != template.StatusOK || caller == nil {
+		return false
+	}
+	if key, st, _ = caller.append(key, &in, &found); st != template.StatusOK {
+		return false
+	}
+	effect, hit := front.cache.get(key, front.clock())
+
+	return hit && effect == EffectAllowed
+}
+
 // prepare gathers the questions of the rule and decides the leaves that need none.
 // An error is the whole call's: there is no message, or it names too much.
 func (e *evaluation) prepare() *Error {

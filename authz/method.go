@@ -35,6 +35,8 @@ type Method struct {
 	connection  bool
 	rule        string
 	pins        []*template.Part
+	// single says that the rule is one check of one object, which the cache may know.
+	single bool
 	// granted is the decision of a warm grant, shared by all.
 	granted *Decision
 }
@@ -148,6 +150,9 @@ func (m *Method) Authorize(ctx context.Context, call *Call) (*Decision, error) {
 	}
 	if m.policy != policyCondition {
 		return m.grant(ctx)
+	}
+	if m.single && m.recalls(call, caller) {
+		return m.granted, nil
 	}
 
 	return m.evaluate(ctx, call, caller)
