@@ -94,7 +94,7 @@ func (m *Method) evaluate(ctx context.Context, call *Call, caller *subjectTempla
 
 // keyRoom is the size of a key that needs no heap: two ids of a UUID and their names
 // fit.
-const keyRoom = 192
+const keyRoom = 128
 
 // recalls reports whether the cache grants a rule of one check. It is the whole of
 // evaluate where nothing has to be asked, explained or refused, without what that

@@ -73,7 +73,11 @@ func (t *Template) Append(buf []byte, in *Input, i int) ([]byte, Status, *Part) 
 		start := len(buf)
 		var st Status
 		if buf, st = p.render(buf, in, i); st == StatusOK {
-			st = p.screen(buf[start:], t.as)
+			if t.as == screenAsID && p.literal == "" {
+				st = screenID(buf[start:])
+			} else {
+				st = p.screen(buf[start:], t.as)
+			}
 		}
 		if st != StatusOK {
 			if p.source != sourceField && p.source != SourceMetadata {
