@@ -20,7 +20,7 @@ const (
 	maxCachedKey = 4 << 10
 )
 
-// decisionCache keeps verdicts by exact key, in a fixed number of slots. Reading
+// decisionCache keeps answers by exact key, in a fixed number of slots. Reading
 // takes no lock and allocates nothing; an entry has one of two places, and when
 // both buckets are full the least wanted of them makes room.
 type decisionCache struct {
@@ -37,10 +37,10 @@ type bucket struct {
 	entries [bucketSlots]atomic.Pointer[entry]
 }
 
-// entry is one verdict. Only its state changes.
+// entry is one answer. Only its state changes.
 type entry struct {
 	key string
-	// state is when it expires, in nanoseconds of the asker's clock, with two flags
+	// state is when it expires, in nanoseconds of the front's clock, with two flags
 	// in its lowest bits.
 	state atomic.Int64
 }
@@ -80,7 +80,7 @@ func (c *decisionCache) places(hash uint64) (first, second *bucket, tag uint32) 
 	return &c.buckets[i], &c.buckets[j], uint32(hash>>16) | 1
 }
 
-// get returns the verdict of a key, if it is there and hasn't expired.
+// get returns the answer to a key, if it is there and hasn't expired.
 func (c *decisionCache) get(key []byte, now time.Duration) (Effect, bool) {
 	first, second, tag := c.places(maphash.Bytes(c.seed, key))
 	found := first.find(tag, key)
@@ -116,7 +116,7 @@ func (b *bucket) find(tag uint32, key []byte) *entry {
 	return nil
 }
 
-// put keeps a verdict, for so long from when it was asked for. Only a plain grant
+// put keeps an answer, for so long from when it was asked for. Only a plain grant
 // or denial is one. It replaces none that was asked for later.
 func (c *decisionCache) put(key string, effect Effect, asked, now time.Duration) {
 	if len(key) > maxCachedKey {
