@@ -24,7 +24,7 @@ type Authorizer struct {
 	subjects   compiledSubjects
 	ruled      []*ruledSubject // of the service that is being compiled
 	issuers    issuerNames
-	asker      *asker
+	front      *front
 	maxObjects int
 	now        func() time.Time
 	observer   Observer
@@ -57,7 +57,7 @@ func New(config Config) (*Authorizer, error) {
 		errs = append(errs, err)
 	}
 	if config.Engine != nil {
-		a.asker = newAsker(&config)
+		a.front = newFront(&config)
 	}
 	if err := a.compile(&config); err != nil {
 		errs = append(errs, err)

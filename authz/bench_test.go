@@ -56,14 +56,30 @@ func BenchmarkWarm(b *testing.B) {
 
 // BenchmarkCold is a decision that asks an engine in memory.
 func BenchmarkCold(b *testing.B) {
-	authorizer := newAuthorizer(b, authz.Config{Engine: newTuplesUnrecorded("document:1#viewer@user:alice")})
-	question := &authz.Call{Principal: user("alice"), Message: &docsv1.GetDocumentRequest{DocumentId: "1"}}
-	method := authorizer.Method(service + "GetDocument")
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := method.Authorize(b.Context(), question); err != nil {
-			b.Fatal(err)
-		}
+	ids := make([]string, 50)
+	tuples := make([]string, len(ids))
+	for i := range ids {
+		ids[i] = fmt.Sprint(i)
+		tuples[i] = "document:" + ids[i] + "#viewer@user:alice"
+	}
+	authorizer := newAuthorizer(b, authz.Config{Engine: newTuplesUnrecorded(tuples...)})
+	for name, call := range map[string]struct {
+		method  string
+		message proto.Message
+	}{
+		"check":         {"GetDocument", &docsv1.GetDocumentRequest{DocumentId: "1"}},
+		"bulk of fifty": {"BatchGetDocuments", &docsv1.BatchGetDocumentsRequest{DocumentIds: ids}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			question := &authz.Call{Principal: user("alice"), Message: call.message}
+			method := authorizer.Method(service + call.method)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := method.Authorize(b.Context(), question); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 // the greatest length and some context fit. A longer one is asked each time.
 const maxCachedKey = 4 << 10
 
-// decisionCache keeps verdicts by exact key, in a fixed number of slots. Reading
+// decisionCache keeps answers by exact key, in a fixed number of slots. Reading
 // takes no lock and allocates nothing.
 type decisionCache struct {
 	entries   *cache.Cache[decided]
@@ -21,7 +21,7 @@ type decisionCache struct {
 }
 
 // decided is the value of an entry, which needs none: the lowest bit of when it
-// ends, in nanoseconds of the asker's clock, is the verdict.
+// ends, in nanoseconds of the front's clock, is the answer.
 type decided struct{}
 
 const flagAllowed = 1
@@ -44,7 +44,7 @@ func newDecisionCache(config CacheConfig) *decisionCache {
 	return c
 }
 
-// get returns the verdict of a key, if it is there and hasn't expired.
+// get returns the answer to a key, if it is there and hasn't expired.
 func (c *decisionCache) get(key []byte, now time.Duration) (Effect, bool) {
 	e := cache.Get(c.entries, maphash.Bytes(c.seed, key), key, int64(now))
 	switch {
@@ -57,7 +57,7 @@ func (c *decisionCache) get(key []byte, now time.Duration) (Effect, bool) {
 	}
 }
 
-// put keeps a verdict, for so long from when it was asked for. Only a plain grant
+// put keeps an answer, for so long from when it was asked for. Only a plain grant
 // or denial is one. It replaces none that was asked for later.
 func (c *decisionCache) put(key string, effect Effect, asked, now time.Duration) {
 	if len(key) > maxCachedKey {
@@ -80,7 +80,7 @@ func (c *decisionCache) put(key string, effect Effect, asked, now time.Duration)
 	c.entries.Put(maphash.String(c.seed, key), cache.NewEntry(key, until, decided{}), int64(now))
 }
 
-// asked is when an entry was asked for, except for the bit that its verdict has.
+// asked is when an entry was asked for, except for the bit that its answer has.
 func (c *decisionCache) asked(e *cache.Entry[decided]) int64 {
 	until := e.Until()
 	if until&flagAllowed != 0 {

@@ -90,7 +90,8 @@ func (a *Authorizer) compileMethod(md protoreflect.MethodDescriptor, at *site, o
 		a.demandEngine(m, cs, at)
 	}
 	if len(at.faults) == 0 {
-		m.rule, m.simple = m.text(), m.simpleCheck()
+		m.rule = m.text()
+		m.single = m.policy == policyCondition && m.root.asksOnce() && m.consistency.mode == ModeMinimizeLatency
 	}
 
 	return m
@@ -260,7 +261,7 @@ func engineMode(mode authzv1.Mode, unset Mode) Mode {
 
 // demandEngine reports what the rule needs and the configuration doesn't give.
 func (a *Authorizer) demandEngine(m *Method, cs *conditions, at *site) {
-	if a.asker == nil {
+	if a.front == nil {
 		at.fail("", -1, "the rule asks an engine and none is configured", "set Config.Engine")
 
 		return
@@ -273,7 +274,7 @@ func (a *Authorizer) demandEngine(m *Method, cs *conditions, at *site) {
 		modes = append(modes, m.consistency.absent)
 	}
 	for _, mode := range modes {
-		if !a.asker.supports(mode) {
+		if !a.front.supports(mode) {
 			at.fail(pathRule+".consistency", -1, "the engine can't answer "+mode.String(), "use another mode or another engine")
 		}
 	}

@@ -50,6 +50,12 @@ type check struct {
 	cacheable bool
 }
 
+// asksOnce reports whether the condition is one check of one object, which nothing but
+// the object and the subject tells apart from others.
+func (n *node) asksOnce() bool {
+	return n.kind == nodeCheck && n.check.object.Fan() == nil && len(n.check.context) == 0 && n.check.cacheable
+}
+
 type contextValue struct {
 	name  string
 	value *template.Template

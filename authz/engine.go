@@ -163,13 +163,6 @@ type EngineFunc func(ctx context.Context, batch Batch) (Result, error)
 // Check calls f.
 func (f EngineFunc) Check(ctx context.Context, batch Batch) (Result, error) { return f(ctx, batch) }
 
-// BatchLimiter is an optional interface of an [Engine].
-type BatchLimiter interface {
-	// BatchLimit is the number of queries above which authz cuts a batch before
-	// the engine sees it. Zero or less: no limit.
-	BatchLimit() int
-}
-
 // QueryValidator is an optional interface of an [Engine].
 type QueryValidator interface {
 	// ValidateQuery refuses, without I/O, a query that the engine could not take

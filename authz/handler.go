@@ -18,11 +18,11 @@ var errNoSession = errors.New("the context has no session: the call didn't pass 
 // method's rule. A nil error means yes, and nothing else does; otherwise the error
 // is an [*Error], or wraps the context's own.
 func CheckFromContext(ctx context.Context, object, relation string) error {
-	decided, err := decideFromContext(ctx, []string{object}, relation, false)
+	allowed, err := decideFromContext(ctx, []string{object}, relation, false)
 	if err != nil {
 		return err
 	}
-	if len(decided.verdicts) != 1 || decided.verdicts[0] != verdictAllowed {
+	if len(allowed) != 1 || !allowed[0] {
 		return &Error{Reason: ReasonRelationDenied, Err: errDenied}
 	}
 
@@ -37,16 +37,7 @@ func CheckFromContext(ctx context.Context, object, relation string) error {
 // an answer makes the whole an error: a list that lacks what the caller may see isn't
 // an answer. At most 10,000 objects.
 func FilterFromContext(ctx context.Context, objects []string, relation string) ([]bool, error) {
-	decided, err := decideFromContext(ctx, objects, relation, true)
-	if err != nil {
-		return nil, err
-	}
-	allowed := make([]bool, len(objects))
-	for i, verdict := range decided.verdicts {
-		allowed[i] = verdict == verdictAllowed
-	}
-
-	return allowed, nil
+	return decideFromContext(ctx, objects, relation, true)
 }
 
 // EmptyFromContext says, in a handler under the policy "handler", that its answer
@@ -70,15 +61,9 @@ func EmptyFromContext(ctx context.Context) error {
 	return nil
 }
 
-// handlerDecision is a handler's own check.
-type handlerDecision struct {
-	verdicts []verdict
-	checks   []Checked
-}
-
-// decideFromContext asks about the objects. In a filter, what can't be an object is
-// denied by itself.
-func decideFromContext(ctx context.Context, objects []string, relation string, filter bool) (*handlerDecision, error) {
+// decideFromContext asks about the objects, and returns which of them are allowed. In
+// a filter, what can't be an object is denied by itself.
+func decideFromContext(ctx context.Context, objects []string, relation string, filter bool) ([]bool, error) {
 	session, ok := FromContext(ctx)
 	if !ok {
 		return nil, &Error{Reason: ReasonMisconfigured, Err: errNoSession}
@@ -88,21 +73,26 @@ func decideFromContext(ctx context.Context, objects []string, relation string, f
 	if filter {
 		decision.rule = "handler's filter by " + relation
 	}
-	var begun time.Time
-	if m.owner.observer.Decided != nil {
-		begun = time.Now()
+	call, consistency, refused := session.current()
+	e := m.newEvaluation(&call)
+	defer e.release()
+	e.consistency = consistency
+	explain := m.owner.observer.Decided != nil
+	if explain {
+		e.begun = time.Now()
 	}
-	decided, err := session.decide(ctx, objects, relation, filter)
-	if !begun.IsZero() {
-		decision.duration = time.Since(begun)
+	err := session.decide(ctx, e, refused, objects, relation, filter)
+	if explain {
+		decision.duration = time.Since(e.begun)
 	}
-	if decided != nil {
-		decision.checks = decided.checks
-		if refused := decided.refusal(filter); refused != nil {
+	if err == nil {
+		if explain {
+			decision.checks = e.checks()
+		}
+		if refused := e.refusal(filter); refused != nil {
 			err = refused
 		}
 	}
-	var refused *Error
 	switch {
 	case errors.As(err, &refused):
 		decision.reason, decision.err = refused.Reason, refused
@@ -110,26 +100,30 @@ func decideFromContext(ctx context.Context, objects []string, relation string, f
 		return nil, err // the call ended
 	default:
 		decision.allowed = true
-		session.count(decision, decided, filter)
+		session.count(decision, e.questions, filter)
 	}
 	m.observe(ctx, decision)
 	if err != nil {
 		return nil, err
 	}
+	allowed := make([]bool, len(e.questions))
+	for i := range e.questions {
+		allowed[i] = e.questions[i].verdict == verdictAllowed
+	}
 
-	return decided, nil
+	return allowed, nil
 }
 
-// refusal is what the answers refuse: a check that is denied, and a check or a
-// filter that lacks an answer. A question that the engine didn't answer decides
-// nothing, whether the handler heeds the error or not.
-func (d *handlerDecision) refusal(filter bool) *Error {
-	for i, verdict := range d.verdicts {
-		switch {
-		case verdict.failed():
-			return engineFailure(asEngineError(d.checks[i].Answer.Err))
-		case verdict != verdictAllowed && !filter:
-			return &Error{Reason: ReasonRelationDenied, Err: denial("the policy denies " + d.checks[i].Query.String())}
+// refusal is what the answers to a handler refuse: a check that is denied, and a
+// check or a filter that lacks an answer. A question that the engine didn't answer
+// decides nothing, whether the handler heeds the error or not.
+func (e *evaluation) refusal(filter bool) *Error {
+	for i := range e.questions {
+		switch q := &e.questions[i]; {
+		case q.verdict.failed():
+			return engineFailure(asEngineError(q.answer.Err))
+		case q.verdict != verdictAllowed && !filter:
+			return &Error{Reason: ReasonRelationDenied, Err: denial("the policy denies " + e.query(q).String())}
 		}
 	}
 
@@ -137,115 +131,114 @@ func (d *handlerDecision) refusal(filter bool) *Error {
 }
 
 // count takes note of answers that refuse nothing.
-func (s *Session) count(decision *Decision, decided *handlerDecision, filter bool) {
+func (s *Session) count(decision *Decision, questions []question, filter bool) {
 	granted, judged := 0, false
-	for i, verdict := range decided.verdicts {
-		if verdict == verdictAllowed {
+	for i := range questions {
+		if questions[i].verdict == verdictAllowed {
 			granted++
 		}
-		judged = judged || decided.checks[i].Answer.Err == nil
+		judged = judged || questions[i].answer.Err == nil
 	}
 	if granted > 0 {
 		s.granted.Store(true)
 	}
 	if filter {
-		decision.filter, decision.granted, decision.of = true, granted, len(decided.verdicts)
+		decision.filter, decision.granted, decision.of = true, granted, len(questions)
 		if judged {
 			s.filtered.Store(true)
 		}
 	}
 }
 
-func (s *Session) decide(ctx context.Context, objects []string, relation string, filter bool) (*handlerDecision, error) {
+// decide gathers and resolves the questions of a handler. Refused is why the call
+// has none, from the session.
+func (s *Session) decide(ctx context.Context, e *evaluation, refused *Error, objects []string, relation string, filter bool) error {
 	m := s.method
-	call, consistency, refused := s.current()
 	switch {
 	case refused != nil && errors.Is(refused, errSessionOver):
-		return nil, refused
-	case m.owner.asker == nil:
-		return nil, refusal(ReasonMisconfigured, "no engine is configured")
-	case m.policy == policyPublic || call.Principal == nil:
-		return nil, refusal(ReasonSubjectUnmapped, "the call has no principal")
+		return refused
+	case m.owner.front == nil:
+		return refusal(ReasonMisconfigured, "no engine is configured")
+	case m.policy == policyPublic || e.call.Principal == nil:
+		return refusal(ReasonSubjectUnmapped, "the call has no principal")
 	case template.BadName(relation) >= 0:
-		return nil, refusal(ReasonMisconfigured, "the relation %q isn't a name", relation)
+		return refusal(ReasonMisconfigured, "the relation %q isn't a name", relation)
 	case len(objects) > maxFilter:
-		return nil, refusal(ReasonMisconfigured, "%d objects are more than the %d that one filter may have", len(objects), maxFilter)
+		return refusal(ReasonMisconfigured, "%d objects are more than the %d that one filter may have", len(objects), maxFilter)
 	case refused != nil:
-		return nil, refused
+		return refused
 	}
-	if refused := m.owner.stranger(call.Principal); refused != nil {
-		return nil, refused
+	if refused := m.owner.stranger(e.call.Principal); refused != nil {
+		return refused
 	}
-	subject, refused := s.subject(&call)
-	if refused != nil {
-		return nil, refused
+	if refused := e.gatherObjects(objects, relation, filter); refused != nil {
+		return refused
 	}
-	decided, err := s.ask(ctx, &call, objects, relation, subject, consistency, filter)
-	if err == nil && s.over() {
-		return nil, &Error{Reason: ReasonMisconfigured, Err: errSessionOver}
+	front := m.owner.front
+	landed := front.landed.Load()
+	front.recall(e)
+	if err := front.ask(ctx, e, landed); err != nil {
+		return fmt.Errorf("authz: the call ended before a decision: %w", err)
+	}
+	if s.over() {
+		return &Error{Reason: ReasonMisconfigured, Err: errSessionOver}
+	}
+	for i := range e.questions {
+		if q := &e.questions[i]; filter && q.verdict == verdictRequest {
+			q.verdict = verdictDenied
+		}
 	}
 
-	return decided, err
+	return nil
 }
 
 // maxFilter bounds the objects of one filter: what a handler lists is a page.
 const maxFilter = 10_000
 
-func (s *Session) subject(call *Call) (Subject, *Error) {
-	t := s.method.owner.subjects.of(call.Principal)
-	if t == nil {
-		return Subject{}, s.method.owner.subjects.unmapped(call.Principal)
+// gatherObjects adds a question about the caller for each object of a handler.
+func (e *evaluation) gatherObjects(objects []string, relation string, filter bool) *Error {
+	principal := e.call.Principal
+	subject := e.method.owner.subjects.of(principal)
+	if subject == nil {
+		return e.method.owner.subjects.unmapped(principal)
 	}
-	var in template.Input
-	s.method.owner.fill(&in, call)
-	id, st, bad := t.template.Append(nil, &in, 0)
-	if st != template.StatusOK {
-		return Subject{}, &Error{
-			Reason: ReasonSubjectInvalid, Err: &unusable{where: t.where, text: t.template.String(), name: bad.Name(), principal: call.Principal},
+	if _, st, bad := subject.append(nil, &e.in, &ids{}); st != template.StatusOK {
+		return &Error{
+			Reason: ReasonSubjectInvalid,
+			Err:    &unusable{where: subject.where, text: subject.template.String(), name: bad.Name(), principal: principal},
 		}
 	}
-
-	return Subject{Type: t.template.Type(), ID: string(id), Relation: t.template.Relation()}, nil
-}
-
-func (s *Session) ask(
-	ctx context.Context, call *Call, objects []string, relation string, subject Subject, consistency Consistency, filter bool,
-) (*handlerDecision, error) {
 	if filter && len(objects) > 0 && !slices.ContainsFunc(objects, hasType) {
-		return nil, refusal(ReasonObjectMissing, "none of the %d objects is type:id, as in \"document:1\": the first is %s", len(objects), quoted(objects[0]))
+		return refusal(ReasonObjectMissing, "none of the %d objects is type:id, as in \"document:1\": the first is %s", len(objects), quoted(objects[0]))
 	}
-	decided := &handlerDecision{verdicts: make([]verdict, len(objects)), checks: make([]Checked, len(objects))}
-	questions := make([]question, 0, len(objects))
-	at := make([]int, 0, len(objects))
+	asked := &check{relation: relation, cacheable: true}
+	e.questions = slices.Grow(e.questions, len(objects))
 	for i, text := range objects {
-		object, ok := parseObject(text)
-		query := Query{Object: object, Relation: relation, Subject: subject}
+		objectType, id, ok := template.CutObject(text)
+		var err error
 		if !ok {
-			err := fmt.Errorf("object %d, %s, isn't type:id", i, quoted(text))
-			if !filter {
-				return nil, &Error{Reason: ReasonObjectMissing, Err: err}
+			objectType, id = "", ""
+			if err = fmt.Errorf("object %d, %s, isn't type:id", i, quoted(text)); !filter {
+				return &Error{Reason: ReasonObjectMissing, Err: err}
 			}
-			decided.checks[i] = Checked{Query: query, Answer: Answer{Err: &EngineError{Kind: EngineBadRequest, Err: err}}}
-
-			continue
 		}
-		questions = append(questions, question{key: queryKey(query, consistency), query: query, cacheable: true})
-		at = append(at, i)
-	}
-	asker := s.method.owner.asker
-	if err := asker.ask(ctx, asker.callerOf(call.Principal), questions, consistency, call); err != nil {
-		return nil, fmt.Errorf("authz: the call ended before a decision: %w", err)
-	}
-	for n := range questions {
-		q, i := &questions[n], at[n]
-		decided.checks[i] = Checked{Query: q.query, Answer: q.answer, Cached: q.cached}
-		decided.verdicts[i] = verdictOf(&q.answer)
-		if filter && q.answer.Err != nil && asEngineError(q.answer.Err).Kind == EngineBadRequest {
-			decided.verdicts[i] = verdictDenied
+		from := len(e.buf)
+		e.buf = appendPrefix(e.buf, relation, objectType)
+		found := ids{object: span{len(e.buf), len(e.buf) + len(id)}}
+		if e.buf = append(e.buf, id...); i > 0 {
+			e.endAs(&e.questions[0], &found)
+		} else {
+			e.buf, _, _ = subject.append(e.buf, &e.in, &found)
+			e.buf = appendConsistency(e.buf, e.consistency)
+		}
+		q := e.add(from, found)
+		q.check, q.objectType, q.subject, q.element = asked, objectType, subject, i
+		if err != nil {
+			q.told(&Answer{Err: &EngineError{Kind: EngineBadRequest, Err: err}})
 		}
 	}
 
-	return decided, nil
+	return nil
 }
 
 // hasType reports whether a text starts with a type, as an object's does.
@@ -253,11 +246,4 @@ func hasType(object string) bool {
 	objectType, _, ok := strings.Cut(object, ":")
 
 	return ok && template.BadName(objectType) < 0
-}
-
-// queryKey is the key of a query without context.
-func queryKey(q Query, consistency Consistency) string {
-	key := keyPrefix(q.Relation, q.Object.Type) + q.Object.ID + keySubject(q.Subject.Type, q.Subject.Relation) + q.Subject.ID
-
-	return string(appendConsistency([]byte(key), consistency))
 }

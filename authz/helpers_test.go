@@ -66,7 +66,6 @@ type tuples struct {
 	allowed map[string]bool
 	batches []authz.Batch
 	modes   []authz.Mode
-	limit   int
 }
 
 func newTuples(allowed ...string) *tuples {
@@ -92,8 +91,6 @@ func (e *tuples) Check(_ context.Context, batch authz.Batch) (authz.Result, erro
 
 	return result, nil
 }
-
-func (e *tuples) BatchLimit() int { return e.limit }
 
 func (e *tuples) SupportsConsistency(mode authz.Mode) bool {
 	return e.modes == nil || slices.Contains(e.modes, mode)

@@ -5,17 +5,54 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+
+	"github.com/usher-auth/usher/authz/internal/template"
 )
 
-// A query's key holds all of it, so that equal keys are equal queries. Names and
-// ids hold no control characters, which makes NUL an unambiguous separator.
+// A question's key holds all of its query, so that equal keys are equal queries: the
+// relation, the object's type and id, the subject's type, relation and id, the context
+// and how fresh the answer must be. Names and ids hold no control characters, which
+// makes NUL an unambiguous separator.
 
-// keyPrefix is the key's start: relation and object type.
-func keyPrefix(relation, objectType string) string { return relation + "\x00" + objectType + "\x00" }
+// appendPrefix begins a key: with the relation and the object's type.
+func appendPrefix(key []byte, relation, objectType string) []byte {
+	key = append(append(key, relation...), 0)
+
+	return append(append(key, objectType...), 0)
+}
+
+// keyPrefix is the key's prefix for a check whose type is known.
+func keyPrefix(relation, objectType string) string {
+	return string(appendPrefix(nil, relation, objectType))
+}
 
 // keySubject stands between the object's id and the subject's.
 func keySubject(subjectType, relation string) string {
 	return "\x00" + subjectType + "\x00" + relation + "\x00"
+}
+
+// ids are the two ids in a key.
+type ids struct{ object, subject span }
+
+// appendObject appends the prefix and the object's id, of element i of the list that
+// it fans out over.
+func (c *check) appendObject(key []byte, in *template.Input, i int, at *ids) ([]byte, template.Status, *template.Part) {
+	key = append(key, c.prefix...)
+	at.object.from = len(key)
+	key, st, bad := c.object.Append(key, in, i)
+	at.object.to = len(key)
+
+	return key, st, bad
+}
+
+// append appends the subject's id, and what stands before it.
+func (t *subjectTemplate) append(key []byte, in *template.Input, at *ids) ([]byte, template.Status, *template.Part) {
+	key = append(key, t.prefix...)
+	at.subject.from = len(key)
+	key, st, bad := t.template.Append(key, in, 0)
+	at.subject.to = len(key)
+
+	return key, st, bad
 }
 
 // appendConsistency ends a key with how fresh its answer is.

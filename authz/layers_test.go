@@ -386,29 +386,6 @@ func TestCallersThatLeaveDontOpenTheBreaker(t *testing.T) {
 }
 
 func TestRow58BatchesAboveTheLimit(t *testing.T) {
-	t.Run("row 58: chunked at the engine's limit, later pieces at the first one's snapshot", func(t *testing.T) {
-		engine := newTuples()
-		engine.limit = 4
-		ids := make([]string, 10)
-		for i := range ids {
-			ids[i] = fmt.Sprint("d", i)
-			engine.allowed["document:"+ids[i]+"#viewer@user:alice"] = true
-		}
-		authorizer := newAuthorizer(t, authz.Config{Engine: snapshot{engine}})
-		if _, err := authorizer.Authorize(t.Context(), service+"BatchGetDocuments", user("alice"), &docsv1.BatchGetDocumentsRequest{DocumentIds: ids}); err != nil {
-			t.Fatal(err)
-		}
-		var sizes []string
-		for i, batch := range engine.batches {
-			sizes = append(sizes, fmt.Sprint(len(batch.Queries)))
-			if want := map[bool]authz.Mode{true: authz.ModeAtLeastAsFresh, false: authz.ModeMinimizeLatency}[i > 0]; batch.Consistency.Mode != want {
-				t.Errorf("piece %d asked with %v", i, batch.Consistency.Mode)
-			}
-		}
-		if got := strings.Join(sizes, " "); got != "4 4 2" {
-			t.Errorf("pieces of %s", got)
-		}
-	})
 	t.Run("row 58: above the cap refused without asking", func(t *testing.T) {
 		engine := newTuples()
 		authorizer := newAuthorizer(t, authz.Config{Engine: engine, MaxObjects: 5})
@@ -418,16 +395,6 @@ func TestRow58BatchesAboveTheLimit(t *testing.T) {
 			t.Errorf("got %v after %d requests", err, engine.requests())
 		}
 	})
-}
-
-// snapshot is an engine that tells revisions.
-type snapshot struct{ *tuples }
-
-func (s snapshot) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
-	result, err := s.tuples.Check(ctx, batch)
-	result.CheckedAt = "r1"
-
-	return result, err
 }
 
 func TestRow59AnswersThatArentOneForOne(t *testing.T) {

@@ -35,8 +35,8 @@ type Method struct {
 	connection  bool
 	rule        string
 	pins        []*template.Part
-	// simple is the rule's one check, where there is no more to it.
-	simple *check
+	// single says that the rule is one check of one object, which the cache may know.
+	single bool
 	// granted is the decision of a warm grant, shared by all.
 	granted *Decision
 	// remembered is the decision about what a stream's memory lets through.
@@ -158,8 +158,7 @@ func (m *Method) Authorize(ctx context.Context, call *Call) (*Decision, error) {
 	if m.policy != policyCondition {
 		return m.grant(ctx)
 	}
-
-	if m.warm(call, caller) {
+	if m.single && m.recalls(call, caller) {
 		return m.granted, nil
 	}
 

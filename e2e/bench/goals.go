@@ -72,6 +72,7 @@ func interceptorGoals() []goal {
 	typed.Absent = "rules read fields by resolved descriptors only: there is no typed accessor"
 	return []goal{
 		want(3, "fields by reflection", atMost, 200, nanos, "interceptor Interceptor/rule=check ns/op").onEdge(),
+		peer(3, "the interceptor over the field's read and a lookup, both by hand", ratio, "interceptor OverBare bare-ratio"),
 		typed,
 		want(3, "allocations", atMost, 2, allocs, "interceptor Interceptor/rule=check allocs/op"),
 		want(3, "allocated", atMost, 48, bytesN, "interceptor Interceptor/rule=check B/op").withSlack(1),

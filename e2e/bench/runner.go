@@ -49,7 +49,7 @@ var reportTurns = []turn{
 	// Each of the four is one triplet of windows, so a full run has 40.
 	{suite: "wire", pattern: "^Benchmark(Call|Stream)$", benchtime: "1x", count: 4, times: 10},
 	{suite: "wire", pattern: "^BenchmarkPeer$", benchtime: "1x", count: 1, times: 6},
-	{suite: "interceptor", pattern: "^Benchmark(Interceptor|StreamMessage)$", benchtime: "100ms", count: 1, times: 10},
+	{suite: "interceptor", pattern: "^Benchmark(Interceptor|OverBare|StreamMessage)$", benchtime: "100ms", count: 1, times: 10},
 	{
 		suite: "verify", benchtime: "100ms", count: 1, times: 10,
 		pattern: "^Benchmark(Cold|Refusal|Peers)$/^(RS256|ES256|EdDSA|jwx|golang-jwt)$" +

@@ -3,7 +3,10 @@
 // request, so the subject doesn't say who asks.
 package caller
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 type key struct{}
 
@@ -25,6 +28,22 @@ func (k *known) Value(wanted any) any {
 
 // NewContext returns a context that holds the caller, as authz tells callers apart.
 func NewContext(ctx context.Context, id uint64) context.Context { return &known{ctx, id} }
+
+// detached is a context with a caller and without its parent's end.
+type detached struct{ known }
+
+// Deadline returns none.
+func (*detached) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
+
+// Done returns nil: the context never ends.
+func (*detached) Done() <-chan struct{} { return nil }
+
+// Err returns nil.
+func (*detached) Err() error { return nil }
+
+// Detach returns a context that holds the caller and the values of ctx, and doesn't
+// end with it: [context.WithoutCancel] and [NewContext] in one.
+func Detach(ctx context.Context, id uint64) context.Context { return &detached{known{ctx, id}} }
 
 // FromContext returns the caller that authz asks for. It is false where the engine
 // is asked by something else.

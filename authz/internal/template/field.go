@@ -105,6 +105,11 @@ func (f *fieldPath) finish() {
 	}
 }
 
+// plain reports whether the path is one field that holds one text, whose zero is empty.
+func (f *fieldPath) plain() bool {
+	return len(f.steps) == 1 && f.fan < 0 && f.steps[0].kind == protoreflect.StringKind && !f.steps[0].presence
+}
+
 func (f *fieldPath) leaf() step { return f.steps[len(f.steps)-1] }
 
 // checkType refuses a type that can't give the text that the role needs.

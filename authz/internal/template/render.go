@@ -73,7 +73,11 @@ func (t *Template) Append(buf []byte, in *Input, i int) ([]byte, Status, *Part) 
 		start := len(buf)
 		var st Status
 		if buf, st = p.render(buf, in, i); st == StatusOK {
-			st = p.screen(buf[start:], t.as)
+			if t.as == screenAsID && p.literal == "" {
+				st = screenID(buf[start:])
+			} else {
+				st = p.screen(buf[start:], t.as)
+			}
 		}
 		if st != StatusOK {
 			if p.source != sourceField && p.source != SourceMetadata {
@@ -113,6 +117,16 @@ func (p *Part) render(buf []byte, in *Input, i int) ([]byte, Status) {
 	start := len(buf)
 	switch p.source {
 	case sourceField:
+		if p.plain && in.Message != nil {
+			switch text := in.Message.Get(p.field.steps[0].fd).String(); {
+			case text == "":
+				return buf, StatusMissing
+			case len(text) > maxText:
+				return buf, StatusInvalid
+			default:
+				return append(buf, text...), StatusOK
+			}
+		}
 		value, st := p.field.get(in, i)
 		if st != StatusOK {
 			return buf, st

@@ -53,6 +53,9 @@ type Part struct {
 	claim  []string
 	key    string
 	format formatter
+	// plain says that it is a text field of the message itself, as it is: the common
+	// case, for which there is nothing to look up.
+	plain bool
 }
 
 // Role is the place that a template is written in; it says what may be in it. The
@@ -264,6 +267,7 @@ func (t *Template) link() {
 		}
 		if p.source == sourceField {
 			t.fields = append(t.fields, p)
+			p.plain = p.format.kind == formatNone && p.field.plain()
 		}
 	}
 }

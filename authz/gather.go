@@ -1,0 +1,232 @@
+package authz
+
+import (
+	"errors"
+
+	"github.com/usher-auth/usher/authz/internal/template"
+)
+
+var (
+	errDenied   = errors.New("the policy denies it")
+	errMissing  = errors.New("the request doesn't name its object")
+	errUnusable = errors.New("the value can't name an object")
+	errOther    = errors.New("the message names another object than the stream's first")
+)
+
+// leaf is the state of one leaf of the condition.
+type leaf struct {
+	// from and to are its questions, of a check that has any.
+	from, to int
+	verdict  verdict
+	// reason is why it is denied, where that isn't the relation.
+	reason Reason
+	scope  string
+	// bad is the part for which it wasn't asked, and of the template that it is in.
+	bad *template.Part
+	of  *template.Template
+	// err is the error to tell, where the request is at fault.
+	err *Error
+}
+
+func (e *evaluation) gather(n *node) *Error {
+	switch n.kind {
+	case nodeCheck:
+		return e.gatherCheck(n.check, &e.leaves[n.leaf])
+	case nodeMatch:
+		return e.gatherMatch(n.match, &e.leaves[n.leaf])
+	case nodeScope:
+		at := &e.leaves[n.leaf]
+		*at = leaf{verdict: verdictDenied, reason: ReasonInsufficientScope, scope: n.scope}
+		if e.call.Principal.HasScope(n.scope) {
+			at.verdict = verdictAllowed
+		}
+	case nodeAll, nodeAny:
+		for _, child := range n.children {
+			if err := e.gather(child); err != nil {
+				return err
+			}
+		}
+	case nodeNever:
+	}
+
+	return nil
+}
+
+// gatherCheck adds the questions of a check, one for each object. What is wrong with
+// any of the objects comes before what is wrong with the subject.
+func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
+	*at = leaf{from: len(e.questions), to: len(e.questions), verdict: verdictPending}
+	count := c.object.Count(&e.in)
+	if count == 0 {
+		e.missing(c, at, c.object.Fan(), -1)
+
+		return nil
+	}
+	if len(e.questions)+count > e.method.owner.maxObjects {
+		return e.tooMany(c.object, count)
+	}
+	context, err := e.contextOf(c)
+	if err != nil {
+		e.fault(at, err)
+
+		return nil
+	}
+	subject := c.subject
+	if subject == nil {
+		subject = e.caller
+	}
+	var reason Reason
+	if subject == nil {
+		reason = ReasonSubjectUnmapped
+	}
+	for i := range count {
+		from := len(e.buf)
+		var found ids
+		var st template.Status
+		var bad *template.Part
+		if e.buf, st, bad = c.appendObject(e.buf, &e.in, i, &found); st != template.StatusOK {
+			e.unnamed(c, at, st, bad, i)
+
+			return nil
+		}
+		switch {
+		case reason != "":
+			continue
+		case i > 0:
+			e.endAs(&e.questions[at.from], &found)
+		default:
+			if e.buf, st, bad = subject.append(e.buf, &e.in, &found); st != template.StatusOK {
+				reason, at.bad, at.of = ReasonSubjectInvalid, bad, subject.template
+
+				continue
+			}
+			var ok bool
+			if e.buf, ok = appendContext(e.buf, c.context, context); !ok {
+				reason = ReasonSubjectInvalid
+
+				continue
+			}
+			e.buf = appendConsistency(e.buf, e.consistency)
+		}
+		q := e.add(from, found)
+		q.check, q.objectType, q.subject, q.context, q.element = c, c.object.Type(), subject, context, i
+	}
+	if reason != "" {
+		e.deny(at, reason)
+
+		return nil
+	}
+	at.to = len(e.questions)
+
+	return nil
+}
+
+// contextOf renders a check's context. A value that isn't there is left out: the
+// engine then says what it lacks.
+func (e *evaluation) contextOf(c *check) (map[string]any, *Error) {
+	if len(c.context) == 0 {
+		return nil, nil
+	}
+	context := make(map[string]any, len(c.context))
+	for _, entry := range c.context {
+		value, st, bad := entry.value.Value(&e.in)
+		switch st {
+		case template.StatusOK:
+			context[entry.name] = value
+		case template.StatusMissing:
+		case template.StatusInvalid, template.StatusForeign:
+			fallthrough
+		default:
+			return nil, &Error{Reason: ReasonObjectMissing, Field: bad.Path(0), Err: errUnusable}
+		}
+	}
+
+	return context, nil
+}
+
+// deny denies a check that needn't be asked.
+func (e *evaluation) deny(at *leaf, reason Reason) {
+	e.forget(at)
+	at.verdict, at.reason = verdictDenied, reason
+}
+
+// fault fails a check that needn't be asked, since the request is at fault.
+func (e *evaluation) fault(at *leaf, err *Error) {
+	e.forget(at)
+	at.verdict, at.err = verdictRequest, err
+}
+
+// forget drops the questions of a check, the last one so far.
+func (e *evaluation) forget(at *leaf) {
+	clear(e.questions[at.from:])
+	e.questions = e.questions[:at.from]
+	at.to = at.from
+}
+
+// unnamed is a check of which an object has no id.
+func (e *evaluation) unnamed(c *check, at *leaf, st template.Status, bad *template.Part, i int) {
+	switch st {
+	case template.StatusMissing:
+		e.missing(c, at, bad, i)
+	case template.StatusForeign:
+		e.deny(at, ReasonSubjectInvalid)
+		at.bad, at.of = bad, c.object
+	case template.StatusInvalid, template.StatusOK:
+		fallthrough
+	default:
+		e.fault(at, &Error{Reason: ReasonObjectMissing, Field: bad.Path(i), Err: errUnusable})
+	}
+}
+
+// missing is a request that doesn't name the object.
+func (e *evaluation) missing(c *check, at *leaf, p *template.Part, i int) {
+	if c.deny {
+		e.deny(at, ReasonRelationDenied)
+		at.bad = p
+
+		return
+	}
+	e.fault(at, &Error{Reason: ReasonObjectMissing, Field: p.Path(i), Err: errMissing})
+}
+
+func (e *evaluation) tooMany(t *template.Template, count int) *Error {
+	err := refusal(ReasonObjectMissing, "the request names %d objects more than the %d that one may",
+		len(e.questions)+count-e.method.owner.maxObjects, e.method.owner.maxObjects)
+	if fan := t.Fan(); fan != nil {
+		err.Field = fan.Path(-1)
+	}
+
+	return err
+}
+
+func (e *evaluation) gatherMatch(m *match, at *leaf) *Error {
+	*at = leaf{verdict: verdictDenied, reason: ReasonRelationDenied}
+	many, one := m.left, m.right
+	if m.right.Fan() != nil {
+		many, one = m.right, m.left
+	}
+	count := many.Count(&e.in)
+	if count > e.method.owner.maxObjects {
+		return e.tooMany(many, count)
+	}
+	mark := len(e.buf)
+	defer func() { e.buf = e.buf[:mark] }()
+	var st template.Status
+	if e.buf, st, _ = one.Append(e.buf, &e.in, 0); st != template.StatusOK {
+		return nil
+	}
+	split := len(e.buf)
+	for i := range count {
+		if e.buf, st, _ = many.Append(e.buf[:split], &e.in, i); st != template.StatusOK {
+			return nil
+		}
+		if string(e.buf[mark:split]) != string(e.buf[split:]) {
+			return nil
+		}
+	}
+	if count > 0 {
+		at.verdict = verdictAllowed
+	}
+
+	return nil
+}

@@ -1,0 +1,94 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// valid asks the engine's own validator, and makes a panic of it an error.
+func (f *front) valid(query Query) (err error) {
+	defer func() {
+		if recovered := recover(); recovered != nil {
+			err = &EngineError{Kind: EngineMisconfigured, Err: errPanicked}
+		}
+	}()
+
+	if err = f.validate(query); err != nil {
+		read(err)
+	}
+
+	return err
+}
+
+// read reads an error of an engine, down to its last cause, where its panic is
+// contained: a nil pointer that can't be read would end the program in whatever
+// reads it later.
+func read(err error) {
+	said := asEngineError(err)
+	_ = said.Error()
+	_ = errors.Is(said, context.Canceled)
+	_ = errors.As(said, new(*Error))
+}
+
+// call asks the engine once, unless the breaker is open. An engine that ends its
+// goroutine leaves errGone to those who are told of the request.
+func (f *front) call(ctx context.Context, caller uint64, batch Batch, asked time.Duration) (result Result, err error) {
+	defer func() {
+		if f.observer.Asked != nil {
+			f.observer.Asked(ctx, EngineAsked{Queries: len(batch.Queries), Duration: f.clock() - asked, Err: err})
+		}
+	}()
+	tried, err := f.breaker.admit(caller, &batch, asked)
+	if err != nil {
+		return Result{}, err
+	}
+	err = errGone
+	defer func() { f.breaker.done(tried, &batch, outcomeOf(&result, err)) }()
+	result, err = f.check(ctx, batch)
+
+	return result, err
+}
+
+// check asks the engine, and makes a panic of it, or of its errors, an error.
+func (f *front) check(ctx context.Context, batch Batch) (result Result, err error) {
+	defer func() {
+		if recovered := recover(); recovered != nil {
+			result, err = Result{}, &EngineError{Kind: EngineMisconfigured, Err: errPanicked}
+		}
+	}()
+	if result, err = f.engine.Check(ctx, batch); err != nil {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			// The caller has left. However the engine's client words that, it says
+			// nothing about the engine.
+			err = ctx.Err()
+		}
+		read(err)
+
+		return Result{}, err
+	}
+	if got, want := len(result.Answers), len(batch.Queries); got != want {
+		return Result{}, &EngineError{Kind: EngineUnavailable, Err: fmt.Errorf("%d answers to %d queries", got, want)}
+	}
+
+	for i := range result.Answers {
+		if err := result.Answers[i].Err; err != nil {
+			read(err)
+		}
+	}
+
+	return result, allUnavailable(result.Answers)
+}
+
+// allUnavailable is the error of a batch in which no item could be answered: to
+// the breaker that is a batch that failed.
+func allUnavailable(answers []Answer) error {
+	for _, answer := range answers {
+		if answer.Err == nil || asEngineError(answer.Err).Kind != EngineUnavailable {
+			return nil
+		}
+	}
+
+	return answers[0].Err
+}
