@@ -73,7 +73,7 @@ func paced(ctx context.Context, authorizer *authz.Authorizer, callers int, long,
 
 // One caller's objects that time out cost nobody else a call: five at once, as many
 // as it likes for as long as it likes, and one object that many callers ask for.
-func TestRow61OneCallersObjectsDoNotOpenTheBreaker(t *testing.T) {
+func TestOneCallersObjectsDoNotOpenTheBreaker(t *testing.T) {
 	for name, attack := range map[string]func(ctx context.Context, authorizer *authz.Authorizer, round int){
 		"row 61: five that time out at once": func(ctx context.Context, authorizer *authz.Authorizer, round int) {
 			if round == 0 {
@@ -138,7 +138,7 @@ func TestRow61OneCallersObjectsDoNotOpenTheBreaker(t *testing.T) {
 }
 
 // A caller whose own checks all fail is kept from the engine, and nobody else is.
-func TestRow61BreakerOfOneCaller(t *testing.T) {
+func TestBreakerOfOneCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := &moody{slow: func(q authz.Query) bool { return q.Subject.ID == "mallory" }}
 		var asked atomic.Int64
@@ -178,7 +178,7 @@ func TestRow61BreakerOfOneCaller(t *testing.T) {
 // An outage opens the breaker within seconds, and 3 s after the engine answers
 // again calls pass (goal 16), whatever the outage's length, with a caller's slow
 // objects beside it or without.
-func TestRow61BreakerInAnOutage(t *testing.T) {
+func TestBreakerInAnOutage(t *testing.T) {
 	for _, outage := range []time.Duration{5 * time.Second, 20 * time.Second, time.Minute, 10 * time.Minute} {
 		every := outage / 1000 // 1000 calls in each
 		for _, slow := range []bool{false, true} {
@@ -254,7 +254,7 @@ func TestBreakerChangedMayCallBack(t *testing.T) {
 
 // Row 61: an engine that ends its goroutine is unavailable, takes no place for
 // good, and opens and closes the breaker as any outage does.
-func TestRow61EngineThatEndsItsGoroutine(t *testing.T) {
+func TestEngineThatEndsItsGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var gone atomic.Bool
 		gone.Store(true)
@@ -300,7 +300,7 @@ func TestRow61EngineThatEndsItsGoroutine(t *testing.T) {
 
 // Row 61: an engine that never returns, whatever its context says, on one caller's
 // objects takes no more than a share of the places from the others.
-func TestRow61HangingRequestsOfOneCaller(t *testing.T) {
+func TestHangingRequestsOfOneCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		var running atomic.Int64
@@ -337,7 +337,7 @@ func TestRow61HangingRequestsOfOneCaller(t *testing.T) {
 
 // A query that one caller's batch is waiting for is no other caller's: a slow
 // object in a batch must not hold what others ask about the rest of it.
-func TestRow61BatchOfAnotherCallerIsNotWaitedFor(t *testing.T) {
+func TestBatchOfAnotherCallerIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := &moody{slow: slowObjects}
 		// All callers are one subject to the engine.
@@ -362,7 +362,7 @@ func TestRow61BatchOfAnotherCallerIsNotWaitedFor(t *testing.T) {
 // What an engine's client refuses before it is sent, for what the caller wrote, is
 // no answer of the engine: with it one caller would keep the breaker shut in an
 // outage, or shut it again, and everybody would wait for the timeout.
-func TestRow61RefusedRequestsDoNotHideAnOutage(t *testing.T) {
+func TestRefusedRequestsDoNotHideAnOutage(t *testing.T) {
 	for _, kind := range []authz.EngineErrorKind{authz.EngineBadRevision, authz.EngineBadRequest, authz.EngineBadSubject} {
 		t.Run("row 61: "+kind.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -413,7 +413,7 @@ func TestRow61RefusedRequestsDoNotHideAnOutage(t *testing.T) {
 
 // A client that is registered with a user's name doesn't take the engine from the
 // user, nor a user from a client.
-func TestRow61ACircuitIsOfOneKind(t *testing.T) {
+func TestACircuitIsOfOneKind(t *testing.T) {
 	for name, c := range map[string]struct{ mallory, victim *caller }{
 		"row 61: a client with a user's name": {backend("alice"), user("alice")},
 		"row 61: a user with a client's name": {user("billing"), backend("billing")},
@@ -442,7 +442,7 @@ func TestRow61ACircuitIsOfOneKind(t *testing.T) {
 
 // Row 61: a caller that leaves its calls at once, as by resetting its streams, has no
 // more requests under way for it than a bound, and the others are asked for as before.
-func TestRow61CallsThatAreLeftAtOnce(t *testing.T) {
+func TestCallsThatAreLeftAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var running, most atomic.Int64
 		engine := authz.EngineFunc(func(_ context.Context, batch authz.Batch) (authz.Result, error) {

@@ -28,7 +28,7 @@ func (strict) ValidateQuery(q authz.Query) error {
 	}
 }
 
-func TestRow55TheEnginesOwnGrammar(t *testing.T) {
+func TestTheEnginesOwnGrammar(t *testing.T) {
 	for name, tc := range map[string]struct {
 		caller string
 		id     string
@@ -58,7 +58,7 @@ func TestRow55TheEnginesOwnGrammar(t *testing.T) {
 	}
 }
 
-func TestRow61And62ErrorsOfEngines(t *testing.T) {
+func TestErrorsOfEngines(t *testing.T) {
 	for name, tc := range map[string]struct {
 		err   error
 		want  authz.Reason

@@ -44,9 +44,9 @@ func brokenFiles(tb testing.TB) *protoregistry.Files {
 	return files
 }
 
-// TestRow54BrokenRules prints what an operator is told of each mistake, all at
+// TestBrokenRules prints what an operator is told of each mistake, all at
 // once.
-func TestRow54BrokenRules(t *testing.T) {
+func TestBrokenRules(t *testing.T) {
 	files := brokenFiles(t)
 	engine := newTuples()
 	engine.modes = []authz.Mode{authz.ModeMinimizeLatency, authz.ModeAtLeastAsFresh, authz.ModeFullyConsistent}

@@ -46,7 +46,7 @@ func within(rule *authzv1.Rule, value string) *authzv1.Rule {
 
 // Row 21a: with several issuers, or with issuers that aren't known, no rule gives
 // two issuers' callers one identity.
-func TestRow21aRulesTellIssuersApart(t *testing.T) {
+func TestRulesTellIssuersApart(t *testing.T) {
 	for name, c := range map[string]struct {
 		rule *authzv1.Rule
 		// fault is what the operator is told, "path: column"; empty: the rule is good.
@@ -127,7 +127,7 @@ func TestRow21aRulesTellIssuersApart(t *testing.T) {
 
 // Row 21a: a rule's own subject isn't that of another issuer's caller elsewhere,
 // whichever issuer the rule names or inherits.
-func TestRow21aARulesSubjectIsNobodyElses(t *testing.T) {
+func TestARulesSubjectIsNobodyElses(t *testing.T) {
 	users := func(template string) authz.Subjects { return authz.Subjects{User: template} }
 	viewer := func(subject string) *authzv1.Rule { return about(check("d:{text}", "viewer"), subject) }
 	two := authz.Issuers{"main", "partner"}
@@ -191,7 +191,7 @@ func TestRow21aARulesSubjectIsNobodyElses(t *testing.T) {
 
 // Row 21a: two methods of a service don't make one subject of two issuers' callers,
 // as by a default's check under issuers that a method has of its own.
-func TestRow21aRulesOfAServiceTellIssuersApart(t *testing.T) {
+func TestRulesOfAServiceTellIssuersApart(t *testing.T) {
 	viewer := func(subject string) *authzv1.Rule { return about(check("d:{text}", "viewer"), subject) }
 	group := &authzv1.Rule{Policy: &authzv1.Rule_AnyOf{AnyOf: &authzv1.AnyOf{Conditions: []*authzv1.Condition{
 		{Condition: &authzv1.Condition_Check{Check: viewer("user:{$issuer}/{$sub}").GetCheck()}},
@@ -242,7 +242,7 @@ func TestRow21aRulesOfAServiceTellIssuersApart(t *testing.T) {
 	}
 }
 
-func TestRow21aUnknownIssuersNeedTheIssuerInSubjects(t *testing.T) {
+func TestUnknownIssuersNeedTheIssuerInSubjects(t *testing.T) {
 	for name, c := range map[string]struct {
 		config authz.Config
 		want   string
@@ -260,7 +260,7 @@ func TestRow21aUnknownIssuersNeedTheIssuerInSubjects(t *testing.T) {
 	}
 }
 
-func TestRow21aIssuerNamesThatCantBe(t *testing.T) {
+func TestIssuerNamesThatCantBe(t *testing.T) {
 	sub := authz.Subjects{User: "user:{$sub}"}
 	both := authz.Subjects{User: "user:{$issuer}/{$sub}"}
 	for name, c := range map[string]struct {
@@ -348,7 +348,7 @@ func TestIssuersOfARule(t *testing.T) {
 }
 
 // Row 21a: a token whose kind nothing proves is nobody's, whatever the rule admits.
-func TestRow21aUnclearKindsAreRefused(t *testing.T) {
+func TestUnclearKindsAreRefused(t *testing.T) {
 	scoped := check("document:{text}", "viewer")
 	scoped.AccessToken = &authzv1.AccessToken{Kinds: []authzv1.Kind{authzv1.Kind_KIND_SERVICE, authzv1.Kind_KIND_USER}}
 	rules := map[string]*authzv1.Rule{

@@ -166,7 +166,7 @@ func TestErrorsThatDontDecideDontChooseTheStatus(t *testing.T) {
 }
 
 // The field at fault is the one of the condition that decides.
-func TestRow57FieldOfTheErrorThatDecides(t *testing.T) {
+func TestFieldOfTheErrorThatDecides(t *testing.T) {
 	rule := ruleOf(t, "any(all(unset lacked) all(held unset))")
 	rule.GetAnyOf().GetConditions()[1].GetAllOf().GetConditions()[1].GetCheck().Object = "document:{nested.item.id}"
 	_, err := one(t, &judge{}, "M", rule).Authorize(t.Context(), &authz.Call{Principal: user("alice"), Message: &docsv1.Kinds{}})
@@ -196,7 +196,7 @@ func TestRevisionThatDoesntDecide(t *testing.T) {
 }
 
 // Row 58: the cap on objects is the call's, whatever its other conditions are.
-func TestRow58TooManyObjectsRefuseTheCall(t *testing.T) {
+func TestTooManyObjectsRefuseTheCall(t *testing.T) {
 	rule := ruleOf(t, "any(held unset)")
 	rule.GetAnyOf().GetConditions()[1].GetCheck().Object = "document:{texts[]}"
 	engine := &judge{}

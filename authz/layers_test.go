@@ -134,7 +134,7 @@ func TestCallerKeepsItsOwnDeadline(t *testing.T) {
 	})
 }
 
-func TestRow61EngineThatNeverAnswersIsUnavailableWithinTheTimeout(t *testing.T) {
+func TestEngineThatNeverAnswersIsUnavailableWithinTheTimeout(t *testing.T) {
 	for name, heeds := range map[string]bool{"heeds its context": true, "ignores its context": false} {
 		t.Run("row 61: an engine that "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -385,7 +385,7 @@ func TestCallersThatLeaveDontOpenTheBreaker(t *testing.T) {
 	})
 }
 
-func TestRow58BatchesAboveTheLimit(t *testing.T) {
+func TestBatchesAboveTheLimit(t *testing.T) {
 	t.Run("row 58: above the cap refused without asking", func(t *testing.T) {
 		engine := newTuples()
 		authorizer := newAuthorizer(t, authz.Config{Engine: engine, MaxObjects: 5})
@@ -397,7 +397,7 @@ func TestRow58BatchesAboveTheLimit(t *testing.T) {
 	})
 }
 
-func TestRow59AnswersThatArentOneForOne(t *testing.T) {
+func TestAnswersThatArentOneForOne(t *testing.T) {
 	for name, answers := range map[string][]authz.Answer{
 		"none":               nil,
 		"too few":            {{Effect: authz.EffectAllowed}},
@@ -427,7 +427,7 @@ func TestEngineThatPanicsIsAnErrorOfOurs(t *testing.T) {
 	}
 }
 
-func TestRow61EngineThatHangsTakesNoMoreThanItsShare(t *testing.T) {
+func TestEngineThatHangsTakesNoMoreThanItsShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		var running atomic.Int64

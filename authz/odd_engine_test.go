@@ -13,7 +13,7 @@ import (
 
 // Row 59: an engine's error that is a nil pointer is an error, and ends nothing
 // but the check.
-func TestRow59NilPointerForAnError(t *testing.T) {
+func TestNilPointerForAnError(t *testing.T) {
 	var none *authz.EngineError
 	for name, engine := range map[string]authz.EngineFunc{
 		"row 59: for the batch": func(context.Context, authz.Batch) (authz.Result, error) { return authz.Result{}, none },
@@ -41,7 +41,7 @@ func TestRow59NilPointerForAnError(t *testing.T) {
 
 // A caller who leaves says nothing about the engine, however the engine's client
 // words it: nobody can open the breaker by hanging up.
-func TestRow61CallersWhoLeaveDoNotOpenTheBreaker(t *testing.T) {
+func TestCallersWhoLeaveDoNotOpenTheBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := &leavingEngine{tuples: newTuples("document:1#owner@user:alice")}
 		authorizer := newAuthorizer(t, authz.Config{Engine: engine})
@@ -132,7 +132,7 @@ func (v validating) ValidateQuery(authz.Query) error { return v.err }
 
 // Row 61: an engine's error that panics when it is read is contained as an engine
 // that panics is, wherever it stands.
-func TestRow61ErrorsThatCannotBeRead(t *testing.T) {
+func TestErrorsThatCannotBeRead(t *testing.T) {
 	var none *sick
 	answering := func(errs ...error) authz.EngineFunc {
 		return func(context.Context, authz.Batch) (authz.Result, error) {

@@ -13,7 +13,7 @@ import (
 
 // Row 66: what a later message names must be what the first one named, however
 // the name is hidden among values that look unset.
-func TestRow66PinnedStreamCannotSlipInAnotherObject(t *testing.T) {
+func TestPinnedStreamCannotSlipInAnotherObject(t *testing.T) {
 	zero := "00000000-0000-0000-0000-000000000000"
 	item := func(id string, number int64) *docsv1.Item { return &docsv1.Item{Id: id, Number: number} }
 	for name, c := range map[string]struct {
@@ -93,7 +93,7 @@ func TestRow66PinnedStreamCannotSlipInAnotherObject(t *testing.T) {
 
 // A first message that another condition let through names what it names: nothing,
 // or what can't be an object. Later ones are held to that too.
-func TestRow66PinnedToAFirstMessageThatNamesNothing(t *testing.T) {
+func TestPinnedToAFirstMessageThatNamesNothing(t *testing.T) {
 	item := func(id string) *docsv1.Kinds { return &docsv1.Kinds{Items: []*docsv1.Item{{Id: id}}} }
 	for name, c := range map[string]struct {
 		object       string
@@ -129,7 +129,7 @@ func TestRow66PinnedToAFirstMessageThatNamesNothing(t *testing.T) {
 }
 
 // What isn't a message of the method names no object, so it isn't the first one's.
-func TestRow66LaterMessageOfAnotherType(t *testing.T) {
+func TestLaterMessageOfAnotherType(t *testing.T) {
 	rule := check("document:{text}", "viewer")
 	rule.Stream = &authzv1.Stream{MessageCheck: authzv1.MessageCheck_MESSAGE_CHECK_FIRST_MESSAGE}
 	refuses := laterThan(t, one(t, grantsAll(), "Stream", rule), &docsv1.Kinds{Text: "1"})
@@ -141,7 +141,7 @@ func TestRow66LaterMessageOfAnotherType(t *testing.T) {
 }
 
 // A rule's context may hold a value of any type, and the stream is pinned to it.
-func TestRow66PinnedContextOfEveryType(t *testing.T) {
+func TestPinnedContextOfEveryType(t *testing.T) {
 	for field, c := range map[string]struct{ first, other *docsv1.Kinds }{
 		"optional_text":  {&docsv1.Kinds{Text: "1", OptionalText: proto.String("a")}, &docsv1.Kinds{OptionalText: proto.String("b")}},
 		"optional_large": {&docsv1.Kinds{Text: "1", OptionalLarge: proto.Int64(1)}, &docsv1.Kinds{OptionalLarge: proto.Int64(0)}},

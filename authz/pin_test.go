@@ -11,7 +11,7 @@ import (
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
 
-func TestRow66PinnedObjects(t *testing.T) {
+func TestPinnedObjects(t *testing.T) {
 	first := func(object string) *authzv1.Rule {
 		rule := check(object, "viewer")
 		rule.Stream = &authzv1.Stream{MessageCheck: authzv1.MessageCheck_MESSAGE_CHECK_FIRST_MESSAGE}

@@ -39,7 +39,7 @@ func readBytes(value []byte) (*authzv1.Rule, error) {
 	return rule, err
 }
 
-func TestRow54RuleBytes(t *testing.T) {
+func TestRuleBytes(t *testing.T) {
 	check := field(3, append(field(1, []byte("document:{id}")), field(2, []byte("viewer"))...))
 	for name, tc := range map[string]struct {
 		wire []byte

@@ -67,7 +67,7 @@ func one(tb testing.TB, engine authz.Engine, name string, rule *authzv1.Rule) *a
 	return method
 }
 
-func TestRow53MethodsWithoutARule(t *testing.T) {
+func TestMethodsWithoutARule(t *testing.T) {
 	authorizer := newAuthorizer(t, authz.Config{Engine: newTuples(), Resolver: ruled(t, nil, map[string]*authzv1.Rule{
 		"With": {Policy: &authzv1.Rule_Authenticated{Authenticated: &authzv1.Authenticated{}}}, "Without": nil,
 	})})
@@ -91,7 +91,7 @@ func TestRow53MethodsWithoutARule(t *testing.T) {
 	}
 }
 
-func TestRow56ZeroChecksDeny(t *testing.T) {
+func TestZeroChecksDeny(t *testing.T) {
 	engine := newTuples("document:#viewer@user:alice")
 	deny := check("document:{texts[]}", "viewer")
 	deny.GetCheck().OnMissing = authzv1.OnMissing_ON_MISSING_DENY
@@ -114,7 +114,7 @@ func TestRow56ZeroChecksDeny(t *testing.T) {
 	}
 }
 
-func TestRow57MissingValuesAreNamedAndTheEngineIsNotAsked(t *testing.T) {
+func TestMissingValuesAreNamedAndTheEngineIsNotAsked(t *testing.T) {
 	for name, tc := range map[string]struct {
 		object  string
 		message *docsv1.Kinds
@@ -308,7 +308,7 @@ func TestContextIsPartOfTheCachedQuery(t *testing.T) {
 	}
 }
 
-func TestRow60ConditionalAnswerIsDeniedAndSaysWhatItLacks(t *testing.T) {
+func TestConditionalAnswerIsDeniedAndSaysWhatItLacks(t *testing.T) {
 	method := one(t, conditionalEngine{}, "M", check("document:{text}", "viewer"))
 	decision, err := method.Authorize(t.Context(), &authz.Call{Principal: user("alice"), Message: &docsv1.Kinds{Text: "a"}})
 	if reasonOf(err) != authz.ReasonRelationDenied || !strings.Contains(decision.String(), `conditional without "region"`) {

@@ -9,7 +9,7 @@ import (
 
 // Row 21a: whoever registers with one issuer can't choose a name to be somebody of
 // another's.
-func TestRow21aSubjectsOfTwoIssuersStayApart(t *testing.T) {
+func TestSubjectsOfTwoIssuersStayApart(t *testing.T) {
 	user := func(template string) authz.Subjects { return authz.Subjects{User: template} }
 	for name, c := range map[string]struct {
 		rest    authz.Subjects

@@ -14,7 +14,7 @@ import (
 
 // A token that may have expired while the machine slept isn't sent, even when
 // there is no other.
-func TestRow51SleptThroughExpiry(t *testing.T) {
+func TestSleptThroughExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		i.AddClient(credentialstest.Client{ID: "a", Secret: "not-a-secret"})
@@ -37,9 +37,9 @@ func TestRow51SleptThroughExpiry(t *testing.T) {
 	})
 }
 
-// TestRow51Clocks moves the wall clock away from the monotonic one, which the
+// TestClocks moves the wall clock away from the monotonic one, which the
 // machine's sleep and a clock that is set both do.
-func TestRow51Clocks(t *testing.T) {
+func TestClocks(t *testing.T) {
 	for name, c := range map[string]struct {
 		jump     time.Duration
 		requests int // after the jump, within two minutes

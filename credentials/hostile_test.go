@@ -44,7 +44,7 @@ func TestFaultyTargetsAreApart(t *testing.T) {
 // gRPC takes its proxy from the environment. One on loopback makes every server
 // look local, however far behind it the server is. The environment is read once
 // in a process, so this runs in one of its own.
-func TestRow50LocalPlaintextNotThroughAProxy(t *testing.T) {
+func TestLocalPlaintextNotThroughAProxy(t *testing.T) {
 	if proxy := os.Getenv("USHER_TEST_PROXY"); proxy != "" {
 		callThroughProxy(t)
 		return
@@ -60,7 +60,7 @@ func TestRow50LocalPlaintextNotThroughAProxy(t *testing.T) {
 	t.Cleanup(func() { srv.Stop(); <-served })
 	proxy := connectProxy(t, server.Addr().String())
 
-	cmd := exec.CommandContext(within(t, time.Minute), os.Args[0], "-test.run=^TestRow50LocalPlaintextNotThroughAProxy$", "-test.v")
+	cmd := exec.CommandContext(within(t, time.Minute), os.Args[0], "-test.run=^TestLocalPlaintextNotThroughAProxy$", "-test.v")
 	cmd.Env = append(os.Environ(), "USHER_TEST_PROXY=1", "HTTPS_PROXY="+proxy, "https_proxy="+proxy, "NO_PROXY=", "no_proxy=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("row 50: %v\n%s", err, out)

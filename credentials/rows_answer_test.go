@@ -22,7 +22,7 @@ import (
 // raw is JSON as it stands.
 func raw(s string) json.RawMessage { return json.RawMessage(s) }
 
-func TestRow44Lifetimes(t *testing.T) {
+func TestLifetimes(t *testing.T) {
 	const byDefault = 5 * time.Minute
 	cases := map[string]struct {
 		expiresIn any
@@ -109,7 +109,7 @@ func TestRow44Lifetimes(t *testing.T) {
 	}
 }
 
-func TestRow45TokenType(t *testing.T) {
+func TestTokenType(t *testing.T) {
 	for _, kind := range []any{"DPoP", "MAC", "N_A", "mac", "Bearer DPoP", "bearer ", 7} {
 		bubble(t, "row 45: never sent: "+mustJSON(t, kind), func(t *testing.T) {
 			i := newIssuer(t)
@@ -154,7 +154,7 @@ func mustJSON(t testing.TB, v any) string {
 	return string(b)
 }
 
-func TestRow46AccessToken(t *testing.T) {
+func TestAccessToken(t *testing.T) {
 	for name, bad := range map[string]any{
 		"empty": "", "absent": nil, "null": raw("null"), "newline": "abc\n", "CR LF and a header": "abc\r\nx-admin: 1",
 		"NUL": "a\x00b", "space": "a b", "tab": "a\tb", "DEL": "a\x7fb", "not ASCII": "äöü",
@@ -192,7 +192,7 @@ func TestRow46AccessToken(t *testing.T) {
 	})
 }
 
-func TestRow47Transport(t *testing.T) {
+func TestTransport(t *testing.T) {
 	for _, code := range []int{301, 302, 303, 307, 308} {
 		t.Run("row 47: redirects are never followed: "+strconv.Itoa(code), func(t *testing.T) {
 			var reached atomic.Int32
@@ -228,7 +228,7 @@ func TestRow47Transport(t *testing.T) {
 	})
 }
 
-func TestRow48Rejected(t *testing.T) {
+func TestRejected(t *testing.T) {
 	for code, shown := range map[string]string{
 		"invalid_client": "invalid_client", "unauthorized_client": "unauthorized_client", "invalid_grant": "invalid_grant",
 		"unsupported_grant_type": "unsupported_grant_type", "invalid_scope": "invalid_scope", "invalid_target": "invalid_target",

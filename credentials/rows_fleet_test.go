@@ -61,7 +61,7 @@ func fleet(t testing.TB, replicas []*guarded, opts ...grpc.DialOption) healthv1.
 	return healthv1.NewHealthClient(conn)
 }
 
-func TestRow52OneWrongReplicaCostsItsShareOnly(t *testing.T) {
+func TestOneWrongReplicaCostsItsShareOnly(t *testing.T) {
 	refuseAll := func(string) error { return challenge(invalidToken) }
 	for name, c := range map[string]struct {
 		replicas, callers int
@@ -138,7 +138,7 @@ func TestRow52OneWrongReplicaCostsItsShareOnly(t *testing.T) {
 	}
 }
 
-func TestRow52ManyCallsRefusedAtOnce(t *testing.T) {
+func TestManyCallsRefusedAtOnce(t *testing.T) {
 	bubble(t, "row 52: 200 calls that are refused at once: one token request, each replayed once", func(t *testing.T) {
 		i := newIssuer(t)
 		creds := newCreds(t, i, localPlaintext)
@@ -194,7 +194,7 @@ func TestRow52ManyCallsRefusedAtOnce(t *testing.T) {
 	})
 }
 
-func TestRow52OldTokenIsKeptUntilTheNewOneWasAccepted(t *testing.T) {
+func TestOldTokenIsKeptUntilTheNewOneWasAccepted(t *testing.T) {
 	bubble(t, "row 52: a server that doesn't know the new key yet gets the old token", func(t *testing.T) {
 		i := newIssuer(t)
 		creds := newCreds(t, i, localPlaintext)
@@ -326,7 +326,7 @@ func TestRow52OldTokenIsKeptUntilTheNewOneWasAccepted(t *testing.T) {
 	})
 }
 
-func TestRow52SecondCredentialConcernsItsCallOnly(t *testing.T) {
+func TestSecondCredentialConcernsItsCallOnly(t *testing.T) {
 	for name, call := range map[string]func(context.Context, healthv1.HealthClient) error{
 		"in the outgoing metadata": func(ctx context.Context, c healthv1.HealthClient) error {
 			return check(metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer mine"), c)

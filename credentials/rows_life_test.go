@@ -21,7 +21,7 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestRow51Close(t *testing.T) {
+func TestClose(t *testing.T) {
 	bubble(t, "row 51: Close during a fetch releases waiters and leaves no goroutine", func(t *testing.T) {
 		i := newIssuer(t)
 		creds := newCreds(t, i, nil)
@@ -84,7 +84,7 @@ func TestRow51Close(t *testing.T) {
 	})
 }
 
-func TestRow51Panics(t *testing.T) {
+func TestPanics(t *testing.T) {
 	boom := func() { panic("boom: " + clientSecret) }
 	for name, change := range map[string]func(*credentials.Config){
 		"secret": func(c *credentials.Config) {

@@ -17,7 +17,7 @@ import (
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
-func TestRow49Crowds(t *testing.T) {
+func TestCrowds(t *testing.T) {
 	bubble(t, "row 49: 200 callers at expiry against a 300 ms endpoint: 0 calls stall", func(t *testing.T) {
 		i := newIssuerWith(t, credentialstest.Config{Lifetime: 20 * time.Second})
 		creds := newCreds(t, i, nil)

@@ -25,7 +25,7 @@ func authentications() (auths map[string]clientauth.Method, key crypto.PublicKey
 
 // A server may end a connection for being idle just as a request arrives on it.
 // The call that waits for the token doesn't notice.
-func TestRow43ConnectionLostWhileIdle(t *testing.T) {
+func TestConnectionLostWhileIdle(t *testing.T) {
 	auths, key := authentications()
 	for name, auth := range auths {
 		for when, moment := range map[string]lossy.Moment{"at its first bytes": lossy.FirstBytes, "before its answer": lossy.Answer} {
@@ -70,7 +70,7 @@ func TestRow43ConnectionLostWhileIdle(t *testing.T) {
 }
 
 // Exactly one more attempt, and as one failure: two, and then the backoff.
-func TestRow43ConnectionsLostAgain(t *testing.T) {
+func TestConnectionsLostAgain(t *testing.T) {
 	i := credentialstest.NewIssuer(t, credentialstest.Config{})
 	i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret})
 	var failed int

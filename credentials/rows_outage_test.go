@@ -53,7 +53,7 @@ func (a *attempts) most() int {
 	return a.peak
 }
 
-func TestRow40DownAtStart(t *testing.T) {
+func TestDownAtStart(t *testing.T) {
 	bubble(t, "row 40: calls wait up to their own deadline, then Unavailable, and one attempt at a time is shared", func(t *testing.T) {
 		i := newIssuer(t)
 		i.Down()
@@ -109,7 +109,7 @@ func TestRow40DownAtStart(t *testing.T) {
 	})
 }
 
-func TestRow41DownWithMinutesLeft(t *testing.T) {
+func TestDownWithMinutesLeft(t *testing.T) {
 	for name, fault := range map[string]func(*credentialstest.Issuer){
 		"port closed": func(i *credentialstest.Issuer) { i.Down() },
 		"503": func(i *credentialstest.Issuer) {
@@ -153,7 +153,7 @@ func TestRow41DownWithMinutesLeft(t *testing.T) {
 	}
 }
 
-func TestRow41BackShortlyBeforeExpiry(t *testing.T) {
+func TestBackShortlyBeforeExpiry(t *testing.T) {
 	bubble(t, "row 41: an endpoint that comes back 20 s before the token's end is found in time", func(t *testing.T) {
 		for range 8 { // the pauses are jittered
 			i := newIssuer(t)
@@ -170,7 +170,7 @@ func TestRow41BackShortlyBeforeExpiry(t *testing.T) {
 	})
 }
 
-func TestRow42RetryAfterAndBackoff(t *testing.T) {
+func TestRetryAfterAndBackoff(t *testing.T) {
 	date := func(after time.Duration) string { return time.Now().Add(after).UTC().Format(http.TimeFormat) }
 	cases := map[string]struct {
 		fault    func() credentialstest.Fault
@@ -296,7 +296,7 @@ func noLeak(t testing.TB, err error, secrets ...string) {
 	}
 }
 
-func TestRow43HungConnection(t *testing.T) {
+func TestHungConnection(t *testing.T) {
 	bubble(t, "row 43: each caller leaves at its own deadline and the fetch completes for the next", func(t *testing.T) {
 		i := newIssuer(t)
 		creds := newCreds(t, i, localPlaintext)

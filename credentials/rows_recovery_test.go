@@ -41,7 +41,7 @@ func recovered(t *testing.T, targets []*credentials.Credentials, back time.Time,
 	return late, failed
 }
 
-func TestRow40RecoversWithinSeconds(t *testing.T) {
+func TestRecoversWithinSeconds(t *testing.T) {
 	const goal = 2 * time.Second
 	for _, outage := range []time.Duration{20 * time.Second, time.Minute, 10 * time.Minute} {
 		for _, life := range []time.Duration{10 * time.Second, time.Minute} {
@@ -75,7 +75,7 @@ func TestRow40RecoversWithinSeconds(t *testing.T) {
 	}
 }
 
-func TestRow40RequestsWhileCallsFail(t *testing.T) {
+func TestRequestsWhileCallsFail(t *testing.T) {
 	bubble(t, "row 40: a crowd at many targets makes one request in about two seconds for the process", func(t *testing.T) {
 		i := newIssuer(t)
 		i.Script(token, credentialstest.Always(credentialstest.Status(503, "")))
@@ -204,7 +204,7 @@ func TestRow40RequestsWhileCallsFail(t *testing.T) {
 	})
 }
 
-func TestRow40NeverReached(t *testing.T) {
+func TestNeverReached(t *testing.T) {
 	bubble(t, "row 40: a call to an endpoint that was never reached waits 10 s, not its whole deadline", func(t *testing.T) {
 		i := newIssuer(t)
 		i.Down()

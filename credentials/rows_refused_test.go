@@ -30,7 +30,7 @@ func revoking(bad ...string) func(string) error {
 	}
 }
 
-func TestRow52RefusedBeforeExpiry(t *testing.T) {
+func TestRefusedBeforeExpiry(t *testing.T) {
 	setup := func(t *testing.T) (*credentialstest.Issuer, *credentials.Credentials, *guarded) {
 		t.Helper()
 		i := newIssuer(t)

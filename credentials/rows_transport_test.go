@@ -43,7 +43,7 @@ type namedAddr string
 func (a namedAddr) Network() string { return string(a) }
 func (a namedAddr) String() string  { return "127.0.0.1:1" }
 
-func TestRow50Plaintext(t *testing.T) {
+func TestPlaintext(t *testing.T) {
 	tcp := func(ip string) net.Addr { return &net.TCPAddr{IP: net.ParseIP(ip), Port: 443} }
 	const docs = "https://docs.mesh:8080/docs.v1.Docs"
 	mesh := func(authorities ...string) func(*credentials.Config) {

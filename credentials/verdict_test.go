@@ -33,7 +33,7 @@ func verdictCreds(t *testing.T, i *credentialstest.Issuer, change func(*Config))
 // token while one lives, an older one only until the newest was accepted, no
 // refresh is forced twice in 30 s, and nothing that a refusal does takes the
 // token away.
-func TestRow52VerdictsInAnyOrder(t *testing.T) {
+func TestVerdictsInAnyOrder(t *testing.T) {
 	for seed := range uint64(40) {
 		synctest.Test(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 52))
@@ -109,7 +109,7 @@ func TestRow52VerdictsInAnyOrder(t *testing.T) {
 // A server that is wrong all day doesn't make its clients fetch all day, whether
 // others accept the tokens or not: the token endpoint limits all processes of one
 // client together. What was right all the while is replaced at once again.
-func TestRow52WrongAllDay(t *testing.T) {
+func TestWrongAllDay(t *testing.T) {
 	for name, others := range map[string]bool{"the only one": false, "one of ten": true} {
 		t.Run("row 52: a server that refuses everything for hours, "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -164,7 +164,7 @@ func TestRow52WrongAllDay(t *testing.T) {
 
 // Tokens that were good for a while are replaced at once, however often: an
 // issuer that is restarted each minute isn't a server that is wrong.
-func TestRow52RevokedEachMinute(t *testing.T) {
+func TestRevokedEachMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		creds := verdictCreds(t, i, nil)
@@ -187,7 +187,7 @@ func TestRow52RevokedEachMinute(t *testing.T) {
 
 // A refusal that arrives when the token's time is over, before its timer ran,
 // finds no token.
-func TestRow52RefusedAfterItsTime(t *testing.T) {
+func TestRefusedAfterItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		creds := verdictCreds(t, i, nil)
@@ -205,7 +205,7 @@ func TestRow52RefusedAfterItsTime(t *testing.T) {
 
 // A call that is refused after Close, or with a token that has given way, tells
 // nothing.
-func TestRow52RefusalsThatComeTooLate(t *testing.T) {
+func TestRefusalsThatComeTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		told := 0
@@ -226,7 +226,7 @@ func TestRow52RefusalsThatComeTooLate(t *testing.T) {
 
 // What the caller of Invalidate knows isn't changed by a server, nor by an
 // endpoint that gives the same token again.
-func TestRow52InvalidatedStaysBad(t *testing.T) {
+func TestInvalidatedStaysBad(t *testing.T) {
 	const endpoint = credentialstest.TokenEndpoint
 	current := func(creds *Credentials) string { return creds.s.current.Load().value }
 	t.Run("row 52: an acceptance doesn't clear it", func(t *testing.T) {
@@ -288,7 +288,7 @@ func TestRow52InvalidatedStaysBad(t *testing.T) {
 
 // A replay carries the token that it was promised, whatever became the current
 // one meanwhile.
-func TestRow52ReplayCarriesTheOtherToken(t *testing.T) {
+func TestReplayCarriesTheOtherToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		creds := verdictCreds(t, i, nil)

@@ -41,7 +41,7 @@ var foreignChallenges = map[string]string{
 // challenge of the server's own. What a handler passes on from a service behind it
 // is dropped however it is written: in header and trailer, of unary calls and of
 // streams, of public methods too.
-func TestRow52ForeignBearerChallengesAreDropped(t *testing.T) {
+func TestForeignBearerChallengesAreDropped(t *testing.T) {
 	said := func(value string) metadata.MD {
 		return metadata.MD{"www-authenticate": {value, `Basic realm="kept"`}, "other": {"kept"}}
 	}
@@ -133,7 +133,7 @@ func TestRow52ForeignBearerChallengesAreDropped(t *testing.T) {
 
 // A handler may keep what ended one call and return it from another, as a hub of
 // streams does. The second caller's token is not to blame.
-func TestRow52AnotherCallsRefusalBringsNoChallenge(t *testing.T) {
+func TestAnotherCallsRefusalBringsNoChallenge(t *testing.T) {
 	w := newWorld(t)
 	_, kept := newInterceptor(t, w, setupConfig{rules: byValue()}).Unary(t.Context(), &testpb.PingRequest{Value: "1"},
 		&grpc.UnaryServerInfo{FullMethod: "/" + service + "Ping"}, nil)

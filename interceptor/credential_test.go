@@ -81,7 +81,7 @@ func TestCredential(t *testing.T) {
 }
 
 // A well-behaved client can't send these; a hand-written one can.
-func TestRow5CharactersThatClientsRefuseToSend(t *testing.T) {
+func TestCharactersThatClientsRefuseToSend(t *testing.T) {
 	w := newWorld(t)
 	auth := newInterceptor(t, w, setupConfig{rules: byValue()})
 	for _, value := range []string{

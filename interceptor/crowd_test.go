@@ -22,7 +22,7 @@ import (
 
 // Row 67: streams that are opened and say nothing hold no other call, and go with
 // their token: the leak check is the bubble's.
-func TestRow67StreamsThatSayNothingEndWithTheirToken(t *testing.T) {
+func TestStreamsThatSayNothingEndWithTheirToken(t *testing.T) {
 	const silent = 200
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -68,7 +68,7 @@ func TestRow67StreamsThatSayNothingEndWithTheirToken(t *testing.T) {
 
 // Rows 1 and 2: only one key is the credential's, and what else comes along costs
 // nothing more.
-func TestRow1OtherMetadataIsNoCredential(t *testing.T) {
+func TestOtherMetadataIsNoCredential(t *testing.T) {
 	w := newWorld(t)
 	w.setToken("x", principal(t, "alice", time.Hour))
 	auth := newInterceptor(t, w, setupConfig{rules: byValue()})

@@ -49,7 +49,7 @@ var asks = map[string]struct {
 // Row 63, under the policy "handler": neither message nor header nor trailer before
 // a granted check, whatever the handler asked instead, on calls of every kind; its
 // own error is its own, alone. A page without an entry may follow a filter.
-func TestRow63UnderHandlerNothingBeforeAGrantedCheck(t *testing.T) {
+func TestUnderHandlerNothingBeforeAGrantedCheck(t *testing.T) {
 	own := status.Error(codes.FailedPrecondition, "its own")
 	for name, test := range asks {
 		for answer, want := range map[string]struct {

@@ -29,7 +29,7 @@ func name(stream testpb.TestService_PingStreamClient, value string) error {
 }
 
 // Row 65: a caller can't make a stream forget an object by naming others.
-func TestRow65AStreamForgetsNoObject(t *testing.T) {
+func TestAStreamForgetsNoObject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const interval = time.Minute
 		w := newWorld(t)
@@ -58,7 +58,7 @@ func TestRow65AStreamForgetsNoObject(t *testing.T) {
 
 // What a stream has to remember is bounded, and beyond that it is refused: what
 // can't be asked about again isn't granted.
-func TestRow65AStreamOfTooManyObjectsIsRefused(t *testing.T) {
+func TestAStreamOfTooManyObjectsIsRefused(t *testing.T) {
 	for label, long := range map[string]bool{"many objects": false, "long names": true} {
 		t.Run(label, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -91,7 +91,7 @@ func TestRow65AStreamOfTooManyObjectsIsRefused(t *testing.T) {
 
 // Row 65: a caller can't put a recheck off by naming many objects: they are asked
 // about several at a time, and a denial of one is what the refusal tells.
-func TestRow65ManyObjectsDoNotDelayTheRecheck(t *testing.T) {
+func TestManyObjectsDoNotDelayTheRecheck(t *testing.T) {
 	const (
 		interval = 10 * time.Second
 		latency  = 100 * time.Millisecond
@@ -151,7 +151,7 @@ func (d *delayed) Check(ctx context.Context, batch authz.Batch) (authz.Result, e
 }
 
 // Row 65: a message whose objects can't be pinned is asked about again, too.
-func TestRow65AMessageThatCannotBePinnedIsAskedAboutAgain(t *testing.T) {
+func TestAMessageThatCannotBePinnedIsAskedAboutAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const interval = time.Minute
 		w := newWorld(t)

@@ -20,7 +20,7 @@ import (
 
 // Row 67: a handler that receives and sends at the same time, and sets metadata
 // beside that; for every way in which the stream may end.
-func TestRow67ParallelSendAndReceive(t *testing.T) {
+func TestParallelSendAndReceive(t *testing.T) {
 	const messages = 200
 	for name, test := range map[string]struct {
 		last string // the value of the last message
@@ -106,7 +106,7 @@ func TestRow67ParallelSendAndReceive(t *testing.T) {
 }
 
 // Row 67: a client that never reads keeps nothing once its call is refused.
-func TestRow67ClientThatNeverReads(t *testing.T) {
+func TestClientThatNeverReads(t *testing.T) {
 	returned := make(chan error, 1)
 	s := start(t, newWorld(t), setupConfig{rules: byValue(), impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
 		if _, err := stream.Recv(); err != nil {
@@ -146,7 +146,7 @@ func TestRow67ClientThatNeverReads(t *testing.T) {
 
 // Row 67: many streams at once, that end in every way: nothing is left over.
 // The leak check is start's.
-func TestRow67NothingIsLeftOfManyStreams(t *testing.T) {
+func TestNothingIsLeftOfManyStreams(t *testing.T) {
 	s := start(t, newWorld(t), setupConfig{rules: byValue()})
 	var all sync.WaitGroup
 	for i := range 60 {

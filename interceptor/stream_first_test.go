@@ -16,7 +16,7 @@ import (
 
 // Row 63: nothing of the handler's reaches the caller before the first message
 // is authorized.
-func TestRow63NoOutputBeforeTheFirstVerdict(t *testing.T) {
+func TestNoOutputBeforeTheFirstVerdict(t *testing.T) {
 	// quiet checks that a refused caller has seen nothing of the handler's.
 	quiet := func(t *testing.T, stream grpc.ClientStream) {
 		t.Helper()

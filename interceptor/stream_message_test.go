@@ -17,7 +17,7 @@ import (
 )
 
 // Row 66: a later message that names another object is checked again.
-func TestRow66EachMessageIsChecked(t *testing.T) {
+func TestEachMessageIsChecked(t *testing.T) {
 	received := make(chan string, 10)
 	afterwards := make(chan error, 2)
 	w := newWorld(t)
@@ -69,7 +69,7 @@ func TestRow66EachMessageIsChecked(t *testing.T) {
 
 // A refused message reaches the handler neither as an error's text nor in its
 // memory.
-func TestRow66RefusedMessageIsReset(t *testing.T) {
+func TestRefusedMessageIsReset(t *testing.T) {
 	left := make(chan *testpb.PingStreamRequest, 1)
 	s := start(t, newWorld(t), setupConfig{rules: byValue(), impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
 		var m testpb.PingStreamRequest
@@ -121,7 +121,7 @@ func (c raw) Unmarshal(data mem.BufferSlice, v any) error {
 
 // What is no protobuf message can't be authorized by what it says. The handler
 // reads nothing of it, before or after the refusal.
-func TestRow66MessageThatIsNoProtobufIsNotReadable(t *testing.T) {
+func TestMessageThatIsNoProtobufIsNotReadable(t *testing.T) {
 	for name, message := range map[string]func() (any, func() bool){
 		"a struct": func() (any, func() bool) {
 			f := &frame{}
@@ -162,7 +162,7 @@ func TestRow66MessageThatIsNoProtobufIsNotReadable(t *testing.T) {
 
 // A message that comes when its stream is over isn't readable either, nor is what
 // was read of one that can't be decoded.
-func TestRow66MessageOfAnEndedStreamIsNotReadable(t *testing.T) {
+func TestMessageOfAnEndedStreamIsNotReadable(t *testing.T) {
 	t.Run("row 66 the stream has ended meanwhile", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)

@@ -51,7 +51,7 @@ type blocked struct {
 }
 
 // Row 64: the token expires while the stream is on.
-func TestRow64TokenExpiresMidStream(t *testing.T) {
+func TestTokenExpiresMidStream(t *testing.T) {
 	for _, handler := range []blocked{
 		{"in Recv", func(stream testpb.TestService_PingStreamServer) error {
 			_, err := stream.Recv()
@@ -119,7 +119,7 @@ func TestRow64TokenExpiresMidStream(t *testing.T) {
 }
 
 // The same for a server stream, a client stream and a rule that reads nothing.
-func TestRow64EveryKindOfStream(t *testing.T) {
+func TestEveryKindOfStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		p := principal(t, "alice", time.Minute)
@@ -165,7 +165,7 @@ func TestRow64EveryKindOfStream(t *testing.T) {
 
 // Row 67: a handler that ignores everything neither keeps the caller nor goes
 // unnoticed.
-func TestRow67HandlerThatIgnoresItsContext(t *testing.T) {
+func TestHandlerThatIgnoresItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		p := principal(t, "alice", time.Minute)
@@ -267,7 +267,7 @@ func TestHandlerThatReturnsInTimeIsNotReported(t *testing.T) {
 }
 
 // Row 63: a handler that wants to send to a caller that says nothing.
-func TestRow63FirstMessageTimeout(t *testing.T) {
+func TestFirstMessageTimeout(t *testing.T) {
 	t.Run("row 63: by default", func(t *testing.T) { firstMessageTimeout(t, interceptor.DefaultFirstMessageTimeout, 0) })
 	t.Run("row 63: as set", func(t *testing.T) {
 		firstMessageTimeout(t, 3*time.Second, 3*time.Second)
@@ -301,7 +301,7 @@ func rechecked(rule *authzv1.Rule, interval time.Duration) *authzv1.Rule {
 }
 
 // Row 65, and its relatives: what happens at a recheck.
-func TestRow65Recheck(t *testing.T) {
+func TestRecheck(t *testing.T) {
 	const interval = 10 * time.Second
 	gone := func(w *world) { w.revoke("document:1#viewer@user:alice") }
 	tests := []struct {
@@ -442,7 +442,7 @@ func TestVerdictsAreReusedWithinTheInterval(t *testing.T) {
 }
 
 // Every object of a stream stays live, not only the last one.
-func TestRow65EveryObjectIsAskedAbout(t *testing.T) {
+func TestEveryObjectIsAskedAbout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.allow("document:2#viewer@user:alice")
@@ -469,7 +469,7 @@ func TestRow65EveryObjectIsAskedAbout(t *testing.T) {
 }
 
 // Row 66: held to the first message's object.
-func TestRow66PinnedToTheFirstMessage(t *testing.T) {
+func TestPinnedToTheFirstMessage(t *testing.T) {
 	w := newWorld(t)
 	w.allow("document:2#viewer@user:alice")
 	pinned := check("document:{value}")

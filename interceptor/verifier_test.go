@@ -64,7 +64,7 @@ func TestVerifierSaysWhichIssuers(t *testing.T) {
 
 // Row 21a: two issuers behind one verifier, and a template that doesn't tell them
 // apart, is a fault at start.
-func TestRow21aTwoIssuersOfOneVerifierNeedTheIssuerInTheSubject(t *testing.T) {
+func TestTwoIssuersOfOneVerifierNeedTheIssuerInTheSubject(t *testing.T) {
 	jwt := func(issuer, name string) *verify.JWT {
 		v, err := verify.NewJWT(verify.JWTConfig{Issuer: issuer, IssuerName: name, Audiences: []string{"docs"}})
 		if err != nil {
@@ -230,7 +230,7 @@ func TestVerifierThatMisbehavesRefusesOneCall(t *testing.T) {
 
 // A verifier of one's own that remembers its principals beyond their end lets
 // nobody in by them: unary calls end there as streams do.
-func TestRow64PrincipalThatIsOverIsRefused(t *testing.T) {
+func TestPrincipalThatIsOverIsRefused(t *testing.T) {
 	for name, until := range map[string]time.Duration{"just over": 0, "long over": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -160,7 +160,7 @@ func callWire(t *testing.T, address, method, token string, halfClose bool, messa
 // caller reads whose object isn't there are the same bytes, whatever the handler
 // says before its NOT_FOUND: by check of the rule or of the handler, unary and on
 // streams.
-func TestRow63DenialAndNotFoundAreTheSameBytes(t *testing.T) {
+func TestDenialAndNotFoundAreTheSameBytes(t *testing.T) {
 	note := func(text string) metadata.MD { return metadata.Pairs("exists", text) }
 	detailed := func() error {
 		st, err := status.New(codes.NotFound, "deleted yesterday").WithDetails(&errdetails.ResourceInfo{ResourceName: "document:missing"})
@@ -316,7 +316,7 @@ func headed() []grpc.ServerOption {
 
 // Row 63: once a message has gone out, a later object that is hidden and one that
 // isn't there still end the stream alike.
-func TestRow63LaterDenialAndNotFoundAreTheSameBytes(t *testing.T) {
+func TestLaterDenialAndNotFoundAreTheSameBytes(t *testing.T) {
 	w := newWorld(t)
 	w.allow("document:missing#viewer@user:alice")
 	hidden := &authzv1.Rule{Policy: check("document:{value}").GetPolicy(), OnDeny: authzv1.OnDeny_ON_DENY_NOT_FOUND}

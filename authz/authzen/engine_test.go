@@ -94,7 +94,7 @@ func wantNoGrant(t *testing.T, r authz.Result) {
 	}
 }
 
-func TestRow61EveryFaultOfTheFront(t *testing.T) {
+func TestEveryFaultOfTheFront(t *testing.T) {
 	var strayed atomic.Int64
 	elsewhere := serve(t, func(http.ResponseWriter, *http.Request) { strayed.Add(1) })
 	for n, grant := range map[int]string{
@@ -117,7 +117,7 @@ func TestRow61EveryFaultOfTheFront(t *testing.T) {
 	}
 }
 
-func TestRow59OnlyTrueAllows(t *testing.T) {
+func TestOnlyTrueAllows(t *testing.T) {
 	const unavailable, misconfigured, refused = authz.EngineUnavailable, authz.EngineMisconfigured, authz.EngineRefused
 	for _, c := range []struct {
 		name, text string
@@ -253,7 +253,7 @@ func decide(item map[string]any) map[string]any {
 	return map[string]any{"decision": strings.HasSuffix(id, "0") || strings.HasSuffix(id, "2"), "context": map[string]any{"reason": "even"}}
 }
 
-func TestRow58Chunks(t *testing.T) {
+func TestChunks(t *testing.T) {
 	for name, c := range map[string]struct {
 		edit     func(*authzen.Config)
 		requests map[string]int
@@ -351,7 +351,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-func TestRow55RefusedBeforeItIsAsked(t *testing.T) {
+func TestRefusedBeforeItIsAsked(t *testing.T) {
 	p := &pdp{}
 	e := engine(t, serve(t, p.ServeHTTP))
 	for name, c := range map[string]struct {

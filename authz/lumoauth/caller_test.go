@@ -47,7 +47,7 @@ func asked(t *testing.T, e authz.Engine) func(ctx context.Context, who, subject 
 
 // One caller that names other subjects in its requests has no more places for it,
 // and what it is told to wait for keeps none of them waiting.
-func TestRow61OneCallerWithManySubjects(t *testing.T) {
+func TestOneCallerWithManySubjects(t *testing.T) {
 	var hanging, throttled atomic.Int64
 	h := func(w http.ResponseWriter, r *http.Request) {
 		var body map[string]string

@@ -105,7 +105,7 @@ func wantNoGrant(t *testing.T, r authz.Result) {
 
 const grant = `{"allowed": true, "object": "document:1", "relation": "viewer", "subject": "user:ann"}`
 
-func TestRow61EveryFaultOfTheFront(t *testing.T) {
+func TestEveryFaultOfTheFront(t *testing.T) {
 	var strayed atomic.Int64
 	elsewhere := serve(t, func(w http.ResponseWriter, _ *http.Request) { strayed.Add(1); _, _ = w.Write([]byte(grant)) })
 	for _, fault := range httpapitest.Faults(grant, elsewhere.URL) {
@@ -143,7 +143,7 @@ func TestRow61EveryFaultOfTheFront(t *testing.T) {
 	})
 }
 
-func TestRow59OnlyTrueAllows(t *testing.T) {
+func TestOnlyTrueAllows(t *testing.T) {
 	for name, text := range map[string]string{
 		"allowed missing":                            `{"object": "document:1"}`,
 		"allowed null":                               `{"allowed": null}`,
@@ -192,7 +192,7 @@ func TestRow59OnlyTrueAllows(t *testing.T) {
 }
 
 // Row 59: an error that comes under a 200 is no denial, whatever stands beside it.
-func TestRow59ErrorUnder200(t *testing.T) {
+func TestErrorUnder200(t *testing.T) {
 	for text, kind := range map[string]authz.EngineErrorKind{
 		`{"allowed": false, "error": "upstream-secret"}`:                                       authz.EngineUnavailable,
 		`{"allowed": false, "error": true, "status": 400, "code": "ZANZIBAR_CHECK_FAILED"}`:    authz.EngineMisconfigured,
@@ -210,7 +210,7 @@ func TestRow59ErrorUnder200(t *testing.T) {
 	}
 }
 
-func TestRow61RetryAfterIsObeyed(t *testing.T) {
+func TestRetryAfterIsObeyed(t *testing.T) {
 	var requests atomic.Int64
 	e := engine(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		requests.Add(1)
@@ -238,7 +238,7 @@ func of(who, id string) authz.Batch {
 
 // A 429 for one caller's queries stops that caller's, for half a minute at most,
 // and nobody else's; once all are told so, all wait.
-func TestRow61TooManyRequestsOfOneCaller(t *testing.T) {
+func TestTooManyRequestsOfOneCaller(t *testing.T) {
 	var requests, everybody atomic.Int64
 	e := engine(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
 		requests.Add(1)
@@ -275,7 +275,7 @@ func TestRow61TooManyRequestsOfOneCaller(t *testing.T) {
 }
 
 // What gives no time to wait stops nothing: the next request is asked.
-func TestRow61RefusalsWithoutATimeStopNothing(t *testing.T) {
+func TestRefusalsWithoutATimeStopNothing(t *testing.T) {
 	for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusInternalServerError, http.StatusBadRequest, http.StatusFound} {
 		t.Run(fmt.Sprint("row 61: ", status), func(t *testing.T) {
 			var requests atomic.Int64
@@ -303,7 +303,7 @@ func TestRow61RefusalsWithoutATimeStopNothing(t *testing.T) {
 }
 
 // Queries of one caller that hang leave places for the others'.
-func TestRow61HangingQueriesOfOneCaller(t *testing.T) {
+func TestHangingQueriesOfOneCaller(t *testing.T) {
 	var hanging atomic.Int64
 	e := engine(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
 		var body map[string]string
@@ -543,7 +543,7 @@ func TestCredentialsThatFail(t *testing.T) {
 	}
 }
 
-func TestRow55RefusedBeforeItIsAsked(t *testing.T) {
+func TestRefusedBeforeItIsAsked(t *testing.T) {
 	v := &verdicts{}
 	e := engine(t, serve(t, v.ServeHTTP))
 	for name, c := range map[string]struct {

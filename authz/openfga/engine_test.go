@@ -54,7 +54,7 @@ func wantNoGrant(t *testing.T, r authz.Result) {
 	}
 }
 
-func TestRow59BatchRepliesThatDontFit(t *testing.T) {
+func TestBatchRepliesThatDontFit(t *testing.T) {
 	for name, reply := range map[string]func(map[string]*openfgav1.BatchCheckSingleResult){
 		"an answer is missing":              func(m map[string]*openfgav1.BatchCheckSingleResult) { delete(m, "1") },
 		"every answer is missing":           func(m map[string]*openfgav1.BatchCheckSingleResult) { clear(m) },
@@ -101,7 +101,7 @@ func TestRow59BatchRepliesThatDontFit(t *testing.T) {
 	})
 }
 
-func TestRow61Failures(t *testing.T) {
+func TestFailures(t *testing.T) {
 	withRetry, err := status.New(codes.ResourceExhausted, upstreamText).WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(7 * time.Second)})
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +184,7 @@ func TestRow61Failures(t *testing.T) {
 	})
 }
 
-func TestRow58Chunks(t *testing.T) {
+func TestChunks(t *testing.T) {
 	f := &front{batch: allowAll}
 	e := engine(t, f, func(c *openfga.Config) { c.Parallelism = 3 })
 	result, err := e.Check(deadline(t), queries(501))
@@ -246,7 +246,7 @@ func TestRow58Chunks(t *testing.T) {
 	})
 }
 
-func TestRow55RefusedBeforeItIsAsked(t *testing.T) {
+func TestRefusedBeforeItIsAsked(t *testing.T) {
 	f := &front{}
 	e := engine(t, f)
 	edit := func(change func(*authz.Query)) authz.Query {

@@ -41,7 +41,7 @@ func (hollow) ReadAuthorizationModels(context.Context, *openfgav1.ReadAuthorizat
 	return nil, nil
 }
 
-func TestRow59NoAnswerAtAll(t *testing.T) {
+func TestNoAnswerAtAll(t *testing.T) {
 	for name, batch := range map[string]*openfgav1.BatchCheckResponse{
 		"row 59: nothing":         nil,
 		"row 59: nothing in it":   {},
@@ -79,7 +79,7 @@ func TestRow59NoAnswerAtAll(t *testing.T) {
 }
 
 // A wait that an engine asks for is bounded before callers are told of it.
-func TestRow61RetryInfoIsBounded(t *testing.T) {
+func TestRetryInfoIsBounded(t *testing.T) {
 	for delay, want := range map[time.Duration]time.Duration{
 		7 * time.Second: 7 * time.Second, 24 * time.Hour: 30 * time.Second, -time.Second: 0,
 	} {

@@ -92,7 +92,7 @@ func validating(readModel func(context.Context) (*openfgav1.AuthorizationModel, 
 
 func theModel(context.Context) (*openfgav1.AuthorizationModel, error) { return conditionalModel(), nil }
 
-func TestRow60ValidationErrorsAreExplainedByTheModel(t *testing.T) {
+func TestValidationErrorsAreExplainedByTheModel(t *testing.T) {
 	related := func(relation string, context map[string]any) authz.Query {
 		q := query("1")
 		q.Relation, q.Context = relation, context

@@ -41,7 +41,7 @@ func (leaving) ReadAuthorizationModels(context.Context, *openfgav1.ReadAuthoriza
 
 // Row 61: a client that ends the goroutine in which the model is read is
 // unavailable at once: nobody waits for an answer that will never be.
-func TestRow61GoexitWhileTheModelIsRead(t *testing.T) {
+func TestGoexitWhileTheModelIsRead(t *testing.T) {
 	e, err := openfga.New(openfga.Config{Client: leaving{}, StoreID: storeID})
 	if err != nil {
 		t.Fatal(err)

@@ -70,7 +70,7 @@ func allowAll(_ context.Context, r *v1.CheckBulkPermissionsRequest) (*v1.CheckBu
 	return out, nil
 }
 
-func TestRow59BulkRepliesThatDontFit(t *testing.T) {
+func TestBulkRepliesThatDontFit(t *testing.T) {
 	type pairs = []*v1.CheckBulkPermissionsPair
 	for name, edit := range map[string]func(pairs) pairs{
 		"a short answer":           func(p pairs) pairs { return p[:2] },
@@ -135,7 +135,7 @@ func TestRow59BulkRepliesThatDontFit(t *testing.T) {
 	})
 }
 
-func TestRow60ConditionalNamesWhatIsMissing(t *testing.T) {
+func TestConditionalNamesWhatIsMissing(t *testing.T) {
 	partial := &v1.PartialCaveatInfo{MissingRequiredContext: []string{"ip", "now"}}
 	e := engine(t, &front{
 		check: func(context.Context, *v1.CheckPermissionRequest) (*v1.CheckPermissionResponse, error) {
@@ -178,7 +178,7 @@ func fault(t *testing.T, code codes.Code, reason v1.ErrorReason, details ...prot
 	return st.Err()
 }
 
-func TestRow61Failures(t *testing.T) {
+func TestFailures(t *testing.T) {
 	retry := protoadapt.MessageV1Of(&errdetails.RetryInfo{RetryDelay: durationpb.New(7 * time.Second)})
 	fresh := authz.Consistency{Mode: authz.ModeAtLeastAsFresh, Revision: "dG9rZW4="}
 	for _, c := range []struct {
@@ -276,7 +276,7 @@ func TestRow61Failures(t *testing.T) {
 	})
 }
 
-func TestRow58ChunksAtOneSnapshot(t *testing.T) {
+func TestChunksAtOneSnapshot(t *testing.T) {
 	f := &front{bulk: allowAll}
 	result, err := engine(t, f, func(c *spicedb.Config) { c.BatchSize = 10 }).Check(deadline(t), queries(41))
 	if err != nil {
@@ -328,7 +328,7 @@ func TestRow58ChunksAtOneSnapshot(t *testing.T) {
 	})
 }
 
-func TestRow55RefusedBeforeItIsAsked(t *testing.T) {
+func TestRefusedBeforeItIsAsked(t *testing.T) {
 	f := &front{}
 	e := engine(t, f)
 	for name, c := range map[string]struct {

@@ -42,7 +42,7 @@ func (h hollow) CheckBulkPermissions(_ context.Context, in *v1.CheckBulkPermissi
 	return out, nil
 }
 
-func TestRow59HostileAnswers(t *testing.T) {
+func TestHostileAnswers(t *testing.T) {
 	grant := &v1.CheckBulkPermissionsPair_Item{Item: &v1.CheckBulkPermissionsResponseItem{Permissionship: has}}
 	lacking := &v1.PartialCaveatInfo{MissingRequiredContext: []string{"region"}}
 	another := func(change func(*v1.CheckBulkPermissionsRequestItem)) func(*v1.CheckBulkPermissionsRequestItem) *v1.CheckBulkPermissionsPair {
@@ -101,7 +101,7 @@ func TestRow59HostileAnswers(t *testing.T) {
 }
 
 // A wait that an engine asks for is bounded before callers are told of it.
-func TestRow61RetryInfoIsBounded(t *testing.T) {
+func TestRetryInfoIsBounded(t *testing.T) {
 	for delay, want := range map[time.Duration]time.Duration{
 		7 * time.Second: 7 * time.Second, 24 * time.Hour: 30 * time.Second, -time.Second: 0,
 	} {

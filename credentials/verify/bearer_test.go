@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestRow4TokenAboveTheSizeCap(t *testing.T) {
+func TestTokenAboveTheSizeCap(t *testing.T) {
 	key := newKey("k1", ES256)
 	srv := newKeyServer(key)
 	v := newJWT(t, srv.config())
@@ -36,7 +36,7 @@ func TestRow4TokenAboveTheSizeCap(t *testing.T) {
 	}
 }
 
-func TestRow5CharactersOutsideB64Token(t *testing.T) {
+func TestCharactersOutsideB64Token(t *testing.T) {
 	t.Parallel()
 	key := newKey("k1", ES256)
 	srv := newKeyServer(key)

@@ -10,7 +10,7 @@ import (
 
 // An endpoint that leaves cnf out of its answer must not make a bearer token of
 // a JWT that is bound: what the token says itself holds.
-func TestRow21IntrospectedJWTKeepsItsBinding(t *testing.T) {
+func TestIntrospectedJWTKeepsItsBinding(t *testing.T) {
 	cert := &x509.Certificate{Raw: []byte("not really a certificate")}
 	other := &x509.Certificate{Raw: []byte("another one")}
 	bound := func(c *x509.Certificate) object {

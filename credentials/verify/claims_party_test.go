@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestRow21Confirmation(t *testing.T) {
+func TestConfirmation(t *testing.T) {
 	t.Parallel()
 	cert := &x509.Certificate{Raw: []byte("not really a certificate")}
 	other := &x509.Certificate{Raw: []byte("another")}
@@ -56,7 +56,7 @@ func TestRow21Confirmation(t *testing.T) {
 	}
 }
 
-func TestRow21aKind(t *testing.T) {
+func TestKind(t *testing.T) {
 	t.Parallel()
 	key := newKey("k1", ES256)
 	srv := newKeyServer(key)
@@ -100,7 +100,7 @@ func TestRow21aKind(t *testing.T) {
 	}
 }
 
-func TestRow22Scopes(t *testing.T) {
+func TestScopes(t *testing.T) {
 	t.Parallel()
 	key := newKey("k1", ES256)
 	srv := newKeyServer(key)
@@ -149,7 +149,7 @@ func TestRow22Scopes(t *testing.T) {
 	})
 }
 
-func TestRow23Actors(t *testing.T) {
+func TestActors(t *testing.T) {
 	t.Parallel()
 	key := newKey("k1", ES256)
 	srv := newKeyServer(key)

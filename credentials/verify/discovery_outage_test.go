@@ -23,7 +23,7 @@ import (
 const metadataAt = credentialstest.MetadataEndpoint
 
 // The keys can be had, only the document that says where they are can't.
-func TestRow31MetadataOutageWithKeysThere(t *testing.T) {
+func TestMetadataOutageWithKeysThere(t *testing.T) {
 	for name, fault := range map[string]credentialstest.Fault{
 		"503": credentialstest.Status(503, ""), "HTML": credentialstest.HTML(200), "hanging": credentialstest.Hang(),
 	} {
@@ -62,7 +62,7 @@ func TestRow31MetadataOutageWithKeysThere(t *testing.T) {
 	}
 }
 
-func TestRow34MetadataOfAnotherIssuerDontFallBack(t *testing.T) {
+func TestMetadataOfAnotherIssuerDontFallBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, v := memoryIssuer(t, func(c *JWTConfig) { c.JWKSURL = "" })
 		accept(t, v, issuer.Mint(nil), "warm")

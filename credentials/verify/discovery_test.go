@@ -10,7 +10,7 @@ import (
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
-func TestRow34Discovery(t *testing.T) {
+func TestDiscovery(t *testing.T) {
 	const metadata = credentialstest.MetadataEndpoint
 	for name, change := range map[string]map[string]any{
 		"another issuer":         {"issuer": "https://evil.test"},

@@ -21,7 +21,7 @@ import (
 
 // Once the endpoint has refused our credentials, what waits in the queue has
 // nothing to ask.
-func TestRow38RefusedCredentialsStopTheQueue(t *testing.T) {
+func TestRefusedCredentialsStopTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.Always(credentialstest.Delay(100*time.Millisecond, credentialstest.Error(401, "invalid_client"))))
@@ -42,7 +42,7 @@ func TestRow38RefusedCredentialsStopTheQueue(t *testing.T) {
 }
 
 // The same for a pause that the endpoint asks for.
-func TestRow38PauseStopsTheQueue(t *testing.T) {
+func TestPauseStopsTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.Always(credentialstest.Delay(100*time.Millisecond, credentialstest.Status(429, "60"))))
@@ -68,7 +68,7 @@ var odd = map[string]credentialstest.Fault{
 	"malformed": credentialstest.Body(200, "application/json", `{"active":tru`), "too large": credentialstest.HugeBody(1 << 20),
 }
 
-func TestRow38OneOddTokenStopsNoOther(t *testing.T) {
+func TestOneOddTokenStopsNoOther(t *testing.T) {
 	for name, fault := range odd {
 		t.Run("row 38: "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -101,7 +101,7 @@ func (b *byToken) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // Many distinct odd tokens don't, either: an endpoint that answers a probe is
 // there.
-func TestRow38ManyOddTokensDontOpenTheBreaker(t *testing.T) {
+func TestManyOddTokensDontOpenTheBreaker(t *testing.T) {
 	for name, fault := range odd {
 		t.Run("row 38: "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -132,7 +132,7 @@ func TestRow38ManyOddTokensDontOpenTheBreaker(t *testing.T) {
 	}
 }
 
-func TestRow38ShorterPauseNeverEndsALongerOne(t *testing.T) {
+func TestShorterPauseNeverEndsALongerOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt,
@@ -158,7 +158,7 @@ func TestRow38ShorterPauseNeverEndsALongerOne(t *testing.T) {
 	})
 }
 
-func TestRow38RetryAfterIsBounded(t *testing.T) {
+func TestRetryAfterIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.Status(503, "86400"))
@@ -172,7 +172,7 @@ func TestRow38RetryAfterIsBounded(t *testing.T) {
 
 // A 401 that says when to come back is taken at its word once a probe has got
 // it, too.
-func TestRow38RetryAfterOfRefusedCredentials(t *testing.T) {
+func TestRetryAfterOfRefusedCredentials(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.Always(credentialstest.Status(401, "60")))
@@ -192,7 +192,7 @@ func TestRow38RetryAfterOfRefusedCredentials(t *testing.T) {
 // Calls come all the time, each with a token of its own, and give up after two
 // seconds. From the moment the endpoint answers again they pass within three
 // (goal 16), and meanwhile the endpoint gets little more than a probe a second.
-func TestRow38RecoveryAfterAnOutage(t *testing.T) {
+func TestRecoveryAfterAnOutageOfIntrospection(t *testing.T) {
 	for kind, fault := range map[string]credentialstest.Fault{
 		"503": credentialstest.Status(503, ""), "429": credentialstest.Status(429, ""), "hanging": credentialstest.Hang(), "resets": credentialstest.Reset(), "no listener": nil,
 	} {
@@ -248,7 +248,7 @@ func TestRow38RecoveryAfterAnOutage(t *testing.T) {
 }
 
 // A suspicion under which nobody calls any more is looked into by the next call.
-func TestRow38FirstCallAfterALongQuietTime(t *testing.T) {
+func TestFirstCallAfterALongQuietTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Down()
@@ -277,7 +277,7 @@ func (f *faulty) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // The probe's transport may panic or end its goroutine, as any other.
-func TestRow38ProbeThatEndsBadly(t *testing.T) {
+func TestProbeThatEndsBadly(t *testing.T) {
 	for name, fail := range map[string]func(){"panic": func() { panic(testSecret) }, "Goexit": runtime.Goexit} {
 		t.Run("row 38: "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -303,7 +303,7 @@ func TestRow38ProbeThatEndsBadly(t *testing.T) {
 	}
 }
 
-func TestRow38CloseReleasesThoseWhoWait(t *testing.T) {
+func TestCloseReleasesThoseWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.Error(401, "invalid_client"), credentialstest.Always(credentialstest.Hang()))
@@ -327,7 +327,7 @@ func TestRow38CloseReleasesThoseWhoWait(t *testing.T) {
 }
 
 // A probe is a request like others, but nobody's.
-func TestRow38ProbeIsReported(t *testing.T) {
+func TestProbeIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var probes []Introspected
@@ -360,7 +360,7 @@ func TestRow38ProbeIsReported(t *testing.T) {
 // A flood of made-up tokens at an endpoint that is slow to look for them takes
 // not every turn: tokens that were active before, or are verified locally, have
 // some of their own.
-func TestRow38FloodLeavesTurnsToKnownTokens(t *testing.T) {
+func TestFloodLeavesTurnsToKnownTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		slow.Script(introspectAt, credentialstest.Always(credentialstest.Delay(4*time.Second, credentialstest.Body(200, "application/json", `{"active":false}`))))

@@ -18,7 +18,7 @@ import (
 // Anyone can send a token full of scopes: it is decoded before its signature is
 // checked. Sixteen times the scopes may cost sixteen times the work, with room
 // for noise; comparing each with each would cost 256 times.
-func TestRow14ManyScopesAreLinearWork(t *testing.T) {
+func TestManyScopesAreLinearWork(t *testing.T) {
 	for name, join := range map[string]func([]string) string{
 		"string": func(list []string) string { return jsonOf(object{"scope": strings.Join(list, " ")}) },
 		"array":  func(list []string) string { return jsonOf(object{"scope": list}) },
@@ -48,7 +48,7 @@ func TestRow14ManyScopesAreLinearWork(t *testing.T) {
 	}
 }
 
-func TestRow22ScopesAreDistinct(t *testing.T) {
+func TestScopesAreDistinct(t *testing.T) {
 	for _, scope := range []any{"a b a  b", []string{"a", "b", "a", ""}} {
 		c, refused := decodeClaims(jsonOf(object{"scope": scope}))
 		if refused != nil || strings.Join(c.scopes, ",") != "a,b" {
@@ -59,7 +59,7 @@ func TestRow22ScopesAreDistinct(t *testing.T) {
 
 // Made-up tokens are long, many and nobody's: what is remembered of them is not
 // the token.
-func TestRow39InactiveTokensAreNotKept(t *testing.T) {
+func TestInactiveTokensAreNotKept(t *testing.T) {
 	issuer, in := memoryIntrospection(t)
 	long := strings.Repeat("x", defaultMaxTokenBytes-1)
 	for i := range 3 {
@@ -125,7 +125,7 @@ func TestCodeThatEndsItsGoroutine(t *testing.T) {
 
 // A firewall before the endpoint answers 403 to a token that it takes for an
 // attack. Whoever sends one must not stop all others.
-func TestRow38RefusedTokenStopsNobodyElse(t *testing.T) {
+func TestRefusedTokenStopsNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.HTML(http.StatusForbidden))
@@ -149,7 +149,7 @@ func TestHybridNarrowsByEitherScopeClaim(t *testing.T) {
 
 // A request has its time from when it is sent: a queue of made-up tokens must
 // not make a healthy endpoint look slow, and open the breaker for everyone.
-func TestRow38QueueDoesNotOpenTheBreaker(t *testing.T) {
+func TestQueueDoesNotOpenTheBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) { c.MaxConcurrent, c.Timeout = 8, time.Second })
 		issuer.Script(introspectAt, credentialstest.Always(credentialstest.Delay(400*time.Millisecond)))

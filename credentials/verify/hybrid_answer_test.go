@@ -13,7 +13,7 @@ import (
 )
 
 // An answer needs to say no more than active of a JWT that was verified locally.
-func TestRow37HybridTakesActiveAlone(t *testing.T) {
+func TestHybridTakesActiveAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 		h := hybridOf(t, issuer)
@@ -41,7 +41,7 @@ func TestRow37HybridTakesActiveAlone(t *testing.T) {
 
 // What proves by the profile that a JWT is an access token needs no proof again
 // by the answer; what speaks against it counts.
-func TestRow37HybridAnswerUnderAProfile(t *testing.T) {
+func TestHybridAnswerUnderAProfile(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer string
 		want   *Error
@@ -71,7 +71,7 @@ func TestRow37HybridAnswerUnderAProfile(t *testing.T) {
 
 // A verifier that is used both ways keeps the two verdicts apart: what rests on
 // the locally verified claims is no verdict on the answer alone.
-func TestRow37HybridsVerdictIsItsOwn(t *testing.T) {
+func TestHybridsVerdictIsItsOwn(t *testing.T) {
 	issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
 	h := hybridOf(t, issuer)
 	token := issuer.Mint(nil)
@@ -87,7 +87,7 @@ func TestRow37HybridsVerdictIsItsOwn(t *testing.T) {
 }
 
 // What the answer does say must be true of the token.
-func TestRow37HybridAnswerMayNotContradict(t *testing.T) {
+func TestHybridAnswerMayNotContradict(t *testing.T) {
 	cert := &x509.Certificate{Raw: []byte("not really a certificate")}
 	sum := sha256.Sum256(cert.Raw)
 	now := time.Now().Unix()

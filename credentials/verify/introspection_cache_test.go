@@ -12,7 +12,7 @@ import (
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
-func TestRow39PositiveEntryNeverOutlivesExp(t *testing.T) {
+func TestPositiveEntryNeverOutlivesExp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) { c.Leeway = NoLeeway; c.PositiveTTL = time.Hour })
 		token := issuer.MintOpaque(object{"exp": time.Now().Unix() + 5})
@@ -29,7 +29,7 @@ func TestRow39PositiveEntryNeverOutlivesExp(t *testing.T) {
 
 // The leeway lets a fresh answer pass whose exp has just passed by our clock. It
 // doesn't keep an old one: the issuer is asked again at exp.
-func TestRow39LeewayDoesNotKeepAnEntry(t *testing.T) {
+func TestLeewayDoesNotKeepAnEntry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) { c.PositiveTTL = time.Hour })
 		exp := time.Now().Unix() + 5
@@ -58,7 +58,7 @@ func TestRow39LeewayDoesNotKeepAnEntry(t *testing.T) {
 }
 
 // An answer is as old as the question.
-func TestRow39EntryLivesFromWhenItWasAskedFor(t *testing.T) {
+func TestEntryLivesFromWhenItWasAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.Delay(4*time.Second))
@@ -72,7 +72,7 @@ func TestRow39EntryLivesFromWhenItWasAskedFor(t *testing.T) {
 	})
 }
 
-func TestRow39NegativeEntryIsShort(t *testing.T) {
+func TestNegativeEntryIsShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		token := issuer.MintOpaque(nil)
@@ -90,7 +90,7 @@ func TestRow39NegativeEntryIsShort(t *testing.T) {
 	})
 }
 
-func TestRow39ManyCallersWithOneToken(t *testing.T) {
+func TestManyCallersWithOneToken(t *testing.T) {
 	issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 	in := introspectionOf(t, issuer)
 	open := make(chan struct{})
@@ -114,7 +114,7 @@ func TestRow39ManyCallersWithOneToken(t *testing.T) {
 	}
 }
 
-func TestRow39TheLeaderLeaves(t *testing.T) {
+func TestTheLeaderOfAnIntrospectionLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.Delay(time.Second))

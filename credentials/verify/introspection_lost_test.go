@@ -12,7 +12,7 @@ import (
 
 // A server may end a connection for being idle just as a request arrives on it.
 // The caller whose token the request is about doesn't notice.
-func TestRow38ConnectionLostWhileIdle(t *testing.T) {
+func TestConnectionLostWhileIdle(t *testing.T) {
 	private := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 	for name, auth := range map[string]clientauth.Method{
 		"Basic":           clientauth.SecretBasic(clientauth.Constant(testSecret)),
@@ -69,7 +69,7 @@ func unwellNow(h *health) (n int) {
 }
 
 // Exactly one more attempt, and the breaker counts both as one request.
-func TestRow38ConnectionsLostAgain(t *testing.T) {
+func TestConnectionsLostAgain(t *testing.T) {
 	issuer := credentialstest.NewIssuer(t, credentialstest.Config{})
 	in := introspectionOf(t, issuer, func(c *IntrospectionConfig) { c.HTTPClient = nil })
 	accept(t, in, issuer.MintOpaque(nil), "a new connection")

@@ -14,7 +14,7 @@ import (
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
-func TestRow38FaultyEndpoint(t *testing.T) {
+func TestFaultyEndpoint(t *testing.T) {
 	trap := newKeyServer()
 	trapURL := onLoopback(t, trap).URL
 	for name, fault := range map[string]credentialstest.Fault{
@@ -48,7 +48,7 @@ func TestRow38FaultyEndpoint(t *testing.T) {
 	})
 }
 
-func TestRow38OwnCredentialsRefused(t *testing.T) {
+func TestOwnCredentialsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) {
 			c.Auth = clientauth.SecretPost(clientauth.Constant("not-the-secret"))
@@ -72,7 +72,7 @@ func unreadable() clientauth.Method {
 	return clientauth.SecretBasic(func(context.Context) (string, error) { return "", errors.New("vault path secret/x") })
 }
 
-func TestRow38SecretThatCantBeRead(t *testing.T) {
+func TestSecretThatCantBeRead(t *testing.T) {
 	issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) { c.Auth = unreadable() })
 	e := refuse(t, in, "opaque", "row 38", unavailableNow)
 	if strings.Contains(e.Error()+e.Err.Error(), "vault") || issuer.Requests(introspectAt) != 0 {
@@ -80,7 +80,7 @@ func TestRow38SecretThatCantBeRead(t *testing.T) {
 	}
 }
 
-func TestRow38RetryAfter(t *testing.T) {
+func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.Status(429, "20"))
@@ -98,7 +98,7 @@ func TestRow38RetryAfter(t *testing.T) {
 	})
 }
 
-func TestRow38CircuitBreaker(t *testing.T) {
+func TestCircuitBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		known := issuer.MintOpaque(nil)
@@ -120,7 +120,7 @@ func TestRow38CircuitBreaker(t *testing.T) {
 	})
 }
 
-func TestRow38CallersKeepTheirOwnDeadline(t *testing.T) {
+func TestIntrospectionKeepsCallersOwnDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		issuer.Script(introspectAt, credentialstest.Delay(2*time.Second))
@@ -140,7 +140,7 @@ func TestRow38CallersKeepTheirOwnDeadline(t *testing.T) {
 	})
 }
 
-func TestRow38FloodOfMadeUpTokens(t *testing.T) {
+func TestFloodOfMadeUpTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) { c.MaxConcurrent = 4 })
 		issuer.Script(introspectAt, credentialstest.Always(credentialstest.Delay(100*time.Millisecond)))

@@ -195,7 +195,7 @@ func (zeros) Read(p []byte) (int, error) {
 
 // Answers that don't end, or that grow: bounded in time and size, and nothing of
 // them is a verdict.
-func TestRow38HostileAnswersOverASocket(t *testing.T) {
+func TestHostileAnswersOverASocket(t *testing.T) {
 	bomb := gzipped(4 << 20)
 	for name, handler := range map[string]http.HandlerFunc{
 		"a gzip bomb": func(w http.ResponseWriter, _ *http.Request) {
@@ -247,7 +247,7 @@ func TestRow38HostileAnswersOverASocket(t *testing.T) {
 	}
 }
 
-func TestRow38GzipIsRead(t *testing.T) {
+func TestGzipIsRead(t *testing.T) {
 	in, _ := socketIntrospection(t, func(w http.ResponseWriter, r *http.Request) {
 		if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 			t.Error("gzip is not asked for")
@@ -272,7 +272,7 @@ func (o oddTransport) RoundTrip(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: oddBody(o)}, nil
 }
 
-func TestRow38BodyThatPanics(t *testing.T) {
+func TestBodyThatPanics(t *testing.T) {
 	_, in := memoryIntrospection(t, func(c *IntrospectionConfig) {
 		c.MaxConcurrent = 1
 		c.HTTPClient = &http.Client{Transport: oddTransport{func() { panic(testSecret) }}}

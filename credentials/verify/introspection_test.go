@@ -78,7 +78,7 @@ func TestIntrospection(t *testing.T) {
 	}
 }
 
-func TestRow5TokensThatAreNotIntrospected(t *testing.T) {
+func TestTokensThatAreNotIntrospected(t *testing.T) {
 	issuer, in := memoryIntrospection(t)
 	for _, token := range []string{"", "a b", "a\nb", "a\x00", "é", "=", strings.Repeat("a", defaultMaxTokenBytes+1)} {
 		refuse(t, in, token, fmt.Sprintf("row 5: %.10q", token), tokenInvalid)
@@ -88,7 +88,7 @@ func TestRow5TokensThatAreNotIntrospected(t *testing.T) {
 	}
 }
 
-func TestRow36NeverActive(t *testing.T) {
+func TestNeverActive(t *testing.T) {
 	ok := `"sub":"alice","client_id":"web","aud":"` + credentialstest.DefaultAudience + `"`
 	for name, body := range map[string]string{
 		"missing":                `{` + ok + `}`,
@@ -150,7 +150,7 @@ func manyMembers(n int) string {
 }
 
 // The verdict stands whatever else the answer holds, and is remembered.
-func TestRow36FalseDecides(t *testing.T) {
+func TestFalseDecides(t *testing.T) {
 	for name, body := range map[string]string{
 		"null beside":              `{"active":false,"scope":null}`,
 		"wrong types beside":       `{"active":false,"exp":"soon","aud":7,"sub":["a"],"iss":{}}`,
@@ -178,13 +178,13 @@ func TestRow36FalseDecides(t *testing.T) {
 }
 
 // A reader may ignore a byte order mark (RFC 8259 §8.1).
-func TestRow36ByteOrderMarkIsIgnored(t *testing.T) {
+func TestByteOrderMarkIsIgnored(t *testing.T) {
 	issuer, in := memoryIntrospection(t)
 	issuer.Script(introspectAt, credentialstest.Body(200, "application/json", "\ufeff"+activeAnswer))
 	accept(t, in, "opaque", "row 36: a byte order mark")
 }
 
-func TestRow36NullIsAbsent(t *testing.T) {
+func TestNullIsAbsent(t *testing.T) {
 	optional := []string{"iss", "exp", "nbf", "iat", "jti", "scope", "scp", "username", "token_type", "token_use", "typ", "nonce", "cnf", "act", "acr", "amr", "roles", "tenant"}
 	for _, name := range optional {
 		t.Run("row 36: "+name, func(t *testing.T) {
@@ -212,7 +212,7 @@ func TestRow36NullIsAbsent(t *testing.T) {
 
 // Null says that a member is absent, but proves nothing by that: a profile whose
 // services have no sub must not take a user of a server that writes null for one.
-func TestRow21aNullIsNoEvidence(t *testing.T) {
+func TestNullIsNoEvidence(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer object
 		want   Kind
@@ -233,7 +233,7 @@ func TestRow21aNullIsNoEvidence(t *testing.T) {
 	}
 }
 
-func TestRow37ActiveButNotForUs(t *testing.T) {
+func TestActiveButNotForUs(t *testing.T) {
 	cert := &x509.Certificate{Raw: []byte("not really a certificate")}
 	sum := sha256.Sum256(cert.Raw)
 	now := time.Now().Unix()
@@ -307,7 +307,7 @@ func TestRow37ActiveButNotForUs(t *testing.T) {
 	})
 }
 
-func TestRow37ExpAbsentIsCachedForTheCap(t *testing.T) {
+func TestExpAbsentIsCachedForTheCap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
 		token := issuer.MintOpaque(object{"exp": nil})

@@ -21,7 +21,7 @@ func pssToken(key *testKey, salt int) string {
 	return input + "." + b64(signature)
 }
 
-func TestRow13SaltOfAnotherLength(t *testing.T) {
+func TestSaltOfAnotherLength(t *testing.T) {
 	t.Parallel()
 	for alg, size := range map[Algorithm]int{PS256: 32, PS384: 48, PS512: 64} {
 		key := newKey("k1", alg)
@@ -43,7 +43,7 @@ func TestRow13SaltOfAnotherLength(t *testing.T) {
 
 // RFC 7518 §6.2.1.2: a coordinate has the curve's length, leading zeros
 // included. §6.3.1.1: a modulus has none.
-func TestRow24NumbersOfAWrongLength(t *testing.T) {
+func TestNumbersOfAWrongLength(t *testing.T) {
 	t.Parallel()
 	bad := map[string]object{}
 	for _, alg := range []Algorithm{ES256, ES384, ES512} {
@@ -77,7 +77,7 @@ func TestRow24NumbersOfAWrongLength(t *testing.T) {
 }
 
 // Under a point of small order, anyone can make signatures that verify.
-func TestRow25Ed25519PointsOfSmallOrder(t *testing.T) {
+func TestEd25519PointsOfSmallOrder(t *testing.T) {
 	t.Parallel()
 	ff := strings.Repeat("ff", 30)
 	for _, x := range []string{
@@ -135,7 +135,7 @@ func TestEd25519ByItsOwnName(t *testing.T) {
 }
 
 // What a reader can't read is one key, not the key set.
-func TestRow26OneUnreadableKey(t *testing.T) {
+func TestOneUnreadableKey(t *testing.T) {
 	t.Parallel()
 	good := jsonOf(newKey("good", ES256).jwk())
 	deep := func(n int) string {
@@ -180,7 +180,7 @@ func TestRow26OneUnreadableKey(t *testing.T) {
 	}
 }
 
-func TestRow26KeysThatCantBeUsedDontCount(t *testing.T) {
+func TestKeysThatCantBeUsedDontCount(t *testing.T) {
 	t.Parallel()
 	key := newKey("good", ES256)
 	var junk []any
@@ -210,7 +210,7 @@ func TestRow26KeysThatCantBeUsedDontCount(t *testing.T) {
 }
 
 // RFC 8259 §8.1: a reader may ignore a byte order mark.
-func TestRow26ByteOrderMark(t *testing.T) {
+func TestByteOrderMark(t *testing.T) {
 	t.Parallel()
 	key := newKey("k1", ES256)
 	const bom = "\ufeff"

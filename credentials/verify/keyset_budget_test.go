@@ -47,7 +47,7 @@ func wantWait(t *testing.T, v Verifier, token, why string) time.Duration {
 	return e.RetryAfter
 }
 
-func TestRow29SpentBudgetIsUnavailable(t *testing.T) {
+func TestSpentBudgetIsUnavailable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		key := newKey("k1", EdDSA)
 		srv := newKeyServer(key)
@@ -74,7 +74,7 @@ func TestRow29SpentBudgetIsUnavailable(t *testing.T) {
 	})
 }
 
-func TestRow33MadeUpKidBeforeARotation(t *testing.T) {
+func TestMadeUpKidBeforeARotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, second, third := newKey("k1", ES256), newKey("k2", ES256), newKey("k3", ES256)
 		srv := newKeyServer(first)
@@ -95,7 +95,7 @@ func TestRow33MadeUpKidBeforeARotation(t *testing.T) {
 
 // The key is published while a fetch that a made-up kid caused is under way: its
 // answer proves nothing about a token that came after it had begun.
-func TestRow33FetchThatBeganBeforeTheQuestion(t *testing.T) {
+func TestFetchThatBeganBeforeTheQuestion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, second := newKey("k1", ES256), newKey("k2", ES256)
 		srv := newKeyServer(first)
@@ -125,7 +125,7 @@ func TestRow33FetchThatBeganBeforeTheQuestion(t *testing.T) {
 	})
 }
 
-func TestRow29FailedFetchSpendsNothing(t *testing.T) {
+func TestFailedFetchSpendsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, second := newKey("k1", ES256), newKey("k2", ES256)
 		srv := newKeyServer(first)
@@ -147,7 +147,7 @@ func TestRow29FailedFetchSpendsNothing(t *testing.T) {
 	})
 }
 
-func TestRow33SameKidWithANewKey(t *testing.T) {
+func TestSameKidWithANewKey(t *testing.T) {
 	for name, several := range map[string]bool{"one issuer": false, "several issuers": true} {
 		t.Run("row 33 "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -198,7 +198,7 @@ func TestRow33SameKidWithANewKey(t *testing.T) {
 
 // Clients that hold tokens of a withdrawn key must be told so, or they go on
 // sending them: all of them, not one for each fetch.
-func TestRow32TokensOfAWithdrawnKey(t *testing.T) {
+func TestTokensOfAWithdrawnKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, second := newKey("k1", ES256), newKey("k2", ES256)
 		srv := newKeyServer(first)
@@ -241,7 +241,7 @@ func TestRow32TokensOfAWithdrawnKey(t *testing.T) {
 
 // A withdrawal is confirmed by a fetch of its own: a flood that spends the budget
 // doesn't keep clients from hearing that their tokens are void.
-func TestRow33WithdrawalIsConfirmedBesideAFlood(t *testing.T) {
+func TestWithdrawalIsConfirmedBesideAFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, second := newKey("k1", ES256), newKey("k2", ES256)
 		srv := newKeyServer(first)
@@ -261,7 +261,7 @@ func TestRow33WithdrawalIsConfirmedBesideAFlood(t *testing.T) {
 }
 
 // A key set that is another one at each fetch is fetched twice, not for ever.
-func TestRow28ASetThatAlwaysChangesIsNotFetchedForEver(t *testing.T) {
+func TestASetThatAlwaysChangesIsNotFetchedForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newKeyServer(newKey("k0", ES256))
 		cfg := srv.config()
@@ -287,7 +287,7 @@ func TestRow28ASetThatAlwaysChangesIsNotFetchedForEver(t *testing.T) {
 
 // Whatever the issuer does meanwhile, a signature is checked with two key sets
 // at most.
-func TestRow29BadSignatureIsCheckedTwice(t *testing.T) {
+func TestBadSignatureIsCheckedTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newKeyServer()
 		srv.setAnswer(func(*http.Request) *http.Response {
@@ -346,7 +346,7 @@ func outage(t *testing.T, v *JWT, srv *keyServer, d time.Duration, during func()
 	}
 }
 
-func TestRow33RecoveryAfterAnOutage(t *testing.T) {
+func TestRecoveryAfterAnOutage(t *testing.T) {
 	for _, d := range []time.Duration{20 * time.Second, time.Minute, 10 * time.Minute} {
 		for name, c := range map[string]struct {
 			warm  bool
@@ -398,7 +398,7 @@ func wantUntil(t *testing.T, v Verifier, token string, d time.Duration) {
 }
 
 // A server that nobody calls probes less and less; the first call finds out.
-func TestRow33FirstCallAfterAQuietOutage(t *testing.T) {
+func TestFirstCallAfterAQuietOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		key := newKey("k1", EdDSA)
 		srv := newKeyServer(key)
@@ -416,7 +416,7 @@ func TestRow33FirstCallAfterAQuietOutage(t *testing.T) {
 // no good token is ever called invalid, and none waits for longer than an
 // interval. The flood brings about one fetch an interval, and what is withdrawn
 // meanwhile one more.
-func TestRow33RotationsBesideAFlood(t *testing.T) {
+func TestRotationsBesideAFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const callers, rotations = 50, 60
 		keys := make([]*testKey, rotations+1)
@@ -493,7 +493,7 @@ func TestRow33RotationsBesideAFlood(t *testing.T) {
 
 // A cache on the way must not answer what was true before the token came: for
 // the background's refreshes it may.
-func TestRow33RefetchPassesByCaches(t *testing.T) {
+func TestRefetchPassesByCaches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, second := newKey("k1", EdDSA), newKey("k2", EdDSA)
 		srv := newKeyServer(first)

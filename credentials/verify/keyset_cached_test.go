@@ -26,7 +26,7 @@ func lagging(before []*testKey, now ...*testKey) *keyServer {
 
 // What a cache on the way answers to the first fetch of a server that was
 // restarted is no proof that a token's key doesn't exist.
-func TestRow33FirstFetchFromACache(t *testing.T) {
+func TestFirstFetchFromACache(t *testing.T) {
 	for name, kid := range map[string]string{"a new kid": "k2", "the same kid": "k1"} {
 		t.Run("row 33: "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestRow33FirstFetchFromACache(t *testing.T) {
 
 // The fetch that confirms a withdrawal passes by caches: a copy from before would
 // bring the old key back and take the new one away.
-func TestRow33WithdrawalIsNotConfirmedByACache(t *testing.T) {
+func TestWithdrawalIsNotConfirmedByACache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, second := newKey("k1", EdDSA), newKey("k2", EdDSA)
 		srv := lagging([]*testKey{first}, second)

@@ -11,7 +11,7 @@ import (
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
-func TestRow29FloodOfUnknownKids(t *testing.T) {
+func TestFloodOfUnknownKids(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, v := memoryIssuer(t)
 		accept(t, v, issuer.Mint(nil), "warm")
@@ -52,7 +52,7 @@ func TestRow29FloodOfUnknownKids(t *testing.T) {
 	})
 }
 
-func TestRow29FloodOfBadSignatures(t *testing.T) {
+func TestFloodOfBadSignatures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, v := memoryIssuer(t)
 		good := issuer.Mint(nil)
@@ -75,7 +75,7 @@ func TestRow29FloodOfBadSignatures(t *testing.T) {
 	})
 }
 
-func TestRow29CallsThatWaitAreBounded(t *testing.T) {
+func TestCallsThatWaitAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, v := memoryIssuer(t)
 		known := issuer.Mint(nil)

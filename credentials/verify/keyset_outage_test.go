@@ -13,7 +13,7 @@ import (
 	"github.com/usher-auth/usher/credentials/credentialstest"
 )
 
-func TestRow30FaultyKeyServer(t *testing.T) {
+func TestFaultyKeyServer(t *testing.T) {
 	// Over real sockets; what takes time has a short timeout.
 	trap := newKeyServer(newKey("k1", ES256))
 	trapURL := onLoopback(t, trap).URL
@@ -67,7 +67,7 @@ func TestRow30FaultyKeyServer(t *testing.T) {
 	})
 }
 
-func TestRow30CallersKeepTheirOwnDeadline(t *testing.T) {
+func TestCallersKeepTheirOwnDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, v := memoryIssuer(t)
 		issuer.Script(keysAt, credentialstest.Delay(3*time.Second))
@@ -90,7 +90,7 @@ func TestRow30CallersKeepTheirOwnDeadline(t *testing.T) {
 	})
 }
 
-func TestRow30HangingServerDelaysNobodyElse(t *testing.T) {
+func TestHangingServerDelaysNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, v := memoryIssuer(t)
 		other := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true, URL: "https://other.test"})
@@ -128,7 +128,7 @@ func TestRow30HangingServerDelaysNobodyElse(t *testing.T) {
 	})
 }
 
-func TestRow31ServerDown(t *testing.T) {
+func TestServerDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, v := memoryIssuer(t)
 		issuer.Down()
@@ -164,7 +164,7 @@ func TestRow31ServerDown(t *testing.T) {
 	})
 }
 
-func TestRow31UnknownKidWhileTheServerIsDown(t *testing.T) {
+func TestUnknownKidWhileTheServerIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, v := memoryIssuer(t)
 		accept(t, v, issuer.Mint(nil), "warm")
@@ -180,7 +180,7 @@ func TestRow31UnknownKidWhileTheServerIsDown(t *testing.T) {
 	})
 }
 
-func TestRow35TheLeaderLeaves(t *testing.T) {
+func TestTheLeaderLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, v := memoryIssuer(t)
 		issuer.Script(keysAt, credentialstest.Delay(time.Second))

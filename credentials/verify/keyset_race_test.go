@@ -7,7 +7,7 @@ import (
 
 // A caller that looked for a key just before somebody else's fetch brought it
 // finds the budget spent and the key there.
-func TestRow33KeyThatArrivedSinceTheCallerLooked(t *testing.T) {
+func TestKeyThatArrivedSinceTheCallerLooked(t *testing.T) {
 	k := &keySet{unknownWait: time.Minute, unknownAt: time.Now().Add(time.Minute)}
 	k.init()
 	t.Cleanup(k.close)

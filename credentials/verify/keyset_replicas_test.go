@@ -72,7 +72,7 @@ func besideAFlood(t *testing.T, v *JWT, key *testKey, d time.Duration) *fates {
 
 // An issuer whose replicas differ by a key: a stranger's flood has the sets
 // fetched in turns, and the tokens under that key are good all the while.
-func TestRow29ReplicasThatDifferBesideAFlood(t *testing.T) {
+func TestReplicasThatDifferBesideAFlood(t *testing.T) {
 	turns := func() func() bool {
 		n := 0
 		return func() bool { n++; return n%2 == 0 }
@@ -122,7 +122,7 @@ func TestRow29ReplicasThatDifferBesideAFlood(t *testing.T) {
 
 // A key that one set lacks serves until a second set has been asked for: its
 // tokens, cached or not.
-func TestRow28KeyThatOneSetLacks(t *testing.T) {
+func TestKeyThatOneSetLacks(t *testing.T) {
 	for name, back := range map[string]bool{"the second set has it": true, "the second set lacks it": false} {
 		t.Run("row 28: "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -166,7 +166,7 @@ func TestRow28KeyThatOneSetLacks(t *testing.T) {
 
 // Whether the second set fails to come or doesn't come at all, a key that the
 // first one lacks is gone soon.
-func TestRow32WithdrawnKeyWhoseConfirmationFails(t *testing.T) {
+func TestWithdrawnKeyWhoseConfirmationFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer func(*http.Request) *http.Response
 		after  time.Duration // the set that lacked the key
@@ -215,7 +215,7 @@ func TestRow32WithdrawnKeyWhoseConfirmationFails(t *testing.T) {
 
 // A key that came back once may do so again: its tokens are void by what was
 // known before they came only once many sets in turn lack it.
-func TestRow29KeyThatCameBack(t *testing.T) {
+func TestKeyThatCameBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, second := newKey("k1", ES256), newKey("k2", ES256)
 		srv := newKeyServer(first, second)
@@ -252,7 +252,7 @@ func TestRow29KeyThatCameBack(t *testing.T) {
 
 // A background refresh is so early that a withdrawn key is gone within the
 // refresh interval, though two sets must lack it.
-func TestRow32WithinTheRefreshInterval(t *testing.T) {
+func TestWithinTheRefreshInterval(t *testing.T) {
 	k := &keySet{refresh: minRefresh}
 	for range 1000 {
 		if d := k.nextRefresh(http.Header{}); d > minRefresh-keyLinger || d < minRefresh-minRefresh/10 {

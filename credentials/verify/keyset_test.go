@@ -51,7 +51,7 @@ func refuse(t *testing.T, v Verifier, token, why string, want outcome) *Error {
 
 const keysAt = credentialstest.JWKSEndpoint
 
-func TestRow28EmptySet(t *testing.T) {
+func TestEmptySet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, v := memoryIssuer(t)
 		token := issuer.Mint(nil)
@@ -78,7 +78,7 @@ func TestRow28EmptySet(t *testing.T) {
 	})
 }
 
-func TestRow28SetWithoutTheCurrentKey(t *testing.T) {
+func TestSetWithoutTheCurrentKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var withdrawn atomic.Int64
 		issuer, v := memoryIssuer(t, func(c *JWTConfig) {
@@ -105,7 +105,7 @@ func TestRow28SetWithoutTheCurrentKey(t *testing.T) {
 	})
 }
 
-func TestRow32WithdrawnKey(t *testing.T) {
+func TestWithdrawnKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, v := memoryIssuer(t, func(c *JWTConfig) { c.RefreshInterval = 10 * time.Minute })
 		token := issuer.Mint(nil)
@@ -123,7 +123,7 @@ func TestRow32WithdrawnKey(t *testing.T) {
 	})
 }
 
-func TestRow33Rotation(t *testing.T) {
+func TestRotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, v := memoryIssuer(t)
 		accept(t, v, issuer.Mint(nil), "warm")
@@ -150,7 +150,7 @@ func TestRow33Rotation(t *testing.T) {
 }
 
 // The key is published while a fetch that began before is still under way.
-func TestRow33RotationDuringAFetch(t *testing.T) {
+func TestRotationDuringAFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, v := memoryIssuer(t)
 		accept(t, v, issuer.Mint(nil), "warm")
@@ -292,7 +292,7 @@ func TestOneVerificationForManyCallers(t *testing.T) {
 	}
 }
 
-func TestRow20KeysBelongToTheirIssuer(t *testing.T) {
+func TestKeysBelongToTheirIssuer(t *testing.T) {
 	a := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true, URL: "https://a.test"})
 	b := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true, URL: "https://b.test"})
 	va := verifierOf(t, a)

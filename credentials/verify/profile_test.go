@@ -304,7 +304,7 @@ func TestProfileSourcesAreDeterministic(t *testing.T) {
 }
 
 // The verdict and the scopes must not depend on the order of members.
-func TestRow22ScopeAndScpInEitherOrder(t *testing.T) {
+func TestScopeAndScpInEitherOrder(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string][]string{
 		`{"scope":"a","scp":"b"}`: {"a"}, `{"scp":"b","scope":"a"}`: {"a"}, `{"scp":["b"],"scope":""}`: nil, `{"scope":"","scp":["b"]}`: nil,
@@ -409,7 +409,7 @@ func TestIssuersOfJWTSVIDs(t *testing.T) {
 
 // A chain of certificates in the header is legal (RFC 7515 §4.1.6) and not read:
 // what bounds it is the token's limit.
-func TestRow7LongCertificateChain(t *testing.T) {
+func TestLongCertificateChain(t *testing.T) {
 	t.Parallel()
 	key := newKey("k1", ES256)
 	cfg := newKeyServer(key).config()

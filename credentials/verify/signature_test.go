@@ -22,7 +22,7 @@ func row13Key(t *testing.T, key *testKey) *signingKey {
 
 // The paddings of RSASSA-PKCS1-v1_5 that have passed for good elsewhere (RFC
 // 8017 §8.2.2 compares the whole block).
-func TestRow13PaddingsOfRSA(t *testing.T) {
+func TestPaddingsOfRSA(t *testing.T) {
 	t.Parallel()
 	key := newKey("k1", RS256)
 	private := key.priv.(*rsa.PrivateKey)
@@ -81,7 +81,7 @@ func TestRow13PaddingsOfRSA(t *testing.T) {
 	}
 }
 
-func TestRow13EdgesOfECDSA(t *testing.T) {
+func TestEdgesOfECDSA(t *testing.T) {
 	t.Parallel()
 	for alg, set := range map[Algorithm]algSet{ES256: setES256, ES384: setES384, ES512: setES512} {
 		key := newKey("k1", alg)
@@ -122,7 +122,7 @@ func TestRow13EdgesOfECDSA(t *testing.T) {
 
 // RFC 8032 §5.1.7: S is below the order; S plus the order is another signature
 // of the same message.
-func TestRow13EdgesOfEd25519(t *testing.T) {
+func TestEdgesOfEd25519(t *testing.T) {
 	t.Parallel()
 	key := newKey("k1", EdDSA)
 	public := row13Key(t, key)

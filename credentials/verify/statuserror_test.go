@@ -9,7 +9,7 @@ import (
 )
 
 // A 400 whose code is about the token refuses it, and is remembered.
-func TestRow38ErrorsThatAreTheTokens(t *testing.T) {
+func TestErrorsThatAreTheTokens(t *testing.T) {
 	for _, code := range []string{"unsupported_token_type", "invalid_token"} {
 		t.Run("row 38: "+code, func(t *testing.T) {
 			issuer, in := memoryIntrospection(t)
@@ -29,7 +29,7 @@ func TestRow38ErrorsThatAreTheTokens(t *testing.T) {
 
 // Any other refusal is an outage for this call alone, and its cause says what to
 // look at, but nothing of the body.
-func TestRow38CauseNamesTheSetting(t *testing.T) {
+func TestCauseNamesTheSetting(t *testing.T) {
 	const secret = "a-secret-of-the-body"
 	body := func(text string) credentialstest.Fault { return credentialstest.Body(400, "application/json", text) }
 	for name, c := range map[string]struct {
@@ -73,7 +73,7 @@ func TestRow38CauseNamesTheSetting(t *testing.T) {
 	}
 }
 
-func TestRow38CauseNamesTheEndpoint(t *testing.T) {
+func TestCauseNamesTheEndpoint(t *testing.T) {
 	issuer, in := memoryIntrospection(t, func(c *IntrospectionConfig) { c.URL += "?key=" + testSecret })
 	issuer.Down()
 	text := refuse(t, in, "opaque", "row 38", unavailableNow).Err.Error()
@@ -82,7 +82,7 @@ func TestRow38CauseNamesTheEndpoint(t *testing.T) {
 	}
 }
 
-func TestRow38SecretSourceIsNamed(t *testing.T) {
+func TestSecretSourceIsNamed(t *testing.T) {
 	_, in := memoryIntrospection(t, func(c *IntrospectionConfig) { c.Auth = unreadable() })
 	if e := refuse(t, in, "opaque", "row 38", unavailableNow); !strings.Contains(e.Err.Error(), "IntrospectionConfig.Auth") {
 		t.Errorf("row 38: %v", e.Err)

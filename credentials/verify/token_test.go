@@ -47,7 +47,7 @@ func mustRefuse(t *testing.T, cfg JWTConfig, srv *keyServer, cases []refusedCase
 	}
 }
 
-func TestRow6Algorithms(t *testing.T) {
+func TestAlgorithms(t *testing.T) {
 	t.Parallel()
 	key := newKey("k1", RS256)
 	srv := newKeyServer(key)
@@ -99,7 +99,7 @@ func TestRow6Algorithms(t *testing.T) {
 	}
 }
 
-func TestRow7KeysInTheHeader(t *testing.T) {
+func TestKeysInTheHeader(t *testing.T) {
 	t.Parallel()
 	ours := newKey("k1", ES256)
 	theirs := newKey("k1", ES256)
@@ -130,7 +130,7 @@ func TestRow7KeysInTheHeader(t *testing.T) {
 	}
 }
 
-func TestRow8Crit(t *testing.T) {
+func TestCrit(t *testing.T) {
 	t.Parallel()
 	key := newKey("k1", ES256)
 	srv := newKeyServer(key)
@@ -154,7 +154,7 @@ func TestRow8Crit(t *testing.T) {
 	mustRefuse(t, srv.config(), srv, cases)
 }
 
-func TestRow9Typ(t *testing.T) {
+func TestTyp(t *testing.T) {
 	t.Parallel()
 	key := newKey("k1", ES256)
 	srv := newKeyServer(key)
@@ -225,7 +225,7 @@ func TestRow9Typ(t *testing.T) {
 	}
 }
 
-func TestRow10Kid(t *testing.T) {
+func TestKid(t *testing.T) {
 	t.Parallel()
 	key := newKey("k1", ES256)
 	srv := newKeyServer(key)
@@ -257,7 +257,7 @@ func TestRow10Kid(t *testing.T) {
 	}
 }
 
-func TestRow11Serializations(t *testing.T) {
+func TestSerializations(t *testing.T) {
 	t.Parallel()
 	key := newKey("k1", ES256)
 	srv := newKeyServer(key)
@@ -284,7 +284,7 @@ func TestRow11Serializations(t *testing.T) {
 	})
 }
 
-func TestRow12StrictEncoding(t *testing.T) {
+func TestStrictEncoding(t *testing.T) {
 	t.Parallel()
 	key := newKey("k1", ES256)
 	srv := newKeyServer(key)
@@ -337,7 +337,7 @@ func TestRow12StrictEncoding(t *testing.T) {
 	}
 }
 
-func TestRow13ECDSASignatures(t *testing.T) {
+func TestECDSASignatures(t *testing.T) {
 	t.Parallel()
 	key := newKey("k1", ES256)
 	srv := newKeyServer(key)
@@ -417,7 +417,7 @@ func TestRow13ECDSASignatures(t *testing.T) {
 
 func hashOf(s string) []byte { sum := sha256.Sum256([]byte(s)); return sum[:] }
 
-func TestRow14OddJSON(t *testing.T) {
+func TestOddJSON(t *testing.T) {
 	t.Parallel()
 	key := newKey("k1", ES256)
 	srv := newKeyServer(key)
@@ -477,7 +477,7 @@ func TestUnusualJSONIsTaken(t *testing.T) {
 	}
 }
 
-func TestRow15Duplicates(t *testing.T) {
+func TestDuplicates(t *testing.T) {
 	t.Parallel()
 	key := newKey("k1", ES256)
 	srv := newKeyServer(key)

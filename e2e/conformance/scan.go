@@ -30,12 +30,8 @@ const ofAMethod = "*."
 
 func (t *test) isTest() bool { return strings.HasPrefix(t.name, "Test") }
 
-var (
-	// inName finds the rows in the name of a test, as in TestRow61And62….
-	inName = regexp.MustCompile(`^TestRow(\d+a?)(?:And(\d+a?))?[A-Z]`)
-	// inText finds the row at the start of a case's name or of a failure's text.
-	inText = regexp.MustCompile(`^row (\d+a?): (.*)`)
-)
+// inText finds the row at the start of a case's name or of a failure's text.
+var inText = regexp.MustCompile(`^row (\d+a?): (.*)`)
 
 // scan finds the functions in the tests of every module below root, by folder and
 // name.
@@ -87,13 +83,6 @@ func scanFile(root, path string) ([]*test, error) {
 		t := &test{name: function.Name.Name, folder: strings.TrimSuffix(folder, "/"), file: rel, rows: map[string]int{}}
 		if function.Recv != nil {
 			t.name = ofAMethod + t.name
-		}
-		if found := inName.FindStringSubmatch(t.name); found != nil {
-			for _, number := range found[1:] {
-				if number != "" {
-					t.rows[number] = 0
-				}
-			}
 		}
 		if err := t.readBody(function.Body); err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", rel, t.name, err)

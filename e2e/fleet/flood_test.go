@@ -45,12 +45,12 @@ func (r *refusals) add(age time.Duration, err error) {
 	r.all = append(r.all, refusal{age, err})
 }
 
-// TestRow29And33RotationBesideAFlood rotates the issuer's key each second while a
+// TestRotationBesideAFlood rotates the issuer's key each second while a
 // flood of tokens under made-up keys spends what fetches there are, and 50
 // callers bring the tokens of the last rotations. A call whose key isn't known
 // yet is UNAVAILABLE with the time until the next fetch; once that has passed, no
 // call fails.
-func TestRow29And33RotationBesideAFlood(t *testing.T) {
+func TestRotationBesideAFlood(t *testing.T) {
 	t.Parallel()
 	const (
 		rotations = 20

@@ -23,10 +23,10 @@ func (w *world) twoIssuers(ours, theirs string) *verify.MultiIssuer {
 	))(w.t)
 }
 
-// TestRow21aTwoIssuersWithOneSubjectRefusedAtStart has two issuers in a verifier
+// TestTwoIssuersWithOneSubjectRefusedAtStart has two issuers in a verifier
 // and subjects that don't tell them apart, and gives the authorizer the
 // verifier for its issuers: it doesn't start.
-func TestRow21aTwoIssuersWithOneSubjectRefusedAtStart(t *testing.T) {
+func TestTwoIssuersWithOneSubjectRefusedAtStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for name, c := range map[string]struct {
@@ -69,9 +69,9 @@ func starts(verifier *verify.MultiIssuer, subjects authz.Subjects) error {
 	return guard.ValidateServer(server)
 }
 
-// TestRow21aOneNameAtTwoIssuers calls with tokens of two issuers' processes, each
+// TestOneNameAtTwoIssuers calls with tokens of two issuers' processes, each
 // for a client of the same name: only ours may.
-func TestRow21aOneNameAtTwoIssuers(t *testing.T) {
+func TestOneNameAtTwoIssuers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ours := w.goOIDC(time.Minute, issuerClient{ID: "caller-0"})

@@ -7,10 +7,10 @@ import (
 	"github.com/usher-auth/usher/credentials/verify"
 )
 
-// TestRow21aProfileOfACertifiedServer has node-oidc-provider's tokens: its
+// TestProfileOfACertifiedServer has node-oidc-provider's tokens: its
 // introspection of a service's opaque token has a client_id and no sub. Only its
 // profile makes that a service; without it the kind is unclear, and refused.
-func TestRow21aProfileOfACertifiedServer(t *testing.T) {
+func TestProfileOfACertifiedServer(t *testing.T) {
 	t.Parallel()
 	const (
 		asJWT, asOpaque = "caller-0", "caller-1"

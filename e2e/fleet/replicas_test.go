@@ -16,10 +16,10 @@ import (
 	"github.com/usher-auth/usher/credentials/verify"
 )
 
-// TestRow52OneWrongReplica has replicas behind one name, of which one is for
+// TestOneWrongReplica has replicas behind one name, of which one is for
 // another audience: it refuses every token as invalid. Calls are spread in turn,
 // so its share is lost, and no more; the token is not replaced for each refusal.
-func TestRow52OneWrongReplica(t *testing.T) {
+func TestOneWrongReplica(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		replicas int

@@ -50,12 +50,12 @@ type restart struct {
 	flood bool
 }
 
-// TestRow33IssuerKilledAndRestarted kills an issuer's process under load and
+// TestIssuerKilledAndRestarted kills an issuer's process under load and
 // starts it again with new keys: with tokens that ended meanwhile, or with tokens
 // that are still good for their clients; under new kids or the old ones. From the
 // moment it answers again calls pass within goal 16. While it is away calls are
 // UNAVAILABLE at most, never refused.
-func TestRow33IssuerKilledAndRestarted(t *testing.T) {
+func TestIssuerKilledAndRestarted(t *testing.T) {
 	t.Parallel()
 	const (
 		down        = 20 * time.Second

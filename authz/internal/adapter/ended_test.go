@@ -11,7 +11,7 @@ import (
 	"github.com/usher-auth/usher/authz/internal/adapter"
 )
 
-func TestRow61WhoseDeadlineItWas(t *testing.T) {
+func TestWhoseDeadlineItWas(t *testing.T) {
 	within := func(d time.Duration) context.Context {
 		ctx, cancel := context.WithTimeout(t.Context(), d)
 		t.Cleanup(cancel)
@@ -41,7 +41,7 @@ func TestRow61WhoseDeadlineItWas(t *testing.T) {
 }
 
 // Row 59: a request that ends its goroutine has no verdict: it has failed.
-func TestRow59RequestThatEndsItsGoroutine(t *testing.T) {
+func TestRequestThatEndsItsGoroutine(t *testing.T) {
 	answers := make([]authz.Answer, 3)
 	err := adapter.Chunks(t.Context(), answers, 1, 2, func(_ context.Context, lo, _ int) error {
 		if lo > 0 {
