@@ -41,6 +41,12 @@ func (c *confirmation) check(peer *x509.Certificate) *Error {
 	if !c.bound {
 		return nil
 	}
+	return c.compare(peer)
+}
+
+// compare compares a binding that there is. It is apart from check for that to be
+// inlined: most tokens have none.
+func (c *confirmation) compare(peer *x509.Certificate) *Error {
 	if peer == nil || len(peer.Raw) == 0 {
 		return errNoCertificate
 	}

@@ -92,30 +92,53 @@ func tagOf(hash uint64) uint32 { return uint32(hash>>16) | 1 }
 // has ended.
 func Get[V any, K string | []byte](c *Cache[V], hash uint64, key K, now int64) *Entry[V] {
 	i, tag := c.place(hash), tagOf(hash)
-	b := &c.buckets[i]
-	for second := false; ; second = true {
+	e := c.buckets[i].tagged(tag)
+	if e == nil {
+		e = c.buckets[c.other(hash, i)].tagged(tag)
+	}
+	switch {
+	case e == nil:
+		return nil
+	case e.key != string(key):
+		// Two keys have one tag: once in some hundred million lookups.
+		if e = search(c, hash, key); e == nil {
+			return nil
+		}
+	}
+	state := e.state.Load()
+	if now >= state>>1 {
+		return nil
+	}
+	if state&marked == 0 {
+		e.state.Or(marked)
+	}
+	return e
+}
+
+// tagged returns the first entry with a tag, nil if there is none.
+func (b *bucket[V]) tagged(tag uint32) *Entry[V] {
+	for w := range b.tags {
+		if b.tags[w].Load() == tag {
+			return b.entries[w].Load()
+		}
+	}
+	return nil
+}
+
+// search returns the entry of a key, whatever others have its tag.
+func search[V any, K string | []byte](c *Cache[V], hash uint64, key K) *Entry[V] {
+	i, tag := c.place(hash), tagOf(hash)
+	for _, b := range [...]*bucket[V]{&c.buckets[i], &c.buckets[c.other(hash, i)]} {
 		for w := range b.tags {
 			if b.tags[w].Load() != tag {
 				continue
 			}
-			e := b.entries[w].Load()
-			if e == nil || e.key != string(key) {
-				continue
+			if e := b.entries[w].Load(); e != nil && e.key == string(key) {
+				return e
 			}
-			state := e.state.Load()
-			if now >= state>>1 {
-				return nil
-			}
-			if state&marked == 0 {
-				e.state.Or(marked)
-			}
-			return e
 		}
-		if second {
-			return nil
-		}
-		b = &c.buckets[c.other(hash, i)]
 	}
+	return nil
 }
 
 // Put keeps an entry, as one that wasn't used yet. The hash is that of its key.
@@ -142,7 +165,7 @@ func (c *Cache[V]) room(first, second *bucket[V], hash uint64, key string, now i
 	freeAt, idleAt, most := 0, 0, 0
 	for _, b := range [...]*bucket[V]{first, second} {
 		count, at := 0, 0
-		for i := range b.entries {
+		for i := ways - 1; i >= 0; i-- { // a lookup finds what is at the front soonest
 			e := b.entries[i].Load()
 			switch {
 			case e == nil:
