@@ -65,7 +65,7 @@ func (e *Engine) Ready(ctx context.Context) error {
 // Check asks the server the batch's queries. The answers have the queries' order
 // and length. A query that is refused before it is sent (see
 // [Engine.ValidateQuery]), or whose request failed while others were answered, has
-// its own Err. Check returns an error only if every request of the batch failed.
+// its own Err. Check returns an error only if no query of the batch was answered.
 func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
 	if len(batch.Queries) == 0 {
 		return authz.Result{}, nil

@@ -88,7 +88,7 @@ func (e *Engine) ValidateQuery(q authz.Query) error {
 // Check asks LumoAuth the batch's queries. The answers have the queries' order and
 // length. A query that is refused before it is sent (see [Engine.ValidateQuery]),
 // or whose request failed while others were answered, has its own Err. Check
-// returns an error only if every request of the batch failed.
+// returns an error only if no query of the batch was answered.
 func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
 	if e.authzen != nil {
 		return e.authzen.Check(ctx, batch)
