@@ -30,11 +30,11 @@ type Authorizer struct {
 	observer   Observer
 }
 
-// New compiles the rules of every service that the resolver gives. It does no
-// I/O. A faulty rule of a service is no error here, since the service may merely
-// be linked: its methods are denied, the observer is told, and [ValidateMethods]
-// reports it for the services that are served. A fault of the configuration or of
-// a rule in code is an error, all of them at once.
+// New compiles the rules of every service that the resolver returns. It does no
+// I/O. It returns an error for a fault of the configuration or of a rule in code,
+// all of them joined. A faulty rule in a .proto is not an error here, since its
+// service may merely be linked: the method is denied, the observer is told, and
+// [Authorizer.ValidateMethods] reports the fault for the methods that are served.
 func New(config Config) (*Authorizer, error) {
 	config.Observer = config.Observer.contained()
 	a := &Authorizer{
@@ -105,8 +105,8 @@ func (c *Config) validate() []error {
 	return errs
 }
 
-// Method returns the compiled rule of a method, named as in
-// "/pkg.Service/Method". It is never nil: what has no rule is denied.
+// Method returns the compiled rule of a method, named as in "/pkg.Service/Method".
+// It is never nil: a method without a rule is denied.
 func (a *Authorizer) Method(fullMethod string) *Method {
 	if m, ok := a.methods[fullMethod]; ok {
 		return m
@@ -115,8 +115,8 @@ func (a *Authorizer) Method(fullMethod string) *Method {
 	return &Method{owner: a, name: fullMethod, missing: true}
 }
 
-// IssuerNames returns the short names of the issuers that the configuration names;
-// none if it names none.
+// IssuerNames returns the short names of the issuers that the configuration names,
+// or none if it names none.
 func (a *Authorizer) IssuerNames() []string { return slices.Clone(a.issuers) }
 
 // Authorize decides one call by method name; see [Method.Authorize].
@@ -125,9 +125,9 @@ func (a *Authorizer) Authorize(ctx context.Context, fullMethod string, principal
 }
 
 // ValidateMethods returns everything that is wrong with the rules of the methods,
-// each named as in "/pkg.Service/Method": every *RuleError of each, and one for a
-// method that has no rule. Call it with the methods that a server serves, before
-// it serves them.
+// each named as in "/pkg.Service/Method": every [*RuleError] of each, and one for
+// each method that has no rule. Call it with the methods that a server serves,
+// before it serves them.
 func (a *Authorizer) ValidateMethods(fullMethods ...string) error {
 	var faults []*RuleError
 	for _, name := range fullMethods {
@@ -153,8 +153,8 @@ func (a *Authorizer) ValidateMethods(fullMethods ...string) error {
 	return joinRuleErrors(faults)
 }
 
-// compile compiles every method that has a rule and returns the faults of rules
-// in code.
+// compile compiles every method that has a rule and returns the faults of rules in
+// code.
 func (a *Authorizer) compile(config *Config) error {
 	var resolver Resolver = protoregistry.GlobalFiles
 	if config.Resolver != nil {
@@ -184,12 +184,12 @@ func (a *Authorizer) compile(config *Config) error {
 	return errors.Join(errs...)
 }
 
-// compileService compiles the methods of one service. Faults of rules in code are
-// returned, those of its .proto are kept.
+// compileService compiles the methods of one service. It returns the faults of
+// rules in code, and keeps those of the .proto.
 func (a *Authorizer) compileService(sd protoreflect.ServiceDescriptor, code *codeRules) (err error) {
 	defer func() {
-		// Reflection over malformed descriptors can panic: report, and the
-		// methods that weren't reached have no rule, which denies them.
+		// Reflection over malformed descriptors can panic. The fault is reported,
+		// and the methods that weren't reached have no rule, so they are denied.
 		if recovered := recover(); recovered != nil {
 			a.faults = append(a.faults, &RuleError{
 				Method: string(sd.FullName()), Column: -1,
@@ -252,7 +252,7 @@ func (a *Authorizer) compileService(sd protoreflect.ServiceDescriptor, code *cod
 	return joinRuleErrors(codeFaults)
 }
 
-// compileOne compiles a method unless its rule couldn't even be read.
+// compileOne compiles a method, unless its rule can't be read.
 func (a *Authorizer) compileOne(
 	md protoreflect.MethodDescriptor, at *site, own *authzv1.Rule, service *authzv1.ServiceRule, serviceFault *RuleError,
 ) *Method {
@@ -269,7 +269,8 @@ func (a *Authorizer) compileOne(
 	return a.compileMethod(md, at, own, service.GetDefault())
 }
 
-// newSite finds where a rule stands. Only descriptor sets have source info.
+// newSite returns the place where a rule is declared. Only descriptor sets have
+// source info.
 func newSite(d protoreflect.Descriptor, method string) *site {
 	at := &site{method: method}
 	file := d.ParentFile()

@@ -10,22 +10,22 @@ import (
 )
 
 const (
-	// defaultFailures is more than a hiccup, fewer than what an outage brings in a
-	// second.
+	// defaultFailures is more than a passing fault causes, and less than an outage
+	// causes in a second.
 	defaultFailures = 5
-	// maxFailures bounds what is remembered of one caller's failures, and the work of
-	// comparing them.
+	// maxFailures bounds what is remembered of one caller's failures, and the work
+	// of comparing them.
 	maxFailures = 16
-	// defaultWindow is long enough for a few requests of a quiet service, short
+	// defaultWindow is long enough for a few requests of a quiet service, and short
 	// enough that an outage outweighs the good answers before it within seconds.
 	defaultWindow = 5 * time.Second
-	// defaultOpenFor is how long an engine that is down is left alone between two
-	// requests: calls pass again within 3 s of its first answer, though one of
-	// these requests is wasted on an object that it can't answer for.
+	// defaultOpenFor is the time between two requests to an engine that is down.
+	// Calls pass again within 3 s of its first answer, even if one of these
+	// requests is wasted on an object that the engine can't answer for.
 	defaultOpenFor = time.Second
-	// retryNow is the shortest wait that a caller is told.
+	// retryNow is the shortest RetryAfter that a caller is given.
 	retryNow = 100 * time.Millisecond
-	// maxShut bounds the callers that are kept from the engine at once.
+	// maxShut bounds the callers that have an open circuit of their own.
 	maxShut = 256
 )
 
@@ -34,7 +34,7 @@ var (
 	errOpenToMe = errors.New("the circuit breaker is open for this caller")
 )
 
-// breaker stops asking an engine that is unavailable. It has one circuit for
+// breaker stops requests to an engine that is unavailable. It has one circuit for
 // all callers, which only an outage can open, and one for each caller whose own
 // requests get no answers; see [BreakerConfig].
 type breaker struct {
@@ -47,17 +47,20 @@ type breaker struct {
 	window window
 	all    circuit
 	own    map[uint64]*circuit
-	// told is what changed was last told, telling that it is being told.
+	// told is the state that changed was last told; telling is set while changed
+	// runs.
 	told, telling bool
 }
 
-// circuit is a state that requests are let through in, or not.
+// circuit is one circuit of a breaker. Closed, it lets every request through; open,
+// it lets one at a time try whether it can close.
 type circuit struct {
 	open bool
-	// since is when it last opened or closed. What began before says nothing about
-	// what is now.
+	// since is when the circuit last opened or closed. Requests that began earlier
+	// are no evidence of the present state.
 	since time.Duration
-	// next is when a request may try while it is open, probe who did so last.
+	// next is when a request may try while the circuit is open. probe identifies
+	// the voter that tried last: a caller or an object.
 	next  time.Duration
 	probe uint64
 }
@@ -66,11 +69,11 @@ type circuit struct {
 type attempt struct {
 	caller uint64
 	begun  time.Duration
-	// all and own say that it tries whether the circuit can be closed.
+	// all and own are set if the request tries whether the circuit can close.
 	all, own bool
 }
 
-// outcome is what an attempt says about the engine.
+// outcome is the evidence that an attempt gives about the engine.
 type outcome uint8
 
 const (
@@ -81,7 +84,8 @@ const (
 	outcomeFailed
 )
 
-// newBreaker returns nil, the breaker that never opens, where it is disabled.
+// newBreaker returns nil, which is a breaker that never opens, if config disables
+// it.
 func newBreaker(config BreakerConfig, clock func() time.Duration, observer *Observer) *breaker {
 	if config.Disabled {
 		return nil
@@ -133,9 +137,9 @@ func (b *breaker) admit(caller uint64, batch *Batch, now time.Duration) (attempt
 	return tried, nil
 }
 
-// wait is the time until a request may try. The voter that tried last, a caller or
-// an object, leaves the next turn to another: one for which there is never an
-// answer must not keep the circuit open.
+// wait returns the time until a request may try. The voter that tried last, a
+// caller or an object, waits longer, so that another tries next: one that never
+// gets an answer must not keep the circuit open.
 func (c *circuit) wait(voter uint64, now, openFor time.Duration) time.Duration {
 	next := c.next
 	if voter == c.probe {
@@ -152,7 +156,7 @@ func (c *circuit) yield(begun, openFor time.Duration) {
 	}
 }
 
-// done says what became of an attempt.
+// done records the result of an attempt and reports a change of state.
 func (b *breaker) done(tried attempt, batch *Batch, result outcome) {
 	if b == nil {
 		return
@@ -180,7 +184,7 @@ func (b *breaker) record(tried attempt, batch *Batch, result outcome, now time.D
 	}
 	if result == outcomeAnswered {
 		if b.all.open {
-			// What came before the engine's answer counts no longer.
+			// The failures before this answer no longer count.
 			b.all = circuit{since: now}
 			b.window.reset()
 			clear(b.own)
@@ -201,7 +205,7 @@ func (b *breaker) record(tried attempt, batch *Batch, result outcome, now time.D
 	}
 }
 
-// shut opens the circuit of one caller, if there is place for one more.
+// shut opens the circuit of one caller, unless maxShut callers have an open one.
 func (b *breaker) shut(caller uint64, now time.Duration) {
 	if len(b.own) >= maxShut {
 		for other, c := range b.own {
@@ -216,8 +220,8 @@ func (b *breaker) shut(caller uint64, now time.Duration) {
 	b.own[caller] = &circuit{open: true, since: now, next: now + b.openFor}
 }
 
-// objects identifies what a batch is about, sorted; nil if that is too much to
-// remember.
+// objects returns the sorted hashes of the objects of a batch, or nil if there are
+// too many to remember.
 func (b *breaker) objects(batch *Batch) []uint64 {
 	if len(batch.Queries) > maxObjectsKept {
 		return nil
@@ -231,8 +235,9 @@ func (b *breaker) objects(batch *Batch) []uint64 {
 	return objects
 }
 
-// tell tells of changes, one at a time, in their order and without the lock: the
-// observer may use the breaker, and learns the newest state in the end.
+// tell calls changed if the state has changed: one call at a time, in order, and
+// without the lock, so that the observer may use the breaker. The last call has the
+// newest state.
 func (b *breaker) tell() {
 	if b.changed == nil {
 		return
@@ -261,20 +266,21 @@ func (b *breaker) tellOnce() (told bool) {
 	return true
 }
 
-// outcomeOf judges a request. Only an engine that is unavailable is a failure:
-// nothing that a caller writes into a request is one.
+// outcomeOf judges a request. Only an unavailable engine is a failure; nothing that
+// a caller writes into a request can cause one.
 func outcomeOf(result *Result, err error) outcome {
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
-			// A caller that left says nothing about the engine.
+			// The caller has left, which is no evidence about the engine.
 			return outcomeNone
 		}
 		switch asEngineError(err).Kind {
 		case EngineUnavailable:
 			return outcomeFailed
 		case EngineBadRevision, EngineBadRequest, EngineBadSubject:
-			// A client may refuse before it sends anything what the caller wrote,
-			// who must not pass that off as an answer while there are none.
+			// An engine's client may refuse what the caller wrote before sending
+			// anything. A caller must not be able to pass that off as an answer
+			// during an outage.
 			return outcomeNone
 		case EngineRefused, EngineMisconfigured:
 			return outcomeAnswered

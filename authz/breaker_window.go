@@ -3,25 +3,27 @@ package authz
 import "time"
 
 const (
-	// maxCallers is how many callers each half of the window remembers: with more,
-	// the window is as long as it takes so many of them to ask.
+	// maxCallers is how many callers each half of the window remembers. With more
+	// callers, the window is as long as it takes this many of them to ask.
 	maxCallers = 256
-	// maxObjectsKept is how many objects of one failed request are remembered: more
-	// than [DefaultMaxObjects]. Larger requests are taken to share an object.
+	// maxObjectsKept is how many objects of one failed request are remembered. It
+	// is more than [DefaultMaxObjects]. Larger requests are assumed to share an
+	// object.
 	maxObjectsKept = 128
 )
 
-// window is what became of the requests of the last seconds: the present half and
-// the one before it, so that it is between half and all of its length long.
+// window counts the requests of the last seconds and their results. It consists of
+// the present half and the one before it, so it covers between half and all of its
+// length.
 type window struct {
 	length time.Duration
-	// failures is how many it takes.
+	// failures is how many failures open a circuit.
 	failures int
 	now      half
 	before   half
 }
 
-// half counts the requests of one half of the window, and of each caller.
+// half counts the requests of one half of the window, in total and for each caller.
 type half struct {
 	from     time.Duration
 	requests int
@@ -29,22 +31,22 @@ type half struct {
 	callers  map[uint64]tally
 }
 
-// tally is one caller's part.
+// tally counts the requests of one caller.
 type tally struct {
 	requests int
 	failures int
-	// lost says that the last request failed.
+	// lost reports whether the last request failed.
 	lost bool
-	// about holds the objects of failed requests, each request's sorted, no two of
-	// which share one.
+	// about holds the objects of failed requests, sorted for each request. No two
+	// requests in it share an object.
 	about [][]uint64
-	// many says that a request failed that named too many objects to remember.
+	// many is set if a request failed that named too many objects to remember.
 	many bool
 }
 
 func (w *window) reset() { w.now, w.before = half{}, half{} }
 
-// forget drops what is known of a caller, but for its share in the sums.
+// forget drops what is known of a caller, except its part of the totals.
 func (w *window) forget(caller uint64) {
 	delete(w.now.callers, caller)
 	delete(w.before.callers, caller)
@@ -74,7 +76,8 @@ func (w *window) failed(caller uint64, objects []uint64, now time.Duration) {
 	w.now.failures++
 }
 
-// tally returns a caller's part of the present half, which it begins if need be.
+// tally returns a caller's counts in the present half, and begins a new half if
+// needed.
 func (w *window) tally(caller uint64, now time.Duration) tally {
 	t, known := w.now.callers[caller]
 	switch age := now - w.now.from; {
@@ -91,7 +94,7 @@ func (w *window) tally(caller uint64, now time.Duration) tally {
 }
 
 // callerFails reports whether a caller gets no answers: at least half of its
-// requests failed, enough of them about objects that no other of them was about.
+// requests failed, and enough of the failed ones share no object with another.
 func (w *window) callerFails(caller uint64) bool {
 	now, before := w.now.callers[caller], w.before.callers[caller]
 	if 2*(now.failures+before.failures) < now.requests+before.requests {
@@ -113,10 +116,11 @@ func (w *window) callerFails(caller uint64) bool {
 	return about.reach(w.failures, many)
 }
 
-// allFail reports whether the engine answers nearly no caller: at least half of all requests
-// failed, and the last one of more callers failed than of others, among them
-// enough callers with objects of their own. So one caller counts once whatever it
-// asks for, and one object counts once however many ask for it.
+// allFail reports whether the engine answers nearly no caller: at least half of all
+// requests failed, the last request failed for more callers than it succeeded for,
+// and enough of these callers asked about objects of their own. So one caller
+// counts once whatever it asks for, and one object counts once however many callers
+// ask for it.
 func (w *window) allFail() bool {
 	if 2*(w.now.failures+w.before.failures) < w.now.requests+w.before.requests {
 		return false
@@ -152,7 +156,7 @@ func (w *window) allFail() bool {
 	return about.reach(need, many)
 }
 
-// callers yields each caller with the newest that is known of it.
+// callers yields each caller with its newest tally.
 func (w *window) callers() func(yield func(uint64, tally) bool) {
 	return func(yield func(uint64, tally) bool) {
 		for caller, t := range w.now.callers {
@@ -168,13 +172,14 @@ func (w *window) callers() func(yield func(uint64, tally) bool) {
 	}
 }
 
-// distinct counts sets of objects that share none.
+// distinct counts sets of objects of which no two share an object.
 type distinct struct {
 	sets int
 	seen map[uint64]struct{}
 }
 
-// add counts a set unless one of its objects is in a set that was counted.
+// add counts a set, unless a set that was counted has one of its objects. It
+// reports whether it did.
 func (d *distinct) add(objects []uint64) bool {
 	for _, object := range objects {
 		if _, twice := d.seen[object]; twice {
@@ -192,8 +197,9 @@ func (d *distinct) add(objects []uint64) bool {
 	return true
 }
 
-// reach reports whether so many were counted. Sets too large to remember are one
-// if there is no other: they may share what the others have.
+// reach reports whether at least need sets were counted. Sets that were too large
+// to remember count as one set, and only if there is no other: they may share
+// objects with the others.
 func (d *distinct) reach(need int, many bool) bool {
 	return d.sets >= need || many && need <= 1
 }

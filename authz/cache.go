@@ -7,8 +7,9 @@ import (
 	"github.com/usher-auth/usher/internal/cache"
 )
 
-// maxCachedKey bounds an entry, since callers choose most of a key: two ids of
-// the greatest length and some context fit. A longer one is asked each time.
+// maxCachedKey bounds the size of an entry, in bytes, since callers choose most of
+// a key. Two ids of the greatest length and some context fit. A query with a longer
+// key is asked each time.
 const maxCachedKey = 4 << 10
 
 // decisionCache keeps answers by exact key, in a fixed number of slots. Reading
@@ -20,13 +21,14 @@ type decisionCache struct {
 	deniedTTL time.Duration
 }
 
-// decided is the value of an entry, which needs none: the lowest bit of when it
-// ends, in nanoseconds of the front's clock, is the answer.
+// decided is the value of an entry. It is empty: the answer is the lowest bit of
+// the time at which the entry ends, in nanoseconds of the front's clock.
 type decided struct{}
 
 const flagAllowed = 1
 
-// newDecisionCache returns nil, the cache that never hits, for a size of zero.
+// newDecisionCache returns nil, which is a cache that never hits, for a size of
+// zero.
 func newDecisionCache(config CacheConfig) *decisionCache {
 	if config.Size <= 0 {
 		return nil
@@ -37,14 +39,14 @@ func newDecisionCache(config CacheConfig) *decisionCache {
 	}
 	c.entries = cache.New(cache.Config[decided]{
 		Size: config.Size,
-		// An answer that was asked for earlier never replaces a later one's.
+		// An answer never replaces one that was asked for later.
 		Keeps: func(old, fresh *cache.Entry[decided]) bool { return c.asked(old) > c.asked(fresh)+flagAllowed },
 	})
 
 	return c
 }
 
-// get returns the answer to a key, if it is there and hasn't expired.
+// get returns the answer to a key, if there is one that hasn't expired.
 func (c *decisionCache) get(key []byte, now time.Duration) (Effect, bool) {
 	e := cache.Get(c.entries, maphash.Bytes(c.seed, key), key, int64(now))
 	switch {
@@ -57,8 +59,9 @@ func (c *decisionCache) get(key []byte, now time.Duration) (Effect, bool) {
 	}
 }
 
-// put keeps an answer, for so long from when it was asked for. Only a plain grant
-// or denial is one. It replaces none that was asked for later.
+// put keeps an answer for its lifetime, counted from when it was asked for. It
+// keeps only a plain grant or denial, and replaces no answer that was asked for
+// later.
 func (c *decisionCache) put(key string, effect Effect, asked, now time.Duration) {
 	if len(key) > maxCachedKey {
 		return
@@ -80,7 +83,8 @@ func (c *decisionCache) put(key string, effect Effect, asked, now time.Duration)
 	c.entries.Put(maphash.String(c.seed, key), cache.NewEntry(key, until, decided{}), int64(now))
 }
 
-// asked is when an entry was asked for, except for the bit that its answer has.
+// asked returns when the entry's answer was asked for, without the lowest bit,
+// which holds the answer.
 func (c *decisionCache) asked(e *cache.Entry[decided]) int64 {
 	until := e.Until()
 	if until&flagAllowed != 0 {

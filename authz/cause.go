@@ -11,11 +11,10 @@ import (
 	"github.com/usher-auth/usher/internal/quote"
 )
 
-// unusable says which template has no use for which value of the caller's token, or
-// of the request.
-// Its text is made when it is read.
+// unusable is the error of a template that can't use a value of the caller's token
+// or of the request. Its text is made when it is read.
 type unusable struct {
-	// where and text are the template's place and the template.
+	// where is the template's place, as in "Subjects.User"; text is the template.
 	where, text string
 	// name is the placeholder at fault, as in "$sub".
 	name      string
@@ -32,7 +31,7 @@ func (u *unusable) Error() string {
 	return u.where + " " + quoted(u.text) + ": " + problem
 }
 
-// read returns the placeholder's value and what it is, or why there is none.
+// read returns what the placeholder reads and its value, or why it has none.
 func (u *unusable) read() (what, value, problem string) {
 	what = u.name
 	switch path, claim := strings.CutPrefix(u.name, "$claim."); {
@@ -68,7 +67,7 @@ func (u *unusable) read() (what, value, problem string) {
 	return what, value, problem
 }
 
-// oddity says why a value can't stand in an id.
+// oddity returns why a value can't be used in an id.
 func oddity(value string) string {
 	switch {
 	case len(value) > template.MaxValue:
@@ -92,7 +91,7 @@ func oddity(value string) string {
 	return "doesn't fit the template"
 }
 
-// unmapped refuses a principal whose kind has no subject.
+// unmapped returns the refusal of a principal whose kind has no subject.
 func (s *compiledSubjects) unmapped(principal Principal) *Error {
 	set := "Subjects"
 	if _, own := s.issuers[principal.IssuerName()]; own {
@@ -106,10 +105,10 @@ func (s *compiledSubjects) unmapped(principal Principal) *Error {
 	return refusal(ReasonSubjectUnmapped, "%s, and %s.%s is empty", of, set, kind)
 }
 
-// maxCauses bounds the parts of a rule that a denial's cause tells about.
+// maxCauses bounds the causes that the text of one denial lists.
 const maxCauses = 8
 
-// causes are several causes of one denial.
+// causes joins several causes of one denial.
 type causes struct {
 	first error
 	rest  []error
@@ -127,7 +126,7 @@ func (c *causes) add(err error) {
 	}
 }
 
-// Error returns the causes, one after the other.
+// Error returns the causes, separated by semicolons.
 func (c *causes) Error() string {
 	texts := []string{c.first.Error()}
 	for _, err := range c.rest {
@@ -140,8 +139,8 @@ func (c *causes) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-// why is what made the parts of the rule denied that didn't ask the engine; what
-// the engine said is in the decision's checks.
+// why returns why the parts of the rule that didn't ask the engine are denied. The
+// engine's own answers are in the decision's checks.
 func (e *evaluation) why() error {
 	var found causes
 	e.collect(e.method.root, &found)
@@ -184,7 +183,7 @@ func (e *evaluation) collect(n *node, into *causes) {
 	}
 }
 
-// denial is a cause as text.
+// denial is a cause of a denial, as text.
 type denial string
 
 // Error returns the text.
@@ -196,8 +195,8 @@ type lacking string
 // Error returns the scope.
 func (l lacking) Error() string { return "has_scope " + quoted(string(l)) + ": the token lacks it" }
 
-// unasked is why a check was denied that the engine wasn't asked; nil if its object
-// and its subject are good.
+// unasked returns why a check was denied without asking the engine, or nil if its
+// object and its subject are good.
 func (e *evaluation) unasked(c *check, at *leaf) error {
 	switch at.reason {
 	case ReasonSubjectUnmapped:
@@ -224,8 +223,8 @@ func (e *evaluation) unasked(c *check, at *leaf) error {
 	return nil
 }
 
-// mismatch is a match that isn't granted, with the values of both sides. Its text is
-// made when it is read.
+// mismatch is the error of a match that isn't granted, with the values of both
+// sides. Its text is made when it is read.
 type mismatch struct {
 	left, right side
 }
@@ -233,14 +232,14 @@ type mismatch struct {
 // Error returns the sides.
 func (m *mismatch) Error() string { return "match: " + m.left.text() + ", " + m.right.text() }
 
-// side is one side of a match as a call had it.
+// side is one side of a match, as it was in a call.
 type side struct {
 	template  *template.Template
 	principal Principal
-	// value is the start of what the template gave, of one element where it fans out.
+	// value is the start of the template's text, of one element if it fans out.
 	value   string
 	element int
-	// st is why there is none, and bad the part at fault.
+	// st is why there is no value, and bad is the part at fault.
 	st  template.Status
 	bad *template.Part
 }
@@ -273,8 +272,8 @@ func (s *side) text() string {
 	}
 }
 
-// mismatch returns the sides of a match that isn't granted: of the one that fans
-// out, the first element that differs.
+// mismatch returns the error of a match that isn't granted. Of the side that fans
+// out, it shows the first element that differs.
 func (e *evaluation) mismatch(m *match) error {
 	mark := len(e.buf)
 	defer func() { e.buf = e.buf[:mark] }()
@@ -292,7 +291,7 @@ func (e *evaluation) mismatch(m *match) error {
 			break
 		}
 	}
-	// One copy for both: as much as is shown, and a byte more if there is more.
+	// One copy for both: as much as is shown, and one more byte if there is more.
 	cut := mark + min(split-mark, quote.Max+1)
 	values := string(append(e.buf[:cut], e.buf[split:min(len(e.buf), split+quote.Max+1)]...)[mark:])
 	one.value, many.value = values[:cut-mark], values[cut-mark:]

@@ -20,7 +20,7 @@ type consistencyRule struct {
 	absent   Mode
 }
 
-// site is where faults of one method are collected.
+// site collects the faults of one method.
 type site struct {
 	file   string
 	line   int
@@ -34,14 +34,14 @@ func (s *site) fail(path string, column int, problem, fix string) {
 	})
 }
 
-// fault reports a template's fault, nil for none.
+// fault reports a template's fault; a nil fault is none.
 func (s *site) fault(path string, bad *template.Fault) {
 	if bad != nil {
 		s.fail(path, bad.Column, bad.Problem, bad.Fix)
 	}
 }
 
-// checkScope demands a scope token (RFC 6749 §3.3).
+// checkScope reports a scope that isn't a scope-token (RFC 6749 §3.3).
 func (s *site) checkScope(scope, path string) {
 	for i := range len(scope) {
 		if c := scope[i]; c <= ' ' || c == '"' || c == '\\' || c >= 0x7f {
@@ -155,8 +155,8 @@ func (m *Method) compileToken(whole *merged, at *site) {
 	m.token.scopes, m.token.anyScope, m.token.acrValues = token.GetScopes(), token.GetAnyScope(), token.GetAcrValues()
 	m.token.maxAge = at.duration(token.GetMaxAge(), whole.at("access_token.max_age"))
 	if m.token.maxAge > 0 && m.token.kinds && !m.token.user {
-		// RFC 9068 §2.2.1: auth_time is the resource owner's. An acr isn't so: some
-		// issuers write one for services too.
+		// RFC 9068 §2.2.1: auth_time is the resource owner's. An acr is allowed
+		// here, since some issuers write one for services too.
 		at.fail(whole.at("access_token.max_age"), -1, "a service has no auth_time, so nobody can pass", "leave max_age out, or admit KIND_USER")
 	}
 	m.validation = token.GetValidation()
@@ -176,7 +176,7 @@ func (m *Method) compileIssuers(whole *merged, at *site) {
 	m.token.issuers = names
 }
 
-// compileStream compiles what the rule says about a stream. The policy is compiled.
+// compileStream compiles the stream part of a rule, after its policy.
 func (m *Method) compileStream(whole *merged, own *authzv1.Rule, md protoreflect.MethodDescriptor, cs *conditions) {
 	at := cs.site
 	if !md.IsStreamingClient() && !md.IsStreamingServer() {
@@ -187,8 +187,8 @@ func (m *Method) compileStream(whole *merged, own *authzv1.Rule, md protoreflect
 		return
 	}
 	const first = authzv1.MessageCheck_MESSAGE_CHECK_FIRST_MESSAGE
-	// One that a rule inherits and has no use for is left out, as with a unary
-	// method.
+	// A message_check that the method inherits and can't use is ignored, as for a
+	// unary method.
 	m.first = whole.rule.GetStream().GetMessageCheck() == first && len(cs.pins) > 0
 	if own.GetStream().GetMessageCheck() == first && len(cs.pins) == 0 && len(at.faults) == 0 {
 		at.fail(whole.at("stream.message_check"), -1, "the rule reads no object from the message, so there is nothing to hold later ones to",
@@ -210,7 +210,7 @@ func (m *Method) compileStream(whole *merged, own *authzv1.Rule, md protoreflect
 // minRecheck keeps a rule from asking the engine without a pause.
 const minRecheck = time.Second
 
-// duration is zero for an unset duration; one that is set must be positive.
+// duration returns zero for an unset duration, and reports one that isn't positive.
 func (s *site) duration(d *durationpb.Duration, path string) time.Duration {
 	if d == nil {
 		return 0
@@ -259,7 +259,7 @@ func engineMode(mode authzv1.Mode, unset Mode) Mode {
 	}
 }
 
-// demandEngine reports what the rule needs and the configuration doesn't give.
+// demandEngine reports what the rule needs and the configuration lacks.
 func (a *Authorizer) demandEngine(m *Method, cs *conditions, at *site) {
 	if a.front == nil {
 		at.fail("", -1, "the rule asks an engine and none is configured", "set Config.Engine")

@@ -12,7 +12,7 @@ import (
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
 
-// maxDepth is how deep groups nest: more belongs in the engine's model.
+// maxDepth is how deep groups may nest; deeper logic belongs in the engine's model.
 const maxDepth = 4
 
 type nodeKind uint8
@@ -40,18 +40,18 @@ type node struct {
 type check struct {
 	object   *template.Template
 	relation string
-	// subject is nil where the configured subject of the token's kind stands.
+	// subject is nil if the check uses the configured subject of the token's kind.
 	subject *subjectTemplate
 	deny    bool
 	context []contextValue
-	// prefix of the query's key: relation and type.
+	// prefix is the start of the query's key: the relation and the object's type.
 	prefix string
-	// cacheable is false where equal calls have different queries.
+	// cacheable is false if equal calls have different queries.
 	cacheable bool
 }
 
-// asksOnce reports whether the condition is one check of one object, which nothing but
-// the object and the subject tells apart from others.
+// asksOnce reports whether the condition is one check of one object, whose query is
+// determined by the object and the subject alone.
 func (n *node) asksOnce() bool {
 	return n.kind == nodeCheck && n.check.object.Fan() == nil && len(n.check.context) == 0 && n.check.cacheable
 }
@@ -69,21 +69,20 @@ type conditions struct {
 	input  protoreflect.MessageDescriptor
 	leaves int
 	checks []*check
-	// asksAboutCaller says that a check uses the configured subjects.
+	// asksAboutCaller is set if a check uses the configured subjects.
 	asksAboutCaller bool
 	reads           bool
 	connection      bool
 	pins            []*template.Part
 	// issuers are those whose tokens the rule admits.
 	issuers issuerNames
-	// unlisted says that the rule's list of them is at fault: what rests on it isn't
-	// judged, since the list is the fault to tell.
+	// unlisted is set if the rule's own list of issuers is at fault. What depends
+	// on the list isn't judged then, since the list is the fault to report.
 	unlisted bool
-	// subjects are the configured ones.
 	subjects *compiledSubjects
 	// ruled are the rule's own subjects that read the token.
 	ruled []*ruledSubject
-	// servicesOnly says that the rule admits no user.
+	// servicesOnly is set if the rule admits no user.
 	servicesOnly bool
 }
 
@@ -94,7 +93,7 @@ func (c *conditions) leafNode(n *node) *node {
 	return n
 }
 
-// template parses a template that by itself must tell issuers apart, and reports
+// template parses a template that must tell issuers apart by itself, and reports
 // its fault.
 func (c *conditions) template(text, path string, in template.Role) *template.Template {
 	t := c.parse(text, path, in)
@@ -173,14 +172,14 @@ func (c *conditions) context(values []*authzv1.ContextValue, path string) []cont
 		names[value.GetName()] = true
 		compiled = append(compiled, contextValue{value.GetName(), c.template(value.GetValue(), at+".value", template.RoleContext)})
 	}
-	// In one order, so that equal contexts have equal keys.
+	// Sorted, so that equal contexts have equal keys.
 	slices.SortFunc(compiled, func(a, b contextValue) int { return cmp.Compare(a.name, b.name) })
 
 	return compiled
 }
 
-// zeroInContext returns the name of a context value whose zero a later message of a
-// stream could bring unseen.
+// zeroInContext returns the name of a context value whose zero value can't be told
+// from unset, so that a later message of a stream could change it unnoticed.
 func (c *conditions) zeroInContext() (name string, found bool) {
 	for _, check := range c.checks {
 		for _, value := range check.context {
@@ -263,7 +262,7 @@ func (c *conditions) condition(condition *authzv1.Condition, path string, depth 
 	}
 }
 
-// text is the condition on one line, as decisions show it.
+// text returns the condition on one line, as decisions show it.
 func (n *node) text() string {
 	switch n.kind {
 	case nodeCheck:

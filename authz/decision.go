@@ -17,7 +17,8 @@ type Decision struct {
 	checks   []Checked
 	duration time.Duration
 	err      error
-	// filter says that a handler's filter was answered: granted of so many.
+	// filter is set if a handler's filter was answered: granted and of are its
+	// counts.
 	filter      bool
 	granted, of int
 	remembered  bool
@@ -27,44 +28,45 @@ type Decision struct {
 type Checked struct {
 	Query  Query
 	Answer Answer
-	// Cached says that the answer came from the decision cache.
+	// Cached reports whether the answer came from the decision cache.
 	Cached bool
 }
 
-// Allowed says whether the call may go on. A handler's filter that was answered
-// lets it, whatever it left: see Filter.
+// Allowed reports whether the call may go on. A handler's filter that was answered
+// is allowed, even if it left no object; see [Decision.Filter].
 func (d *Decision) Allowed() bool { return d.allowed }
 
-// Remembered reports whether nothing was asked or found in the cache: a [Stream]
-// lets the message through for what it decided before.
+// Remembered reports whether the decision was made without asking the engine or the
+// cache: a [Stream] let the message through by an earlier decision.
 func (d *Decision) Remembered() bool { return d.remembered }
 
-// Reason is why the call may not go on; empty when it may, and when the call ended
-// before that was known.
+// Reason returns why the call may not go on. It is empty if the call may go on, or
+// if it ended before that was known.
 func (d *Decision) Reason() Reason { return d.reason }
 
-// Err is why the call may not go on, for logs: the [*Error] that it was refused
-// with. It is nil where Reason is empty.
+// Err returns the [*Error] that the call was refused with, for logs. It is nil if
+// Reason is empty.
 func (d *Decision) Err() error { return d.err }
 
 // Filter returns how many objects a handler's filter was about, and how many of
-// them it left. It is false for every other decision, and for a filter without an
-// answer.
+// them it left. The bool is false for every other decision, and for a filter
+// without an answer.
 func (d *Decision) Filter() (granted, of int, ok bool) { return d.granted, d.of, d.filter }
 
-// Method is the full method, as in "/pkg.Service/Method".
+// Method returns the full method, as in "/pkg.Service/Method".
 func (d *Decision) Method() string { return d.method }
 
-// Rule is the rule that decided, as text; for a handler's own check or filter, what
-// it asked for.
+// Rule returns the rule that decided, as text; for a handler's own check or filter,
+// what it asked for.
 func (d *Decision) Rule() string { return d.rule }
 
-// Checks are the queries that were asked or found in the cache, in the rule's
-// order. A grant that came from the cache alone lists them only if [Call] asked
-// for it with Explain or an [Observer] is there to read them.
+// Checks returns the queries that were asked or found in the cache, in the rule's
+// order. A grant that came from the cache alone lists them only if [Call.Explain]
+// or [Observer.Decided] is set.
 func (d *Decision) Checks() []Checked { return slices.Clone(d.checks) }
 
-// Duration is how long the decision took; zero where Checks may be left out.
+// Duration returns how long the decision took. It is zero where Checks may be left
+// out.
 func (d *Decision) Duration() time.Duration { return d.duration }
 
 // String explains the decision in one line.
@@ -103,8 +105,8 @@ func (d *Decision) String() string {
 	return line.String()
 }
 
-// LogValue gives the decision to slog as fields: method, allowed, reason, rule,
-// duration and checks.
+// LogValue returns the decision as a group: method, allowed, reason, rule, duration
+// and checks. It implements [slog.LogValuer].
 func (d *Decision) LogValue() slog.Value {
 	checks := make([]string, len(d.checks))
 	for i, checked := range d.checks {

@@ -1,11 +1,11 @@
-// Package authz decides gRPC calls by rules that stand in .proto files, beside the
-// methods they guard:
+// Package authz decides gRPC calls by rules that are written in .proto files,
+// beside the methods they guard:
 //
 //	rpc GetDocument(GetDocumentRequest) returns (Document) {
 //	  option (.usher.authz.v1.rule) = { check: { object: "document:{document_id}" relation: "viewer" } };
 //	}
 //
-// Servers use it through the interceptor. On its own:
+// Servers use it through package interceptor. On its own:
 //
 //	authorizer, err := authz.New(authz.Config{
 //		Engine:   engine,
@@ -19,26 +19,29 @@
 //
 // # Guarantees
 //
-// Rules are compiled once, by New, into an immutable set; finding a method's rule
-// is one read of a map. A fault is reported with file, method, path and column, all
-// at once, and a faulty rule denies its method. What isn't allowed is denied: a
+// New compiles the rules once, into an immutable set; finding a method's rule is
+// one map lookup. Faults are reported all at once, each with file, method, path and
+// column, and a faulty rule denies its method. Whatever isn't allowed is denied: a
 // method without a rule, a rule that ran no check, an answer that is unknown or
-// conditional. An engine that can't answer is unavailable, never a denial and never
-// a grant. There is no setting that fails open.
+// conditional. An engine that can't answer is unavailable, which is neither a
+// denial nor a grant. There is no setting that fails open.
 //
-// A caller whose token doesn't prove that it is a service's or a user's is refused
-// by every rule but a public one, and so is one of an issuer that isn't configured.
-// With several issuers, or with issuers that aren't named, no template gives two
+// A caller whose token doesn't prove that it belongs to a service or to a user is
+// refused by every rule except a public one, and so is a caller of an issuer that
+// isn't configured. With several issuers, or with issuers that aren't named, no
+// template gives the callers of two issuers the same identity: see [Config].
 // issuers' callers one identity: see [Config].
 //
-// A rule sends the engine one batch at most. all_of with anything denied is denied,
-// and any_of with anything allowed is allowed, whatever else failed: an error that
-// doesn't decide doesn't choose the status. Where an error decides, any_of tells the
-// one that may still become a grant, and all_of the one that can't: a request that
-// can't name its object (OBJECT_MISSING), then SUBJECT_INVALID, REVISION_INVALID,
-// MISCONFIGURED, and last ENGINE_UNAVAILABLE, which asking again may mend. What
-// needs no engine is decided first. An all_of beside a request that is at fault
-// doesn't ask it, so that the status never depends on what is cached.
+// A rule sends the engine at most one batch. all_of is denied if any condition is
+// denied, and any_of is allowed if any condition is allowed, whatever else failed:
+// an error that doesn't decide the call doesn't choose its status. If several
+// errors could decide, they rank from the one that asking again can't mend to the
+// one that it may: a request that can't name its object (OBJECT_MISSING), then
+// SUBJECT_INVALID, REVISION_INVALID, MISCONFIGURED and last ENGINE_UNAVAILABLE.
+// all_of reports the first of these that occurs, any_of the last. Conditions that
+// need no engine are decided first. In an all_of, a request at fault keeps the
+// other checks from being asked, so that the status never depends on what is
+// cached.
 //
 // # Templates
 //
@@ -51,17 +54,17 @@
 //	folder:{parent|name(folders/{})}  the captured segment of a resource name
 //	platform:main                     a literal
 //
-// {$sub}, {$client_id}, {$issuer} and {$claim.path} read the caller's token. Where
-// more than one issuer is trusted, a template that reads one of the others must hold
-// {$issuer}, or the rule names its one issuer in access_token.issuers. A
-// context value may also hold {$peer.ip} and {$now}; consistency.revision alone
-// may hold {$metadata.key}. A value that is put into an object or subject can't be
+// {$sub}, {$client_id}, {$issuer} and {$claim.path} read the caller's token. If
+// more than one issuer is trusted, a template that reads one of the others must
+// hold {$issuer}, or the rule must name its one issuer in access_token.issuers. A
+// context value may also hold {$peer.ip} and {$now}; only consistency.revision may
+// hold {$metadata.key}. A value that is put into an object or a subject can't be
 // empty or "*", and can't hold ':', '#', white space, invisible characters, or the
-// literal that follows its placeholder: no engine syntax can be injected.
+// literal that follows its placeholder, so a value can't inject engine syntax.
 //
 // # How a .proto finds usher/authz/v1/authz.proto
 //
-// It ships in this Go module, under proto. With protoc:
+// It is a part of this Go module, under proto. With protoc:
 //
 //	protoc -I . -I "$(go list -m -f '{{.Dir}}' github.com/usher-auth/usher)/proto" …
 //
@@ -69,9 +72,9 @@
 //
 //	go run github.com/usher-auth/usher/proto/export third_party
 //
-// In buf.gen.yaml let inputs name your own folder only, so that the copy isn't
-// generated, and in managed mode disable go_package for usher/authz/v1, so that
-// your code doesn't import a package of that name in your own module.
+// In buf.gen.yaml, let inputs name your own folder only, so that no code is
+// generated for the copy. In managed mode, disable go_package for usher/authz/v1,
+// so that your code doesn't import a package of that name in your own module.
 //
 // The generated Go is imported from this module. A second copy would register the
 // same names twice, and the program would panic at start.

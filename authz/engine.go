@@ -7,23 +7,23 @@ import (
 
 // Object is a thing that relations are about, as in document:42.
 type Object struct {
-	// Type is the object's type as the engine's model names it.
+	// Type is the object's type, as the engine's model names it.
 	Type string
-	// ID names one object of the type.
+	// ID identifies one object of the type.
 	ID string
 }
 
 // String returns the object as Zanzibar writes it, type:id.
 func (o Object) String() string { return o.Type + ":" + o.ID }
 
-// Subject is who a relation is asked for: one subject, as in user:alice, or with
-// a relation a userset, as in team:blue#member.
+// Subject is the party whose relation is asked about: one subject, as in
+// user:alice, or, with a relation, a userset, as in team:blue#member.
 type Subject struct {
-	// Type is the subject's type as the engine's model names it.
+	// Type is the subject's type, as the engine's model names it.
 	Type string
-	// ID names one subject of the type.
+	// ID identifies one subject of the type.
 	ID string
-	// Relation, when set, makes the subject a userset.
+	// Relation, if set, makes the subject a userset. Optional.
 	Relation string
 }
 
@@ -41,9 +41,9 @@ type Query struct {
 	Object   Object
 	Relation string
 	Subject  Subject
-	// Context holds values for the engine's caveats or conditions. Values are
-	// string, bool, int64, uint64, float64, json.Number, or (from a claim) a
-	// JSON array or object. Read-only for the engine.
+	// Context holds values for the engine's caveats or conditions. A value is a
+	// string, bool, int64, uint64, float64, json.Number or (from a claim) a JSON
+	// array or object. The engine must not change it.
 	Context map[string]any
 }
 
@@ -57,14 +57,14 @@ type Effect uint8
 
 // The effects.
 const (
-	// EffectUnknown is no answer: denied.
+	// EffectUnknown means that there is no answer. It is denied.
 	EffectUnknown Effect = iota
-	// EffectDenied says that the subject doesn't have the relation.
+	// EffectDenied means that the subject doesn't have the relation.
 	EffectDenied
-	// EffectAllowed says that the subject has the relation.
+	// EffectAllowed means that the subject has the relation.
 	EffectAllowed
-	// EffectConditional says that the answer depends on context values that the
-	// query didn't have: denied.
+	// EffectConditional means that the answer depends on context values that the
+	// query didn't have. It is denied.
 	EffectConditional
 )
 
@@ -84,30 +84,31 @@ func (e Effect) String() string {
 	}
 }
 
-// Answer is an engine's answer to one query. An answer with an Err has no
-// effect, whatever stands in Effect.
+// Answer is an engine's answer to one query. If Err is set, Effect is ignored.
 type Answer struct {
 	Effect Effect
 	// Missing names the context values that a conditional answer lacked.
 	Missing []string
-	// Err says why this query has no answer, best as an [*EngineError].
+	// Err is why the query has no answer. It should be an [*EngineError]; any other
+	// error counts as EngineUnavailable.
 	Err error
 }
 
-// Revision is a point in the engine's history (a ZedToken, a zookie): opaque.
+// Revision is a point in the engine's history (a ZedToken, a zookie). It is opaque.
 type Revision string
 
-// Mode says how fresh an answer must be.
+// Mode is how fresh an answer must be.
 type Mode uint8
 
 // The modes.
 const (
-	// ModeMinimizeLatency takes whatever answers fastest; it may be stale by the
-	// engine's own bound.
+	// ModeMinimizeLatency takes the answer that is available fastest. It may be
+	// stale, by the engine's own bound.
 	ModeMinimizeLatency Mode = iota
 	// ModeAtLeastAsFresh takes an answer that includes a revision.
 	ModeAtLeastAsFresh
-	// ModeFullyConsistent sees everything written before the query.
+	// ModeFullyConsistent takes an answer that includes everything written before
+	// the query.
 	ModeFullyConsistent
 )
 
@@ -125,7 +126,7 @@ func (m Mode) String() string {
 	}
 }
 
-// Consistency says how fresh a batch's answers must be. The zero value minimizes
+// Consistency is how fresh a batch's answers must be. The zero value minimizes
 // latency.
 type Consistency struct {
 	Mode Mode
@@ -133,31 +134,30 @@ type Consistency struct {
 	Revision Revision
 }
 
-// Batch is what an engine is asked at once.
+// Batch is the queries of one request to an engine.
 type Batch struct {
 	Queries     []Query
 	Consistency Consistency
 }
 
 // Result is an engine's answer to a batch: one answer for each query, in the
-// queries' order. A result of another length is never believed.
+// queries' order. A result of another length is refused, as ENGINE_UNAVAILABLE.
 type Result struct {
 	Answers []Answer
-	// CheckedAt is the revision that the answers are at, where the engine says.
+	// CheckedAt is the revision of the answers, if the engine reports it.
 	CheckedAt Revision
 }
 
-// Engine decides queries. It must be safe for concurrent use, honour its
-// context, keep the order and number of the queries, and answer an empty batch
-// with an empty result without asking anyone. A batch may have any size: an
-// engine with a limit cuts it itself, at one snapshot where it can. An error of
-// the whole batch should be an [*EngineError]; any other error counts as
-// EngineUnavailable.
+// Engine answers queries. It must be safe for concurrent use, honour its context,
+// keep the order and number of the queries, and answer an empty batch with an empty
+// result, without I/O. A batch may have any size: an engine with a limit splits it,
+// and asks at one snapshot if it can. An error of the whole batch should be an
+// [*EngineError]; any other error counts as EngineUnavailable.
 type Engine interface {
 	Check(ctx context.Context, batch Batch) (Result, error)
 }
 
-// EngineFunc is a function that is an [Engine].
+// EngineFunc is a function that implements [Engine].
 type EngineFunc func(ctx context.Context, batch Batch) (Result, error)
 
 // Check calls f.
@@ -165,16 +165,16 @@ func (f EngineFunc) Check(ctx context.Context, batch Batch) (Result, error) { re
 
 // QueryValidator is an optional interface of an [Engine].
 type QueryValidator interface {
-	// ValidateQuery refuses, without I/O, a query that the engine could not take
-	// as it is: with an [*EngineError] of kind EngineBadRequest for the object's
-	// id, EngineBadSubject for the subject's, EngineMisconfigured for the type
-	// or relation. It is asked before each query is sent.
+	// ValidateQuery refuses, without I/O, a query that the engine can't take as it
+	// is. The error is an [*EngineError]: of kind EngineBadRequest for the object's
+	// id, EngineBadSubject for the subject's, and EngineMisconfigured for a type or
+	// relation. It is called before each query is sent.
 	ValidateQuery(q Query) error
 }
 
 // ConsistencySupporter is an optional interface of an [Engine]. An engine without
-// it supports ModeMinimizeLatency only; a rule that asks for more is an error at
-// start.
+// it supports ModeMinimizeLatency only. A rule that asks for a mode that isn't
+// supported is an error at start.
 type ConsistencySupporter interface {
 	SupportsConsistency(mode Mode) bool
 }

@@ -6,28 +6,28 @@ import (
 	"time"
 )
 
-// EngineErrorKind says whose fault an engine's error is.
+// EngineErrorKind tells whose fault an engine's error is.
 type EngineErrorKind uint8
 
 // The kinds of engine errors.
 const (
-	// EngineUnavailable is a transport failure, a timeout, a 5xx or a 429: the
-	// caller sees UNAVAILABLE, and the circuit breaker counts it.
+	// EngineUnavailable is a transport failure, a timeout, a 5xx or a 429. The
+	// caller gets UNAVAILABLE, and the circuit breaker counts it as a failure.
 	EngineUnavailable EngineErrorKind = iota
-	// EngineRefused is the engine refusing our own credentials: the caller sees
-	// UNAVAILABLE, the breaker doesn't count it.
+	// EngineRefused means that the engine refused our own credentials. The caller
+	// gets UNAVAILABLE, and the breaker doesn't count it as a failure.
 	EngineRefused
-	// EngineMisconfigured is a type, relation or model that the engine doesn't
-	// know: the operator's fault, INTERNAL.
+	// EngineMisconfigured means that the engine doesn't know a type, relation or
+	// model. It is the operator's fault; the caller gets INTERNAL.
 	EngineMisconfigured
-	// EngineBadRevision is a revision that the engine refuses: the caller's
-	// fault, INVALID_ARGUMENT.
+	// EngineBadRevision means that the engine refused the revision. It is the
+	// caller's fault; the caller gets INVALID_ARGUMENT.
 	EngineBadRevision
-	// EngineBadRequest is an object id outside the engine's grammar: the caller's
-	// fault, INVALID_ARGUMENT.
+	// EngineBadRequest is an object id outside the engine's grammar. It is the
+	// caller's fault; the caller gets INVALID_ARGUMENT.
 	EngineBadRequest
-	// EngineBadSubject is a subject id outside the engine's grammar:
-	// PERMISSION_DENIED, SUBJECT_INVALID.
+	// EngineBadSubject is a subject id outside the engine's grammar. The caller
+	// gets PERMISSION_DENIED, with SUBJECT_INVALID.
 	EngineBadSubject
 )
 
@@ -51,11 +51,12 @@ func (k EngineErrorKind) String() string {
 	}
 }
 
-// EngineError is how an [Engine] says why it has no answer. Its text goes to
-// logs, so Err must hold no secret and no body of an answer.
+// EngineError is why an [Engine] has no answer. Its text goes to logs, so Err must
+// hold no secret and no body of a response.
 type EngineError struct {
 	Kind EngineErrorKind
-	// RetryAfter is how long the engine asked to be left alone; zero: it didn't.
+	// RetryAfter is how long the engine asked not to be asked again. Zero means
+	// that it didn't say.
 	RetryAfter time.Duration
 	// Err is the cause.
 	Err error
@@ -64,7 +65,7 @@ type EngineError struct {
 // Error returns the kind in words and the cause.
 func (e *EngineError) Error() string {
 	if e == nil {
-		// A nil pointer in an error is an error: it must not end the program.
+		// An error may hold a nil pointer, which must not end the program.
 		return "authz: " + EngineUnavailable.String()
 	}
 	if e.Err == nil {
@@ -83,8 +84,8 @@ func (e *EngineError) Unwrap() error {
 	return e.Err
 }
 
-// asEngineError classifies any error of an engine; one that isn't an
-// *EngineError is the engine being unavailable, never an answer.
+// asEngineError returns an engine's error as an *EngineError. An error that isn't
+// one means that the engine is unavailable.
 func asEngineError(err error) *EngineError {
 	var engineErr *EngineError
 	if errors.As(err, &engineErr) && engineErr != nil {

@@ -5,21 +5,24 @@ import (
 	"time"
 )
 
-// Error is a refused call. Its text is for logs: it holds the cause, never a
-// secret; the interceptor tells the caller constant text and the Reason.
+// Error is a refused call. Its text is for logs: it holds the cause, and never a
+// secret. The interceptor sends the caller the Reason and a constant text.
 type Error struct {
 	Reason Reason
 	// Field is the path of the request's field at fault, with OBJECT_MISSING.
 	Field string
-	// RequiredScopes are the scopes asked for, with INSUFFICIENT_SCOPE: all of
-	// them, or any one where the rule says any_scope.
+	// RequiredScopes are the scopes that the rule asks for, with
+	// INSUFFICIENT_SCOPE: all of them are needed, or any one if the rule says
+	// any_scope.
 	RequiredScopes []string
-	// ACRValues are the contexts of which one is needed, with STEP_UP_REQUIRED.
+	// ACRValues are the authentication contexts of which one is needed, with
+	// STEP_UP_REQUIRED.
 	ACRValues []string
-	// MaxAge is the oldest authentication admitted, with STEP_UP_REQUIRED; zero:
-	// its age isn't at fault.
+	// MaxAge is the greatest age of an authentication that the rule admits, with
+	// STEP_UP_REQUIRED. Zero means that the rule admits any age.
 	MaxAge time.Duration
-	// RetryAfter is when to try again, with ENGINE_UNAVAILABLE; zero: not known.
+	// RetryAfter is how long to wait before trying again, with ENGINE_UNAVAILABLE.
+	// Zero means that it isn't known.
 	RetryAfter time.Duration
 	// Err is the cause, for the log.
 	Err error

@@ -13,7 +13,7 @@ import (
 )
 
 // evaluation is the work on one call, or on one check that its handler makes. It is
-// pooled: nothing of it is kept.
+// pooled, so nothing may keep a reference to it.
 type evaluation struct {
 	method      *Method
 	in          template.Input
@@ -25,17 +25,17 @@ type evaluation struct {
 	leaves      []leaf
 	// caller is the configured subject of the token's kind, nil if there is none.
 	caller *subjectTemplate
-	// begun is when the work began, zero while nobody is to know how long it took:
+	// begun is when the work began. It is zero while the duration isn't needed:
 	// until the engine is asked, unless the decision is to be explained.
 	begun time.Time
-	// stale says why the engine can't be asked: the revision can't be one.
+	// stale is why the engine can't be asked: the call's revision is invalid.
 	stale *Error
 }
 
 var evaluations = sync.Pool{New: func() any { return &evaluation{} }}
 
 const (
-	// maxPooled and maxPooledQuestions bound what is kept between calls.
+	// maxPooled, in bytes, and maxPooledQuestions bound what is kept between calls.
 	maxPooled          = 64 << 10
 	maxPooledQuestions = 256
 )
@@ -51,10 +51,10 @@ func (e *evaluation) release() {
 	evaluations.Put(e)
 }
 
-// newEvaluation begins the work on a call. It must be released.
+// newEvaluation begins the work on a call. The caller must release it.
 func (m *Method) newEvaluation(call *Call) *evaluation {
 	e, _ := evaluations.Get().(*evaluation)
-	// A copy, so that the caller's own needs no heap.
+	// A copy, so that the caller's own Call doesn't escape to the heap.
 	e.kept = *call
 	e.method, e.call = m, &e.kept
 	m.owner.fill(&e.in, call)
@@ -63,7 +63,7 @@ func (m *Method) newEvaluation(call *Call) *evaluation {
 }
 
 // evaluate decides a condition: it gathers the questions, settles what needs no
-// engine, has the front resolve the others, and folds the answers. The caller is the
+// engine, has the front answer the others, and folds the answers. The caller is the
 // configured subject of the token's kind, nil if there is none.
 func (m *Method) evaluate(ctx context.Context, call *Call, caller *subjectTemplate) (*Decision, error) {
 	e := m.newEvaluation(call)
@@ -92,19 +92,19 @@ func (m *Method) evaluate(ctx context.Context, call *Call, caller *subjectTempla
 	return m.conclude(ctx, e, v)
 }
 
-// keyRoom is the size of a key that needs no heap: two ids of a UUID and their names
-// fit.
+// keyRoom is the size of a key that needs no heap, in bytes. Two UUIDs and the
+// names around them fit.
 const keyRoom = 128
 
-// recalls reports whether the cache grants a rule of one check. It is the whole of
-// evaluate where nothing has to be asked, explained or refused, without what that
-// takes to keep several questions; whatever else is the case, evaluate finds out.
+// recalls reports whether the cache grants a rule of one check. It does the work of
+// evaluate for a call in which nothing has to be asked, explained or refused, without
+// the cost of keeping several questions. If it returns false, evaluate decides.
 func (m *Method) recalls(call *Call, caller *subjectTemplate) bool {
 	c, front := m.root.check, m.owner.front
 	if front.cache == nil || call.Fresh || call.Explain || m.owner.observer.Decided != nil {
 		return false
 	}
-	// Of the call, objects and subjects read nothing else: so it needs no heap.
+	// Objects and subjects read nothing else of the call, so in needs no heap.
 	in := template.Input{Principal: call.Principal}
 	if m.reads {
 		if call.Message == nil {
@@ -132,7 +132,8 @@ func (m *Method) recalls(call *Call, caller *subjectTemplate) bool {
 }
 
 // prepare gathers the questions of the rule and decides the leaves that need none.
-// An error is the whole call's: there is no message, or it names too much.
+// An error refuses the whole call: there is no message, or it names too many
+// objects.
 func (e *evaluation) prepare() *Error {
 	if e.method.reads {
 		if err := e.setMessage(); err != nil {
@@ -151,8 +152,9 @@ func (e *evaluation) prepare() *Error {
 	return e.gather(e.method.root)
 }
 
-// resolve has the front answer the questions that can change the verdict: first from
-// the cache, then those that still can. The error is the context's.
+// resolve has the front answer the questions that can change the verdict: from the
+// cache first, then from the engine those that still can. The error is the
+// context's.
 func (e *evaluation) resolve(ctx context.Context) (verdict, error) {
 	root, front := e.method.root, e.method.owner.front
 	if len(root.children) > 0 {
@@ -206,8 +208,9 @@ func (m *Method) conclude(ctx context.Context, e *evaluation, v verdict) (*Decis
 	return decision, err
 }
 
-// fill sets what templates read of a call, except its message. It sets fields of
-// what is there already, since a warm decision would pay for the copy.
+// fill sets what templates read of a call, except its message. It sets the fields
+// one by one, since copying a whole Input would slow down a decision from the
+// cache.
 func (a *Authorizer) fill(in *template.Input, call *Call) {
 	in.Principal, in.Metadata, in.PeerIP, in.Now = call.Principal, call.Metadata, call.PeerIP, a.now
 }
@@ -221,8 +224,8 @@ func (e *evaluation) setMessage() *Error {
 		if descriptor.FullName() != e.method.input.FullName() {
 			return refusal(ReasonMisconfigured, "the message is a %s, not a %s", descriptor.FullName(), e.method.input.FullName())
 		}
-		// The rule was compiled from another copy of the descriptor (a descriptor
-		// set, say): read the message as that one has it.
+		// The rule was compiled from another copy of the descriptor (of a
+		// descriptor set, for example): read the message by that descriptor.
 		wire, err := proto.Marshal(e.call.Message)
 		copied := dynamicpb.NewMessage(e.method.input)
 		if err == nil {

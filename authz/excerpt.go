@@ -5,9 +5,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// excerptOf is a copy of a message with nothing but the fields that the rule reads:
-// what a stream has to remember of a message to ask about it again. It is decided
-// as the message is, it shares no memory with it, and it leaves out what makes
+// excerptOf returns a copy of a message with only the fields that the rule reads:
+// what a stream must remember of a message to ask about it again. The copy is
+// decided as the message is, shares no memory with it, and leaves out what makes
 // messages big.
 func (m *Method) excerptOf(message proto.Message) (proto.Message, *Error) {
 	whole, err := m.excerpt(message, true)
@@ -18,7 +18,7 @@ func (m *Method) excerptOf(message proto.Message) (proto.Message, *Error) {
 	return whole.Interface(), nil
 }
 
-// messageKey is a text that is the same for two messages of a stream only if they
+// messageKey returns a text that is equal for two messages of a stream only if they
 // name the same objects, with the same context.
 func (m *Method) messageKey(message proto.Message) (string, *Error) {
 	named, err := m.excerpt(message, false)
@@ -33,7 +33,8 @@ func (m *Method) messageKey(message proto.Message) (string, *Error) {
 	return string(key), nil
 }
 
-// excerpt copies what the pins read and, if it is wanted, what the revision does.
+// excerpt copies the fields that the pins read and, if revision is set, those that
+// the rule's revision reads.
 func (m *Method) excerpt(message proto.Message, revision bool) (protoreflect.Message, *Error) {
 	e := evaluation{method: m, call: &Call{Message: message}}
 	if err := e.setMessage(); err != nil {

@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// denial says why the policy denied: the relation, unless every leaf that decided
-// so did for the token's sake.
+// denial returns why the policy denied: the relation, unless every leaf that
+// decided it did so because of the token.
 func (e *evaluation) denial() *Error {
 	err := &Error{Err: e.why()}
 	e.denied(e.method.root, err)
@@ -45,7 +45,7 @@ func (e *evaluation) denied(n *node, err *Error) {
 	}
 }
 
-// graver picks the reason to tell: the relation before the subject before the
+// graver returns the reason to report: the relation before the subject before the
 // scope.
 func graver(a, b Reason) Reason {
 	rank := func(r Reason) int {
@@ -69,8 +69,8 @@ func graver(a, b Reason) Reason {
 	return a
 }
 
-// cause is the error, the first in the rule's order, that made a condition what it
-// is: an error of that rank.
+// cause returns the error that gave a condition its verdict v: the first one of
+// that rank, in the rule's order.
 func (e *evaluation) cause(n *node, v verdict) *Error {
 	for _, child := range n.children {
 		if e.fold(child) == v {
@@ -102,7 +102,7 @@ func (e *evaluation) cause(n *node, v verdict) *Error {
 	return nil
 }
 
-// failure is the error that decided.
+// failure returns the error that decided.
 func (e *evaluation) failure(v verdict) *Error {
 	if err := e.cause(e.method.root, v); err != nil {
 		return err
@@ -111,11 +111,11 @@ func (e *evaluation) failure(v verdict) *Error {
 	return refusal(ReasonEngineUnavailable, "no answer")
 }
 
-// engineFailure tells an engine's error as the caller's.
+// engineFailure returns an engine's error as that of the call.
 func engineFailure(err *EngineError) *Error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		// The engine's request ended, not the caller's call: nobody may take the
-		// one for the other.
+		// The engine's request ended, not the caller's call. The errors must not be
+		// mistaken for each other.
 		err = &EngineError{Kind: err.Kind, RetryAfter: err.RetryAfter, Err: errors.New("no answer in time")}
 	}
 	refused := &Error{Err: err}

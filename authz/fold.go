@@ -1,11 +1,12 @@
 package authz
 
-// verdict is what a condition or one of its queries comes to: a truth value. An
-// engine gives answers, a call gets a decision. Verdicts are in order: a denial, then
-// the errors, from what asking again can't mend to what it can, then what hasn't been
-// asked yet, then a grant. all_of is the least of its parts, any_of the greatest, so that an error
-// which doesn't decide doesn't choose the status: Kleene's logic, with an order
-// among its unknowns. The zero value is a denial.
+// verdict is the truth value of a condition or of one of its queries. (An engine
+// gives answers, and a call gets a decision.) Verdicts are ordered: a denial, then
+// the errors, from those that asking again can't mend to those that it may, then
+// what hasn't been asked yet, then a grant. all_of is the least of its parts and
+// any_of the greatest, so that an error that doesn't decide the call doesn't choose
+// its status. This is Kleene's logic with an order among its unknowns. The zero
+// value is a denial.
 type verdict uint8
 
 const (
@@ -27,7 +28,7 @@ const (
 // failed reports whether the verdict is an error.
 func (v verdict) failed() bool { return v > verdictDenied && v < verdictPending }
 
-// fold combines the leaves' verdicts. Nothing at all is denied.
+// fold combines the leaves' verdicts. A condition without parts is denied.
 func (e *evaluation) fold(n *node) verdict {
 	switch n.kind {
 	case nodeCheck:
@@ -67,8 +68,8 @@ func (e *evaluation) fold(n *node) verdict {
 	}
 }
 
-// settled is the verdict of a leaf without questions. One that was never decided ran
-// zero checks.
+// settled returns the verdict of a leaf without questions. A leaf that was never
+// decided ran no check, so it is denied.
 func (l *leaf) settled() verdict {
 	if l.verdict == verdictPending {
 		return verdictDenied
@@ -77,13 +78,14 @@ func (l *leaf) settled() verdict {
 	return l.verdict
 }
 
-// conjunction adds a verdict to the least of some, and says whether any is open.
+// conjunction adds a verdict to the least of some, and reports whether any is
+// pending.
 func conjunction(least verdict, open bool, v verdict) (verdict, bool) {
 	return min(least, v), open || v == verdictPending
 }
 
-// conclusion is what a conjunction comes to. An error is final only when nothing is
-// open: what is open may be a denial.
+// conclusion returns the verdict of a conjunction. An error is final only if
+// nothing is open, since what is open may turn out to be a denial.
 func conclusion(least verdict, open bool) verdict {
 	if open && least != verdictDenied {
 		return verdictPending
@@ -92,10 +94,10 @@ func conclusion(least verdict, open bool) verdict {
 	return least
 }
 
-// settle is fold before anything is asked, and drops questions that can't lead to a
-// grant: an all_of beside a request that is at fault fails whatever the engine
-// says, and then it isn't asked. What is known without the engine comes before that,
-// so that the status never depends on what the cache holds.
+// settle is fold before anything is asked. It also drops questions that can't lead
+// to a grant: an all_of with a request at fault fails whatever the engine answers,
+// so the engine isn't asked. What is known without the engine goes first, so that
+// the status never depends on what the cache holds.
 func (e *evaluation) settle(n *node) verdict {
 	switch n.kind {
 	case nodeAny:
@@ -149,7 +151,8 @@ func (e *evaluation) drop(n *node, v verdict, err *Error) {
 	}
 }
 
-// want leaves those questions wanted that can still change the verdict.
+// want marks as wanted the questions that can still change the verdict, and no
+// others.
 func (e *evaluation) want(n *node) { e.wantIf(n, true) }
 
 func (e *evaluation) wantIf(n *node, pending bool) {
@@ -166,8 +169,8 @@ func (e *evaluation) wantIf(n *node, pending bool) {
 	}
 }
 
-// verdictOf judges one answer. An error is a verdict of its own; anything else but a
-// plain "allowed" is a denial.
+// verdictOf returns the verdict of one answer. An error has a verdict of its own;
+// anything else except a plain "allowed" is a denial.
 func verdictOf(answer *Answer) verdict {
 	switch {
 	case answer.Err != nil:

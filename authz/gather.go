@@ -15,16 +15,17 @@ var (
 
 // leaf is the state of one leaf of the condition.
 type leaf struct {
-	// from and to are its questions, of a check that has any.
+	// from and to delimit its questions, if it is a check that has any.
 	from, to int
 	verdict  verdict
-	// reason is why it is denied, where that isn't the relation.
+	// reason is why the leaf is denied, if that isn't the relation.
 	reason Reason
 	scope  string
-	// bad is the part for which it wasn't asked, and of the template that it is in.
+	// bad is the part because of which a check wasn't asked, and of the template
+	// that has it.
 	bad *template.Part
 	of  *template.Template
-	// err is the error to tell, where the request is at fault.
+	// err is the error to report if the request is at fault.
 	err *Error
 }
 
@@ -52,8 +53,8 @@ func (e *evaluation) gather(n *node) *Error {
 	return nil
 }
 
-// gatherCheck adds the questions of a check, one for each object. What is wrong with
-// any of the objects comes before what is wrong with the subject.
+// gatherCheck adds the questions of a check, one for each object. A fault of any of
+// the objects takes precedence over a fault of the subject.
 func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 	*at = leaf{from: len(e.questions), to: len(e.questions), verdict: verdictPending}
 	count := c.object.Count(&e.in)
@@ -121,8 +122,8 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 	return nil
 }
 
-// contextOf renders a check's context. A value that isn't there is left out: the
-// engine then says what it lacks.
+// contextOf renders a check's context. A value that is absent is left out; the
+// engine then answers what it lacks.
 func (e *evaluation) contextOf(c *check) (map[string]any, *Error) {
 	if len(c.context) == 0 {
 		return nil, nil
@@ -156,14 +157,14 @@ func (e *evaluation) fault(at *leaf, err *Error) {
 	at.verdict, at.err = verdictRequest, err
 }
 
-// forget drops the questions of a check, the last one so far.
+// forget drops the questions of a check. It must be the last one gathered so far.
 func (e *evaluation) forget(at *leaf) {
 	clear(e.questions[at.from:])
 	e.questions = e.questions[:at.from]
 	at.to = at.from
 }
 
-// unnamed is a check of which an object has no id.
+// unnamed decides a check that has an object without an id.
 func (e *evaluation) unnamed(c *check, at *leaf, st template.Status, bad *template.Part, i int) {
 	switch st {
 	case template.StatusMissing:
@@ -178,7 +179,7 @@ func (e *evaluation) unnamed(c *check, at *leaf, st template.Status, bad *templa
 	}
 }
 
-// missing is a request that doesn't name the object.
+// missing decides a check whose object the request doesn't name.
 func (e *evaluation) missing(c *check, at *leaf, p *template.Part, i int) {
 	if c.deny {
 		e.deny(at, ReasonRelationDenied)

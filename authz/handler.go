@@ -13,10 +13,10 @@ import (
 
 var errNoSession = errors.New("the context has no session: the call didn't pass a guard")
 
-// CheckFromContext asks, in a handler, whether the caller has the relation to the
+// CheckFromContext checks, in a handler, that the caller has the relation to the
 // object, "type:id". It uses the same subject, consistency, cache and audit as the
-// method's rule. A nil error means yes, and nothing else does; otherwise the error
-// is an [*Error], or wraps the context's own.
+// method's rule. The caller has the relation if, and only if, the error is nil;
+// otherwise the error is an [*Error], or wraps the context's own.
 func CheckFromContext(ctx context.Context, object, relation string) error {
 	allowed, err := decideFromContext(ctx, []string{object}, relation, false)
 	if err != nil {
@@ -29,22 +29,23 @@ func CheckFromContext(ctx context.Context, object, relation string) error {
 	return nil
 }
 
-// FilterFromContext asks, in a handler, to which of the objects, each "type:id",
-// the caller has the relation. The result has the objects' order and length. What
-// can't be an object, here or by the engine's grammar, is denied, and the others
-// are not affected; but if none of them has a type, as "1" in the place of
-// "document:1", the handler names them wrongly, and it is an error. An object without
-// an answer makes the whole an error: a list that lacks what the caller may see isn't
-// an answer. At most 10,000 objects.
+// FilterFromContext reports, in a handler, to which of the objects, each "type:id",
+// the caller has the relation. The result has the objects' order and length. An
+// object that is invalid, here or by the engine's grammar, is denied and doesn't
+// affect the others. But if none of the objects has a type, as in "1" instead of
+// "document:1", the handler names them wrongly, and that is an error. If any object
+// has no answer, the result is an error: a list that lacks what the caller may see
+// isn't an answer. More than 10,000 objects are an error. An error is an [*Error],
+// or wraps the context's own.
 func FilterFromContext(ctx context.Context, objects []string, relation string) ([]bool, error) {
 	return decideFromContext(ctx, objects, relation, true)
 }
 
-// EmptyFromContext says, in a handler under the policy "handler", that its answer
-// holds nothing that a check could be about, as a page of a list without an entry
-// does. It counts as the check that the policy demands, and is audited: as a
-// decision without checks. It is the handler's word, which nothing verifies. An
-// error is an [*Error]: the context has no session, or its call has ended.
+// EmptyFromContext declares, in a handler under the policy "handler", that the
+// response holds nothing that a check could be about, as an empty page of a list
+// does. It counts as the check that the policy requires, and is audited as a
+// decision without checks. Nothing verifies the handler's claim. An error is an
+// [*Error]: the context has no session, or its call has ended.
 func EmptyFromContext(ctx context.Context) error {
 	session, ok := FromContext(ctx)
 	if !ok {
@@ -61,8 +62,8 @@ func EmptyFromContext(ctx context.Context) error {
 	return nil
 }
 
-// decideFromContext asks about the objects, and returns which of them are allowed. In
-// a filter, what can't be an object is denied by itself.
+// decideFromContext asks about the objects and returns which of them are allowed.
+// In a filter, an invalid object is denied without affecting the others.
 func decideFromContext(ctx context.Context, objects []string, relation string, filter bool) ([]bool, error) {
 	session, ok := FromContext(ctx)
 	if !ok {
@@ -114,9 +115,9 @@ func decideFromContext(ctx context.Context, objects []string, relation string, f
 	return allowed, nil
 }
 
-// refusal is what the answers to a handler refuse: a check that is denied, and a
-// check or a filter that lacks an answer. A question that the engine didn't answer
-// decides nothing, whether the handler heeds the error or not.
+// refusal returns the error of answers to a handler: of a check that is denied, or
+// of a check or filter that lacks an answer. A question that the engine didn't
+// answer decides nothing, even if the handler ignores the error.
 func (e *evaluation) refusal(filter bool) *Error {
 	for i := range e.questions {
 		switch q := &e.questions[i]; {
@@ -130,7 +131,7 @@ func (e *evaluation) refusal(filter bool) *Error {
 	return nil
 }
 
-// count takes note of answers that refuse nothing.
+// count records answers that refuse nothing in the decision and the session.
 func (s *Session) count(decision *Decision, questions []question, filter bool) {
 	granted, judged := 0, false
 	for i := range questions {
@@ -150,8 +151,8 @@ func (s *Session) count(decision *Decision, questions []question, filter bool) {
 	}
 }
 
-// decide gathers and resolves the questions of a handler. Refused is why the call
-// has none, from the session.
+// decide gathers and answers the questions of a handler. Refused is why the session
+// has no usable call, nil if it has one.
 func (s *Session) decide(ctx context.Context, e *evaluation, refused *Error, objects []string, relation string, filter bool) error {
 	m := s.method
 	switch {
@@ -192,7 +193,7 @@ func (s *Session) decide(ctx context.Context, e *evaluation, refused *Error, obj
 	return nil
 }
 
-// maxFilter bounds the objects of one filter: what a handler lists is a page.
+// maxFilter bounds the objects of one filter: a handler lists a page.
 const maxFilter = 10_000
 
 // gatherObjects adds a question about the caller for each object of a handler.
@@ -241,7 +242,7 @@ func (e *evaluation) gatherObjects(objects []string, relation string, filter boo
 	return nil
 }
 
-// hasType reports whether a text starts with a type, as an object's does.
+// hasType reports whether the text starts with a type, as an object's does.
 func hasType(object string) bool {
 	objectType, _, ok := strings.Cut(object, ":")
 

@@ -4,19 +4,21 @@ import (
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
 
-// Paths under which faults are reported: where the part of the rule stands.
+// The parts of a rule that the paths of faults start with.
 const (
 	pathRule    = "rule"
 	pathDefault = "service_rule.default"
 )
 
-// merged is a method's rule after inheritance, with the place each part is from.
+// merged is a method's rule after inheritance, with the place that each part is
+// from.
 type merged struct {
 	rule *authzv1.Rule
 	from map[string]string
 }
 
-// at is the path of a part, as in "rule.check" or "service_rule.default.check".
+// at returns the path of a part, as in "rule.check" or
+// "service_rule.default.check".
 func (m *merged) at(part string) string {
 	if from := m.from[part]; from != "" {
 		return from + "." + part
@@ -25,9 +27,9 @@ func (m *merged) at(part string) string {
 	return pathRule + "." + part
 }
 
-// inherit takes each part of the method's own rule, and where it is unset the
-// service's default: an unset scalar, an unspecified enum or an empty list
-// inherits. A policy that is set replaces the default's as a whole.
+// inherit merges the method's own rule with the service's default, part by part. An
+// unset scalar, an unspecified enum or an empty list inherits. A policy that is set
+// replaces the default's as a whole.
 func inherit(own, def *authzv1.Rule) *merged {
 	if own == nil {
 		own = &authzv1.Rule{}
@@ -55,7 +57,7 @@ func inherit(own, def *authzv1.Rule) *merged {
 	return m
 }
 
-// take notes where a part is from, and says whether it is the method's own.
+// take records where a part is from, and reports whether it is the method's own.
 func (m *merged) take(part string, own, def bool) bool {
 	if !own && def {
 		m.from[part] = pathDefault
@@ -106,8 +108,8 @@ func (m *merged) stream(own, def *authzv1.Stream) *authzv1.Stream {
 	return stream
 }
 
-// consistency inherits too; a method that sets another mode leaves behind the
-// default's revision, which would have no meaning.
+// consistency inherits field by field. A method that sets another mode doesn't
+// inherit the default's revision, which would have no meaning.
 func (m *merged) consistency(own, def *authzv1.Consistency) *authzv1.Consistency {
 	mode := def.GetMode()
 	if m.take("consistency.mode", own.GetMode() != 0, mode != 0) {

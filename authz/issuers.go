@@ -14,14 +14,14 @@ import (
 )
 
 // issuerNames are the short names of the issuers whose tokens may fill in a
-// template. None: they aren't known, and may be several.
+// template. If empty, the issuers aren't known, and there may be several.
 type issuerNames []string
 
-// one reports whether all tokens are of one issuer, so that templates needn't say
-// which.
+// one reports whether all tokens are of one issuer, so that templates needn't hold
+// it.
 func (n issuerNames) one() bool { return len(n) == 1 }
 
-// narrowed are those of the names that a rule admits too.
+// narrowed returns those of the names that a rule admits too.
 func (n issuerNames) narrowed(rule []string) issuerNames {
 	if len(rule) == 0 {
 		return n
@@ -33,8 +33,8 @@ func (n issuerNames) narrowed(rule []string) issuerNames {
 	return slices.DeleteFunc(slices.Clone(rule), func(name string) bool { return !slices.Contains(n, name) })
 }
 
-// listed returns what is wrong with one of the names in a rule's
-// access_token.issuers.
+// listed returns the fault of one of the names in a rule's access_token.issuers,
+// nil if there is none.
 func (n issuerNames) listed(rule []string, i int) *template.Fault {
 	switch name := rule[i]; {
 	case name == "":
@@ -52,8 +52,8 @@ func (n issuerNames) listed(rule []string, i int) *template.Fault {
 	}
 }
 
-// unlisted reports whether something is wrong with a rule's list, so that nobody
-// knows which issuers it admits.
+// unlisted reports whether a rule's list has a fault, so that the issuers that it
+// admits can't be known.
 func (n issuerNames) unlisted(rule []string) bool {
 	for i := range rule {
 		if n.listed(rule, i) != nil {
@@ -64,7 +64,7 @@ func (n issuerNames) unlisted(rule []string) bool {
 	return false
 }
 
-// namesOf asks a configuration's Issuers, if there is one.
+// namesOf returns the names of a configuration's Issuers, if it is set.
 func namesOf(issuers IssuerNamer) (issuerNames, error) {
 	if issuers == nil {
 		return nil, nil
@@ -90,7 +90,8 @@ func (c *Config) validateIssuers() []error {
 	for _, name := range slices.Sorted(maps.Keys(c.IssuerSubjects)) {
 		switch {
 		case name == "":
-			// It would be one issuer to the templates, and may be all that have no name.
+			// To templates it would be one issuer, and could be all that have no
+			// name.
 			errs = append(errs, errors.New(`authz: IssuerSubjects[""]: the name is empty; give the issuer a short name`))
 		case len(c.issuers) > 0 && !slices.Contains(c.issuers, name):
 			errs = append(errs, fmt.Errorf("authz: IssuerSubjects[%s]: no such issuer is in Issuers, which has %s", quoted(name), quotedAll(c.issuers)))
@@ -100,8 +101,8 @@ func (c *Config) validateIssuers() []error {
 	return errs
 }
 
-// readsPrincipal returns the first placeholder whose value an issuer chooses: nil
-// if the template is the same for every token.
+// readsPrincipal returns the first placeholder whose value an issuer chooses, or
+// nil if the template is the same for every token.
 func readsPrincipal(t *template.Template) *template.Part {
 	return t.Reads(template.SourceSubject, template.SourceClientID, template.SourceClaim)
 }
@@ -110,8 +111,8 @@ func readsPrincipal(t *template.Template) *template.Part {
 func readsIssuer(t *template.Template) bool { return t.Reads(template.SourceIssuer) != nil }
 
 // apart returns why a template could give the callers of two issuers one value, nil
-// if it can't: whoever registers with one issuer would choose a name to be somebody
-// of another's.
+// if it can't. With such a template, a caller who registers with one issuer could
+// choose the name of a caller of another.
 func (n issuerNames) apart(t *template.Template) *template.Fault {
 	p := readsPrincipal(t)
 	if p == nil || n.one() || readsIssuer(t) {
@@ -121,8 +122,9 @@ func (n issuerNames) apart(t *template.Template) *template.Fault {
 	return p.Fault(n.severally(p)+", so the template must hold {$issuer}", n.fix("put it in"))
 }
 
-// matched is apart for the sides of a match. Only one may read the token, and the
-// issuer in it must be compared with what isn't of the token: a literal or a field.
+// matched is apart for the sides of a match. Only one side may read the token, and
+// the issuer in it must be compared with what isn't from the token: a literal or a
+// field.
 func (n issuerNames) matched(left, right *template.Template) (*template.Template, *template.Fault) {
 	if n.one() {
 		return nil, nil
@@ -155,7 +157,7 @@ func (n issuerNames) severally(p *template.Part) string {
 	return "{" + p.Name() + "} of two issuers may be equal, and several are admitted"
 }
 
-// fixIssuers says how the issuers become known.
+// fixIssuers tells how to make the issuers known.
 const fixIssuers = "set authz.Config.Issuers to the verifier (or to authz.Issuers with the short names, if it has no IssuerNames)"
 
 func (n issuerNames) fix(first string) string {
@@ -167,8 +169,8 @@ func (n issuerNames) fix(first string) string {
 	return fix
 }
 
-// unusable returns the issuer whose name can't be in the template where it has
-// {$issuer}, so that every caller of it would be refused.
+// unusable returns the fault of a template whose {$issuer} can't take the name of
+// one of the issuers, so that all callers of that issuer would be refused.
 func (n issuerNames) unusable(t *template.Template) *template.Fault {
 	p, name := t.RefusesIssuer(n)
 	if p == nil {
@@ -179,17 +181,18 @@ func (n issuerNames) unusable(t *template.Template) *template.Fault {
 		"give the issuer a short name (verify.JWTConfig.IssuerName), without ':', '#', white space and what follows the placeholder")
 }
 
-// clientClaims are claims in which issuers say through which client, or by which
-// actor, a token was minted. As a user's subject they would give the user the
-// rights of that.
+// clientClaims are claims that name the client, or the actor, through which a token
+// was minted. As a user's subject they would give the user the rights of that
+// client.
 var clientClaims = []string{"client_id", "clientId", "azp", "cid", "appid", "act"}
 
-// readsClient returns the placeholder that takes a user for the client that the
-// user's token was minted through.
+// readsClient returns the placeholder that reads the client through which a token
+// was minted, nil if there is none.
 func readsClient(t *template.Template) *template.Part { return t.ReadsClaim(clientClaims...) }
 
-// stranger returns the refusal of a principal about whom no rule but a public one
-// may decide: of an issuer that isn't configured, or neither a service nor a user.
+// stranger returns the refusal of a principal that only a public rule may admit:
+// one of an issuer that isn't configured, or one that isn't exactly one of service
+// and user.
 func (a *Authorizer) stranger(principal Principal) *Error {
 	if len(a.issuers) > 0 && !slices.Contains(a.issuers, principal.IssuerName()) {
 		return refusal(ReasonSubjectUnmapped, "the verifier names the token's issuer %s, and Issuers has %s",
@@ -204,11 +207,11 @@ func (a *Authorizer) stranger(principal Principal) *Error {
 	return nil
 }
 
-// maxCause bounds what a principal says of its kind, in bytes.
+// maxCause bounds the text of a principal's KindCause, in bytes.
 const maxCause = 1024
 
-// kindCause says why a principal's kind is unclear, as the principal knows it, or
-// what to set.
+// kindCause returns why a principal's kind is unclear, if the principal knows it,
+// or what to set.
 func kindCause(principal Principal) string {
 	if known, ok := principal.(interface{ KindCause() string }); ok {
 		if cause := known.KindCause(); len(cause) > maxCause {
@@ -221,8 +224,8 @@ func kindCause(principal Principal) string {
 	return "set the issuer's verify.Profile"
 }
 
-// visible is a principal's own text without anything that a log would take for its
-// own.
+// visible returns a principal's own text without characters that could forge a log
+// entry.
 func visible(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -233,11 +236,11 @@ func visible(text string) string {
 	}, text)
 }
 
-// quoted is a value as errors show it: bounded, and without anything that a log
-// would take for its own.
+// quoted returns a value as errors show it: bounded, and without characters that
+// could forge a log entry.
 func quoted(value string) string { return quote.Value(value) }
 
-// quotedAll is a list of names as errors show it, at most 8 of them.
+// quotedAll returns a list of names as errors show it, at most 8 of them.
 func quotedAll(names []string) string {
 	const most = 8
 	shown := make([]string, 0, most)

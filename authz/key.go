@@ -9,24 +9,24 @@ import (
 	"github.com/usher-auth/usher/authz/internal/template"
 )
 
-// A question's key holds all of its query, so that equal keys are equal queries: the
-// relation, the object's type and id, the subject's type, relation and id, the context
-// and how fresh the answer must be. Names and ids hold no control characters, which
-// makes NUL an unambiguous separator.
+// A question's key holds all of its query, so that equal keys are equal queries:
+// the relation, the object's type and id, the subject's type, relation and id, the
+// context and how fresh the answer must be. Names and ids hold no control
+// characters, so NUL is an unambiguous separator.
 
-// appendPrefix begins a key: with the relation and the object's type.
+// appendPrefix begins a key, with the relation and the object's type.
 func appendPrefix(key []byte, relation, objectType string) []byte {
 	key = append(append(key, relation...), 0)
 
 	return append(append(key, objectType...), 0)
 }
 
-// keyPrefix is the key's prefix for a check whose type is known.
+// keyPrefix returns the key's prefix for a check whose type is known.
 func keyPrefix(relation, objectType string) string {
 	return string(appendPrefix(nil, relation, objectType))
 }
 
-// keySubject stands between the object's id and the subject's.
+// keySubject returns the part of a key between the object's id and the subject's.
 func keySubject(subjectType, relation string) string {
 	return "\x00" + subjectType + "\x00" + relation + "\x00"
 }
@@ -34,8 +34,8 @@ func keySubject(subjectType, relation string) string {
 // ids are the two ids in a key.
 type ids struct{ object, subject span }
 
-// appendObject appends the prefix and the object's id, of element i of the list that
-// it fans out over.
+// appendObject appends the prefix and the object's id; i is the element of the list
+// that the object fans out over.
 func (c *check) appendObject(key []byte, in *template.Input, i int, at *ids) ([]byte, template.Status, *template.Part) {
 	key = append(key, c.prefix...)
 	at.object.from = len(key)
@@ -45,7 +45,7 @@ func (c *check) appendObject(key []byte, in *template.Input, i int, at *ids) ([]
 	return key, st, bad
 }
 
-// append appends the subject's id, and what stands before it.
+// append appends the subject's id and the part of the key before it.
 func (t *subjectTemplate) append(key []byte, in *template.Input, at *ids) ([]byte, template.Status, *template.Part) {
 	key = append(key, t.prefix...)
 	at.subject.from = len(key)
@@ -55,7 +55,7 @@ func (t *subjectTemplate) append(key []byte, in *template.Input, at *ids) ([]byt
 	return key, st, bad
 }
 
-// appendConsistency ends a key with how fresh its answer is.
+// appendConsistency ends a key with how fresh its answer must be.
 func appendConsistency(key []byte, consistency Consistency) []byte {
 	if consistency.Mode == ModeMinimizeLatency {
 		return key
@@ -65,9 +65,9 @@ func appendConsistency(key []byte, consistency Consistency) []byte {
 	return append(key, consistency.Revision...)
 }
 
-// appendContext adds a context to a key: each value with its name, type and
-// length, in the rule's fixed order. It is false for a value that isn't one of
-// JSON, which only a Principal of somebody's own can have.
+// appendContext adds a context to a key: each value with its name, type and length,
+// in the rule's fixed order. It returns false for a value that JSON can't
+// represent, which only a custom Principal can have.
 func appendContext(key []byte, values []contextValue, context map[string]any) ([]byte, bool) {
 	for i := range values {
 		value, set := context[values[i].name]
@@ -88,7 +88,7 @@ func appendContext(key []byte, values []contextValue, context map[string]any) ([
 		case float64:
 			key = binary.BigEndian.AppendUint64(append(key, 'f'), math.Float64bits(value))
 		default:
-			// A claim as the token had it: JSON has one form for one value here,
+			// A claim, as the token has it. JSON has one form for one value here,
 			// since encoding/json sorts members.
 			text, err := json.Marshal(value)
 			if err != nil {

@@ -19,7 +19,7 @@ type Method struct {
 	owner  *Authorizer
 	input  protoreflect.MessageDescriptor
 	faults []*RuleError
-	// missing says that there is no rule at all.
+	// missing is set if there is no rule at all.
 	missing bool
 
 	policy      policy
@@ -35,11 +35,13 @@ type Method struct {
 	connection  bool
 	rule        string
 	pins        []*template.Part
-	// single says that the rule is one check of one object, which the cache may know.
+	// single is set if the rule is one check of one object, which the cache may
+	// answer.
 	single bool
-	// granted is the decision of a warm grant, shared by all.
+	// granted is the decision of a grant with nothing to explain, shared by all calls.
 	granted *Decision
-	// remembered is the decision about what a stream's memory lets through.
+	// remembered is the decision about a message that a stream's memory lets
+	// through.
 	remembered *Decision
 }
 
@@ -56,72 +58,75 @@ const (
 
 // Call is one call, or one message of a stream.
 type Call struct {
-	// Principal is the caller. Nil: the call has no credential, which only public
-	// methods admit; others refuse it with TOKEN_MISSING.
+	// Principal is the caller. Nil means that the call has no credential: only
+	// public methods admit it, and others refuse it with TOKEN_MISSING.
 	Principal Principal
-	// Message is the request. It is needed where ReadsMessage says so.
+	// Message is the request. Required if [Method.ReadsMessage] is true.
 	Message proto.Message
 	// Metadata returns the value of a metadata key, empty if there is none or
-	// several. Nil: there is no metadata.
+	// several. Optional. Nil means that there is no metadata.
 	Metadata func(key string) string
-	// PeerIP is the address of the peer. Invalid: not known.
+	// PeerIP is the address of the peer. Optional. The zero value means that it
+	// isn't known.
 	PeerIP netip.Addr
-	// Fresh goes past the decision cache.
+	// Fresh makes the decision without the decision cache.
 	Fresh bool
-	// EngineContext makes the context that the engine is asked under from one that
-	// has the values of the call's context, the timeout, and not the call's own
-	// end. An engine in this process is given what belongs to the call otherwise:
-	// take away here what isn't the engine's to see, and keep the rest, a trace's
-	// span above all. It is called for each request to the engine, must be safe
-	// for concurrent use and return a context derived from its argument; a panic
-	// is MISCONFIGURED. Nil: the context as it is.
+	// EngineContext returns the context for a request to the engine. Its argument
+	// has the values of the call's context, and the timeout instead of the call's
+	// deadline. An engine in this process could otherwise read everything that
+	// belongs to the call: the function removes what the engine must not see, and
+	// keeps the rest, above all a trace's span. It is called for each request to
+	// the engine, must be safe for concurrent use, and must return a context
+	// derived from its argument. If it panics, the call is MISCONFIGURED. Optional.
+	// Default: the argument.
 	EngineContext func(ctx context.Context) context.Context
-	// Explain makes the decision list its checks even when all came from the
+	// Explain makes the decision list its checks even if all answers came from the
 	// cache.
 	Explain bool
 }
 
-// Name is the full method, as in "/pkg.Service/Method".
+// Name returns the full method, as in "/pkg.Service/Method".
 func (m *Method) Name() string { return m.name }
 
-// Err is everything that is wrong with the method's rule, as *RuleErrors joined;
-// nil if nothing is. A method with an error is denied.
+// Err returns everything that is wrong with the method's rule, as joined
+// *RuleErrors, or nil. A method with an error is denied.
 func (m *Method) Err() error { return joinRuleErrors(m.faults) }
 
-// Public says that anyone may call, with or without a credential.
+// Public reports whether anyone may call, with or without a credential.
 func (m *Method) Public() bool { return m.policy == policyPublic }
 
-// ReadsMessage says that the rule can't be decided without the request.
+// ReadsMessage reports whether the rule can't be decided without the request.
 func (m *Method) ReadsMessage() bool { return m.reads }
 
 // RevisionReadsMessage reports whether the rule's revision is a field of the
-// message, so that the handler's own checks need it too: see [Session.Receive].
+// message, so that the handler's own checks need the message too: see
+// [Session.Receive].
 func (m *Method) RevisionReadsMessage() bool {
 	return m.consistency.revision != nil && len(m.consistency.revision.Fields()) > 0
 }
 
-// ReadsConnection says that the rule reads what [Call] has in Metadata or PeerIP.
+// ReadsConnection reports whether the rule reads Metadata or PeerIP of a [Call].
 func (m *Method) ReadsConnection() bool { return m.connection }
 
-// HandlerDecides says that the method's handler makes the checks itself.
+// HandlerDecides reports whether the method's handler makes the checks itself.
 func (m *Method) HandlerDecides() bool { return m.policy == policyHandler }
 
-// HidesExistence says that whom the policy denies is told NOT_FOUND.
+// HidesExistence reports whether a caller that the policy denies gets NOT_FOUND.
 func (m *Method) HidesExistence() bool { return m.hides }
 
-// RecheckInterval is how long a stream may reuse a decision, and how often its owner
-// has to call [Stream.Recheck]; zero: not at all.
+// RecheckInterval returns how long a stream may reuse a decision, and how often its
+// owner must call [Stream.Recheck]. Zero means that neither applies.
 func (m *Method) RecheckInterval() time.Duration { return m.recheck }
 
-// Validation is how the rule wants the token validated.
+// Validation returns how the rule wants the token validated.
 func (m *Method) Validation() authzv1.Validation { return m.validation }
 
-// Rule is the rule as one line of text.
+// Rule returns the rule as one line of text.
 func (m *Method) Rule() string { return m.rule }
 
-// Authorize decides the call. A nil error means that it may go on, and nothing
-// else does. Otherwise the error is an [*Error], or wraps the context's own. The
-// decision is never nil.
+// Authorize decides the call. The call may go on if, and only if, the error is nil.
+// Otherwise the error is an [*Error], or wraps the context's own. The decision is
+// never nil.
 func (m *Method) Authorize(ctx context.Context, call *Call) (*Decision, error) {
 	switch {
 	case m.missing:

@@ -7,21 +7,22 @@ import (
 	"github.com/usher-auth/usher/internal/notify"
 )
 
-// Observer is told what happens in authz. Its functions run in the call, so they
-// must be fast and safe for concurrent use; any may be nil. A function that panics
-// is contained: the call goes on as if it had returned.
+// Observer is told of events in authz. Its functions run within the call, so they
+// must be fast and safe for concurrent use; any may be nil. A panic in one is
+// contained: the call goes on as if the function had returned.
 type Observer struct {
-	// RuleFault is told, while New runs, of each faulty rule among the linked
-	// services. The method is denied; it is an error for ValidateMethods only.
+	// RuleFault is called, while New runs, for each fault of a rule among the
+	// linked services. The method is denied. New doesn't return the fault, but
+	// [Authorizer.ValidateMethods] does.
 	RuleFault func(fault *RuleError)
-	// Decided is told of each decision: of Authorize, and of each check that a
-	// handler makes itself. Setting it makes every Decision complete, which costs
-	// the warm path its freedom from allocations.
+	// Decided is called for each decision: of Authorize, and of each check that a
+	// handler makes itself. If it is set, every Decision is complete, and a grant
+	// from the cache is no longer free of allocations.
 	Decided func(ctx context.Context, decision *Decision)
-	// Asked is told of each request to the engine, and of each that an open circuit
-	// breaker kept from it.
+	// Asked is called for each request to the engine, and for each request that an
+	// open circuit breaker refused.
 	Asked func(ctx context.Context, asked EngineAsked)
-	// BreakerChanged is told when the circuit breaker opens or closes.
+	// BreakerChanged is called when the circuit breaker opens or closes.
 	BreakerChanged func(open bool)
 }
 
@@ -35,8 +36,8 @@ type EngineAsked struct {
 	Err error
 }
 
-// contained is the observer with its panics kept away from calls: some of its
-// functions run in goroutines where nobody else could stop them.
+// contained returns the observer with its panics contained: some of its functions
+// run in goroutines where no caller could recover from them.
 func (o Observer) contained() Observer {
 	o.RuleFault = notify.Contained(o.RuleFault)
 	o.Decided = notify.ContainedIn(o.Decided)

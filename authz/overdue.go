@@ -5,12 +5,12 @@ import (
 	"sync/atomic"
 )
 
-// maxOverdue bounds the requests that run on after their timeout: an engine that
-// hangs must not take the process with it, a goroutine a call.
+// maxOverdue bounds the requests that run on after their timeout. Without it, an
+// engine that hangs would cost the process a goroutine for each call.
 const maxOverdue = 1000
 
 // overdue counts the requests that run on after their timeout, in an engine that
-// doesn't heed its context, and whose they are.
+// ignores its context, in total and for each caller.
 type overdue struct {
 	total atomic.Int64
 
@@ -18,9 +18,9 @@ type overdue struct {
 	of map[uint64]int64
 }
 
-// admits reports whether a caller may ask. It may have as many overdue requests as
-// are still free, so that one caller gets half of them, two get a third each, and
-// there is always a place for one more caller.
+// admits reports whether a caller may ask. A caller may have as many overdue
+// requests as there are free places: one caller gets half of them, two get a third
+// each, and there is always a place for one more caller.
 func (o *overdue) admits(caller uint64) bool {
 	total := o.total.Load()
 	if total <= 0 {

@@ -8,16 +8,16 @@ import (
 	"github.com/usher-auth/usher/authz/internal/template"
 )
 
-// pinned holds the later messages of a stream to the objects that its first
-// message named. It is immutable.
+// pinned holds the later messages of a stream to the objects that its first message
+// named. It is immutable.
 type pinned struct {
 	method *Method
-	// values has for each pin what its Pinned gives.
+	// values holds what each pin's Pinned returned for the first message.
 	values [][]string
 }
 
-// pin remembers what the first message of a stream names, for a rule that checks no
-// other. The message was let through.
+// pin remembers what the first message of a stream names, for a rule that checks
+// only that message. The message must have been let through.
 func (m *Method) pin(first proto.Message) (*pinned, *Error) {
 	p := &pinned{method: m, values: make([][]string, len(m.pins))}
 	e := evaluation{method: m, call: &Call{Message: first}}
@@ -39,7 +39,7 @@ func (m *Method) pin(first proto.Message) (*pinned, *Error) {
 }
 
 // matches returns nil for a later message that leaves the pinned fields unset or
-// names the same; otherwise an error with the field.
+// names the same objects; otherwise it returns an error with the field.
 func (p *pinned) matches(later proto.Message) *Error {
 	if len(p.values) == 0 || p.same(later) {
 		return nil
@@ -60,8 +60,9 @@ func (p *pinned) matches(later proto.Message) *Error {
 	return nil
 }
 
-// same reports, without the heap, whether a message leaves each field unset or names the
-// same. Whatever else is the case, it says no and matches finds out.
+// same reports, without allocating, whether a message leaves each pinned field
+// unset or names the same object. If it can't tell, it returns false, and matches
+// decides.
 func (p *pinned) same(later proto.Message) bool {
 	if later == nil {
 		return false

@@ -2,33 +2,35 @@ package authz
 
 import "time"
 
-// Principal is a caller as its verified access token describes it. It is
-// immutable and safe for concurrent use.
+// Principal is a caller as its verified access token describes it. It is immutable
+// and safe for concurrent use.
 type Principal interface {
-	// Issuer is the token's issuer, exactly as the token has it.
+	// Issuer returns the token's issuer, exactly as the token has it.
 	Issuer() string
-	// IssuerName is the issuer's configured short name, the value of {$issuer}. No
-	// two issuers have the same.
+	// IssuerName returns the issuer's configured short name, the value of
+	// {$issuer}. No two issuers have the same one.
 	IssuerName() string
-	// Subject is the token's subject, empty if it has none.
+	// Subject returns the token's subject, empty if it has none.
 	Subject() string
-	// ClientID is the client that the token was issued to.
+	// ClientID returns the client that the token was issued to.
 	ClientID() string
-	// HasScope says whether the token has exactly this scope.
+	// HasScope reports whether the token has exactly this scope.
 	HasScope(scope string) bool
-	// ACR is the authentication context class reference (RFC 9470), or empty.
+	// ACR returns the authentication context class reference (RFC 9470), empty if
+	// the token has none.
 	ACR() string
-	// AuthTime is when the user authenticated; zero if the token doesn't say.
+	// AuthTime returns when the user authenticated, zero if the token doesn't say.
 	AuthTime() time.Time
-	// IsService reports whether it is evident that the token stands for a service
-	// that acts for itself.
+	// IsService reports whether the token is evidently that of a service that acts
+	// for itself.
 	IsService() bool
-	// IsUser reports whether it is evident that the token stands for a user. Where
-	// neither is, or both are, the kind is unclear, and every rule but a public one
-	// refuses the caller with SUBJECT_UNMAPPED. A principal may have a method
-	// KindCause() string, which says why: it becomes a part of the cause.
+	// IsUser reports whether the token is evidently that of a user. If neither
+	// IsService nor IsUser is true, or both are, the kind is unclear, and every
+	// rule except a public one refuses the caller with SUBJECT_UNMAPPED. A
+	// principal may have a method KindCause() string, which returns why; the
+	// refusal's cause then holds it.
 	IsUser() bool
-	// Claim returns a copy of the claim at a path of member names. Numbers are
-	// json.Number.
+	// Claim returns a copy of the claim at a path of member names, and whether
+	// there is one. Numbers are json.Number.
 	Claim(path ...string) (any, bool)
 }

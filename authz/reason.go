@@ -1,52 +1,53 @@
 package authz
 
 // Reason is why a call was refused. It is stable: the caller finds it in the status
-// as ErrorInfo.reason, metrics and audit records carry it.
+// as ErrorInfo.reason, and metrics and audit records carry it.
 type Reason string
 
-// The reasons, with the gRPC code that the interceptor gives each. Those of the
-// first group are the interceptor's: an [Error] of this package has none of them.
+// The reasons, with the gRPC code that the interceptor gives each. The interceptor
+// makes those of the first group, except ReasonTooManyObjects, which a [Stream]
+// returns.
 const (
 	// ReasonTokenInvalid is a credential that isn't one valid bearer token:
 	// UNAUTHENTICATED.
 	ReasonTokenInvalid Reason = "TOKEN_INVALID"
-	// ReasonTokenExpired is a token at which nothing is wrong but its age, and a
-	// stream that reached the end of its token: UNAUTHENTICATED.
+	// ReasonTokenExpired is a token that is valid except for its age, or a stream
+	// that reached the end of its token's lifetime: UNAUTHENTICATED.
 	ReasonTokenExpired Reason = "TOKEN_EXPIRED"
-	// ReasonVerifierUnavailable is keys or an introspection endpoint that can't
-	// be reached: UNAVAILABLE.
+	// ReasonVerifierUnavailable is a key set or an introspection endpoint that
+	// can't be reached: UNAVAILABLE.
 	ReasonVerifierUnavailable Reason = "VERIFIER_UNAVAILABLE"
 	// ReasonVerdictMissing is a handler that returned before the first message
 	// could be checked: PERMISSION_DENIED.
 	ReasonVerdictMissing Reason = "VERDICT_MISSING"
-	// ReasonFirstMessageTimeout is a handler that wanted to send, and no message
+	// ReasonFirstMessageTimeout is a handler that waited to send, while no message
 	// that could be checked came in time: DEADLINE_EXCEEDED.
 	ReasonFirstMessageTimeout Reason = "FIRST_MESSAGE_TIMEOUT"
-	// ReasonTooManyObjects is a stream that names more objects than can be asked
-	// about again at its recheck interval: RESOURCE_EXHAUSTED.
+	// ReasonTooManyObjects is a stream that names more objects than its rechecks
+	// can ask about again: RESOURCE_EXHAUSTED.
 	ReasonTooManyObjects Reason = "TOO_MANY_OBJECTS"
-	// ReasonCanceled is the caller gone: CANCELED.
+	// ReasonCanceled is a call that the caller canceled: CANCELED.
 	ReasonCanceled Reason = "CANCELED"
-	// ReasonDeadlineExceeded is the caller's own deadline: DEADLINE_EXCEEDED.
+	// ReasonDeadlineExceeded is a call whose own deadline passed:
+	// DEADLINE_EXCEEDED.
 	ReasonDeadlineExceeded Reason = "DEADLINE_EXCEEDED"
 
 	// ReasonTokenMissing is a call without a credential, or without a principal,
 	// where the rule isn't public: UNAUTHENTICATED.
 	ReasonTokenMissing Reason = "TOKEN_MISSING"
-	// ReasonInsufficientScope is a scope that the token lacks: PERMISSION_DENIED.
+	// ReasonInsufficientScope is a token that lacks a scope: PERMISSION_DENIED.
 	ReasonInsufficientScope Reason = "INSUFFICIENT_SCOPE"
-	// ReasonStepUpRequired is an authentication too weak or too old (RFC 9470):
-	// UNAUTHENTICATED.
+	// ReasonStepUpRequired is an authentication that is too weak or too old (RFC
+	// 9470): UNAUTHENTICATED.
 	ReasonStepUpRequired Reason = "STEP_UP_REQUIRED"
-	// ReasonRelationDenied is the policy saying no: PERMISSION_DENIED, or
+	// ReasonRelationDenied is a denial by the policy: PERMISSION_DENIED, or
 	// NOT_FOUND where the rule hides existence.
 	ReasonRelationDenied Reason = "RELATION_DENIED"
 	// ReasonObjectMissing is a request that can't name its object:
 	// INVALID_ARGUMENT.
 	ReasonObjectMissing Reason = "OBJECT_MISSING"
-	// ReasonSubjectUnmapped is a kind of token without a subject template, a token
-	// whose kind is unclear, or one of an issuer that isn't configured:
-	// PERMISSION_DENIED.
+	// ReasonSubjectUnmapped is a token of a kind without a subject template, of an
+	// unclear kind, or of an issuer that isn't configured: PERMISSION_DENIED.
 	ReasonSubjectUnmapped Reason = "SUBJECT_UNMAPPED"
 	// ReasonSubjectInvalid is a token whose subject can't be used:
 	// PERMISSION_DENIED.
@@ -57,15 +58,15 @@ const (
 	ReasonEngineUnavailable Reason = "ENGINE_UNAVAILABLE"
 	// ReasonMisconfigured is a fault of the operator: INTERNAL.
 	ReasonMisconfigured Reason = "MISCONFIGURED"
-	// ReasonKindDenied is a kind of token that the rule doesn't admit:
+	// ReasonKindDenied is a token of a kind that the rule doesn't admit:
 	// PERMISSION_DENIED.
 	ReasonKindDenied Reason = "KIND_DENIED"
-	// ReasonIssuerDenied is an issuer that the rule doesn't admit:
+	// ReasonIssuerDenied is a token of an issuer that the rule doesn't admit:
 	// PERMISSION_DENIED.
 	ReasonIssuerDenied Reason = "ISSUER_DENIED"
-	// ReasonMethodDenied is the policy "deny": PERMISSION_DENIED.
+	// ReasonMethodDenied is a method under the policy "deny": PERMISSION_DENIED.
 	ReasonMethodDenied Reason = "METHOD_DENIED"
-	// ReasonRevisionInvalid is a revision that the engine refuses:
-	// INVALID_ARGUMENT.
+	// ReasonRevisionInvalid is a revision that the engine refuses, or that can't be
+	// one: INVALID_ARGUMENT.
 	ReasonRevisionInvalid Reason = "REVISION_INVALID"
 )

@@ -15,25 +15,26 @@ const codeFile = "code"
 type RuleError struct {
 	// File is the .proto that declares the method, or "code" for a rule in code.
 	File string
-	// Line is the line of the rule or its method in File; zero: the descriptors
-	// have no source info, as those in generated Go never do.
+	// Line is the line of the rule or its method in File. Zero means that the
+	// descriptors have no source info; those in generated Go never do.
 	Line int
-	// Method is the full method, as in "pkg.Service/Method"; or the selector of a
-	// rule in code that matches nothing.
+	// Method is the full method, as in "pkg.Service/Method", or the full name of a
+	// service for a fault of the service itself.
 	Method string
 	// Path is where in the rule the fault is, as in "rule.check.object".
 	Path string
-	// Column is the byte offset within a template, from zero; -1: not within one.
+	// Column is the byte offset within a template, from zero, or -1 if the fault
+	// isn't within one.
 	Column int
-	// Problem says what is wrong.
+	// Problem is what is wrong.
 	Problem string
-	// Fix says what to do.
+	// Fix is what to do about it.
 	Fix string
 }
 
-// Error returns everything on one line, as in
-// "authz: docs.proto: docs.v1.Docs/Get: rule.check.object: column 9: problem; fix",
-// with a line after the file if Line is known.
+// Error returns the whole fault on one line, as in "authz: docs.proto:
+// docs.v1.Docs/Get: rule.check.object: column 9: problem; fix", with the line
+// number after the file if Line is known.
 func (e *RuleError) Error() string {
 	var text strings.Builder
 	text.WriteString("authz: ")
@@ -59,7 +60,7 @@ func (e *RuleError) Error() string {
 	return text.String()
 }
 
-// joinRuleErrors makes one error of all faults, in order.
+// joinRuleErrors joins the faults into one error, sorted. It returns nil for none.
 func joinRuleErrors(faults []*RuleError) error {
 	if len(faults) == 0 {
 		return nil
@@ -72,7 +73,8 @@ func joinRuleErrors(faults []*RuleError) error {
 	return errors.Join(errs...)
 }
 
-// sortedRuleErrors puts faults in the order in which an operator reads files.
+// sortedRuleErrors returns the faults in the order in which an operator reads
+// files.
 func sortedRuleErrors(faults []*RuleError) []*RuleError {
 	sorted := slices.Clone(faults)
 	slices.SortStableFunc(sorted, func(a, b *RuleError) int {

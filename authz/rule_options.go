@@ -16,7 +16,7 @@ import (
 // optionNumber is the field number of both extensions, rule and service_rule.
 const optionNumber = protoreflect.FieldNumber(417100233)
 
-// methodRule reads the rule of a method; nil if it has none.
+// methodRule returns the rule of a method, or nil if it has none.
 func methodRule(md protoreflect.MethodDescriptor) (*authzv1.Rule, error) {
 	rule := &authzv1.Rule{}
 	found, err := readOption(md.Options(), authzv1.E_Rule.TypeDescriptor().FullName(), rule)
@@ -27,7 +27,7 @@ func methodRule(md protoreflect.MethodDescriptor) (*authzv1.Rule, error) {
 	return rule, nil
 }
 
-// serviceRule reads the rule of a service; nil if it has none.
+// serviceRule returns the rule of a service, or nil if it has none.
 func serviceRule(sd protoreflect.ServiceDescriptor) (*authzv1.ServiceRule, error) {
 	rule := &authzv1.ServiceRule{}
 	found, err := readOption(sd.Options(), authzv1.E_ServiceRule.TypeDescriptor().FullName(), rule)
@@ -42,7 +42,7 @@ func serviceRule(sd protoreflect.ServiceDescriptor) (*authzv1.ServiceRule, error
 // whether the options hold it typed, dynamic or as unknown bytes.
 func readOption(options protoreflect.ProtoMessage, name protoreflect.FullName, target proto.Message) (found bool, err error) {
 	defer func() {
-		// Options of malformed descriptors can panic in reflection.
+		// Reflection over the options of malformed descriptors can panic.
 		if recovered := recover(); recovered != nil {
 			found, err = true, fmt.Errorf("the options can't be read: %v", recovered)
 		}
@@ -113,9 +113,9 @@ func extensionBytes(wire []byte) (value []byte, found bool, err error) {
 	return value, found, nil
 }
 
-// verifyWire refuses what proto.Unmarshal lets pass in silence: unknown fields,
-// unknown enum numbers, and two values where one can stand. A rule compiled by a
-// newer schema must not lose a restriction here.
+// verifyWire refuses what proto.Unmarshal accepts silently: unknown fields, unknown
+// enum numbers, and two values for a field that holds one. A rule that was compiled
+// by a newer schema must not lose a restriction here.
 func verifyWire(md protoreflect.MessageDescriptor, wire []byte, path string) error {
 	nested := map[protoreflect.FieldNumber][]byte{}
 	var order []protoreflect.FieldDescriptor

@@ -13,12 +13,12 @@ import (
 
 var errSessionOver = errors.New("the call has ended, and its session with it")
 
-// Session is one call as its handler's own checks see it: the same subject, the
-// same cache, the same audit as the rule's. It is safe for concurrent use.
+// Session is one call as the checks of its handler see it. They use the same
+// subject, cache and audit as the rule. It is safe for concurrent use.
 //
-// Whoever makes a session keeps it current: [Session.Receive] for each message of
-// a stream that was let through, [Session.Renew] when the token was verified
-// again, [Session.End] when the call is over.
+// The owner of a session keeps it current: it calls [Session.Receive] for each
+// message of a stream that was let through, [Session.Renew] when the token was
+// verified again, and [Session.End] when the call is over.
 type Session struct {
 	method   *Method
 	decision *Decision
@@ -28,16 +28,16 @@ type Session struct {
 	mu    sync.Mutex
 	call  Call
 	ended bool
-	// consistency is how fresh answers must be, where the rule's revision reads
-	// the message; the session keeps no message, which is the handler's to change.
+	// consistency is how fresh answers must be, if the rule's revision reads the
+	// message. The session keeps no message, since the handler may change it.
 	consistency Consistency
-	// unread says why consistency isn't known; nil: it is.
+	// unread is why consistency isn't known, nil if it is.
 	unread *Error
 }
 
-// NewSession returns the session of a call that Authorize has let through with
-// the decision. The call has the message where [Method.RevisionReadsMessage] says
-// that checks need it; on a stream it may come later, by [Session.Receive].
+// NewSession returns the session of a call that Authorize has let through with the
+// decision. If [Method.RevisionReadsMessage] is true, checks need the call's
+// message; on a stream it may come later, by [Session.Receive].
 func (m *Method) NewSession(call Call, decision *Decision) *Session {
 	message := call.Message
 	call.Message = nil
@@ -49,9 +49,9 @@ func (m *Method) NewSession(call Call, decision *Decision) *Session {
 	return s
 }
 
-// Decision is what let the call through. On a stream whose messages are decided
-// about, each by itself, it is an empty decision, which allows nothing; it is
-// never nil.
+// Decision returns the decision that let the call through. On a stream whose
+// messages are decided one by one it is an empty decision, which allows nothing. It
+// is never nil.
 func (s *Session) Decision() *Decision {
 	if s.decision == nil {
 		return &Decision{}
@@ -61,23 +61,23 @@ func (s *Session) Decision() *Decision {
 }
 
 // Checked reports whether a check that the handler made itself was granted: by
-// [CheckFromContext], by [FilterFromContext] for at least one object, or said not
-// to be needed by [EmptyFromContext]. It is what the policy "handler" demands
+// [CheckFromContext], or by [FilterFromContext] for at least one object, or whether
+// [EmptyFromContext] declared that none is needed. The policy "handler" requires it
 // before anything is sent. A denied check, a check without an answer and a filter
-// over nothing don't count.
+// that leaves no object don't count.
 func (s *Session) Checked() bool { return s.granted.Load() }
 
-// Filtered reports whether [FilterFromContext] has had the answers about at least one
-// object, whatever they were. A handler whose filter leaves nothing may answer with
-// an empty message, and with nothing else.
+// Filtered reports whether [FilterFromContext] has had an answer about at least one
+// object, whatever it was. A handler whose filter leaves nothing may answer with an
+// empty message, and with nothing else.
 func (s *Session) Filtered() bool { return s.filtered.Load() }
 
-// Receive takes note of a message of the call that was let through, so that later
-// checks are as fresh as it asks for: the rule's revision may be a field of it. The
-// session keeps nothing of the message but that revision. With FirstMessageOnly, a
-// message without a revision leaves the one before it. It returns an [*Error] for a
-// message whose revision can't be one. It does nothing unless
-// [Method.RevisionReadsMessage].
+// Receive records a message of the call that was let through, so that later checks
+// are as fresh as the message asks for: the rule's revision may be a field of it.
+// The session keeps only that revision of the message. If the rule checks the first
+// message only, a message without a revision keeps the revision before it. Receive
+// returns an [*Error] for a message whose revision is invalid. It does nothing
+// unless [Method.RevisionReadsMessage] is true.
 func (s *Session) Receive(message proto.Message) error {
 	m := s.method
 	if !m.RevisionReadsMessage() {
@@ -105,16 +105,16 @@ func (s *Session) Receive(message proto.Message) error {
 	return nil
 }
 
-// Renew makes later checks ask about the principal: the caller as its token says
-// after it was verified again.
+// Renew replaces the principal that later checks ask about: the caller as its token
+// describes it after it was verified again.
 func (s *Session) Renew(principal Principal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.call.Principal = principal
 }
 
-// End ends the session with its call: every later check is refused, and so is one
-// whose answer is still on its way.
+// End ends the session with its call. Every later check is refused, and so is a
+// check whose answer hasn't arrived.
 func (s *Session) End() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -148,13 +148,13 @@ func (s *Session) over() bool {
 
 type sessionKey struct{}
 
-// NewContext returns a context in which [CheckFromContext] and
-// [FilterFromContext] work. The interceptor calls it; so do tests.
+// NewContext returns a context in which [CheckFromContext], [FilterFromContext] and
+// [EmptyFromContext] work. The interceptor calls it; tests may too.
 func NewContext(ctx context.Context, session *Session) context.Context {
 	return context.WithValue(ctx, sessionKey{}, session)
 }
 
-// FromContext returns the context's session.
+// FromContext returns the context's session, if it has one.
 func FromContext(ctx context.Context) (*Session, bool) {
 	session, ok := ctx.Value(sessionKey{}).(*Session)
 

@@ -16,38 +16,39 @@ var (
 	errNoRecheck = errors.New("the rule has no recheck interval, so the stream has not remembered what to ask about")
 )
 
-// Stream decides about the messages of one stream, and remembers what that takes:
-// the objects that the first message named, where the rule holds later ones to
-// them, and what was granted, where the rule has a recheck interval. It keeps no
-// message, only copies of the fields that the rule reads; at most 1024 sets of
+// Stream decides the messages of one stream. It remembers what is needed for that:
+// the objects that the first message named, if the rule holds later messages to
+// them, and what was granted, if the rule has a recheck interval. It keeps no
+// message, only copies of the fields that the rule reads: at most 1024 sets of
 // objects, and 1 MiB of them.
 //
-// A stream is one caller's: all its calls have the same principal, as its token says
-// at the time. Authorize is for one goroutine at a time, the stream's receiver;
-// Recheck may run beside it.
+// A stream belongs to one caller: all its calls have the same principal, as its
+// token describes it at the time. Authorize must be called by one goroutine at a
+// time, the stream's receiver. Recheck may run concurrently with it.
 type Stream struct {
 	method *Method
-	// pinned is what the first message named; the receiver's alone.
+	// pinned is what the first message named. Only the receiver uses it.
 	pinned *pinned
 	live   liveObjects
 }
 
-// NewStream returns the memory of a new stream.
+// NewStream returns a new stream, which remembers nothing.
 func (m *Method) NewStream() *Stream { return &Stream{method: m} }
 
-// Authorize decides about the call's message as [Method.Authorize] does, or about
-// the stream's start where [Method.ReadsMessage] is false. Where the stream's memory
-// has the answer, nothing is asked and no [Observer] is told:
+// Authorize decides the call's message as [Method.Authorize] does, or the stream's
+// start if [Method.ReadsMessage] is false. If the stream remembers the answer,
+// nothing is asked and no [Observer] is told:
 //
-//   - Where the rule checks the first message only, a later one passes if it leaves
-//     the fields that name objects unset, or names the same; otherwise it is
-//     OBJECT_MISSING.
-//   - Where the rule has a recheck interval, a message passes whose objects were
-//     granted less than the interval ago.
+//   - If the rule checks only the first message, a later one passes if it leaves the
+//     fields that name objects unset, or names the same objects; otherwise it is refused
+//     with OBJECT_MISSING.
+//   - If the rule has a recheck interval, a message passes whose objects were granted less
+//     than the interval ago.
 //
-// [Decision.Remembered] reports whether memory let the message through. A stream
-// with a recheck interval that names more objects than it can remember is
-// TOO_MANY_OBJECTS: what was forgotten could be revoked without notice.
+// [Decision.Remembered] reports whether the stream's memory let the message
+// through. A stream with a recheck interval that names more objects than it can
+// remember is refused with TOO_MANY_OBJECTS: a grant that was forgotten could be
+// revoked without notice.
 func (s *Stream) Authorize(ctx context.Context, call *Call) (*Decision, error) {
 	m := s.method
 	if !m.reads || call == nil || call.Principal == nil {
@@ -75,7 +76,7 @@ func (s *Stream) Authorize(ctx context.Context, call *Call) (*Decision, error) {
 	if err != nil {
 		return decision, err
 	}
-	// The message is its owner's to change from now on: what is kept is a copy.
+	// The message's owner may change it from now on, so a copy is kept.
 	excerpt, refused := m.excerptOf(call.Message)
 	if refused == nil {
 		refused = s.live.grant(key, excerpt, at)
@@ -87,7 +88,7 @@ func (s *Stream) Authorize(ctx context.Context, call *Call) (*Decision, error) {
 	return decision, nil
 }
 
-// decide asks about a message, and remembers what the first one names.
+// decide asks about a message, and remembers the objects of the first one.
 func (s *Stream) decide(ctx context.Context, call *Call) (*Decision, error) {
 	decision, err := s.method.Authorize(ctx, call)
 	if err != nil || !s.method.first {
@@ -102,16 +103,18 @@ func (s *Stream) decide(ctx context.Context, call *Call) (*Decision, error) {
 	return decision, nil
 }
 
-// Recheck asks again, past the decision cache, whether the call's principal may have
-// what the stream was granted: about every set of objects that its messages named,
-// or about the stream's start where [Method.ReadsMessage] is false. The call's
-// message isn't read. The decision is that of the first refusal; that of a stream that
-// has named nothing yet is [Decision.Remembered]. An error means that the stream has
-// to end: it is an [*Error], or wraps the context's own. A rule that reads the message
-// and has no recheck interval remembers no objects: it is MISCONFIGURED.
+// Recheck asks again, without the decision cache, whether the call's principal may
+// have what the stream was granted: about every set of objects that its messages
+// named, or about the stream's start if [Method.ReadsMessage] is false. It doesn't
+// read the call's message. The decision is that of the first refusal; if the stream
+// has named nothing yet, it is [Decision.Remembered]. If there is an error, the
+// stream must end; the error is an [*Error], or wraps the context's own. A rule
+// that reads the message and has no recheck interval remembers no objects, so
+// Recheck refuses it with MISCONFIGURED.
 //
-// It asks about several sets of objects at once, so that a caller can't delay its
-// refusal by naming many. A panic of an observer is raised in the caller's goroutine.
+// Recheck asks about several sets of objects at once, so that a caller can't delay
+// its refusal by naming many. A panic, of the principal's methods for instance, is
+// raised in the goroutine that called Recheck.
 func (s *Stream) Recheck(ctx context.Context, call *Call) (*Decision, error) {
 	m := s.method
 	if call == nil {
@@ -183,8 +186,8 @@ func (s *Stream) recheckLive(ctx context.Context, call Call) (*Decision, error) 
 	}
 }
 
-// authorizeContained decides a call, and returns what a panic has, to be raised again
-// in another goroutine.
+// authorizeContained decides a call. It returns the value of a panic, which is to
+// be raised again in another goroutine.
 func (m *Method) authorizeContained(ctx context.Context, call *Call) (decision *Decision, value any, err error) {
 	defer func() { value = recover() }()
 	decision, err = m.Authorize(ctx, call)
@@ -192,12 +195,13 @@ func (m *Method) authorizeContained(ctx context.Context, call *Call) (decision *
 	return decision, nil, err
 }
 
-// unobserved is a refusal of which no observer is told, since no decision was made.
+// unobserved returns a refusal that no observer is told of, since no decision was
+// made.
 func (m *Method) unobserved(err *Error) (*Decision, error) {
 	return m.undecided().refusedBy(err)
 }
 
-// undecided is the decision of a call that ended before there was one.
+// undecided returns the decision of a call that ended before it was decided.
 func (m *Method) undecided() *Decision { return &Decision{method: m.name, rule: m.rule} }
 
 // refusedBy returns the decision as a refusal, with the checks that it has.

@@ -8,16 +8,16 @@ import (
 )
 
 const (
-	// maxLive is how many sets of objects one stream may name that rechecks. Each
-	// of them is asked about again at every interval; one that was forgotten could
-	// be revoked without anybody noticing, so a further one is refused.
+	// maxLive is how many sets of objects one stream that rechecks may name. Each
+	// of them is asked about again at every interval. A set beyond the limit is
+	// refused: if it were forgotten instead, its grant could be revoked unnoticed.
 	maxLive = 1024
-	// maxLiveBytes bounds the memory of the same.
+	// maxLiveBytes bounds the memory for these sets, in bytes.
 	maxLiveBytes = 1 << 20
 )
 
-// liveObjects are what a stream was granted and its rechecks ask about again: one
-// message for each set of objects.
+// liveObjects are what a stream was granted, and what its rechecks ask about again:
+// one message for each set of objects.
 type liveObjects struct {
 	mu    sync.Mutex
 	byKey map[string]*liveMessage
@@ -26,7 +26,7 @@ type liveObjects struct {
 
 // liveMessage is a message that was granted.
 type liveMessage struct {
-	// message has only what the rule reads.
+	// message has only the fields that the rule reads.
 	message proto.Message
 	granted time.Time
 }
@@ -63,7 +63,7 @@ func (l *liveObjects) grant(key string, excerpt proto.Message, at time.Time) *Er
 	return nil
 }
 
-// renew takes note that objects were granted again.
+// renew records that objects were granted again.
 func (l *liveObjects) renew(key string, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -8,16 +8,17 @@ import (
 	"github.com/usher-auth/usher/authz/internal/template"
 )
 
-// namedTemplate is a subject's template with the issuer and the kind whose tokens
-// fill it in; the issuer is empty where it isn't known.
+// namedTemplate is a subject's template, with the issuer and the kind of the tokens
+// that fill it in. The issuer is empty if it isn't known.
 type namedTemplate struct {
 	where, kind, issuer string
 	template            *template.Template
 }
 
-// collisions are the pairs of templates by which one token could name the subject
-// of another: of another issuer's, or a service that of a user. Whoever registers a
-// client or a user would choose a name to be somebody else.
+// collisions returns an error for each pair of templates by which one token could
+// name the subject of another: of a token of another issuer, or of a user for a
+// service's token. A caller could otherwise register a client or a user under a
+// name that makes it another caller.
 func (s *compiledSubjects) collisions() []error {
 	all := s.named
 	var errs []error
@@ -62,9 +63,9 @@ func (s *compiledSubjects) names(config *Config) []namedTemplate {
 }
 
 // taken returns the configured template by which a caller of another issuer may be
-// the subject that a rule's own template gives to those it admits; nil if there is
-// none. Of one issuer, a rule may give a caller another's subject: that is for the
-// rule to say.
+// the subject that a rule's own template gives to the callers it admits, nil if
+// there is none. Within one issuer, a rule may give a caller the subject of
+// another: that is the rule's decision.
 func (s *compiledSubjects) taken(t *template.Template, admitted issuerNames) *namedTemplate {
 	if readsPrincipal(t) == nil {
 		return nil
@@ -81,8 +82,8 @@ func (s *compiledSubjects) taken(t *template.Template, admitted issuerNames) *na
 	return nil
 }
 
-// tellsIssuers reports whether two templates have {$issuer} in the same way, so that
-// the tokens of two issuers never give them one value.
+// tellsIssuers reports whether two templates have {$issuer} in the same way, so
+// that the tokens of two issuers never give them one value.
 func tellsIssuers(a, b *template.Template) bool {
 	return a.String() == b.String() && readsIssuer(a) || a.SameIssuerStart(b)
 }
@@ -95,9 +96,9 @@ func (n namedTemplate) danger(other namedTemplate) string {
 	return "a token of one issuer can name the subject of another's"
 }
 
-// collides says whether two templates may give one subject to two callers. The same
-// template with {$issuer} in it doesn't for different issuers: no value holds what
-// follows it.
+// collides reports whether two templates may give one subject to two callers. One
+// template with {$issuer} in it doesn't for different issuers, since no value holds
+// what follows it.
 func (n namedTemplate) collides(other namedTemplate) bool {
 	a, b := n.template, other.template
 	if a.Type() != b.Type() || a.Relation() != b.Relation() {

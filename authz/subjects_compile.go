@@ -9,14 +9,14 @@ import (
 	"github.com/usher-auth/usher/authz/internal/template"
 )
 
-// subjectSet is the compiled Subjects of one issuer, or of all others.
+// subjectSet is the compiled Subjects of one issuer, or of all other issuers.
 type subjectSet struct{ service, user *subjectTemplate }
 
-// subjectTemplate is a subject with the part of the query's key that is fixed.
+// subjectTemplate is a subject with the fixed part of the query's key.
 type subjectTemplate struct {
 	template *template.Template
 	prefix   string
-	// where it stands, as in "Subjects.User".
+	// where is the template's place, as in "Subjects.User".
 	where string
 }
 
@@ -28,9 +28,9 @@ func newSubjectTemplate(t *template.Template, where string) *subjectTemplate {
 type compiledSubjects struct {
 	rest    subjectSet
 	issuers map[string]subjectSet
-	// named are all of them by where they stand.
+	// named lists all templates, sorted by their place.
 	named []namedTemplate
-	// none says that no subject is configured at all.
+	// none is set if no subject is configured at all.
 	none bool
 }
 
@@ -57,7 +57,7 @@ func compileSubjects(config *Config) (compiledSubjects, error) {
 	subjects := compiledSubjects{issuers: map[string]subjectSet{}}
 	rest := config.rest()
 	if len(config.issuers) > 0 && len(rest) == 0 {
-		rest = config.issuers[:1] // it is nobody's: each issuer has its own
+		rest = config.issuers[:1] // no issuer uses it: each has its own
 	}
 	subjects.rest = compileSubjectSet("Subjects", config.Subjects, rest, &errs)
 	for _, issuer := range slices.Sorted(maps.Keys(config.IssuerSubjects)) {
@@ -71,7 +71,7 @@ func compileSubjects(config *Config) (compiledSubjects, error) {
 	return subjects, errors.Join(errs...)
 }
 
-// rest are the issuers that have no subjects of their own.
+// rest returns the issuers that have no subjects of their own.
 func (c *Config) rest() issuerNames {
 	return slices.DeleteFunc(slices.Clone(c.issuers), func(issuer string) bool {
 		_, own := c.IssuerSubjects[issuer]
@@ -108,7 +108,8 @@ func compileSubjectSet(name string, subjects Subjects, issuers issuerNames, errs
 	return subjectSet{service: compile("Service", subjects.Service), user: compile("User", subjects.User)}
 }
 
-// judgeSubject returns why a configured template can't say who a caller is.
+// judgeSubject returns why a configured template can't identify a caller, nil if it
+// can.
 func judgeSubject(t *template.Template, kind string, issuers issuerNames) error {
 	client := readsClient(t)
 	switch {

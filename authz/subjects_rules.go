@@ -6,7 +6,7 @@ import (
 	"github.com/usher-auth/usher/authz/internal/template"
 )
 
-// ruledSubject is a rule's own subject, where it reads the token.
+// ruledSubject is a rule's own subject that reads the token.
 type ruledSubject struct {
 	method   *Method
 	site     *site
@@ -14,7 +14,7 @@ type ruledSubject struct {
 	template *template.Template
 	// issuers are those whose tokens the rule admits.
 	issuers issuerNames
-	// fault is what tellApart finds.
+	// fault is the fault that tellApart finds, if any.
 	fault *RuleError
 }
 
@@ -35,7 +35,7 @@ func (r *ruledSubject) meets(other *ruledSubject) bool {
 	return false
 }
 
-// orUnknown is the names, or one that is no issuer's.
+// orUnknown returns the names, or one empty name if they aren't known.
 func (n issuerNames) orUnknown() issuerNames {
 	if len(n) == 0 {
 		return issuerNames{""}
@@ -44,9 +44,10 @@ func (n issuerNames) orUnknown() issuerNames {
 	return n
 }
 
-// tellApart finds the fault of, and returns, the subjects of one service's rules by
-// which a token of one issuer could name the subject of another's. Rules of
-// other services aren't looked at: one that is merely linked must not stop a server.
+// tellApart returns the subjects of one service's rules by which a token of one
+// issuer could name the subject of another's token, and sets their faults. It
+// doesn't compare rules of other services, since a service that is merely linked
+// must not stop a server.
 func tellApart(subjects []*ruledSubject) []*ruledSubject {
 	var faulty []*ruledSubject
 	for i, r := range subjects {

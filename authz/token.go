@@ -5,20 +5,21 @@ import (
 	"time"
 )
 
-// maxClockSkew is how far in the future an authentication may seem to lie: the
-// most that verifiers allow two clocks to be apart. One that lies further has no
-// age, and doesn't meet any.
+// maxClockSkew is how far in the future an authentication may seem to be: the most
+// that verifiers allow two clocks to differ. One that is further in the future has
+// no age, and meets no max_age.
 const maxClockSkew = 5 * time.Minute
 
-// tokenRule is what a rule demands of the caller's access token.
+// tokenRule is what a rule requires of the caller's access token.
 type tokenRule struct {
 	scopes    []string
 	anyScope  []string
 	acrValues []string
-	// issuers are the short names of the issuers admitted; none: all.
+	// issuers are the short names of the issuers admitted; none means all.
 	issuers []string
 	maxAge  time.Duration
-	// kinds limits the kinds; with it unset, neither field counts.
+	// kinds is set if the rule limits the kinds; otherwise service and user are
+	// ignored.
 	kinds         bool
 	service, user bool
 }
@@ -55,7 +56,7 @@ func (t *tokenRule) check(principal Principal, now func() time.Time) *Error {
 	if !weak && !old {
 		return nil
 	}
-	// RFC 9470 §3: the challenge carries every requirement, so that one step up
+	// RFC 9470 §3: the challenge carries every requirement, so that one step-up
 	// meets them all.
 	return &Error{Reason: ReasonStepUpRequired, ACRValues: slices.Clone(t.acrValues), MaxAge: t.maxAge}
 }

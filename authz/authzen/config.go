@@ -14,87 +14,90 @@ import (
 	"github.com/usher-auth/usher/authz/internal/httpapi"
 )
 
-// Paths of AuthZEN 1.0 (§10.1).
+// Default paths of AuthZEN 1.0 (§10.1).
 const (
 	DefaultEvaluationPath  = "/access/v1/evaluation"
 	DefaultEvaluationsPath = "/access/v1/evaluations"
 
-	// discoveryPath is AuthZEN 1.0 §9.2.
+	// discoveryPath is the path of the server's metadata (AuthZEN 1.0 §9.2).
 	discoveryPath = "/.well-known/authzen-configuration"
-	// defaultBatchSize is the smallest limit known of a server (OpenFGA's).
+	// defaultBatchSize is the smallest limit of any server known (OpenFGA's).
 	defaultBatchSize = 50
 	maxBatchSize     = 1000
 )
 
-// TokenSource gives the bearer token of each request. usher's
-// *credentials.Credentials is one. A source that also has
-// Invalidate(token string) is told of a token that the server refused.
+// TokenSource returns the bearer token of each request. usher's
+// *credentials.Credentials implements it. If a source also has a method
+// Invalidate(token string), it is called with a token that the server refused.
 type TokenSource interface {
 	Token(ctx context.Context) (*oauth2.Token, error)
 }
 
-// Properties are what a query sends as properties of its parts; nil maps send
-// none. Values are as in [authz.Query] Context.
+// Properties are what a query sends as properties of its parts; a nil map sends
+// none. Values are as in Context of [authz.Query].
 type Properties struct {
 	Subject, Action, Resource map[string]any
 }
 
-// Config says which server to ask and how.
+// Config configures an [Engine].
 type Config struct {
-	// BaseURL is the policy decision point, such as https://pdp.example.com or
-	// https://fga.example.com/stores/01H…; the paths are joined to it. Required.
-	// Plain http is for this machine only, unless InsecureHTTP.
+	// BaseURL is the URL of the policy decision point, such as
+	// https://pdp.example.com or https://fga.example.com/stores/01H…; the paths are
+	// joined to it. Required. Plain http to another machine is an error, unless
+	// InsecureHTTP is set.
 	BaseURL string
 	// InsecureHTTP allows plain http to other machines, within a mesh that
 	// encrypts. Optional.
 	InsecureHTTP bool
 
-	// EvaluationPath and EvaluationsPath are joined to BaseURL. Optional.
-	// Default AuthZEN's.
+	// EvaluationPath and EvaluationsPath are joined to BaseURL. Optional. Default
+	// [DefaultEvaluationPath] and [DefaultEvaluationsPath].
 	EvaluationPath, EvaluationsPath string
-	// SingleOnly says that the server has no evaluations endpoint. Optional.
+	// SingleOnly must be set if the server has no evaluations endpoint. Optional.
 	SingleOnly bool
 	// Discover reads the endpoints from BaseURL's
-	// /.well-known/authzen-configuration at the first check, or in Ready,
-	// instead of the paths. They must be of BaseURL's own origin, since they get
-	// its credentials. Optional.
+	// /.well-known/authzen-configuration, at the first check or in Ready, instead
+	// of using the paths; setting a path too is an error. The endpoints must be of
+	// BaseURL's own origin, since they get its credentials. Optional.
 	Discover bool
 
-	// TokenSource authenticates with a bearer token. Optional; not with APIKey.
+	// TokenSource authenticates with a bearer token. Optional; an error with
+	// APIKey.
 	TokenSource TokenSource
-	// APIKey authenticates with a key in APIKeyHeader (default X-API-Key), read
-	// for each request; usher's clientauth.File and clientauth.Env fit.
-	// Optional. With neither, HTTPClient's TLS client certificate does, or the
-	// server asks for nothing.
+	// APIKey authenticates with a key in APIKeyHeader (default X-API-Key). It is
+	// called for each request; usher's clientauth.File and clientauth.Env fit.
+	// Optional. If neither TokenSource nor APIKey is set, HTTPClient's TLS client
+	// certificate authenticates, or the server requires no authentication.
 	APIKey       func(ctx context.Context) (string, error)
 	APIKeyHeader string
 	// Header is sent with each request, such as OpenFGA's
-	// Openfga-Authorization-Model-Id. Optional; never credentials.
+	// Openfga-Authorization-Model-Id. Optional; credentials in it are an error.
 	Header http.Header
 
-	// Properties gives a query's properties. It must depend on the query alone:
-	// decisions are cached and shared by query. Optional. Safe for concurrent
-	// use.
+	// Properties returns a query's properties. It must depend on the query alone,
+	// since decisions are cached and shared by query. It must be safe for
+	// concurrent use. Optional.
 	Properties func(authz.Query) Properties
 
 	// BatchSize is how many evaluations one request holds. Optional. Default 50;
-	// at most 1000.
+	// more than 1000, or negative, is an error.
 	BatchSize int
-	// Parallelism is how many requests are under way at once, over all callers. One
-	// of them, as authz tells them apart, has at most half, and at least one; more
-	// wait. Without authz a caller is the subject asked about. Optional. Default 32.
+	// Parallelism is how many requests may be under way at once, over all callers.
+	// One caller, as authz tells callers apart, has at most half of them, and at
+	// least one; more wait. Without authz, a caller is the subject asked about.
+	// Optional. Default 32; negative is an error.
 	Parallelism int
-	// Timeout bounds each request, waiting for a free place included. Optional.
-	// Default 3 s.
+	// Timeout bounds each request, including the wait for a free place. Optional.
+	// Default 3 s; negative is an error.
 	Timeout time.Duration
-	// HTTPClient gives the transport: TLS, proxy, instrumentation. Optional. Its
-	// own timeout, cookies and redirect policy are not used. Its idle connections
-	// are closed when the server has ended one under a request, which is then made
-	// once more.
+	// HTTPClient provides the transport: TLS, proxy, instrumentation. Optional. Its
+	// own timeout, cookies and redirect policy are not used. If the server ends an
+	// idle connection under a request, the client's idle connections are closed and
+	// the request is made once more.
 	HTTPClient *http.Client
 }
 
-// endpoints are the two URLs; evaluations is empty where there is none.
+// endpoints are the two URLs; evaluations is empty if there is none.
 type endpoints struct{ evaluation, evaluations string }
 
 func (c *Config) check() (string, endpoints, error) {

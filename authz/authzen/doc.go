@@ -11,38 +11,40 @@
 //	err = engine.Ready(ctx) // optional: discovery, where it was asked for
 //	authorizer, err := authz.New(authz.Config{Engine: engine, …})
 //
-// A query becomes subject {type, id}, action {name: relation}, resource
-// {type, id} and context. AuthZEN has no usersets: a query whose subject has a
-// relation is refused.
+// A query becomes subject {type, id}, action {name: relation}, resource {type, id}
+// and context. AuthZEN has no usersets: a query whose subject has a relation is
+// refused.
 //
 // # What it costs
 //
-// One query is one evaluation. More are evaluations requests of at most 50
-// ([Config] BatchSize) with execute_all semantics, or parallel single
-// evaluations where the server has no such endpoint. An empty batch asks
-// nothing: AuthZEN would read it as a single evaluation. At most Parallelism (32)
-// requests are under way at once, over all callers, half of them for one caller.
+// A single query is one evaluation. Several queries are evaluations requests of at
+// most 50 ([Config.BatchSize]) with execute_all semantics, or parallel single
+// evaluations if the server has no such endpoint. An empty batch sends nothing,
+// since AuthZEN would read it as a single evaluation. At most [Config.Parallelism]
+// (32) requests are under way at once, over all callers, at most half of them for
+// one caller.
 //
 // # Consistency
 //
-// AuthZEN has none: rules that ask for more than minimize-latency are refused
-// at start.
+// AuthZEN has no consistency modes: a rule that asks for more than minimize-latency
+// is an error at start.
 //
 // # Failure
 //
-// Only "decision": true under a 200 allows. A decision that is missing or is no
-// boolean, more or fewer answers than questions, a member twice, anything but
-// one JSON object is an error for all that the answer covers, never a grant.
-// "decision": false allows nothing either; where its context carries an error
-// (AuthZEN §7.2.1 "context.error") it is that error and not a denial. So is an
-// error beside the decision, and an answer that names another subject, action or
-// resource than was asked about is no answer. AuthZEN
-// can't say that an answer lacks context, so [authz.EffectConditional] never
-// comes back.
+// Only "decision": true under a 200 allows. A decision that is missing or isn't a
+// boolean, more or fewer answers than questions, a duplicate member, or a body that
+// isn't exactly one JSON object is an error for all queries that the answer covers,
+// never a grant. "decision": false allows nothing either; if its context holds an
+// error (AuthZEN §7.2.1 "context.error"), the result is that error and not a
+// denial. The same holds for an error beside the decision. An answer that names
+// another subject, action or resource than was asked about is not an answer.
+// AuthZEN can't express that an answer lacks context, so the engine never returns
+// [authz.EffectConditional].
 //
-// Redirects are not followed. Answers are read up to 1 MiB, requests end after
-// Timeout (3 s), 429 and 503 with Retry-After keep back the subject that they
-// were about until then (at most 30 s), and every request once three subjects were
-// told so with no other answer between them. 401 drops the token that was sent and tries once with
-// another. Errors are [*authz.EngineError] and hold nothing of a body.
+// Redirects are not followed. Answers are read up to 1 MiB, and requests end after
+// [Config.Timeout] (3 s). A 429 or 503 with Retry-After holds back requests about
+// the same caller until then (at most 30 s), and all requests once three callers
+// were told so with no other answer between them. A 401 drops the token that was
+// sent and tries once more with another. Errors are [*authz.EngineError] and hold
+// nothing of a body.
 package authzen

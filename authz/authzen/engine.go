@@ -13,7 +13,7 @@ import (
 	"github.com/usher-auth/usher/authz/internal/httpapi"
 )
 
-// Engine is an [authz.Engine] on an AuthZEN server. Safe for concurrent use.
+// Engine is an [authz.Engine] on an AuthZEN server. It is safe for concurrent use.
 type Engine struct {
 	config   Config
 	base     string
@@ -24,7 +24,7 @@ type Engine struct {
 
 var _ authz.Engine = (*Engine)(nil)
 
-// New makes an engine. It does no I/O.
+// New returns an engine. It does no I/O.
 func New(config Config) (*Engine, error) {
 	base, urls, err := config.check()
 	if err != nil {
@@ -46,26 +46,26 @@ func New(config Config) (*Engine, error) {
 	return e, nil
 }
 
-// Close closes idle connections, unless HTTPClient was set. Checks after it
-// open new ones.
+// Close closes idle connections, unless HTTPClient was set. Later checks open new
+// connections.
 func (e *Engine) Close() error {
 	e.http.Close()
 
 	return nil
 }
 
-// Ready does the discovery that [Config] Discover asks for, and nothing
-// without it. Optional.
+// Ready does the discovery that [Config.Discover] asks for; without Discover, it
+// does nothing. Calling it is optional.
 func (e *Engine) Ready(ctx context.Context) error {
 	_, err := e.endpoints(ctx)
 
 	return err
 }
 
-// Check asks the server the batch's queries. The answers have the queries'
-// order and length. A query that is refused here (see [Engine.ValidateQuery]),
-// or whose request failed while others were answered, has its own Err; the
-// error is for a batch of which nothing was answered.
+// Check asks the server the batch's queries. The answers have the queries' order
+// and length. A query that is refused before it is sent (see
+// [Engine.ValidateQuery]), or whose request failed while others were answered, has
+// its own Err. Check returns an error only if no query of the batch was answered.
 func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
 	if len(batch.Queries) == 0 {
 		return authz.Result{}, nil
@@ -90,7 +90,7 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 	return authz.Result{Answers: answers}, err
 }
 
-// evaluateOne asks a single evaluation (AuthZEN §6).
+// evaluateOne sends a single evaluation (AuthZEN §6).
 func (e *Engine) evaluateOne(ctx context.Context, urls endpoints, queries []authz.Query, answers []authz.Answer) error {
 	body, err := e.evaluation(queries[0])
 	if err != nil {
@@ -110,9 +110,9 @@ func (e *Engine) evaluateOne(ctx context.Context, urls endpoints, queries []auth
 	return err
 }
 
-// evaluateMany asks evaluations (AuthZEN §7) for queries that fit in one
-// request. An answer that doesn't fit the questions in every place is believed
-// in none.
+// evaluateMany sends evaluations (AuthZEN §7) for queries that fit in one request.
+// If any part of the response doesn't fit its question, the whole response is
+// refused.
 func (e *Engine) evaluateMany(ctx context.Context, urls endpoints, queries []authz.Query, answers []authz.Answer) error {
 	asked := make([]int, 0, len(queries))
 	request := evaluations{Options: options{Semantic: "execute_all"}}
@@ -161,10 +161,10 @@ func (e *Engine) evaluateMany(ctx context.Context, urls endpoints, queries []aut
 	return nil
 }
 
-// decision reads one answer. The error is for an answer that breaks the
-// protocol, or is about something else than was asked, which AuthZEN doesn't have
-// it say but servers do; an error that the server put into the answer or its
-// context is the answer's own.
+// decision reads one answer. It returns an error for an answer that breaks the
+// protocol or is about something else than was asked, which AuthZEN doesn't provide
+// for but some servers send. An error that the server put into the answer or its
+// context is the answer's own Err.
 func (e *Engine) decision(object map[string]any, q authz.Query) (authz.Answer, error) {
 	decision, ok := object["decision"].(bool)
 	if !ok {
@@ -195,7 +195,8 @@ func (e *Engine) decision(object map[string]any, q authz.Query) (authz.Answer, e
 	}
 }
 
-// names reports whether an answer that has the entity names it as the question did.
+// names reports whether an answer names the entity as the question did, or not at
+// all.
 func names(object map[string]any, entity, member, want string) bool {
 	said, present := object[entity]
 	if !present {
@@ -206,8 +207,8 @@ func names(object map[string]any, entity, member, want string) bool {
 	return members[member] == want
 }
 
-// itemError keeps the status of an evaluation's error, where it has one, and
-// never its message.
+// itemError keeps the status of an evaluation's error, if it has one, and never its
+// message.
 func (e *Engine) itemError(fault any) error {
 	code := 0
 	if object, ok := fault.(map[string]any); ok {
@@ -220,7 +221,7 @@ func (e *Engine) itemError(fault any) error {
 	return &authz.EngineError{Kind: httpapi.KindOf(code), Err: &httpapi.StatusError{Engine: "authzen: evaluation", Status: code}}
 }
 
-// endpoints returns the URLs, discovered once where they must be.
+// endpoints returns the URLs, after discovery if they must be discovered.
 func (e *Engine) endpoints(ctx context.Context) (*endpoints, error) {
 	if urls := e.found.Load(); urls != nil {
 		return urls, nil
@@ -229,8 +230,8 @@ func (e *Engine) endpoints(ctx context.Context) (*endpoints, error) {
 		if urls := e.found.Load(); urls != nil {
 			return urls, nil
 		}
-		// Shared by its waiters, so it ends by the client's timeout and not with
-		// whoever came first.
+		// The waiters share it, so it ends by the client's timeout and not with the
+		// context of the first one.
 		urls, err := adapter.Contained(func() (*endpoints, error) { return e.discover(context.WithoutCancel(ctx)) })
 		if err == nil {
 			e.found.Store(urls)
@@ -251,8 +252,8 @@ func (e *Engine) endpoints(ctx context.Context) (*endpoints, error) {
 	}
 }
 
-// discover reads the server's metadata (AuthZEN §9). Its
-// policy_decision_point must be the URL that we were given, exactly.
+// discover reads the server's metadata (AuthZEN §9). Its policy_decision_point must
+// be exactly BaseURL.
 func (e *Engine) discover(ctx context.Context) (*endpoints, error) {
 	object, err := e.http.Get(ctx, e.base+discoveryPath)
 	if err != nil {

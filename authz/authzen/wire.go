@@ -10,8 +10,8 @@ import (
 	"github.com/usher-auth/usher/authz/internal/httpapi"
 )
 
-// maxName bounds types, ids and relations. AuthZEN has no limit of its own;
-// this is above that of any server known, and keeps a request small.
+// maxName bounds types, ids and relations, in bytes. AuthZEN has no limit of its
+// own; this one is above that of any server known, and keeps a request small.
 const maxName = 1024
 
 // entity is AuthZEN's subject and resource (§5.1, §5.3).
@@ -21,13 +21,13 @@ type entity struct {
 	Properties *structpb.Struct `json:"properties,omitempty"`
 }
 
-// action is §5.2.
+// action is AuthZEN's action (§5.2).
 type action struct {
 	Name       string           `json:"name"`
 	Properties *structpb.Struct `json:"properties,omitempty"`
 }
 
-// evaluation is §6.1, and an item of §7.1.
+// evaluation is a request (§6.1), and an item of evaluations (§7.1).
 type evaluation struct {
 	Subject  entity           `json:"subject"`
 	Action   action           `json:"action"`
@@ -44,10 +44,10 @@ type options struct {
 	Semantic string `json:"evaluations_semantic"`
 }
 
-// ValidateQuery refuses, without asking, what AuthZEN can't say or what would
-// not mean the same on the other side: a userset, a wildcard, ids that hold a
-// colon, a hash, white space or control characters (servers join type and id),
-// anything above 1024 bytes.
+// ValidateQuery refuses, without I/O, what AuthZEN can't express or what a server
+// could read differently: a userset, a wildcard, ids that hold a colon, a hash,
+// white space or control characters (servers join type and id), and anything above
+// 1024 bytes.
 func (e *Engine) ValidateQuery(q authz.Query) error {
 	if q.Subject.Relation != "" {
 		return misconfigured("AuthZEN has no usersets: a subject can't have a relation")

@@ -14,68 +14,73 @@ import (
 )
 
 const (
-	// DefaultBaseURL is LumoAuth's own service.
+	// DefaultBaseURL is the URL of LumoAuth's own service.
 	DefaultBaseURL = "https://app.lumoauth.dev"
 	// DefaultEvaluationPath is LumoAuth's endpoint for one AuthZEN evaluation.
 	DefaultEvaluationPath = "/api/v1/authz/v1/evaluation"
-	// DefaultEvaluationsPath is its endpoint for many.
+	// DefaultEvaluationsPath is LumoAuth's endpoint for several AuthZEN
+	// evaluations.
 	DefaultEvaluationsPath = "/api/v1/authz/v1/evaluations"
 
 	maxOrganization = 128
 )
 
-// TokenSource gives the bearer token of each request. usher's
-// *credentials.Credentials is one. A source that also has
-// Invalidate(token string) is told of a token that LumoAuth refused.
+// TokenSource returns the bearer token of each request. usher's
+// *credentials.Credentials implements it. If a source also has a method
+// Invalidate(token string), it is called with a token that LumoAuth refused.
 type TokenSource interface {
 	Token(ctx context.Context) (*oauth2.Token, error)
 }
 
-// Config says which organization to ask and how.
+// Config configures an [Engine].
 type Config struct {
-	// Organization is the organization's name in LumoAuth's URLs. Required,
-	// unless CheckPath is set.
+	// Organization is the organization's name in LumoAuth's URLs. Required, unless
+	// CheckPath is set.
 	Organization string
-	// BaseURL is LumoAuth's. Optional. Default https://app.lumoauth.dev. Plain
-	// http is for this machine only, unless InsecureHTTP.
+	// BaseURL is LumoAuth's URL. Optional. Default [DefaultBaseURL]. Plain http to
+	// another machine is an error, unless InsecureHTTP is set.
 	BaseURL string
 	// InsecureHTTP allows plain http to other machines, within a mesh that
 	// encrypts. Optional.
 	InsecureHTTP bool
 
-	// TokenSource authenticates with a bearer token. A subject other than the
-	// token's own needs the authz:check scope. Exactly one of TokenSource and
-	// APIKey is required.
+	// TokenSource authenticates with a bearer token. To ask about a subject other
+	// than the token's own, the token needs the authz:check scope. Exactly one of
+	// TokenSource and APIKey is required.
 	TokenSource TokenSource
-	// APIKey authenticates with an X-API-Key header, read for each request;
+	// APIKey authenticates with an X-API-Key header. It is called for each request;
 	// usher's clientauth.File and clientauth.Env fit.
 	APIKey func(ctx context.Context) (string, error)
 
-	// CheckPath is the relation check's. Optional. Default
+	// CheckPath is the path of the relation check. Optional. Default
 	// /orgs/{Organization}/api/v1/zanzibar/check.
 	CheckPath string
-	// UserField names the subject "user" in relation checks, as older servers
-	// want it. Optional.
+	// UserField sends the subject of a relation check as "user", which older
+	// servers expect. Optional.
 	UserField bool
 
-	// Evaluations asks by AuthZEN evaluations instead of relation checks: many
-	// queries take one request, and queries may have context. Optional.
+	// Evaluations sends AuthZEN evaluations instead of relation checks: several
+	// queries share one request, and queries may have context. Optional.
 	Evaluations bool
-	// EvaluationPath and EvaluationsPath are for Evaluations. Optional.
+	// EvaluationPath and EvaluationsPath are the paths for Evaluations. Optional.
+	// Default [DefaultEvaluationPath] and [DefaultEvaluationsPath].
 	EvaluationPath, EvaluationsPath string
-	// BatchSize is how many evaluations one request holds. Optional. Default 50.
+	// BatchSize is how many evaluations one request holds. Optional. Default 50;
+	// more than 1000, or negative, is an error.
 	BatchSize int
 
-	// Parallelism is how many requests are under way at once, over all callers. One
-	// of them, as authz tells them apart, has at most half, and at least one; more
-	// wait. Without authz a caller is the subject asked about. Optional. Default 32.
+	// Parallelism is how many requests may be under way at once, over all callers.
+	// One caller, as authz tells callers apart, has at most half of them, and at
+	// least one; more wait. Without authz, a caller is the subject asked about.
+	// Optional. Default 32; negative is an error.
 	Parallelism int
-	// Timeout bounds each request, waiting for a free place included. Optional.
-	// Default 3 s.
+	// Timeout bounds each request, including the wait for a free place. Optional.
+	// Default 3 s; negative is an error.
 	Timeout time.Duration
-	// HTTPClient gives the transport. Optional. Its own timeout, cookies and
-	// redirect policy are not used. Its idle connections are closed when the server
-	// has ended one under a request, which is then made once more.
+	// HTTPClient provides the transport. Optional. Its own timeout, cookies and
+	// redirect policy are not used. If the server ends an idle connection under a
+	// request, the client's idle connections are closed and the request is made
+	// once more.
 	HTTPClient *http.Client
 }
 

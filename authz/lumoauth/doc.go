@@ -12,38 +12,38 @@
 // # What it costs
 //
 // LumoAuth's relation check has no bulk form: a batch is one request for each
-// distinct query in it, at most Parallelism (32) under way over all callers, half of
-// them for one caller, so that its slow queries don't keep others waiting. Its
-// API allows as few as 100 requests a minute for each token, so turn authz's
-// decision cache on where a stale answer is tolerable; authz already shares one
-// request among equal queries of a caller in flight.
+// distinct query in it. At most [Config.Parallelism] (32) requests are under way at
+// once, over all callers, and at most half of them for one caller, so that its slow
+// queries don't keep others waiting. The API allows as few as 100 requests a minute
+// for each token, so turn on authz's decision cache where a stale answer is
+// tolerable; authz already shares one request among a caller's equal queries in
+// flight.
 //
-// With [Config] Evaluations every query goes to LumoAuth's AuthZEN endpoints
-// instead, 50 to a request. That is a choice and no fallback: nothing promises
-// that both answer alike.
+// With [Config.Evaluations], every query goes to LumoAuth's AuthZEN endpoints
+// instead, 50 to a request. It is a choice and not a fallback: LumoAuth doesn't
+// promise that both give the same answers.
 //
 // # Limits
 //
-// The relation check takes no context and LumoAuth has no consistency token:
-// queries with context are refused without Evaluations, and rules that ask for
-// more than minimize-latency are refused at start. Usersets as subjects
-// (team:eng#member) are for relation checks only. Types, ids and relations are
-// at most 512 bytes each, without ':', '#', white space or control characters.
+// The relation check takes no context, and LumoAuth has no consistency token:
+// queries with context are refused without Evaluations, and a rule that asks for
+// more than minimize-latency is an error at start. Only relation checks take
+// usersets as subjects (team:eng#member). In relation checks, types, ids and
+// relations are at most 512 bytes each, without ':', '#', white space or control
+// characters.
 //
 // # Failure
 //
-// Only "allowed": true under a 200 allows, and only when what the answer says it
-// is about is what was asked. An error beside it, under a 200 too, is that error,
-// by its status, and neither a grant nor a denial. 429 and 503 with Retry-After
-// keep back the subject that they were about until then (at most 30 s), and every
-// request once three subjects were told so with no other answer between them; 401
-// drops the token that was sent and tries
-// once with another; 403 (insufficient_permissions: the token lacks
-// authz:check) is EngineRefused; 400 (an unknown namespace) is
+// Only "allowed": true under a 200 allows, and only if the answer is about what was
+// asked. An error beside it, even under a 200, is that error, by its status, and
+// neither a grant nor a denial. A 429 or 503 with Retry-After holds back requests
+// about the same caller until then (at most 30 s), and all requests once three
+// callers were told so with no other answer between them. A 401 drops the token
+// that was sent and tries once more with another. A 403 (insufficient_permissions:
+// the token lacks authz:check) is EngineRefused; a 400 (an unknown namespace) is
 // EngineMisconfigured. Redirects are not followed, answers are read up to 1 MiB,
-// requests end after Timeout (3 s). Errors are [*authz.EngineError] and hold
-// nothing of a body.
+// and requests end after [Config.Timeout] (3 s). Errors are [*authz.EngineError]
+// and hold nothing of a body.
 //
-// Package lumoauthtest is a server that speaks this contract in front of any
-// engine.
+// Package lumoauthtest is a server that implements this contract on any engine.
 package lumoauth

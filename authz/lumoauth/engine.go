@@ -11,11 +11,11 @@ import (
 	"github.com/usher-auth/usher/authz/internal/httpapi"
 )
 
-// maxName bounds types, ids and relations in bytes. LumoAuth documents no
-// limit; this keeps a request small.
+// maxName bounds types, ids and relations, in bytes. LumoAuth documents no limit;
+// this one keeps a request small.
 const maxName = 512
 
-// Engine is an [authz.Engine] on LumoAuth. Safe for concurrent use.
+// Engine is an [authz.Engine] on LumoAuth. It is safe for concurrent use.
 type Engine struct {
 	checkURL string
 	subject  string // the member that names the subject
@@ -25,7 +25,7 @@ type Engine struct {
 
 var _ authz.Engine = (*Engine)(nil)
 
-// New makes an engine. It does no I/O.
+// New returns an engine. It does no I/O.
 func New(config Config) (*Engine, error) {
 	base, err := config.check()
 	if err != nil {
@@ -59,8 +59,8 @@ func New(config Config) (*Engine, error) {
 	return e, nil
 }
 
-// Close closes idle connections, unless HTTPClient was set. Checks after it
-// open new ones.
+// Close closes idle connections, unless HTTPClient was set. Later checks open new
+// connections.
 func (e *Engine) Close() error {
 	if e.authzen != nil {
 		return e.authzen.Close()
@@ -70,9 +70,10 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-// ValidateQuery refuses, without asking, what LumoAuth can't be asked: context
-// in a relation check, wildcards, and types, ids and relations that hold a
-// separator, white space or control characters or are above 512 bytes.
+// ValidateQuery refuses, without I/O, what LumoAuth can't be asked: context in a
+// relation check, wildcards, and types, ids and relations that hold a separator,
+// white space or control characters, or are above 512 bytes. With
+// [Config.Evaluations], it refuses what AuthZEN can't express.
 func (e *Engine) ValidateQuery(q authz.Query) error {
 	if e.authzen != nil {
 		return e.authzen.ValidateQuery(q)
@@ -84,10 +85,10 @@ func (e *Engine) ValidateQuery(q authz.Query) error {
 	return httpapi.ValidateQuery("lumoauth", q, maxName)
 }
 
-// Check asks LumoAuth the batch's queries. The answers have the queries' order
-// and length. A query that is refused here (see [Engine.ValidateQuery]), or
-// whose request failed while others were answered, has its own Err; the error
-// is for a batch of which nothing was answered.
+// Check asks LumoAuth the batch's queries. The answers have the queries' order and
+// length. A query that is refused before it is sent (see [Engine.ValidateQuery]),
+// or whose request failed while others were answered, has its own Err. Check
+// returns an error only if no query of the batch was answered.
 func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
 	if e.authzen != nil {
 		return e.authzen.Check(ctx, batch)
@@ -99,7 +100,7 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 		return authz.Result{}, &authz.EngineError{Kind: authz.EngineMisconfigured, Err: errors.New("lumoauth: a relation check has no consistency to ask for")}
 	}
 
-	// One request for each distinct query: requests are what LumoAuth counts.
+	// One request for each distinct query, since LumoAuth limits requests.
 	distinct := make([]question, 0, len(batch.Queries))
 	subjects := make([]authz.Subject, 0, len(batch.Queries))
 	seen := make(map[question]int, len(batch.Queries))
@@ -154,7 +155,8 @@ func (e *Engine) ask(ctx context.Context, q question, subject authz.Subject) (au
 	if !ok {
 		return authz.EffectUnknown, e.http.Unusable(errors.New("no verdict"))
 	}
-	// Servers name the subject by either of two members, whichever was asked with.
+	// Servers name the subject in either of two members, whichever the request
+	// used.
 	for member, want := range map[string]string{"object": q.object, "relation": q.relation, "subject": q.subject, "user": q.subject} {
 		if got, present := object[member]; present && got != want {
 			return authz.EffectUnknown, e.http.Unusable(fmt.Errorf("it is about another %s", member))

@@ -14,7 +14,7 @@ import (
 // defaultBatchSize is the server's default maxChecksPerBatchCheck.
 const defaultBatchSize = 50
 
-// Config says which store to ask and how.
+// Config configures an [Engine].
 type Config struct {
 	// Client is the connection to OpenFGA, such as
 	// openfgav1.NewOpenFGAServiceClient(conn), or [Embedded]. Required.
@@ -26,22 +26,23 @@ type Config struct {
 	// replicas that start around a model change may decide by different models.
 	ModelID string
 
-	// ContextualTuples adds tuples to a query that the store doesn't hold. They
-	// are trusted like stored ones. The function must depend on the query alone,
-	// never on who asks: decisions are cached and shared by query. Its error makes
-	// the query unanswerable. OpenFGA takes at most 100 for each check. Optional.
-	// Safe for concurrent use.
+	// ContextualTuples returns tuples that the store doesn't hold and that a query
+	// adds. They are trusted like stored ones. The function must depend on the
+	// query alone, never on the caller, since decisions are cached and shared by
+	// query. If it returns an error, the query has no answer. OpenFGA takes at most
+	// 100 tuples for each check. It must be safe for concurrent use. Optional.
 	ContextualTuples func(authz.Query) ([]*openfgav1.TupleKey, error)
 
 	// BatchSize is how many checks one BatchCheck holds. Optional. Default 50,
 	// which is the server's own default limit (OPENFGA_MAX_CHECKS_PER_BATCH_CHECK);
-	// a larger one must be configured there too. At most 10,000.
+	// a larger limit must be configured there too. More than 10,000, or negative,
+	// is an error.
 	BatchSize int
-	// Parallelism is how many requests of one batch run side by side. Optional.
-	// Default 4; at most 64.
+	// Parallelism is how many requests of one batch run at once. Optional. Default
+	// 4; more than 64, or negative, is an error.
 	Parallelism int
-	// Timeout bounds each request to OpenFGA. The caller's own deadline holds
-	// besides. Optional. Default 3 s.
+	// Timeout bounds each request to OpenFGA, in addition to the caller's own
+	// deadline. Optional. Default 3 s; negative is an error.
 	Timeout time.Duration
 }
 

@@ -10,10 +10,10 @@ import (
 	"github.com/usher-auth/usher/authz/internal/adapter"
 )
 
-// ServiceConfig is a gRPC service config (for [grpc.WithDefaultServiceConfig])
-// for a connection to OpenFGA: checks and model reads, which change nothing,
-// are tried again twice when the connection failed; every server that the name
-// resolves to takes its share. OpenFGA's own refusals are not retried.
+// ServiceConfig is a gRPC service config (for [grpc.WithDefaultServiceConfig]) for
+// a connection to OpenFGA. It retries checks and model reads, which change nothing,
+// twice if the connection failed, and balances requests over all servers that the
+// name resolves to. OpenFGA's own refusals are not retried.
 const ServiceConfig = `{
   "loadBalancingConfig": [{"round_robin": {}}],
   "methodConfig": [{
@@ -30,15 +30,16 @@ const ServiceConfig = `{
   }]
 }`
 
-// PresharedKey is OpenFGA's preshared-key authentication as call credentials.
-// They need transport security: gRPC refuses to dial without it. For OpenFGA's
-// OIDC authentication use usher's credentials instead.
+// PresharedKey returns call credentials for OpenFGA's preshared-key authentication.
+// They require transport security: gRPC refuses to dial without it. For OpenFGA's
+// OIDC authentication, use usher's credentials instead.
 func PresharedKey(key string) credentials.PerRPCCredentials {
 	return adapter.PresharedKey("openfga.PresharedKey", key)
 }
 
-// Embedded makes a Client of an OpenFGA server in the same process, called
-// directly, without a connection. For tests, demos and sidecar-free programs.
+// Embedded returns a Client that calls an OpenFGA server in the same process
+// directly, without a connection. It is for tests, demos and programs without a
+// sidecar.
 func Embedded(server openfgav1.OpenFGAServiceServer) Client { return embedded{server} }
 
 type embedded struct {

@@ -13,9 +13,9 @@
 //
 // # What it costs
 //
-// One query is one Check; more are BatchCheck requests of at most 50
-// ([Config] BatchSize), 4 side by side (Parallelism). An empty batch asks
-// nothing. [Embedded] calls an in-process server without a connection.
+// A single query is one Check. Several queries are BatchCheck requests of at most
+// 50 ([Config.BatchSize]), of which 4 run at once ([Config.Parallelism]). An empty
+// batch sends nothing. [Embedded] calls an in-process server without a connection.
 //
 // # Consistency
 //
@@ -27,30 +27,30 @@
 //
 // # The model
 //
-// Every request names a model id, so that a model written later never changes
-// a running server's decisions half-way. [Config] ModelID gives it; without it the
+// Every request names a model id, so that a model written later never changes a
+// running server's decisions halfway. [Config.ModelID] sets it; without it, the
 // store's newest model is read at the first check and kept for the life of the
 // Engine.
 //
 // # Conditions and contextual tuples
 //
 // A query's context becomes the request's context. OpenFGA reports a condition
-// whose parameters are missing as a validation error with no code of its own;
-// the adapter reads the model to tell it apart: where a condition within reach
-// of the relation declares parameters that the query did not give, the answer
-// is [authz.EffectConditional], with those names in Missing. Names that the
-// stored tuple supplies may be among them.
+// whose parameters are missing as a validation error without a code of its own, so
+// the adapter reads the model to recognize it: if a condition within reach of the
+// relation declares parameters that the query doesn't have, the answer is
+// [authz.EffectConditional], with those names in Missing. Names that the stored
+// tuple supplies may be among them.
 //
-// Contextual tuples come from code only (ContextualTuples), never from a
+// Contextual tuples come from code only ([Config.ContextualTuples]), never from a
 // request.
 //
 // # Limits
 //
-// Refused before OpenFGA is asked: types above 254 and relations above 50
-// characters, objects ("type:id") above 256, users above 512, the characters
-// ':', '#', '@' (types and relations) and white space, wildcards, context of a
-// type that JSON does not have; and types and relations that the model, once
-// read, does not define.
+// The adapter refuses, before OpenFGA is asked: types above 254 and relations above
+// 50 characters, objects ("type:id") above 256, users above 512, the characters
+// ':', '#', '@' (types and relations) and white space, wildcards, and context of a
+// type that JSON doesn't have; once the model is read, also types and relations
+// that it doesn't define.
 //
 // # Failure
 //

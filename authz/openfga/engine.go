@@ -16,7 +16,8 @@ import (
 )
 
 // Client is the part of OpenFGA's gRPC API that the adapter uses.
-// [openfgav1.OpenFGAServiceClient] has it. Safe for concurrent use.
+// [openfgav1.OpenFGAServiceClient] implements it. It must be safe for concurrent
+// use.
 type Client interface {
 	Check(ctx context.Context, in *openfgav1.CheckRequest, opts ...grpc.CallOption) (*openfgav1.CheckResponse, error)
 	BatchCheck(ctx context.Context, in *openfgav1.BatchCheckRequest, opts ...grpc.CallOption) (*openfgav1.BatchCheckResponse, error)
@@ -24,9 +25,9 @@ type Client interface {
 	ReadAuthorizationModels(ctx context.Context, in *openfgav1.ReadAuthorizationModelsRequest, opts ...grpc.CallOption) (*openfgav1.ReadAuthorizationModelsResponse, error)
 }
 
-// Engine is an [authz.Engine] on one OpenFGA store and one model of it. It has
-// no goroutine of its own and nothing to close; the connection is its user's.
-// Safe for concurrent use.
+// Engine is an [authz.Engine] on one OpenFGA store and one model of it. It starts
+// no goroutine and needs no closing; the connection belongs to the caller of [New].
+// It is safe for concurrent use.
 type Engine struct {
 	client     Client
 	storeID    string
@@ -39,7 +40,7 @@ type Engine struct {
 
 var _ authz.Engine = (*Engine)(nil)
 
-// New makes an engine. It does no I/O.
+// New returns an engine. It does no I/O.
 func New(config Config) (*Engine, error) {
 	limits, err := config.limits()
 	if err != nil {
@@ -51,22 +52,23 @@ func New(config Config) (*Engine, error) {
 	}, nil
 }
 
-// SupportsConsistency reports true for every mode: see the package's doc for
-// what OpenFGA makes of them.
+// SupportsConsistency reports true for every mode; see the package's documentation
+// for what OpenFGA does in each.
 func (e *Engine) SupportsConsistency(mode authz.Mode) bool { return mode <= authz.ModeFullyConsistent }
 
-// Ready reads the model: nil means that the store answers our credentials and
-// has the model. Optional; a check that comes first does what it needs itself.
+// Ready reads the model. A nil error means that the store accepts our credentials
+// and has the model. Calling it is optional: the first check reads what it needs
+// itself.
 func (e *Engine) Ready(ctx context.Context) error {
 	_, err := e.schema(ctx)
 
 	return err
 }
 
-// Check asks OpenFGA the batch's queries. The answers have the queries' order
-// and length. A query that is refused here (see [Engine.ValidateQuery]), or
-// whose request failed while others were answered, has its own Err; the error
-// is for a batch of which nothing was answered.
+// Check asks OpenFGA the batch's queries. The answers have the queries' order and
+// length. A query that is refused before it is sent (see [Engine.ValidateQuery]),
+// or whose request failed while others were answered, has its own Err. Check
+// returns an error only if no query of the batch was answered.
 func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
 	if len(batch.Queries) == 0 {
 		return authz.Result{}, nil
@@ -95,8 +97,8 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 	return authz.Result{Answers: answers}, err
 }
 
-// checkOne asks one Check. A fault of the query itself lands in the answer;
-// the error is for one that says nothing about the query.
+// checkOne sends one Check. A fault of the query itself is set in the answer; the
+// error is for a fault that isn't about the query.
 func (e *Engine) checkOne(ctx context.Context, modelID string, consistency openfgav1.ConsistencyPreference, q authz.Query, answer *authz.Answer) error {
 	item, err := e.item(q)
 	if err != nil {
@@ -128,7 +130,7 @@ func (e *Engine) checkOne(ctx context.Context, modelID string, consistency openf
 	return nil
 }
 
-// checkMany asks one BatchCheck for queries that fit in it.
+// checkMany sends one BatchCheck for queries that fit in it.
 func (e *Engine) checkMany(ctx context.Context, modelID string, consistency openfgav1.ConsistencyPreference, queries []authz.Query, answers []authz.Answer) error {
 	items := make([]*openfgav1.BatchCheckItem, 0, len(queries))
 	for i, q := range queries {
@@ -164,8 +166,8 @@ func (e *Engine) checkMany(ctx context.Context, modelID string, consistency open
 		}
 		result, ok := results[strconv.Itoa(i)]
 		if !ok {
-			// As many answers as checks, yet one is missing: another's name is wrong,
-			// and nothing says which of the rest is right.
+			// There are as many answers as checks, yet one is missing: some answer
+			// has the wrong name, and it is unknown which of the others are right.
 			return unusable("BatchCheck", errors.New("an answer that was not asked for"))
 		}
 		answers[i] = e.answer(ctx, modelID, consistency, queries[i], result)
@@ -174,8 +176,8 @@ func (e *Engine) checkMany(ctx context.Context, modelID string, consistency open
 	return nil
 }
 
-// answer reads one result of a batch; a result that is neither allowed nor an
-// error is unknown.
+// answer reads one result of a batch. A result that is neither allowed nor an error
+// is unknown.
 func (e *Engine) answer(ctx context.Context, modelID string, consistency openfgav1.ConsistencyPreference, q authz.Query, result *openfgav1.BatchCheckSingleResult) authz.Answer {
 	switch r := result.GetCheckResult().(type) {
 	case *openfgav1.BatchCheckSingleResult_Allowed:
@@ -189,9 +191,9 @@ func (e *Engine) answer(ctx context.Context, modelID string, consistency openfga
 		if answer.Effect == authz.EffectConditional {
 			return answer
 		}
-		// BatchCheck gives throttling, bad context and an unknown relation one and
-		// the same code. Check has one for each, so the rare failed item is asked
-		// alone once.
+		// BatchCheck has one code for throttling, bad context and an unknown
+		// relation, while Check has one for each. So the failed item, which is
+		// rare, is asked once more alone.
 		var single authz.Answer
 		if err := e.checkOne(ctx, modelID, consistency, q, &single); err != nil {
 			return authz.Answer{Err: err}

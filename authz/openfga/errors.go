@@ -14,8 +14,7 @@ import (
 	"github.com/usher-auth/usher/authz/internal/adapter"
 )
 
-// StatusError is what OpenFGA answered, without its message, which may quote
-// tuples.
+// StatusError is OpenFGA's error without its message, which may quote tuples.
 type StatusError struct {
 	// Method is the RPC, such as "Check".
 	Method string
@@ -28,7 +27,7 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("openfga: %s: %s", e.Method, codeName(e.Code))
 }
 
-// OpenFGA's own codes travel as gRPC codes in bands of their own.
+// OpenFGA's own codes are sent as gRPC codes, each kind in a range of its own.
 const (
 	authBand     codes.Code = 1000
 	inputBand    codes.Code = 2000
@@ -54,9 +53,9 @@ func codeName(code codes.Code) string {
 	}
 }
 
-// classify turns a failed call into the error for authz: the context's own
-// where ctx, the caller's, has ended, else an EngineError by code. Our own
-// timeout is OpenFGA's fault, so it is not on ctx.
+// classify returns the error for authz of a failed call: the context's own if ctx,
+// the caller's, has ended, and an EngineError by code otherwise. The adapter's own
+// timeout is OpenFGA's fault, so it isn't set on ctx.
 func classify(ctx context.Context, method string, err error) error {
 	if cause := adapter.Ended(ctx, status.Code(err) == codes.DeadlineExceeded); cause != nil {
 		return fmt.Errorf("openfga: %s: %w", method, cause)
@@ -94,7 +93,7 @@ func kindOf(code codes.Code) authz.EngineErrorKind {
 	}
 }
 
-// checkError reads the error of one item in a batch.
+// checkError returns the error of one item in a batch.
 func checkError(e *openfgav1.CheckError) *authz.EngineError {
 	code := codes.Code(openfgav1.InternalErrorCode_internal_error)
 	switch c := e.GetCode().(type) {
@@ -115,8 +114,8 @@ func aboutQuery(err error) bool {
 	return errors.As(err, &fault) && fault.Code == codes.Code(openfgav1.ErrorCode_validation_error)
 }
 
-// explain tells a condition without its context from an operator's error,
-// with the model's help.
+// explain tells a condition without its context from an operator's error, by the
+// model.
 func (e *Engine) explain(ctx context.Context, q authz.Query, fault error) authz.Answer {
 	m, err := e.schema(ctx)
 	if err != nil {

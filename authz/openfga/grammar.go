@@ -19,10 +19,10 @@ const (
 	ulidLength        = 26
 )
 
-// ValidateQuery refuses what OpenFGA would refuse, without asking it: ids
-// outside its grammar or limits and every wildcard (EngineBadRequest,
-// EngineBadSubject), names of types and relations outside its grammar and, once the model has been
-// read, types and relations that it doesn't define (EngineMisconfigured).
+// ValidateQuery refuses, without I/O, what OpenFGA would refuse: ids outside its
+// grammar or limits and every wildcard (EngineBadRequest, EngineBadSubject), names
+// of types and relations outside its grammar and, once the model has been read,
+// types and relations that it doesn't define (EngineMisconfigured).
 func (e *Engine) ValidateQuery(q authz.Query) error {
 	if err := e.validateNames(q); err != nil {
 		return &authz.EngineError{Kind: authz.EngineMisconfigured, Err: err}
@@ -70,7 +70,7 @@ func (e *Engine) validateNames(q authz.Query) error {
 	return nil
 }
 
-// validateID has texts without the id: an id is the caller's data.
+// validateID's errors don't hold the id, which is the caller's data.
 func validateID(id string) error {
 	if id == "" {
 		return errors.New("empty")
@@ -100,12 +100,12 @@ func isName(name string, limit int) bool {
 	return true
 }
 
-// longer counts characters, and only where the bytes leave a doubt.
+// longer counts characters only if the number of bytes doesn't decide it.
 func longer(limit int, s string) bool {
 	return len(s) > limit && utf8.RuneCountInString(s) > limit
 }
 
-// isULID is OpenFGA's own pattern for store and model ids.
+// isULID matches OpenFGA's own pattern for store and model ids.
 func isULID(id string) bool {
 	if len(id) != ulidLength {
 		return false

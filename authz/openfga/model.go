@@ -12,16 +12,16 @@ import (
 	"github.com/usher-auth/usher/authz/internal/adapter"
 )
 
-// model is what the adapter keeps of an authorization model: the names it
-// defines and, for each relation, the condition parameters within its reach.
-// Immutable.
+// model is what the adapter keeps of an authorization model: the names that it
+// defines and, for each relation, the condition parameters within its reach. It is
+// immutable.
 type model struct {
 	id    string
 	types map[string]map[string][]string // type, relation, parameters (sorted)
 }
 
-// pinned returns the model id that every request names, reading the store's
-// newest model when none was configured.
+// pinned returns the model id that every request names. It reads the store's newest
+// model if none was configured.
 func (e *Engine) pinned(ctx context.Context) (string, error) {
 	if e.modelID != "" {
 		return e.modelID, nil
@@ -34,9 +34,9 @@ func (e *Engine) pinned(ctx context.Context) (string, error) {
 	return m.id, nil
 }
 
-// schema returns the model, read at most once: it never changes under its id.
-// The read is shared and detached from its callers, each of whom leaves at its
-// own deadline. A failed read is not remembered.
+// schema returns the model, read at most once, since a model never changes under
+// its id. The read is shared and doesn't end with its callers, each of which leaves
+// at its own deadline. A failed read is not remembered.
 func (e *Engine) schema(ctx context.Context) (*model, error) {
 	if m := e.model.Load(); m != nil {
 		return m, nil
@@ -96,8 +96,8 @@ func (e *Engine) readModel(ctx context.Context) (*model, error) {
 	return newModel(newest), nil
 }
 
-// defines reports which name of the query the model lacks. The texts hold
-// names from rules and model only.
+// defines returns an error that tells which name of the query the model lacks. Its
+// text holds names from rules and the model only.
 func (m *model) defines(q authz.Query) error {
 	relations, ok := m.types[q.Object.Type]
 	if !ok {
@@ -165,9 +165,9 @@ func parameters(conditions map[string]*openfgav1.Condition, used map[string]bool
 
 type relationRef struct{ typeName, relation string }
 
-// reach collects the conditions on the tuples that can take part in a
-// relation's evaluation, by walking its rewrite over the whole model. A
-// relation is visited once, so cycles end.
+// reach collects the conditions on the tuples that can take part in a relation's
+// evaluation, by walking its rewrite over the whole model. A relation is visited
+// once, so cycles end.
 type reach struct {
 	definitions map[string]*openfgav1.TypeDefinition
 	seen        map[relationRef]bool
@@ -214,8 +214,8 @@ func (r *reach) children(ref relationRef, children []*openfgav1.Userset) {
 	}
 }
 
-// direct returns the types that tuples of the relation may name, and notes
-// their conditions.
+// direct returns the types that tuples of the relation may name, and records their
+// conditions.
 func (r *reach) direct(ref relationRef) []*openfgav1.RelationReference {
 	related := r.definitions[ref.typeName].GetMetadata().GetRelations()[ref.relation].GetDirectlyRelatedUserTypes()
 	for _, reference := range related {

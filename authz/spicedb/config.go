@@ -7,31 +7,32 @@ import (
 	"github.com/usher-auth/usher/authz/internal/adapter"
 )
 
-// defaultBatchSize is far under SpiceDB's limit of 10,000, so that one large
-// batch is spread over its nodes.
+// defaultBatchSize is far below SpiceDB's limit of 10,000, so that one large batch
+// is spread over its nodes.
 const defaultBatchSize = 1000
 
-// Config says which SpiceDB to ask and how.
+// Config configures an [Engine].
 type Config struct {
 	// Client is the connection to SpiceDB, such as
 	// v1.NewPermissionsServiceClient(conn). Required.
 	Client Client
 
-	// EncodeIDs sends every object and subject id through [EncodeID], so that ids
+	// EncodeIDs encodes every object and subject id by [EncodeID], so that ids
 	// outside SpiceDB's grammar can be asked about. The relationships must have
-	// been written with encoded ids too: an id that holds "=" or a dot is another
-	// one with this setting than without. Choose it once, before the first
-	// relationship. Optional.
+	// been written with encoded ids too: an id that holds "=" or a dot is a
+	// different id with this setting than without. Choose it once, before the first
+	// relationship is written. Optional.
 	EncodeIDs bool
 
 	// BatchSize is how many checks one CheckBulkPermissions holds. Optional.
-	// Default 1000; at most 10,000, which is SpiceDB's own limit.
+	// Default 1000; negative, or more than 10,000, which is SpiceDB's own limit, is
+	// an error.
 	BatchSize int
-	// Parallelism is how many requests of one batch run side by side. Optional.
-	// Default 4; at most 64.
+	// Parallelism is how many requests of one batch run at once. Optional. Default
+	// 4; more than 64, or negative, is an error.
 	Parallelism int
-	// Timeout bounds each request to SpiceDB. The caller's own deadline holds
-	// besides. Optional. Default 3 s.
+	// Timeout bounds each request to SpiceDB, in addition to the caller's own
+	// deadline. Optional. Default 3 s; negative is an error.
 	Timeout time.Duration
 }
 

@@ -6,10 +6,10 @@ import (
 	"github.com/usher-auth/usher/authz/internal/adapter"
 )
 
-// ServiceConfig is a gRPC service config (for [grpc.WithDefaultServiceConfig])
-// for a connection to SpiceDB: checks, which change nothing, are tried again
-// twice when the connection failed; every server that the name resolves to takes
-// its share. SpiceDB's own refusals are not retried.
+// ServiceConfig is a gRPC service config (for [grpc.WithDefaultServiceConfig]) for
+// a connection to SpiceDB. It retries checks, which change nothing, twice if the
+// connection failed, and balances requests over all servers that the name resolves
+// to. SpiceDB's own refusals are not retried.
 const ServiceConfig = `{
   "loadBalancingConfig": [{"round_robin": {}}],
   "methodConfig": [{
@@ -24,8 +24,8 @@ const ServiceConfig = `{
   }]
 }`
 
-// PresharedKey is SpiceDB's preshared-key authentication as call credentials.
-// They need transport security: gRPC refuses to dial without it.
+// PresharedKey returns call credentials for SpiceDB's preshared-key authentication.
+// They require transport security: gRPC refuses to dial without it.
 func PresharedKey(key string) credentials.PerRPCCredentials {
 	return adapter.PresharedKey("spicedb.PresharedKey", key)
 }

@@ -15,15 +15,16 @@ import (
 )
 
 // Client is the part of SpiceDB's API that the adapter uses.
-// [v1.PermissionsServiceClient] and authzed-go's Client have it. Safe for
-// concurrent use.
+// [v1.PermissionsServiceClient] and authzed-go's Client implement it. It must be
+// safe for concurrent use.
 type Client interface {
 	CheckPermission(ctx context.Context, in *v1.CheckPermissionRequest, opts ...grpc.CallOption) (*v1.CheckPermissionResponse, error)
 	CheckBulkPermissions(ctx context.Context, in *v1.CheckBulkPermissionsRequest, opts ...grpc.CallOption) (*v1.CheckBulkPermissionsResponse, error)
 }
 
-// Engine is an [authz.Engine] on SpiceDB. It has no goroutine of its own and
-// nothing to close; the connection is its user's. Safe for concurrent use.
+// Engine is an [authz.Engine] on SpiceDB. It starts no goroutine and needs no
+// closing; the connection belongs to the caller of [New]. It is safe for concurrent
+// use.
 type Engine struct {
 	client Client
 	encode bool
@@ -32,7 +33,7 @@ type Engine struct {
 
 var _ authz.Engine = (*Engine)(nil)
 
-// New makes an engine. It does no I/O.
+// New returns an engine. It does no I/O.
 func New(config Config) (*Engine, error) {
 	limits, err := config.limits()
 	if err != nil {
@@ -45,10 +46,10 @@ func New(config Config) (*Engine, error) {
 // SupportsConsistency reports true for every mode.
 func (e *Engine) SupportsConsistency(mode authz.Mode) bool { return mode <= authz.ModeFullyConsistent }
 
-// Check asks SpiceDB the batch's queries. The answers have the queries' order
-// and length. A query that is refused (here, see [Engine.ValidateQuery], or by
-// SpiceDB), or whose request failed while others were answered, has its own
-// Err; the error is for a batch of which nothing was answered.
+// Check asks SpiceDB the batch's queries. The answers have the queries' order and
+// length. A query that is refused (before it is sent, see [Engine.ValidateQuery],
+// or by SpiceDB), or whose request failed while others were answered, has its own
+// Err. Check returns an error only if nothing of the batch was answered.
 func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
 	if len(batch.Queries) == 0 {
 		return authz.Result{}, nil
@@ -65,7 +66,7 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 		return authz.Result{Answers: answers, CheckedAt: at}, err
 	}
 
-	// The first request settles the snapshot, the rest are asked at it.
+	// The first request determines the snapshot, at which the others are asked.
 	first := min(e.limits.BatchSize, len(answers))
 	at, err := e.checkMany(ctx, consistency, batch.Queries[:first], answers[:first])
 	if err != nil {
@@ -77,7 +78,7 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 		consistency = &v1.Consistency{Requirement: &v1.Consistency_AtExactSnapshot{AtExactSnapshot: &v1.ZedToken{Token: string(at)}}}
 	}
 	rest, restAnswers := batch.Queries[first:], answers[first:]
-	// One request was answered, so a failure of the others is their answers' own.
+	// One request was answered, so the failure of another is in its answers only.
 	_ = adapter.Chunks(ctx, restAnswers, e.limits.BatchSize, e.limits.Parallelism, func(ctx context.Context, lo, hi int) error {
 		_, err := e.checkMany(ctx, consistency, rest[lo:hi], restAnswers[lo:hi])
 
@@ -87,8 +88,8 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 	return authz.Result{Answers: answers, CheckedAt: at}, nil
 }
 
-// checkOne asks one CheckPermission. A query that is refused before it is sent
-// has its fault in the answer; the error is SpiceDB's.
+// checkOne sends one CheckPermission. If the query is refused before it is sent,
+// the fault is set in the answer; the error is SpiceDB's.
 func (e *Engine) checkOne(ctx context.Context, consistency *v1.Consistency, q authz.Query, answer *authz.Answer) (authz.Revision, error) {
 	item, err := e.item(q)
 	if err != nil {
@@ -110,7 +111,7 @@ func (e *Engine) checkOne(ctx context.Context, consistency *v1.Consistency, q au
 	return authz.Revision(response.GetCheckedAt().GetToken()), nil
 }
 
-// checkMany asks one CheckBulkPermissions for queries that fit in it.
+// checkMany sends one CheckBulkPermissions for queries that fit in it.
 func (e *Engine) checkMany(ctx context.Context, consistency *v1.Consistency, queries []authz.Query, answers []authz.Answer) (authz.Revision, error) {
 	items := make([]*v1.CheckBulkPermissionsRequestItem, 0, len(queries))
 	places := make([]int, 0, len(queries))
@@ -180,7 +181,7 @@ func answerOf(permissionship v1.CheckPermissionResponse_Permissionship, partial 
 	}
 }
 
-// sameItem compares what an answer says it is about with what was asked.
+// sameItem reports whether an answer is about what was asked.
 func sameItem(a, b *v1.CheckBulkPermissionsRequestItem) bool {
 	return sameObject(a.GetResource(), b.GetResource()) && a.GetPermission() == b.GetPermission() &&
 		sameObject(a.GetSubject().GetObject(), b.GetSubject().GetObject()) &&

@@ -17,7 +17,7 @@ import (
 // errorDomain is the domain of the ErrorInfo that SpiceDB attaches.
 const errorDomain = "authzed.com"
 
-// StatusError is what SpiceDB answered, without its message, which may quote
+// StatusError is SpiceDB's error without its message, which may quote
 // relationships.
 type StatusError struct {
 	// Method is the RPC, such as "CheckPermission".
@@ -37,9 +37,9 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("spicedb: %s: %s (%s)", e.Method, e.Code, e.Reason)
 }
 
-// classify turns a failed call into the error for authz: the context's own
-// where ctx, the caller's, has ended, else an EngineError. Our own timeout is
-// SpiceDB's fault, so it is not on ctx.
+// classify returns the error for authz of a failed call: the context's own if ctx,
+// the caller's, has ended, and an EngineError otherwise. The adapter's own timeout
+// is SpiceDB's fault, so it isn't set on ctx.
 func classify(ctx context.Context, method string, consistency *v1.Consistency, err error) error {
 	if cause := adapter.Ended(ctx, status.Code(err) == codes.DeadlineExceeded); cause != nil {
 		return fmt.Errorf("spicedb: %s: %w", method, cause)
@@ -53,9 +53,9 @@ func classify(ctx context.Context, method string, consistency *v1.Consistency, e
 	return fault
 }
 
-// aboutRevision reports whether a refusal is about the ZedToken. SpiceDB gives
-// it no reason of its own; of what a request holds, the token alone comes from
-// the caller unvalidated.
+// aboutRevision reports whether a refusal is about the ZedToken. SpiceDB has no
+// reason for that; but of all that a request holds, only the token comes from the
+// caller unvalidated.
 func aboutRevision(fault *authz.EngineError) bool {
 	st, ok := fault.Err.(*StatusError) //nolint:errorlint // statusFault has just made it
 
@@ -83,8 +83,8 @@ func statusFault(method string, st *statuspb.Status) *authz.EngineError {
 	return fault
 }
 
-// operators reports whether a reason is the operator's whatever code it came
-// with: asking again, or elsewhere, changes nothing.
+// operators reports whether a reason is the operator's fault whatever its code:
+// asking again, or elsewhere, changes nothing.
 func operators(reason v1.ErrorReason) bool {
 	switch reason {
 	case v1.ErrorReason_ERROR_REASON_UNKNOWN_DEFINITION,

@@ -22,10 +22,9 @@ const (
 	plainNoEscapes = "/_|-+"
 )
 
-// ValidateQuery refuses what SpiceDB would refuse, without asking it: ids
-// outside its grammar or limits and every wildcard (EngineBadRequest,
-// EngineBadSubject), types and relations outside its grammar
-// (EngineMisconfigured).
+// ValidateQuery refuses, without I/O, what SpiceDB would refuse: ids outside its
+// grammar or limits and every wildcard (EngineBadRequest, EngineBadSubject), and
+// types and relations outside its grammar (EngineMisconfigured).
 func (e *Engine) ValidateQuery(q authz.Query) error {
 	if e.encode {
 		q.Object.ID, q.Subject.ID = EncodeID(q.Object.ID), EncodeID(q.Subject.ID)
@@ -57,7 +56,7 @@ func misnamed(what, name string) error {
 	return &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("spicedb: %s %q is outside SpiceDB's grammar", what, name)}
 }
 
-// isID is ^[a-zA-Z0-9/_|\-=+]{1,}$ up to 1024 bytes; the wildcard is out.
+// isID matches ^[a-zA-Z0-9/_|\-=+]{1,}$ up to 1024 bytes. It refuses the wildcard.
 func isID(id string) bool {
 	if id == "" || len(id) > maxID {
 		return false
@@ -71,7 +70,7 @@ func isID(id string) bool {
 	return true
 }
 
-// isType is ^([a-z][a-z0-9_]{1,61}[a-z0-9]/)*[a-z][a-z0-9_]{1,62}[a-z0-9]$ up
+// isType matches ^([a-z][a-z0-9_]{1,61}[a-z0-9]/)*[a-z][a-z0-9_]{1,62}[a-z0-9]$ up
 // to 128 bytes.
 func isType(name string) bool {
 	if len(name) > maxType {
@@ -89,7 +88,7 @@ func isType(name string) bool {
 	}
 }
 
-// isRelation is ^[a-z][a-z0-9_]{1,62}[a-z0-9]$.
+// isRelation matches ^[a-z][a-z0-9_]{1,62}[a-z0-9]$.
 func isRelation(name string) bool {
 	if len(name) < minRelation || len(name) > maxRelation {
 		return false
@@ -116,11 +115,11 @@ func isPlain(b byte) bool {
 	return isAlphanumeric(b) || strings.IndexByte(plainNoEscapes, b) >= 0
 }
 
-// EncodeID writes an id within SpiceDB's grammar, for [Config] EncodeIDs and for
-// the relationships that are written for it: every byte but letters, digits and
-// / _ | - + becomes "=" and two upper-case hexadecimal digits. It is injective;
-// an empty id stays empty. The wildcard "*" becomes "=2A", an id like any other.
+// EncodeID encodes an id within SpiceDB's grammar, for [Config.EncodeIDs] and for
+// the relationships that are written for it: every byte except letters, digits and
+// / _ | - + becomes "=" and two upper-case hexadecimal digits. It is injective; an
+// empty id stays empty. The wildcard "*" becomes "=2A", an id like any other.
 func EncodeID(id string) string { return adapter.EncodeID(id, isPlain) }
 
-// DecodeID reverses [EncodeID]. It accepts nothing that EncodeID does not write.
+// DecodeID reverses [EncodeID]. It refuses what EncodeID does not write.
 func DecodeID(encoded string) (string, error) { return adapter.DecodeID(encoded, isPlain) }

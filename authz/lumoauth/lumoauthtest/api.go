@@ -10,8 +10,8 @@ import (
 	"github.com/usher-auth/usher/authz"
 )
 
-// api authenticates a request, by bearer token or X-API-Key and never both,
-// and counts it.
+// api authenticates a request, by bearer token or X-API-Key but not both, and
+// counts it.
 func (s *Server) api(next func(http.ResponseWriter, *http.Request, grant)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		bearer, hasBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -39,7 +39,7 @@ func (s *Server) api(next func(http.ResponseWriter, *http.Request, grant)) http.
 	}
 }
 
-// check is POST …/zanzibar/check.
+// check handles POST …/zanzibar/check.
 func (s *Server) check(w http.ResponseWriter, r *http.Request, caller grant) {
 	var body struct{ Object, Relation, Subject, User string }
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
@@ -101,7 +101,7 @@ func (s *Server) ask(r *http.Request, q authz.Query) authz.Answer {
 	return result.Answers[0]
 }
 
-// statusOf is how LumoAuth reports what an engine reports.
+// statusOf returns the status with which LumoAuth reports an engine's error.
 func statusOf(err error) int {
 	var fault *authz.EngineError
 	switch {

@@ -10,14 +10,14 @@ import (
 
 type entity struct{ Type, ID string }
 
-// evaluationBody is an evaluation, and an item or the defaults of evaluations.
+// evaluationBody is an evaluation, or an item or the defaults of evaluations.
 type evaluationBody struct {
 	Subject, Resource *entity
 	Action            *struct{ Name string }
 	Context           map[string]any
 }
 
-// or fills what the item leaves out from the request's defaults.
+// or fills in what the item leaves out from the request's defaults.
 func (b evaluationBody) or(defaults evaluationBody) evaluationBody {
 	if b.Subject == nil {
 		b.Subject = defaults.Subject
@@ -46,7 +46,7 @@ func (b evaluationBody) query() (authz.Query, bool) {
 	}, true
 }
 
-// evaluation is POST /api/v1/authz/v1/evaluation.
+// evaluation handles POST /api/v1/authz/v1/evaluation.
 func (s *Server) evaluation(w http.ResponseWriter, r *http.Request, caller grant) {
 	var body evaluationBody
 	if !decode(w, r, &body) || !authorized(w, caller) {
@@ -67,7 +67,8 @@ func (s *Server) evaluation(w http.ResponseWriter, r *http.Request, caller grant
 	writeJSON(w, http.StatusOK, map[string]any{"decision": answer.Effect == authz.EffectAllowed})
 }
 
-// evaluations is POST /api/v1/authz/v1/evaluations, with execute_all semantics.
+// evaluations handles POST /api/v1/authz/v1/evaluations, with execute_all
+// semantics.
 func (s *Server) evaluations(w http.ResponseWriter, r *http.Request, caller grant) {
 	var body struct {
 		evaluationBody
@@ -112,7 +113,7 @@ func decode(w http.ResponseWriter, r *http.Request, into any) bool {
 	return true
 }
 
-// authorized wants the scope always: an evaluation names its subject.
+// authorized requires the scope always, since an evaluation names its subject.
 func authorized(w http.ResponseWriter, caller grant) bool {
 	if slices.Contains(caller.scopes, ScopeCheck) {
 		return true

@@ -12,8 +12,8 @@ type window struct {
 	count int
 }
 
-// admit counts a request against the limit and writes LumoAuth's rate headers;
-// over the limit it answers 429 itself and reports false.
+// admit counts a request against the limit and writes LumoAuth's rate headers. Over
+// the limit, it answers 429 itself and returns false.
 func (s *Server) admit(w http.ResponseWriter, key string, limit int) bool {
 	if limit == 0 {
 		return true
@@ -35,7 +35,7 @@ func (s *Server) admit(w http.ResponseWriter, key string, limit int) bool {
 	if remaining >= 0 {
 		return true
 	}
-	// Rounded up: a request that comes back on time must find the next window.
+	// Rounded up, so that a request that comes back on time finds the next window.
 	wait := (reset.Sub(now) + time.Second - 1) / time.Second
 	w.Header().Set("Retry-After", strconv.FormatInt(int64(wait), 10))
 	writeError(w, http.StatusTooManyRequests, "rate_limited", "too many requests")

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// token is POST …/oauth/token for grant_type=client_credentials (RFC 6749
+// token handles POST …/oauth/token for grant_type=client_credentials (RFC 6749
 // §4.4), with client authentication by Basic or in the form.
 func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {

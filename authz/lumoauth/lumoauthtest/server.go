@@ -1,7 +1,7 @@
-// Package lumoauthtest is a server that speaks LumoAuth's documented contract,
-// token endpoint, relation check and AuthZEN evaluations, in front of any
-// engine, so that its decisions are real: for tests, demos and work without a
-// network. It is no product: it keeps everything in memory and forgets it.
+// Package lumoauthtest provides a server that implements LumoAuth's documented
+// contract (token endpoint, relation check and AuthZEN evaluations) on any engine,
+// so that its decisions are real. It is for tests, demos and work without a
+// network, not for production: it keeps everything in memory.
 //
 //	lumo := lumoauthtest.New(lumoauthtest.Config{
 //		Organization: "acme",
@@ -33,27 +33,27 @@ const (
 // Client is an OAuth client of the organization.
 type Client struct {
 	ID, Secret string
-	// Scopes are what its tokens get.
+	// Scopes are the scopes of its tokens.
 	Scopes []string
 }
 
-// Config says what the server is.
+// Config configures a [Server].
 type Config struct {
-	// Organization is the one it serves. Required.
+	// Organization is the organization that the server serves. Required.
 	Organization string
-	// Engine decides. Required.
+	// Engine answers the checks. Required.
 	Engine authz.Engine
 	// Clients may get tokens by client_credentials. Optional.
 	Clients []Client
 	// APIKeys are accepted as X-API-Key, with every scope. Optional.
 	APIKeys []string
-	// CheckLimit is how many API requests a minute one token may make, and
-	// TokenLimit how many token requests one client may. Optional. Default 0, no
-	// limit. LumoAuth's own are as low as 100, and 30.
+	// CheckLimit is how many API requests one token may make in a minute, and
+	// TokenLimit how many token requests one client may make. Optional. Default 0,
+	// which means no limit. LumoAuth's own limits are as low as 100 and 30.
 	CheckLimit, TokenLimit int
 }
 
-// Server is the handler. Safe for concurrent use.
+// Server is the handler. It is safe for concurrent use.
 type Server struct {
 	config Config
 	mux    *http.ServeMux
@@ -64,14 +64,14 @@ type Server struct {
 	faults  []http.HandlerFunc
 }
 
-// grant is what stands behind a token or key.
+// grant is what a token or key grants.
 type grant struct {
 	subject string
 	scopes  []string
 	expires time.Time
 }
 
-// New makes a server.
+// New returns a server.
 func New(config Config) *Server {
 	s := &Server{
 		config: config, mux: http.NewServeMux(),
@@ -87,7 +87,7 @@ func New(config Config) *Server {
 	return s
 }
 
-// ServeHTTP answers one request, or lets the next injected fault do it.
+// ServeHTTP answers one request, or lets the next injected fault answer it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	var fault http.HandlerFunc
@@ -104,16 +104,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// Inject makes the next requests get these handlers instead, one each; a nil
-// one stands for the usual answer.
+// Inject makes the next requests go to these handlers instead, one each. A nil
+// handler gives the usual answer.
 func (s *Server) Inject(faults ...http.HandlerFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = append(s.faults, faults...)
 }
 
-// Issue makes an access token for a subject, such as user:ann or the client's
-// id, without asking the token endpoint.
+// Issue returns an access token for a subject, such as user:ann or the client's id,
+// without a request to the token endpoint.
 func (s *Server) Issue(subject string, scopes ...string) string {
 	token := rand.Text()
 	s.mu.Lock()
@@ -123,7 +123,7 @@ func (s *Server) Issue(subject string, scopes ...string) string {
 	return token
 }
 
-// Revoke forgets a token.
+// Revoke makes a token invalid.
 func (s *Server) Revoke(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,5 +1,5 @@
 // Package usher.authz.v1 is the option schema in which a gRPC service declares
-// who may call its methods. A rule stands beside the method it guards:
+// who may call its methods. A rule is written beside the method it guards:
 //
 //   rpc GetDocument(GetDocumentRequest) returns (Document) {
 //     option (.usher.authz.v1.rule) = {
@@ -35,7 +35,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Kind is the kind of party that an access token stands for.
+// Kind is the kind of party that an access token identifies.
 type Kind int32
 
 const (
@@ -141,7 +141,7 @@ func (Validation) EnumDescriptor() ([]byte, []int) {
 	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{1}
 }
 
-// MessageCheck says which of a stream's client messages are checked.
+// MessageCheck is which of a stream's client messages are checked.
 type MessageCheck int32
 
 const (
@@ -253,7 +253,7 @@ func (Mode) EnumDescriptor() ([]byte, []int) {
 	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{3}
 }
 
-// OnMissing says what happens when the request doesn't name the object.
+// OnMissing is what happens when the request doesn't name the object.
 type OnMissing int32
 
 const (
@@ -306,7 +306,7 @@ func (OnMissing) EnumDescriptor() ([]byte, []int) {
 	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{4}
 }
 
-// OnDeny says what a caller sees who is denied by the policy.
+// OnDeny is what a caller that the policy denies gets.
 type OnDeny int32
 
 const (
@@ -364,7 +364,7 @@ type ServiceRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The rule that methods inherit, field by field, within access_token, stream
 	// and consistency too: an unset value, an unspecified enum or an empty list of
-	// the method's rule takes the value that stands here, a set one replaces it. A
+	// the method's rule takes the value given here; a set one replaces it. A
 	// method's policy replaces this one's as a whole. A policy of "public" is
 	// refused here: a method is made public one at a time. Under a method's own
 	// "public" or "deny", the access token and stream parts are dropped.
@@ -443,7 +443,7 @@ type Rule struct {
 	Stream *Stream `protobuf:"bytes,12,opt,name=stream,proto3" json:"stream,omitempty"`
 	// How fresh the engine's answers must be.
 	Consistency *Consistency `protobuf:"bytes,13,opt,name=consistency,proto3" json:"consistency,omitempty"`
-	// What a caller sees who is denied by the policy.
+	// What a caller that the policy denies gets.
 	OnDeny        OnDeny `protobuf:"varint,14,opt,name=on_deny,json=onDeny,proto3,enum=usher.authz.v1.OnDeny" json:"on_deny,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -626,7 +626,7 @@ type Rule_Handler struct {
 }
 
 type Rule_Deny struct {
-	// Nobody may call.
+	// No caller may call.
 	Deny *Deny `protobuf:"bytes,8,opt,name=deny,proto3,oneof"`
 }
 
@@ -651,7 +651,7 @@ func (*Rule_Deny) isRule_Policy() {}
 // is unverified.
 type Public struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Why the method is public, for whoever reviews the file. Optional.
+	// Why the method is public, for reviewers of the file. Optional.
 	Reason        string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -737,7 +737,7 @@ func (*Authenticated) Descriptor() ([]byte, []int) {
 // recheck_interval is refused: nothing would repeat the handler's checks.
 type Handler struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Why the rule can't say it, for whoever reviews the file. Optional.
+	// Why the rule can't say it, for reviewers of the file. Optional.
 	Reason        string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -780,10 +780,10 @@ func (x *Handler) GetReason() string {
 	return ""
 }
 
-// Deny lets nobody call.
+// Deny refuses every call.
 type Deny struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Why the method is closed, for whoever reviews the file. Optional.
+	// Why the method is closed, for reviewers of the file. Optional.
 	Reason        string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -842,8 +842,8 @@ type Check struct {
 	// What happens when the request doesn't name the object. Default:
 	// INVALID_ARGUMENT.
 	OnMissing OnMissing `protobuf:"varint,4,opt,name=on_missing,json=onMissing,proto3,enum=usher.authz.v1.OnMissing" json:"on_missing,omitempty"`
-	// Values for the engine's caveats or conditions. A name that stands twice is
-	// an error.
+	// Values for the engine's caveats or conditions. A duplicate name is an
+	// error.
 	Context       []*ContextValue `protobuf:"bytes,5,rep,name=context,proto3" json:"context,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1310,7 +1310,7 @@ func (x *AnyOf) GetConditions() []*Condition {
 	return nil
 }
 
-// AccessToken says what the caller's access token must have.
+// AccessToken is what the caller's access token must have.
 type AccessToken struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Scopes that the token must have, all of them.
@@ -1415,7 +1415,7 @@ func (x *AccessToken) GetIssuers() []string {
 	return nil
 }
 
-// Stream says how the messages of a stream are checked. A stream never outlives
+// Stream is how the messages of a stream are checked. A stream never outlives
 // its access token.
 type Stream struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1473,13 +1473,13 @@ func (x *Stream) GetRecheckInterval() *durationpb.Duration {
 	return nil
 }
 
-// Consistency says how fresh the engine's answers must be.
+// Consistency is how fresh the engine's answers must be.
 type Consistency struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The mode. Default: MINIMIZE_LATENCY.
 	Mode Mode `protobuf:"varint,1,opt,name=mode,proto3,enum=usher.authz.v1.Mode" json:"mode,omitempty"`
 	// The revision that the answer must include, as a template; the only place
-	// where "{$metadata.key}" may stand. Required with AT_LEAST_AS_FRESH, refused
+	// that may hold "{$metadata.key}". Required with AT_LEAST_AS_FRESH, refused
 	// otherwise.
 	Revision string `protobuf:"bytes,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	// The mode that is used when the call doesn't name a revision. Default:
