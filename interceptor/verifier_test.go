@@ -39,6 +39,7 @@ func TestVerifierSaysWhichIssuers(t *testing.T) {
 		"fewer names than the verifier has": {[]string{"a", "b"}, []string{"a"}, both},
 		"another name":                      {[]string{"a"}, []string{"b"}, `accepts the tokens of ["a"], but the authorizer's Config.Issuers has ["b"]`},
 		"more names than the verifier has":  {[]string{"a"}, []string{"a", "b"}, `accepts the tokens of ["a"], but the authorizer's Config.Issuers has ["a" "b"]`},
+		"one name for two issuers":          {[]string{"a", "a"}, []string{"a"}, `accepts the tokens of ["a" "a"], but the authorizer's Config.Issuers has ["a"]`},
 		"a verifier that doesn't say":       {nil, []string{"a", "b"}, ""},
 		"an authorizer that doesn't":        {[]string{"a", "b"}, nil, ""},
 		"neither of them":                   {nil, nil, ""},
