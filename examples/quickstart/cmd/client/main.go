@@ -80,7 +80,10 @@ func run(ctx context.Context) (err error) {
 // token, or the server's reason and the id of its audit record.
 func explain(err error) error {
 	if own := (*credentials.Error)(nil); errors.As(err, &own) {
-		return fmt.Errorf("no token: %w: %w", own, errors.Unwrap(own))
+		if cause := errors.Unwrap(own); cause != nil {
+			return fmt.Errorf("no token: %w: %w", own, cause)
+		}
+		return fmt.Errorf("no token: %w", own)
 	}
 	for _, detail := range status.Convert(err).Details() {
 		if info, ok := detail.(*errdetails.ErrorInfo); ok {

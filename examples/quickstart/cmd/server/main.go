@@ -56,7 +56,7 @@ func run(ctx context.Context) (err error) {
 
 	tls, err := credentials.NewServerTLSFromFile(*cert, *key)
 	if err != nil {
-		return err
+		return fmt.Errorf("-cert and -key: %w", err)
 	}
 	roots, err := trust.File(*ca)
 	if err != nil {
