@@ -19,7 +19,7 @@ func TestPlainHostsAreNotProxied(t *testing.T) {
 	hosts := []string{"localhost", "LOCALHOST", "LocalHost", "127.0.0.1", "127.9.9.9", "[::1]", "[::ffff:127.0.0.1]", "[0:0:0:0:0:0:0:1]"}
 	if os.Getenv("USHER_TEST_PROXIED") == "" {
 		// The environment is read once by a process.
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPlainHostsAreNotProxied$") //nolint:gosec // G204: this test itself
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPlainHostsAreNotProxied$")
 		var proxied atomic.Int32
 		proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			proxied.Add(1)
