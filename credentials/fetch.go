@@ -51,12 +51,12 @@ func (g *group) exchange(ctx context.Context, s *source, endpoint authn.Endpoint
 	client := *g.client
 	client.Transport = reader
 	var ours error // no request could be made
-	err := httpx.Send(ctx, g.client, func(ctx context.Context) error {
+	err := httpx.Send(ctx, g.client, func(attempt context.Context) error {
 		var config *clientcredentials.Config
 		if config, ours = g.request(ctx, s, clientID, endpoint); ours != nil {
 			return ours
 		}
-		_, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, &client))
+		_, err := config.Token(context.WithValue(attempt, oauth2.HTTPClient, &client))
 		return err
 	})
 	if ours != nil {

@@ -1,8 +1,12 @@
 package credentials_test
 
 import (
+	"context"
 	"crypto"
 	"crypto/ed25519"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -89,5 +93,46 @@ func TestConnectionsLostAgain(t *testing.T) {
 	_ = creds.Close()
 	if n := i.Requests(token); n != 3 || failed != 1 {
 		t.Errorf("row 43: %d requests, %d failures; want 3 and 1", n, failed)
+	}
+}
+
+// What supplies the secret may ask a server for it, in the context that it is given.
+// Its requests are not the token endpoint's: their answers don't keep one from being
+// repeated, and their faults don't repeat one.
+func TestRequestsForTheSecretAreNotTheTokenEndpoints(t *testing.T) {
+	var broken atomic.Bool
+	var asked atomic.Int32
+	vault := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		if broken.Load() {
+			panic(http.ErrAbortHandler)
+		}
+	}))
+	t.Cleanup(vault.Close)
+	t.Cleanup(vault.Client().CloseIdleConnections)
+	secret := func(ctx context.Context) (string, error) {
+		asked.Add(1)
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, vault.URL, http.NoBody)
+		if err != nil {
+			return "", err
+		}
+		res, err := vault.Client().Do(req)
+		if err != nil {
+			return "", err
+		}
+		return clientSecret, res.Body.Close()
+	}
+	i := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
+	i.AddClient(credentialstest.Client{ID: clientID, Secret: clientSecret})
+	srv := lossy.NewServer(lossy.Answer, i)
+	t.Cleanup(srv.Close)
+	creds := newCreds(t, i, func(c *credentials.Config) {
+		c.TokenURL, c.Auth, c.HTTPClient = srv.URL+string(token), clientauth.SecretBasic(secret), nil
+	})
+	value(t, creds)
+	value(t, creds.For(credentials.Target{Audience: "https://mail.internal"}))
+	broken.Store(true)
+	asked.Store(0)
+	if err := creds.For(credentials.Target{Audience: "https://chat.internal"}).Ready(t.Context()); err == nil || asked.Load() != 1 {
+		t.Errorf("the broken source of the secret was asked %d times: %v", asked.Load(), err)
 	}
 }

@@ -24,13 +24,13 @@ const maxAnswer = 64 << 10
 func (in *Introspection) post(ctx context.Context, token string) (string, error) {
 	var res *http.Response
 	var ours error // no request could be made
-	err := httpx.Send(ctx, in.client, func(ctx context.Context) error {
+	err := httpx.Send(ctx, in.client, func(attempt context.Context) error {
 		var req *http.Request
 		if req, ours = in.request(ctx, token); ours != nil {
 			return ours
 		}
 		var err error
-		res, err = in.client.Do(req) //nolint:bodyclose // closed below
+		res, err = in.client.Do(req.WithContext(attempt)) //nolint:bodyclose // closed below
 		return err
 	})
 	if ours != nil {

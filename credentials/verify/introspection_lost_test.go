@@ -1,8 +1,12 @@
 package verify
 
 import (
+	"context"
 	"crypto"
 	"crypto/ed25519"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 
 	"github.com/usher-auth/usher/credentials/clientauth"
@@ -79,4 +83,45 @@ func TestConnectionsLostAgain(t *testing.T) {
 		t.Errorf("row 38: %d requests, of which %d count as failed; want 3 and 1", n, bad)
 	}
 	accept(t, in, issuer.MintOpaque(nil), "a good connection")
+}
+
+// What supplies the secret may ask a server for it, in the context that it is given.
+// Its requests are not introspection's: their answers don't keep one from being
+// repeated, and their faults don't repeat one.
+func TestRequestsForTheSecretAreNotIntrospections(t *testing.T) {
+	var broken atomic.Bool
+	var asked atomic.Int32
+	vault := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		if broken.Load() {
+			panic(http.ErrAbortHandler)
+		}
+	}))
+	t.Cleanup(vault.Close)
+	t.Cleanup(vault.Client().CloseIdleConnections)
+	secret := func(ctx context.Context) (string, error) {
+		asked.Add(1)
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, vault.URL, http.NoBody)
+		if err != nil {
+			return "", err
+		}
+		res, err := vault.Client().Do(req)
+		if err != nil {
+			return "", err
+		}
+		return testSecret, res.Body.Close()
+	}
+	issuer := credentialstest.NewIssuer(t, credentialstest.Config{InMemory: true})
+	srv := lossy.NewServer(lossy.Answer, issuer)
+	t.Cleanup(srv.Close)
+	in := introspectionOf(t, issuer, func(c *IntrospectionConfig) {
+		c.URL, c.Auth, c.HTTPClient = srv.URL+string(introspectAt), clientauth.SecretBasic(secret), nil
+	})
+	accept(t, in, issuer.MintOpaque(nil), "a new connection")
+	accept(t, in, issuer.MintOpaque(nil), "a lost connection")
+	broken.Store(true)
+	asked.Store(0)
+	refuse(t, in, issuer.MintOpaque(nil), "no secret", unavailableNow)
+	if n := asked.Load(); n != 1 {
+		t.Errorf("the broken source of the secret was asked %d times", n)
+	}
 }

@@ -48,12 +48,13 @@ func Check(address string, insecure bool) error {
 }
 
 // IsLoopback reports whether a host, as [net/url.URL.Hostname] returns it, is
-// this one: localhost in any case, or an IP address of loopback, IPv4-mapped
-// ones included. Other names are not resolved, and names below localhost
-// and "localhost." not trusted: what they resolve to depends on the system. An
-// address with a zone is refused.
+// this one: localhost, or an IP address of loopback, IPv4-mapped ones included.
+// Other names are not resolved, and names below localhost and "localhost." not
+// trusted: what they resolve to depends on the system. LOCALHOST is not trusted:
+// net/http sends what is for it to the proxy that HTTP_PROXY names. An address
+// with a zone is refused.
 func IsLoopback(host string) bool {
-	if strings.ToLower(host) == "localhost" { // EqualFold takes "localho\u017ft", too
+	if host == "localhost" {
 		return true
 	}
 	addr, err := netip.ParseAddr(host)

@@ -24,7 +24,7 @@ func TestCheck(t *testing.T) {
 		"http://[::1]/token":                   nil,
 		"http://[::ffff:127.0.0.1]/token":      nil,
 		"http://localhost/token":               nil,
-		"http://LocalHost:8080/token":          nil, // package verify alone accepted it
+		"http://LocalHost:8080/token":          endpoint.ErrPlain, // package verify alone accepted it
 		"http://auth.test/token":               endpoint.ErrPlain,
 		"http://10.0.0.1":                      endpoint.ErrPlain,
 		"http://0.0.0.0":                       endpoint.ErrPlain,
@@ -72,9 +72,9 @@ func TestCheck(t *testing.T) {
 // zones) and the engines (==, brackets, zones) had one each.
 func TestIsLoopback(t *testing.T) {
 	for host, want := range map[string]bool{
-		"localhost": true, "LOCALHOST": true, "127.0.0.1": true, "127.255.255.255": true, "::1": true, "::ffff:127.0.0.1": true, "0:0:0:0:0:0:0:1": true,
+		"localhost": true, "127.0.0.1": true, "127.255.255.255": true, "::1": true, "::ffff:127.0.0.1": true, "0:0:0:0:0:0:0:1": true,
 
-		"": false, "localhost.": false, "a.localhost": false, "localhost.test": false, "ｌocalhost": false, "localho\u017ft": false,
+		"": false, "LOCALHOST": false, "localhost.": false, "a.localhost": false, "localhost.test": false, "ｌocalhost": false, "localho\u017ft": false,
 		"127.0.0.1.": false, "127.1": false, "0177.0.0.1": false, "128.0.0.1": false, "0.0.0.0": false, "::": false, "::2": false,
 		"::1%lo": false, "::ffff:127.0.0.1%lo": false, "[::1]": false, "::ffff:10.0.0.1": false, "::127.0.0.1": false,
 	} {

@@ -20,7 +20,9 @@ import (
 //
 // It is for requests that may be repeated, such as those for a token, a verdict
 // or a decision. Client authentication may be good for one use only, and a body
-// is read once: attempt makes both anew.
+// is read once: attempt makes both anew. Its context is for that one request: what
+// else it asks, such as for a token or a secret, it asks under a context of its own,
+// or those requests would be taken for client's.
 //
 // The second attempt is the last. It doesn't use a connection that has been idle
 // for longer than the one that was lost: those of the client's are closed.

@@ -187,8 +187,8 @@ func (c *Client) paused(by string) error {
 func (c *Client) send(ctx context.Context, method, url string, body []byte) (*http.Response, string, error) {
 	var response *http.Response
 	var credential string
-	err := httpx.Send(ctx, c.http, func(ctx context.Context) (err error) {
-		request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+	err := httpx.Send(ctx, c.http, func(attempt context.Context) (err error) {
+		request, err := http.NewRequestWithContext(attempt, method, url, bytes.NewReader(body))
 		if err != nil {
 			return &authz.EngineError{Kind: authz.EngineMisconfigured, Err: fmt.Errorf("%s: a URL that can't be requested", c.name)}
 		}

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/usher-auth/usher/authz"
@@ -32,6 +33,19 @@ func TestBaseURL(t *testing.T) {
 	}
 	if _, err := httpapi.BaseURL("x", "http://10.0.0.1", true); err != nil {
 		t.Error(err)
+	}
+}
+
+// What is no absolute URL can't be told apart from what it may hold.
+func TestBaseURLFaultsKeepSecrets(t *testing.T) {
+	for _, raw := range []string{
+		"not-a-secret@pdp.example.com", "u:not-a-secret@pdp.example.com", "//u:not-a-secret@pdp.example.com", "https:not-a-secret@pdp.example.com",
+		"https://u:not-a-secret@pdp.example.com", "http://10.0.0.1/?key=not-a-secret", "https://pdp.example.com/?key=not-a-secret",
+		"https://pdp.example.com/#not-a-secret", "https://pdp.example.com:not-a-secret/",
+	} {
+		if _, err := httpapi.BaseURL("x", raw, false); err == nil || strings.Contains(err.Error(), "not-a-secret") {
+			t.Errorf("%q: %v", raw, err)
+		}
 	}
 }
 

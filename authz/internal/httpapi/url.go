@@ -15,12 +15,11 @@ import (
 func BaseURL(name, raw string, insecure bool) (string, error) {
 	if err := endpoint.Check(raw, insecure); err != nil {
 		if errors.Is(err, endpoint.ErrPlain) {
-			err = fmt.Errorf("%w: use https, or InsecureHTTP within a mesh that encrypts", err)
+			shown, _ := endpoint.Public(raw)
+			err = fmt.Errorf("%w: use https, or InsecureHTTP within a mesh that encrypts, for %q", err, shown)
 		}
 
-		shown, _ := endpoint.Public(raw)
-
-		return "", fmt.Errorf("%s: BaseURL must be such as https://pdp.example.com, not %q: %w", name, shown, err)
+		return "", fmt.Errorf("%s: BaseURL must be such as https://pdp.example.com: %w", name, err)
 	}
 	u, err := url.Parse(raw)
 	if err != nil || u.RawQuery != "" || u.ForceQuery {
