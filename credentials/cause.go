@@ -9,11 +9,11 @@ import (
 	"github.com/usher-auth/usher/internal/quote"
 )
 
-// maxURL bounds a URL in a cause.
+// maxURL bounds a URL in a cause, in bytes.
 const maxURL = 256
 
-// during adds to a failure which request brought it, for the operator alone:
-// it becomes a part of the cause.
+// during adds to the failure's cause, for the operator alone, which request it
+// came from.
 func (f *failure) during(method, rawURL, hint string) *failure {
 	where := method + " " + publicURL(rawURL)
 	switch {
@@ -27,7 +27,7 @@ func (f *failure) during(method, rawURL, hint string) *failure {
 	return f
 }
 
-// hint names the settings that an OAuth error is about.
+// hint returns the settings that an OAuth error is about, or "".
 func (t Target) hint(code string) string {
 	switch code {
 	case "invalid_client":
@@ -42,7 +42,8 @@ func (t Target) hint(code string) string {
 	return ""
 }
 
-// publicURL is a URL without what may be secret, bounded.
+// publicURL returns a URL without the parts that may be secret, bounded by
+// maxURL.
 func publicURL(raw string) string {
 	public, ok := endpoint.Public(raw)
 	if !ok {
@@ -54,12 +55,12 @@ func publicURL(raw string) string {
 	return public
 }
 
-// quoted is a value of a server's, which nothing has verified, for an operator
-// to read: escaped and bounded.
+// quoted returns an unverified value from a server, escaped and bounded for an
+// operator to read.
 func quoted(value string) string { return quote.Value(value) }
 
-// anotherIssuer is the cause of refused metadata (RFC 8414 §3.3, OpenID Connect
-// Discovery 1.0 §4.3).
+// anotherIssuer returns the cause of refused metadata (RFC 8414 §3.3, OpenID
+// Connect Discovery 1.0 §4.3).
 func anotherIssuer(want, got string) error {
 	switch {
 	case got == "":

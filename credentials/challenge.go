@@ -2,14 +2,15 @@ package credentials
 
 import "strings"
 
-// maxChallenge bounds what is read of a server's challenges.
+// maxChallenge bounds the length of a header value with challenges, in bytes.
 const maxChallenge = 8 << 10
 
-// hasInvalidToken reports whether one of the challenges is of the scheme Bearer
-// with error="invalid_token" (RFC 6750 §3.1, RFC 9110 §11.6.1). It reads
-// defensively: what doesn't parse to its end is no such challenge, nor is one
-// that RFC 6750 §3 doesn't allow, with two errors or with a backslash in one. A
-// server that keeps foreign challenges from its callers need not unescape.
+// hasInvalidToken reports whether one of the challenges has the scheme Bearer
+// and error="invalid_token" (RFC 6750 §3.1, RFC 9110 §11.6.1). Parsing is
+// strict: a value that doesn't parse to its end has no such challenge, and
+// neither has one that RFC 6750 §3 doesn't allow, with two errors or with a
+// backslash in one. So a server that filters foreign challenges doesn't need to
+// unescape them.
 func hasInvalidToken(values []string) bool {
 	for _, value := range values {
 		if len(value) <= maxChallenge && challengeHasInvalidToken(value) {
@@ -51,8 +52,9 @@ func challengeHasInvalidToken(s string) bool {
 	}
 }
 
-// skipToken68 passes over the credentials that some schemes have instead of
-// parameters, such as "YWJj==". What follows the scheme is s, or else rest.
+// skipToken68 skips the credentials that some schemes have instead of
+// parameters, such as "YWJj==", and returns what follows. The text after the
+// scheme is s; if it has no such credentials, the result is rest.
 func skipToken68(s, rest string) string {
 	end := strings.IndexFunc(s, func(r rune) bool {
 		switch {
@@ -71,7 +73,7 @@ func skipToken68(s, rest string) string {
 	return after
 }
 
-// cutToken takes a token of RFC 9110 §5.6.2 off the front.
+// cutToken cuts a leading token (RFC 9110 §5.6.2) off s.
 func cutToken(s string) (token, rest string) {
 	end := strings.IndexFunc(s, func(r rune) bool {
 		switch {
@@ -86,7 +88,7 @@ func cutToken(s string) (token, rest string) {
 	return s[:end], s[end:]
 }
 
-// cutValue takes a token or a quoted string off the front, as it is written.
+// cutValue cuts a leading token or quoted string off s, without unescaping it.
 func cutValue(s string) (value, rest string, ok bool) {
 	if !strings.HasPrefix(s, `"`) {
 		value, rest = cutToken(s)
@@ -97,7 +99,7 @@ func cutValue(s string) (value, rest string, ok bool) {
 		case '"':
 			return s[:i+1], s[i+1:], true
 		case '\\':
-			i++ // whatever it is, it doesn't end the string
+			i++ // an escaped character doesn't end the string
 		}
 	}
 	return "", "", false

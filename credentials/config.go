@@ -19,98 +19,103 @@ const (
 	// defaultFetchTimeout bounds one attempt. Token endpoints answer within a
 	// second; ten leave room for a cold one.
 	defaultFetchTimeout = 10 * time.Second
-	// defaultLifetime is for tokens whose expires_in is missing or makes no
-	// sense. RFC 6749 §5.1 lets servers leave it out.
+	// defaultLifetime is used for tokens whose expires_in is missing or
+	// unusable. RFC 6749 §5.1 lets servers omit it.
 	defaultLifetime = 5 * time.Minute
-	// maxLifetime bounds how long any token is believed.
+	// maxLifetime bounds the lifetime of any token, whatever the server says.
 	maxLifetime = 30 * 24 * time.Hour
-	// minLifetime keeps a server that grants no time from causing a fetch for
-	// each call.
+	// minLifetime prevents a fetch for each call when a server grants no time.
 	minLifetime = time.Second
 )
 
-// Config says who the client is and where its tokens come from.
+// Config describes the client and where its tokens come from. [New] validates
+// it.
 type Config struct {
 	// TokenURL is the token endpoint. Required, unless Issuer or MetadataURL is
 	// set for discovery.
 	TokenURL string
-	// Issuer is the authorization server's issuer identifier. With no TokenURL
-	// the endpoint is discovered from it by OpenID Connect Discovery or, where
-	// the server has none, by RFC 8414; the issuer in the metadata must equal
-	// this exactly. Beside a TokenURL it only says whom assertions are for.
+	// Issuer is the authorization server's issuer identifier. Without a
+	// TokenURL the endpoint is discovered from it by OpenID Connect Discovery
+	// or, if the server has no such metadata, by RFC 8414; the issuer in the
+	// metadata must equal this one exactly. With a TokenURL it serves only as
+	// the audience of client assertions.
 	Issuer string
-	// MetadataURL overrides where the metadata is. Optional; needs Issuer and
+	// MetadataURL overrides the URL of the metadata. Optional; needs Issuer and
 	// excludes TokenURL.
 	MetadataURL string
 
-	// ClientID is the client's id. Required, unless ClientIDFrom is set or Auth
-	// is clientauth.AssertionFile.
+	// ClientID is the client's identifier. Required, unless ClientIDFrom is set
+	// or Auth is clientauth.AssertionFile.
 	ClientID string
-	// ClientIDFrom supplies the id at each fetch, for ids that are mounted
-	// beside the secret. Optional; excludes ClientID.
+	// ClientIDFrom supplies the identifier at each fetch, for identifiers that
+	// are mounted beside the secret. Optional; excludes ClientID.
 	ClientIDFrom clientauth.Secret
-	// Auth proves that the client is who it says. Required.
+	// Auth authenticates the client to the token endpoint. Required.
 	Auth clientauth.Method
 
-	// Scopes are asked for. Optional.
+	// Scopes are the scopes that the token is requested with. Optional.
 	Scopes []string
-	// Audience is sent as audience, for servers with that parameter instead of
-	// resource indicators. Optional.
+	// Audience is sent as the parameter audience, for servers that use it
+	// instead of resource indicators. Optional.
 	Audience string
-	// Resources are sent as one resource parameter each (RFC 8707): absolute
-	// URIs without a fragment. Optional.
+	// Resources are each sent as a resource parameter (RFC 8707). They must be
+	// absolute URIs without a fragment. Optional.
 	Resources []string
-	// Params are further form parameters, none of them secret: a Config prints
-	// them. Optional; those that this package sets itself are refused.
+	// Params are additional form parameters. They must not be secret, since
+	// printing a Config prints them. Optional; a parameter that this package
+	// sets itself is an error.
 	Params url.Values
 
-	// HTTPClient is used for its transport and timeout; redirects and cookies
-	// are always off. Its idle connections are closed when the server has ended
-	// one under a request, which is then made once more. Optional: by default a
-	// client of its own.
+	// HTTPClient provides the transport and the timeout; redirects and cookies
+	// are always off. If the server closes a connection while a request is on
+	// it, the client's idle connections are closed and the request is made once
+	// more. Optional: by default a client of its own.
 	HTTPClient *http.Client
-	// FetchTimeout bounds one attempt at getting a token, discovery included.
-	// Optional, 10 s by default; a shorter timeout of HTTPClient counts instead.
+	// FetchTimeout bounds one attempt to get a token, discovery included.
+	// Optional, 10 s by default; a negative one is an error. The Timeout of
+	// HTTPClient applies instead if it is shorter.
 	FetchTimeout time.Duration
-	// DefaultLifetime is assumed for tokens whose expires_in is missing, zero,
-	// negative or no number. Optional, 5 min by default, 1 s to 30 days.
+	// DefaultLifetime is the lifetime of tokens whose expires_in is missing,
+	// zero, negative or not a number. Optional, 5 min by default; anything but
+	// 1 s to 30 days is an error.
 	DefaultLifetime time.Duration
 
-	// LocalPlaintext lets tokens go over connections without TLS when the peer of
-	// the connection is local: a loopback address, a unix socket, or bufconn in
-	// the same process. The proxy that HTTPS_PROXY names counts as not local,
-	// wherever it listens. What else listens there is believed to be local; a
+	// LocalPlaintext allows tokens over connections without TLS when the peer
+	// of the connection is local: a loopback address, a unix socket, or bufconn
+	// in the same process. The proxy that HTTPS_PROXY names is never local,
+	// whatever address it listens on. Any other local listener is trusted: a
 	// tunnel that listens on loopback and forwards elsewhere defeats this.
 	// Optional, off by default.
 	LocalPlaintext bool
-	// InsecureMeshPlaintext lets tokens go over connections without TLS to these
-	// authorities, whatever the peer: for a service mesh whose sidecar adds TLS.
-	// An authority is what the :authority header carries, host and port; the port
-	// 443 is left out. Empty ones are ignored. Nothing here verifies that the mesh
-	// does its part. Optional, none by default.
+	// InsecureMeshPlaintext allows tokens over connections without TLS to these
+	// authorities, whatever the peer: for a service mesh whose sidecar adds
+	// TLS. An authority is the value of the :authority header, host and port;
+	// port 443 is omitted. Empty authorities are ignored. Nothing verifies that
+	// the mesh does add TLS. Optional, none by default.
 	InsecureMeshPlaintext []string
-	// InsecureTokenURL accepts plain http for the token endpoint and its metadata
-	// off loopback too. The client's secret then travels in the clear. Optional,
-	// off by default.
+	// InsecureTokenURL also accepts plain http for a token endpoint and
+	// metadata that aren't on loopback. The client's secret then travels in the
+	// clear. Optional, off by default.
 	InsecureTokenURL bool
 
-	// Observer is told what happens. Optional.
+	// Observer is notified of fetches and invalidations. Optional.
 	Observer Observer
 }
 
-// target is what the client's tokens are for unless [Credentials.For] says
-// otherwise.
+// target returns what the client's tokens are for unless [Credentials.For]
+// changes it.
 func (c *Config) target() Target {
 	return Target{Resources: c.Resources, Audience: c.Audience, Scopes: c.Scopes}
 }
 
-// ownParams are set by Config's fields and by client authentication.
+// ownParams are the parameters that Config's fields and client authentication
+// set.
 var ownParams = []string{
 	"grant_type", "scope", "audience", "resource",
 	"client_id", "client_secret", "client_assertion", "client_assertion_type",
 }
 
-// validate reports everything that is wrong at once, without I/O.
+// validate reports all faults at once. It does no I/O.
 func (c *Config) validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("credentials: "+format, args...)) }
@@ -164,7 +169,8 @@ func (c *Config) validate() error {
 	return errors.Join(faults...)
 }
 
-// checkEndpoint tells of the option that allows plain http.
+// checkEndpoint is endpoint.Check whose error names the setting that allows
+// plain http.
 func checkEndpoint(raw string, insecureHTTP bool) error {
 	err := endpoint.Check(raw, insecureHTTP)
 	if errors.Is(err, endpoint.ErrPlain) {
@@ -173,7 +179,7 @@ func checkEndpoint(raw string, insecureHTTP bool) error {
 	return err
 }
 
-// isLoopbackAddr judges a connection's peer.
+// isLoopbackAddr reports whether addr is a TCP address on loopback.
 func isLoopbackAddr(addr net.Addr) bool {
 	tcp, ok := addr.(*net.TCPAddr)
 	return ok && tcp != nil && tcp.IP.IsLoopback()

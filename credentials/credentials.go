@@ -16,8 +16,9 @@ import (
 
 // Credentials attaches a service token to every call of a gRPC client. It
 // implements PerRPCCredentials of google.golang.org/grpc/credentials, for
-// grpc.WithPerRPCCredentials and grpc.PerRPCCredentials; [Credentials.DialOptions]
-// does more. It is safe for concurrent use. Whoever made it by New closes it.
+// grpc.WithPerRPCCredentials and grpc.PerRPCCredentials;
+// [Credentials.DialOptions] does more. It is safe for concurrent use. The
+// caller of [New] must close it.
 type Credentials struct {
 	g *group
 	s *source
@@ -25,9 +26,9 @@ type Credentials struct {
 
 var _ grpccredentials.PerRPCCredentials = (*Credentials)(nil)
 
-// New checks the configuration, all of it at once, and returns credentials. It
-// does no I/O: the first token is fetched by the first call that needs one, or
-// by Ready.
+// New validates the configuration and returns credentials, or an error that
+// lists all faults. It does no I/O: the first token is fetched by the first
+// call that needs one, or by Ready.
 func New(cfg Config) (*Credentials, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -84,11 +85,11 @@ func cloneParams(params map[string][]string) map[string][]string {
 	return out
 }
 
-// For returns credentials for another target: a field that is left out stays as
-// it is here, and a list that is empty but not nil asks for none. They share
-// client authentication, backoff and Close with all others of the same New; each
-// target has its own token. The same target asked for twice shares one token. A
-// target can't be given up before Close, so it must not come from a caller's
+// For returns credentials for another target: an unset field keeps the value
+// that it has in c, and a list that is empty but not nil requests none. They
+// share client authentication, backoff and Close with all others of the same
+// New; each target has its own token. Asking for the same target twice shares
+// one token. A target is kept until Close, so it must not come from a caller's
 // input.
 //
 // An invalid target is reported by Ready and by every call.
@@ -96,8 +97,8 @@ func (c *Credentials) For(t Target) *Credentials {
 	return &Credentials{g: c.g, s: c.g.source(t.or(c.s.target))}
 }
 
-// Token returns the current token, or waits for one as a call does. The
-// returned value is the caller's own.
+// Token returns the current token, or waits for one as a call does. The caller
+// may modify the returned value.
 func (c *Credentials) Token(ctx context.Context) (*oauth2.Token, error) {
 	tok, err := c.token(ctx)
 	if err != nil {
@@ -125,16 +126,16 @@ func (c *Credentials) token(ctx context.Context) (*token, error) {
 	return tok, nil
 }
 
-// renewed waits a while for the refresh that Invalidate began.
+// renewed waits up to invalidateWait for the refresh that Invalidate began.
 func (c *Credentials) renewed(ctx context.Context, tok *token) {
 	ctx, cancel := context.WithTimeout(ctx, invalidateWait)
 	defer cancel()
 	c.s.next(ctx, tok)
 }
 
-// TokenSource is a view for libraries that want one; it waits within ctx. It
-// needs no oauth2.ReuseTokenSource around it, which would hold on to a token
-// that was invalidated.
+// TokenSource returns an oauth2.TokenSource for libraries that need one; its
+// Token waits within ctx. Don't wrap it in oauth2.ReuseTokenSource, which would
+// keep returning a token that was invalidated.
 func (c *Credentials) TokenSource(ctx context.Context) oauth2.TokenSource {
 	return tokenSource(func() (*oauth2.Token, error) { return c.Token(ctx) })
 }
@@ -145,10 +146,11 @@ type tokenSource func() (*oauth2.Token, error)
 func (f tokenSource) Token() (*oauth2.Token, error) { return f() }
 
 // Ready waits until there is a token, for warming up before the first call and
-// for health checks. It is about one target: call it on what [Credentials.For]
-// returned, or it fetches a token for no target at all. While one is in use it returns nil at once, whatever the
-// state of the token endpoint. For an endpoint that was never reached it waits
-// as long as ctx allows; without a deadline it returns the first failure.
+// for health checks. It concerns one target: call it on the value that
+// [Credentials.For] returned, since otherwise it fetches a token for no target
+// at all. While a token is in use it returns nil at once, whatever the state of
+// the token endpoint. For an endpoint that was never reached it waits as long
+// as ctx allows; without a deadline it returns the first failure.
 func (c *Credentials) Ready(ctx context.Context) error {
 	if tok := c.s.current.Load(); tok != nil {
 		tok.touch()
@@ -158,19 +160,19 @@ func (c *Credentials) Ready(ctx context.Context) error {
 	return err
 }
 
-// Invalidate says that a token is known to be bad, if it is the one in use; for
-// another one it does nothing. The next one is fetched at once, but at most once
-// in 30 s, and in 2 min while the tokens that this brings are bad, too. Calls go
-// on with the old token until there is a newer one; Token waits for the newer one,
-// for at most 2 s.
+// Invalidate reports that a token is bad. It does nothing if that token isn't
+// in use. The next token is fetched at once, but at most once in 30 s, and at
+// most once in 2 min while the new tokens are found bad, too. Calls use the old
+// token until there is a newer one; Token waits up to 2 s for the newer one.
 func (c *Credentials) Invalidate(token string) {
 	c.s.refused(token, ReasonCaller)
 }
 
 // Close stops all refreshing, releases every waiting call, waits until no
-// goroutine is left, and ends all credentials of the same New. Calls after it
-// get CANCELED. It may be called more than once; it always returns nil. A
-// [clientauth.Secret] or a transport that ignores its context keeps it waiting.
+// goroutine is left, and ends all credentials of the same New. Calls made after
+// it fail with CANCELED. It may be called more than once; it always returns
+// nil. It waits for a [clientauth.Secret] or a transport that ignores its
+// context.
 func (c *Credentials) Close() error {
 	c.g.close()
 	return nil

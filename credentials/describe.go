@@ -7,8 +7,9 @@ import (
 	"github.com/usher-auth/usher/internal/httpx"
 )
 
-// describe says in constant words what kept a request from being answered. The
-// error's own text may name hosts and addresses; it stays in Unwrap.
+// describe returns a constant text for what kept a request from being answered.
+// The error's own text may name hosts and addresses; it is available by Unwrap
+// only.
 func describe(err error) string {
 	if dns := (*net.DNSError)(nil); errors.As(err, &dns) {
 		return "the authorization server's name could not be resolved" // in time or not

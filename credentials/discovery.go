@@ -16,16 +16,17 @@ import (
 const (
 	// metadataLifetime is how long discovered metadata is used.
 	metadataLifetime = time.Hour
-	// metadataRecheck is how soon it is read again after a token request failed:
-	// the endpoint may have moved.
+	// metadataRecheck is how soon it is read again after a token request
+	// failed, since the endpoint may have moved.
 	metadataRecheck = time.Minute
 )
 
 // locator finds the token endpoint.
 type locator interface {
-	// locate may do I/O, within the fetch's context.
+	// locate returns the token endpoint. It may do I/O, within the fetch's
+	// context.
 	locate(ctx context.Context) (authn.Endpoint, *failure)
-	// doubt says that a request to the endpoint failed.
+	// doubt reports that a request to the endpoint failed.
 	doubt()
 }
 
@@ -40,7 +41,7 @@ func (f fixed) doubt()                                            {}
 type discovery struct {
 	client       *http.Client
 	issuer       string
-	metadataURL  string // empty: derived from issuer
+	metadataURL  string // if empty, derived from issuer
 	insecureHTTP bool
 	mtls         bool
 	wall         func() time.Time
@@ -75,8 +76,8 @@ func (d *discovery) doubt() {
 	d.mu.Unlock()
 }
 
-// discover asks the well-known place of OpenID Connect, then that of RFC 8414
-// where the first has nothing. The requests carry no credential.
+// discover reads the metadata at OpenID Connect's well-known URL or, if the
+// server has none there, at that of RFC 8414. The requests carry no credential.
 func (d *discovery) discover(ctx context.Context) (authn.Endpoint, *failure) {
 	if d.metadataURL != "" {
 		return d.read(ctx, d.metadataURL)
@@ -132,19 +133,21 @@ func (d *discovery) read(ctx context.Context, metadataURL string) (authn.Endpoin
 	return authn.Endpoint{URL: address, Issuer: d.issuer}, nil
 }
 
-// mtlsAlias is the token endpoint for clients with a certificate (RFC 8705 §5).
+// mtlsAlias returns the token endpoint for clients with a certificate (RFC 8705
+// §5), or "".
 func mtlsAlias(fields map[string]any) string {
 	aliases, _ := fields["mtls_endpoint_aliases"].(map[string]any)
 	return stringField(aliases, "token_endpoint")
 }
 
-// stringField is empty for a member that is missing or no string.
+// stringField returns a member that is a string, and "" otherwise.
 func stringField(fields map[string]any, name string) string {
 	value, _ := fields[name].(string)
 	return value
 }
 
-// misled is for metadata that can't be trusted: someone has to change it.
+// misled returns the failure of metadata that can't be trusted. It doesn't pass
+// until someone changes the metadata or the configuration.
 func misled(text string, cause error) *failure {
 	return &failure{wide: true, slow: true, err: &Error{Kind: KindMisconfigured, text: text, err: cause}}
 }

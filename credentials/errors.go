@@ -13,47 +13,49 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// ErrorKind says whose fault it is that there is no token.
+// ErrorKind classifies why there is no token.
 type ErrorKind uint8
 
-// The kinds, each with the gRPC code that its errors carry. The zero value is
-// no kind and counts as INTERNAL.
+// The error kinds, each with the gRPC code that its errors carry. The zero
+// value is invalid and counts as INTERNAL.
 const (
 	_ ErrorKind = iota
-	// KindUnavailable: the token endpoint couldn't be reached, didn't answer in
-	// time, or answered 429, 5xx or a redirect. UNAVAILABLE.
+	// KindUnavailable means that the token endpoint couldn't be reached, didn't
+	// answer in time, or answered 429, 5xx or a redirect. UNAVAILABLE.
 	KindUnavailable
-	// KindMalformed: the endpoint answered with something that is neither a
-	// token nor an OAuth error. UNAVAILABLE.
+	// KindMalformed means that the endpoint's answer was neither a token nor an
+	// OAuth error. UNAVAILABLE.
 	KindMalformed
-	// KindRejected: the endpoint refused the client or what it asked for, with
-	// an OAuth error code. UNAUTHENTICATED.
+	// KindRejected means that the endpoint refused the client or its request,
+	// with an OAuth error code. UNAUTHENTICATED.
 	KindRejected
-	// KindMisconfigured: the configuration can't work: a secret or key that
-	// can't be read, metadata of another issuer, a token type other than Bearer.
-	// INTERNAL.
+	// KindMisconfigured means that the configuration can't work: a secret or
+	// key that can't be read, metadata of another issuer, a token type other
+	// than Bearer. INTERNAL.
 	KindMisconfigured
-	// KindInsecure: the connection doesn't protect a token, so none was fetched
-	// or sent. UNAUTHENTICATED, as gRPC itself answers there.
+	// KindInsecure means that the connection doesn't protect a token, so none
+	// was fetched or sent. UNAUTHENTICATED, as gRPC itself answers in this
+	// case.
 	KindInsecure
-	// KindDeadline: the caller's deadline passed first. DEADLINE_EXCEEDED.
+	// KindDeadline means that the caller's deadline passed first.
+	// DEADLINE_EXCEEDED.
 	KindDeadline
-	// KindCanceled: the caller canceled first, or the credentials are closed.
-	// CANCELED.
+	// KindCanceled means that the caller canceled first, or that the
+	// credentials are closed. CANCELED.
 	KindCanceled
 )
 
-// Error says why there is no token. It holds no secret, token or response body:
-// it may be logged and returned to a caller. It is immutable.
+// Error describes why there is no token. It holds no secret, token or response
+// body: it may be logged and returned to a caller. It is immutable.
 type Error struct {
 	// Kind classifies the error and decides its gRPC code.
 	Kind ErrorKind
-	// Code is the OAuth error code (RFC 6749 §5.2, RFC 8707 §2) when the
-	// endpoint gave a registered one.
+	// Code is the OAuth error code (RFC 6749 §5.2, RFC 8707 §2) if the endpoint
+	// returned a registered one.
 	Code string
-	// HTTPStatus is the endpoint's status, or zero when it gave no answer.
+	// HTTPStatus is the endpoint's status, or zero if it didn't answer.
 	HTTPStatus int
-	// RetryAfter is how long until the next attempt, or zero when that isn't
+	// RetryAfter is the time until the next attempt, or zero if that isn't
 	// known. Calls before then get the same error without a request.
 	RetryAfter time.Duration
 
@@ -61,8 +63,8 @@ type Error struct {
 	err  error
 }
 
-// Error implements error. The text is made of constants, the status and the
-// code only.
+// Error implements error. The text consists of constants, the HTTP status and
+// Code.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("credentials: ")
@@ -77,16 +79,16 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap returns the cause, or nil: which URL was asked (without user and query)
-// and what came of it, with a *net.OpError or what a [clientauth.Secret] returned behind it,
-// and the setting that would help. The cause is for the operator: its text may
-// name hosts and files, and quotes values of a server's, at most 128 bytes each,
-// which it calls unverified.
+// Unwrap returns the cause, or nil: the URL of the request (without user and
+// query), its outcome, with a *net.OpError or the error of a
+// [clientauth.Secret] behind it, and the setting that would help. The cause is
+// for the operator: its text may name hosts and files, and quotes values from a
+// server, at most 128 bytes each, which it calls unverified.
 func (e *Error) Unwrap() error { return e.err }
 
-// GRPCStatus gives the status that the call gets: one of UNAVAILABLE,
-// UNAUTHENTICATED, DEADLINE_EXCEEDED, CANCELED and INTERNAL, with RetryInfo
-// where the time of the next attempt is known.
+// GRPCStatus returns the status of the call: UNAVAILABLE, UNAUTHENTICATED,
+// DEADLINE_EXCEEDED, CANCELED or INTERNAL, with RetryInfo if RetryAfter is
+// known.
 func (e *Error) GRPCStatus() *status.Status {
 	st := status.New(e.Kind.code(), e.Error())
 	if e.RetryAfter <= 0 {
@@ -114,7 +116,7 @@ func (k ErrorKind) code() codes.Code {
 	return codes.Internal
 }
 
-// String names the kind in lower case, as metrics and logs want it.
+// String returns the name of the kind in lower case, for metrics and logs.
 func (k ErrorKind) String() string {
 	switch k {
 	case KindUnavailable:
@@ -142,7 +144,8 @@ func errorClosed() *Error {
 	return &Error{Kind: KindCanceled, text: "closed", err: ErrClosed}
 }
 
-// errorOfContext is for a caller that left before there was a token.
+// errorOfContext returns the error of a caller whose context ended before there
+// was a token.
 func errorOfContext(err error) *Error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return &Error{Kind: KindDeadline, text: "the deadline passed while waiting for a token", err: err}

@@ -14,23 +14,24 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// DialOptions attaches the credentials to a client and lets servers' verdicts
-// reach them: when a call ends with UNAUTHENTICATED and the challenge
-// error="invalid_token" (RFC 6750 §3.1) in its www-authenticate trailer, the
-// token that it carried is replaced, at most once in 30 s (in 2 min, while the
-// next ones are refused, too), and a unary call is replayed once if there is
-// another token by then: it waits for the one refresh within its own deadline.
-// Streams aren't replayed: messages may be lost or doubled. An UNAUTHENTICATED
-// without that challenge changes nothing, and neither does a call that carried a
-// second authorization value.
+// DialOptions returns the options that attach the credentials to a client and
+// let them see how servers judge their tokens. When a call ends with
+// UNAUTHENTICATED and the challenge error="invalid_token" (RFC 6750 §3.1) in
+// its www-authenticate trailer, its token is replaced, at most once in 30 s (in
+// 2 min while the new tokens are refused, too). A unary call waits for that one
+// refresh within its own deadline, and is replayed once if there is another
+// token by then. Streams aren't replayed, since messages could be lost or
+// duplicated. An UNAUTHENTICATED without that challenge changes nothing, and
+// neither does one for a call that carried a second authorization value.
 //
-// Until a newer token is at hand the refused one goes on being sent, and each
-// call gets its own server's answer: one faulty replica of ten costs a tenth of
-// the calls. The token before is kept until a server has accepted the newer one,
-// and used if that one is refused first.
+// Until there is a newer token the refused one is still sent, and each call
+// gets its own server's answer: one faulty replica of ten fails a tenth of the
+// calls. The previous token is kept until a server has accepted the newer one,
+// and is used if the newer one is refused first.
 //
-// Transport credentials must be given beside them. Interceptors that are chained
-// before these options see one call, those behind see the replay, too.
+// Transport credentials must be given as well. Interceptors that are chained
+// before these options see one call; those chained after them see the replay,
+// too.
 func (c *Credentials) DialOptions() []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithPerRPCCredentials(c),
@@ -39,9 +40,9 @@ func (c *Credentials) DialOptions() []grpc.DialOption {
 	}
 }
 
-// call is the context of one call, and remembers which token it carried.
+// call is the context of one call. It records which token the call carried.
 type call struct {
-	context.Context //nolint:containedctx // it is a context, with one value more
+	context.Context //nolint:containedctx // it is a context with one more value
 
 	creds    *Credentials
 	override *override
@@ -51,10 +52,10 @@ type call struct {
 
 	mu    sync.Mutex
 	token *token
-	// outgoing is the context that gRPC sends the call with: interceptors behind
-	// this one may have added metadata.
+	// outgoing is the context that gRPC sends the call with: later interceptors
+	// may have added metadata.
 	outgoing context.Context //nolint:containedctx // read when the call has ended
-	// second says that another credential added an authorization value.
+	// second reports whether another credential added an authorization value.
 	second bool
 }
 
@@ -71,9 +72,9 @@ func (r *call) Value(key any) any {
 	return r.Context.Value(key)
 }
 
-// sent notes the token of an attempt and returns it, or the one that the replay
-// must carry. gRPC may make several attempts; the last one's outcome is the
-// call's.
+// sent records the token of an attempt and returns it; for a replay that is the
+// pinned token. gRPC may make several attempts; the outcome of the last one is
+// the call's.
 func (r *call) sent(ctx context.Context, tok *token) *token {
 	if r.pinned != nil {
 		tok = r.pinned
@@ -84,16 +85,16 @@ func (r *call) sent(ctx context.Context, tok *token) *token {
 	return tok
 }
 
-// carried is the token that the call went out with, nil for that of WithToken
-// or none.
+// carried returns the token that the call was sent with, or nil if it was sent
+// with the token of WithToken or without one.
 func (r *call) carried() *token {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.token
 }
 
-// ambiguous reports whether the call carried a second authorization value: which
-// of the two was refused is anyone's guess.
+// ambiguous reports whether the call carried a second authorization value, so
+// that it is unknown which of the two was refused.
 func (r *call) ambiguous() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -101,15 +102,15 @@ func (r *call) ambiguous() bool {
 	return r.second || ok && len(md.Get("authorization")) > 0
 }
 
-// accepted tells the credentials that the server took the token.
+// accepted reports to the credentials that the server accepted the token.
 func (r *call) accepted() {
 	if tok := r.carried(); tok != nil {
 		r.creds.s.accepted(tok)
 	}
 }
 
-// refused tells the credentials that the server found the token invalid, if it
-// did, and returns it.
+// refused reports to the credentials that the server found the token invalid,
+// and returns the token. It returns nil if err isn't such a refusal.
 func (r *call) refused(err error) *token {
 	if status.Code(err) != codes.Unauthenticated || !hasInvalidToken(r.trailer.Get("www-authenticate")) {
 		return nil
@@ -135,7 +136,7 @@ func (c *Credentials) unary(ctx context.Context, method string, req, reply any, 
 	}
 	next := c.s.next(ctx, refused)
 	if next == nil {
-		return err // the server's answer says more than ours
+		return err // the server's answer is more specific than ours
 	}
 	record = c.newCall(ctx)
 	record.pinned = next
@@ -168,8 +169,8 @@ func (c *Credentials) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grp
 	return s, nil
 }
 
-// streamCall is a stream whose first message says that the server accepted the
-// token: many streams have no other end than the caller's.
+// streamCall is a stream. Its first received message shows that the server
+// accepted the token: many streams end only when the caller ends them.
 type streamCall struct {
 	grpc.ClientStream
 
@@ -187,7 +188,7 @@ func (s *streamCall) RecvMsg(m any) error {
 	return err
 }
 
-// watch adds what the record needs to a call's options. It never writes into a
+// watch adds to a call's options what the record needs. It never writes into a
 // caller's array.
 func (r *call) watch(opts []grpc.CallOption) []grpc.CallOption {
 	opts = append(slices.Clip(opts), grpc.Trailer(&r.trailer))
@@ -199,8 +200,8 @@ func (r *call) watch(opts []grpc.CallOption) []grpc.CallOption {
 	return opts
 }
 
-// otherCredentials are those that a call option adds, and note whether they
-// send an authorization value.
+// otherCredentials wraps credentials that a call option adds, and records
+// whether they send an authorization value.
 type otherCredentials struct {
 	grpccredentials.PerRPCCredentials
 

@@ -18,14 +18,14 @@ import (
 	"github.com/usher-auth/usher/internal/httpx"
 )
 
-// grant is what a fetch brings: checked, ready for use.
+// grant is the result of a fetch, checked and ready for use.
 type grant struct {
 	accessToken string
 	lifetime    time.Duration
 }
 
-// fetch makes one token request; one that is lost with an old connection is
-// repeated.
+// fetch makes one token request. A request that is lost with an old connection
+// is made once more.
 func (g *group) fetch(ctx context.Context, s *source) (*grant, *failure) {
 	endpoint, failed := g.locator.locate(ctx)
 	if failed != nil {
@@ -50,7 +50,7 @@ func (g *group) exchange(ctx context.Context, s *source, endpoint authn.Endpoint
 	reader := &tokenReader{base: g.client.Transport, defaultLifetime: g.defaultLifetime, wall: g.wall}
 	client := *g.client
 	client.Transport = reader
-	var ours error // no request could be made
+	var ours error // the error if no request could be made
 	err := httpx.Send(ctx, g.client, func(attempt context.Context) error {
 		var config *clientcredentials.Config
 		if config, ours = g.request(ctx, s, clientID, endpoint); ours != nil {
@@ -62,8 +62,8 @@ func (g *group) exchange(ctx context.Context, s *source, endpoint authn.Endpoint
 	if ours != nil {
 		return nil, failureOfAuth(ours)
 	}
-	// The reader has judged the answer already: what comes back here is either
-	// its verdict or a fault of the transport.
+	// The reader has checked the answer already: err is either its failure or a
+	// fault of the transport.
 	if err != nil {
 		failed := failureOf(err)
 		return nil, failed.during(http.MethodPost, endpoint.URL, s.target.hint(failed.err.Code))
@@ -75,7 +75,7 @@ func (g *group) exchange(ctx context.Context, s *source, endpoint authn.Endpoint
 	return reader.granted, nil
 }
 
-// request makes one token request, with client authentication of its own.
+// request returns one token request, with its own client authentication.
 func (g *group) request(ctx context.Context, s *source, clientID string, endpoint authn.Endpoint) (*clientcredentials.Config, error) {
 	proof, err := authn.Prove(ctx, g.auth, clientID, endpoint)
 	if err != nil {
@@ -97,21 +97,22 @@ func (g *group) request(ctx context.Context, s *source, clientID string, endpoin
 	return config, nil
 }
 
-// failureOfAuth is for client authentication that couldn't be made: nothing was
-// sent. It is tried again soon, since what is missing is often just late.
+// failureOfAuth returns the failure of client authentication that couldn't be
+// made, so that nothing was sent. It is tried again soon, since what is missing
+// is often just late.
 func failureOfAuth(err error) *failure {
 	text := "client authentication failed locally"
 	if known := (*authn.Error)(nil); errors.As(err, &known) {
 		text = known.Text
 	}
 	if file := (*fs.PathError)(nil); errors.As(err, &file) {
-		err = fmt.Errorf("%w: %s", err, quoted(file.Path)) // for the operator alone
+		err = fmt.Errorf("%w: %s", err, quoted(file.Path)) // only for the operator
 	}
 	return &failure{wide: true, err: &Error{Kind: KindMisconfigured, text: text, err: err}}
 }
 
-// failureOf classifies what an HTTP exchange returned, by type. A RetrieveError
-// of x/oauth2 is never kept: it holds the body.
+// failureOf classifies the error of an HTTP exchange by its type. It never
+// keeps a RetrieveError of x/oauth2, which holds the body.
 func failureOf(err error) *failure {
 	if known := (*answerError)(nil); errors.As(err, &known) {
 		return known.failure
@@ -126,21 +127,21 @@ func failureOf(err error) *failure {
 	return &failure{wide: true, unreached: isUnreached(err), err: &Error{Kind: KindUnavailable, text: describe(err), err: err}}
 }
 
-// isUnreached reports whether no connection could be made.
+// isUnreached reports whether err means that no connection could be made.
 func isUnreached(err error) bool {
 	var op *net.OpError
 	var dns *net.DNSError
 	return errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial"
 }
 
-// answerError carries a failure through http.Client and x/oauth2, which pass
-// on a transport's error as it is.
+// answerError carries a failure through http.Client and x/oauth2, which return
+// a transport's error unchanged.
 type answerError struct{ *failure }
 
 func (f *answerError) Error() string { return f.err.Error() }
 
 // tokenReader is the transport of one token request. It reads the answer by the
-// rules of this package and hands x/oauth2 a plain one, or an error.
+// rules of this package and returns to x/oauth2 a plain answer or an error.
 type tokenReader struct {
 	base            http.RoundTripper
 	defaultLifetime time.Duration

@@ -11,9 +11,9 @@ import (
 	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
-// group is what all targets of one client share: how it authenticates, the
-// backoff, and the end. Its lock guards the slow paths of all of them; no I/O
-// and no caller's function ever runs under it.
+// group holds what all targets of one client share: client authentication, the
+// backoff and the lifetime. Its lock guards the slow paths of all targets; no
+// I/O and no caller's function runs under it.
 type group struct {
 	// Fixed after New.
 	client          *http.Client
@@ -27,7 +27,7 @@ type group struct {
 	defaultLifetime time.Duration
 	transport       transportPolicy
 	observer        Observer
-	wall            func() time.Time // the wall clock alone; tests make it jump
+	wall            func() time.Time // the wall clock alone; tests set it
 
 	// ctx ends at Close. Fetches run on it, not on a caller's context.
 	ctx    context.Context //nolint:containedctx // the lifetime of the group's own work, ended by Close
@@ -37,7 +37,7 @@ type group struct {
 	mu      sync.Mutex
 	closed  bool
 	sources map[string]*source
-	// reached says that a connection to the server was made once.
+	// reached reports whether a connection to the server was ever made.
 	reached bool
 	// failures counts outages and rejections in a row that concern every
 	// target; failure is the last one. While there are any, one target at a
@@ -45,28 +45,28 @@ type group struct {
 	failures int
 	failure  *failure
 	probing  bool
-	// outage grows with each counted failure, so that requests which were in
-	// flight together count as one.
+	// outage is incremented by each counted failure, so that requests which
+	// were in flight together count as one.
 	outage uint64
 }
 
-// failure is the outcome of a fetch that brought no token. It answers every
+// failure is the outcome of a fetch that returned no token. It answers every
 // call until the next attempt is due.
 type failure struct {
 	err *Error
 	// at is when the fetch ended.
 	at time.Time
-	// notBefore is what the server asked for, or the pause after a rejection:
-	// nothing shortens it.
+	// notBefore is the time that the server asked for, or the end of the pause
+	// after a rejection: nothing shortens it.
 	notBefore time.Time
-	// pause is the backoff, and probe what it is shortened to while calls fail
-	// for want of a token.
+	// pause is the backoff; probe is its upper bound while calls fail for lack
+	// of a token.
 	pause, probe time.Duration
-	// wide says that it concerns every target of the client.
+	// wide reports whether the failure concerns every target of the client.
 	wide bool
-	// slow says that it won't pass by itself.
+	// slow reports whether the failure won't pass by itself.
 	slow bool
-	// unreached says that no connection could be made.
+	// unreached reports whether no connection could be made.
 	unreached bool
 }
 
@@ -79,18 +79,20 @@ func (f *failure) pauseFor(n int) {
 	}
 }
 
-// backsOff reports whether the backoff is still running. A nil failure has none.
+// backsOff reports whether the backoff is still running. It returns false for
+// nil.
 func (f *failure) backsOff(now time.Time) bool {
 	return f != nil && now.Before(f.at.Add(f.pause))
 }
 
-// source returns the one source of a target, or one of its own that is broken.
+// source returns the only source of a target, or a new, broken one if the
+// target is invalid.
 func (g *group) source(t Target) *source {
 	s := &source{g: g, target: t, settled: make(chan struct{})}
 	s.params = t.params(g.params)
 	if err := t.validate(); err != nil {
-		// Its key could be that of a good one. It does nothing: nobody has to
-		// find it again.
+		// Its key could equal that of a valid target. It needs no lookup, since
+		// it has no token to share.
 		s.broken = &Error{Kind: KindMisconfigured, text: err.Error()}
 		return s
 	}
@@ -119,14 +121,15 @@ func (g *group) fail(f *failure, a attempt) {
 	g.failures = max(g.failures, 1)
 	f.pauseFor(g.failures)
 	if old := g.failure; old != nil {
-		// A request that was in flight beside it may have got a longer pause.
+		// A request that was in flight at the same time may have set a longer
+		// pause.
 		f.notBefore = later(f.notBefore, old.notBefore)
 	}
 	g.failure = f
 }
 
-// reset forgets failures after a success and lets every target go on, unless the
-// server has asked for a pause since that attempt began. The lock is held.
+// reset clears failures after a success and lets every target proceed, unless
+// the server has asked for a pause since that attempt began. The lock is held.
 func (g *group) reset(a attempt, now time.Time) {
 	if g.failure != nil && g.outage != a.outage && g.failure.notBefore.After(now) {
 		return
@@ -134,8 +137,8 @@ func (g *group) reset(a attempt, now time.Time) {
 	g.failures, g.failure = 0, nil
 }
 
-// ailing counts the targets that have passing faults of their own at present,
-// with one that has just got one: together they probe as often as one alone. The
+// ailing returns how many targets have transient faults of their own at
+// present, including s. Together they probe as often as one target alone. The
 // lock is held.
 func (g *group) ailing(s *source, now time.Time) int {
 	n := 1
@@ -147,7 +150,7 @@ func (g *group) ailing(s *source, now time.Time) int {
 	return n
 }
 
-// wakeAll lets every target look again. The lock is held.
+// wakeAll makes every target check again. The lock is held.
 func (g *group) wakeAll(now time.Time) {
 	for _, s := range g.sources {
 		s.settle()
@@ -155,7 +158,7 @@ func (g *group) wakeAll(now time.Time) {
 	}
 }
 
-// close ends everything and waits for it.
+// close ends all sources and fetches, and waits for them.
 func (g *group) close() {
 	g.mu.Lock()
 	g.closed = true

@@ -4,12 +4,14 @@ import (
 	"context"
 )
 
-// GetRequestMetadata implements PerRPCCredentials: it returns the authorization
-// header for one call. The map is shared and must not be changed; gRPC doesn't.
+// GetRequestMetadata implements PerRPCCredentials. It returns the authorization
+// header for one call. The map is shared and must not be changed; gRPC doesn't
+// change it.
 //
-// Outgoing metadata that already has authorization is not looked at, since that
-// would cost every call a copy of it: both values would be sent, and servers
-// refuse two. Use [WithToken] to replace the token of one call.
+// It doesn't check whether the outgoing metadata already has authorization,
+// since each call would have to copy the metadata for that: both values would
+// be sent, and servers refuse two. Use [WithToken] to replace the token of one
+// call.
 func (c *Credentials) GetRequestMetadata(ctx context.Context, uri ...string) (map[string]string, error) {
 	if err := c.g.transport.check(ctx, uri); err != nil {
 		return nil, err
@@ -32,19 +34,19 @@ func (c *Credentials) GetRequestMetadata(ctx context.Context, uri ...string) (ma
 	return tok.header, nil
 }
 
-// RequireTransportSecurity implements PerRPCCredentials. If Config allows
-// plaintext somewhere it reports false, and GetRequestMetadata judges each
-// connection instead.
+// RequireTransportSecurity implements PerRPCCredentials. It returns false if
+// Config allows plaintext for some connections; GetRequestMetadata then checks
+// each connection instead.
 func (c *Credentials) RequireTransportSecurity() bool { return c.g.transport.strict() }
 
-// contextKey finds what this package puts into a call's context: an *override
-// or a *call.
+// contextKey is the key of this package's value in a call's context: an
+// *override or a *call.
 type contextKey struct{}
 
-// WithToken makes calls under the context carry this token instead of the
-// credentials' own. The demands on the connection stay; nothing is refreshed,
-// dropped or replayed. A token that a header can't carry fails the call with
-// INTERNAL.
+// WithToken returns a context whose calls carry this token instead of the
+// credentials' own. The requirements on the connection still apply; nothing is
+// refreshed, dropped or replayed. A token that is not valid as a header's value
+// fails the call with INTERNAL.
 func WithToken(ctx context.Context, token string) context.Context {
 	o := &override{}
 	if checkToken(token) != nil {
@@ -68,8 +70,8 @@ func (o *override) metadata() (map[string]string, error) {
 	return o.header, nil
 }
 
-// callOf finds the record of the call, if the interceptors are in use, and the
-// token of WithToken, if there is one.
+// callOf returns the record of the call, or nil if the interceptors aren't in
+// use, and the token of WithToken, or nil if there is none.
 func callOf(ctx context.Context) (*call, *override) {
 	switch v := ctx.Value(contextKey{}).(type) {
 	case *call:

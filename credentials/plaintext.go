@@ -24,18 +24,19 @@ func newTransportPolicy(cfg *Config) transportPolicy {
 	p := transportPolicy{local: cfg.LocalPlaintext}
 	for _, authority := range cfg.InsecureMeshPlaintext {
 		if authority == "" {
-			continue // it would match a call that names none
+			continue // it would match a call without an authority
 		}
 		p.mesh = append(p.mesh, strings.TrimSuffix(authority, ":443"))
 	}
 	return p
 }
 
-// strict reports whether only protected connections may.
+// strict reports whether only protected connections may carry a token.
 func (p *transportPolicy) strict() bool { return !p.local && len(p.mesh) == 0 }
 
-// check refuses a connection that doesn't give privacy and integrity, but for
-// the exceptions that were configured. It runs before any token is looked up.
+// check returns an error for a connection that doesn't provide privacy and
+// integrity, unless a configured exception applies. It runs before any token is
+// looked up.
 func (p *transportPolicy) check(ctx context.Context, uri []string) *Error {
 	info, ok := grpccredentials.RequestInfoFromContext(ctx)
 	if ok && grpccredentials.CheckSecurityLevel(info.AuthInfo, grpccredentials.PrivacyAndIntegrity) == nil {
@@ -68,31 +69,32 @@ func isLocalPeer(from *peer.Peer) bool {
 	return isLoopbackAddr(from.Addr) && !isProxy(from.Addr)
 }
 
-// isProxy reports whether a loopback peer is the proxy of the environment, which
-// gRPC goes through unless told not to: what is behind it is not local. It is
-// known by its port alone, since its host may be any name of loopback.
+// isProxy reports whether a loopback peer is the proxy of the environment,
+// which gRPC uses unless told otherwise: the server behind it is not local. The
+// proxy is recognized by its port alone, since its host may be any name for
+// loopback.
 func isProxy(addr net.Addr) bool {
 	port := proxyPort()
 	tcp, ok := addr.(*net.TCPAddr)
 	return port != "" && (!ok || strconv.Itoa(tcp.Port) == port)
 }
 
-// proxyPort is the port of the proxy, empty if there is none. net/http, whom
-// gRPC asks, reads the environment once as well.
+// proxyPort returns the port of the proxy, or "" if there is none. Like
+// net/http, which gRPC uses for this, it reads the environment once.
 var proxyPort = sync.OnceValue(func() string {
-	// A name that NO_PROXY spares only if it spares all.
+	// NO_PROXY exempts this name only if it exempts all names.
 	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: "https", Host: "proxied.invalid"}})
 	if err != nil || proxy == nil {
-		return "" // gRPC builds no connection if the proxy makes no sense
+		return "" // gRPC makes no connection if the proxy is invalid
 	}
 	if port := proxy.Port(); port != "" {
 		return port
 	}
-	return "443" // as gRPC takes it
+	return "443" // gRPC's default
 })
 
-// authorityOf takes the authority out of the URI that gRPC gives to per-call
-// credentials: "https://authority/package.Service", without the port 443.
+// authorityOf returns the authority in the URI that gRPC passes to per-call
+// credentials: "https://authority/package.Service", without port 443.
 func authorityOf(uri []string) string {
 	if len(uri) == 0 {
 		return ""

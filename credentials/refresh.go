@@ -14,10 +14,10 @@ type attempt struct {
 	wallStarted time.Time
 	outage      uint64
 	probe       bool
-	// early says that it began before the backoff alone would have let it, for
-	// want of a token. It doesn't count for the backoff.
+	// early reports whether the attempt began before the backoff alone allowed
+	// it, for lack of a token. Such an attempt doesn't count for the backoff.
 	early bool
-	// forced says that a refusal asked for it.
+	// forced reports whether a refusal called for the attempt.
 	forced bool
 }
 
@@ -37,11 +37,12 @@ func (s *source) start(now time.Time) {
 	g.work.Go(func() { s.run(a) })
 }
 
-// run makes one attempt and takes in its outcome, whatever happens.
+// run makes one attempt and processes its outcome, even if it panics.
 func (s *source) run(a attempt) {
 	var granted *grant
-	// The outcome of a fetch that never returns: a caller's function panicked
-	// or ended the goroutine. The panic's value may hold a secret: it is dropped.
+	// This is the outcome of a fetch that doesn't return, because a caller's
+	// function panicked or ended the goroutine. The panic's value is dropped,
+	// since it may hold a secret.
 	failed := &failure{wide: true, err: &Error{Kind: KindMisconfigured, text: "a function that the fetch calls panicked"}}
 	defer func() {
 		_ = recover()
@@ -53,7 +54,7 @@ func (s *source) run(a attempt) {
 	granted, failed = s.g.fetch(ctx, s)
 }
 
-// finish takes in the outcome and tells the observer.
+// finish processes the outcome and notifies the observer.
 func (s *source) finish(a attempt, granted *grant, failed *failure) {
 	g := s.g
 	now := time.Now()
@@ -96,7 +97,7 @@ func (s *source) finish(a attempt, granted *grant, failed *failure) {
 	}
 }
 
-// fail files a failure where it belongs. The lock is held.
+// fail records a failure in the group or in the source. The lock is held.
 func (s *source) fail(a attempt, f *failure, now time.Time) {
 	g := s.g
 	g.reached = g.reached || f.err.HTTPStatus != 0 || f.err.Kind == KindUnavailable && !f.unreached

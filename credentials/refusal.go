@@ -8,13 +8,14 @@ import (
 	"github.com/usher-auth/usher/internal/notify"
 )
 
-// A token that a server refuses is replaced, and goes on being sent until there
-// is a newer one: what one server says must not take the token from the calls to
-// all others. The token before stays at hand until a server has accepted the
-// newer one, for servers that don't know the newer one's key yet.
+// A token that a server refuses is replaced, but is still sent until there is a
+// newer one: the refusal of one server must not deprive the calls to all other
+// servers of a token. The previous token is kept until a server has accepted
+// the newer one, for servers that don't have the newer one's key yet.
 
-// choose puts the right token into use: the newest, unless that one was refused
-// and the older one, which servers had accepted, wasn't since. The lock is held.
+// choose sets current: to the newest token, unless that one was refused and the
+// older one, which servers had accepted, hasn't been refused since. The lock is
+// held.
 func (s *source) choose() {
 	tok := s.newest
 	if s.older != nil && s.newest.verdict.Load() >= verdictRefused && s.older.verdict.Load() < verdictRefused {
@@ -25,7 +26,7 @@ func (s *source) choose() {
 	}
 }
 
-// expire gives up what is past its time. The lock is held.
+// expire drops the tokens that have expired. The lock is held.
 func (s *source) expire(now time.Time) {
 	wall := s.g.wall()
 	if s.older != nil && s.older.expired(now, wall) {
@@ -37,7 +38,7 @@ func (s *source) expire(now time.Time) {
 	s.choose()
 }
 
-// install takes in a token that was fetched. The lock is held.
+// install adds a token that was fetched. The lock is held.
 func (s *source) install(tok *token) {
 	g := s.g
 	g.reached = true
@@ -68,7 +69,8 @@ func (s *source) install(tok *token) {
 	s.choose()
 }
 
-// find returns the token of that value if it is at hand. The lock is held.
+// find returns the token with that value, or nil if there is none. The lock is
+// held.
 func (s *source) find(value string) *token {
 	for _, tok := range []*token{s.newest, s.older} {
 		if tok != nil && tok.value == value {
@@ -78,8 +80,9 @@ func (s *source) find(value string) *token {
 	return nil
 }
 
-// accepted takes in that a server accepted a token: it is good, whatever another
-// server said before. Once that is known of a token it costs a call one load.
+// accepted records that a server accepted a token: it is valid, whatever
+// another server said before. Once that is known, it costs a call one atomic
+// load.
 func (s *source) accepted(tok *token) {
 	if tok.judged() {
 		return
@@ -90,7 +93,7 @@ func (s *source) accepted(tok *token) {
 	if had == nil || had.verdict.Load() == verdictCondemned {
 		return
 	}
-	tok.verdict.Store(verdictAccepted) // the call's own may be an equal, earlier one
+	tok.verdict.Store(verdictAccepted) // may be an equal, earlier token
 	had.verdict.Store(verdictAccepted)
 	had.proven = true
 	if had == s.newest {
@@ -102,9 +105,10 @@ func (s *source) accepted(tok *token) {
 	}
 }
 
-// refused takes in that a token is said to be bad: by a server, or by the caller
-// of Invalidate. If no better one is at hand, a refresh is wanted: at once, or
-// 30 s after the last that was forced, and later while these are in vain.
+// refused records that a token was reported bad, by a server or by the caller
+// of Invalidate. Without a better token a refresh is scheduled: at once, or 30
+// s after the last forced one, and later while the forced refreshes bring bad
+// tokens.
 func (s *source) refused(value string, reason InvalidationReason) {
 	g := s.g
 	now := time.Now()
@@ -125,7 +129,7 @@ func (s *source) refused(value string, reason InvalidationReason) {
 		tok.verdict.Store(verdictRefused)
 	case tok == s.older:
 		if tok.verdict.Load() == verdictNone {
-			tok.proven = false // it was tried once more, in vain
+			tok.proven = false // it was tried once more and refused
 		}
 		tok.verdict.Store(verdictRefused)
 	}
@@ -137,7 +141,7 @@ func (s *source) refused(value string, reason InvalidationReason) {
 	if asks && s.renewAt.IsZero() {
 		s.renewAt = now
 		if !s.forced.IsZero() {
-			// A crowd of clients that met one fault doesn't come back as one.
+			// The jitter spreads clients that met the same fault.
 			pause := forcedInterval
 			if s.newest.vain {
 				pause = backoff.Doubled(pause, s.vain, maxForcedInterval)
@@ -152,15 +156,15 @@ func (s *source) refused(value string, reason InvalidationReason) {
 	notify.Call(g.observer.TokenInvalidated, TokenInvalidated{Target: s.target, Reason: reason, Kept: kept}, panicked)
 }
 
-// renewalDue reports whether a refresh that a refusal asked for may begin. The
+// renewalDue reports whether a refresh that a refusal called for may begin. The
 // lock is held.
 func (s *source) renewalDue(now time.Time) bool {
 	return !s.renewAt.IsZero() && !s.renewAt.After(now)
 }
 
-// next is another token than the one that was refused, which wasn't refused
-// itself, or nil. It waits for a fetch that is under way, as long as the caller's
-// context allows.
+// next returns a token other than the refused one that wasn't refused itself,
+// or nil. It waits for a fetch in progress, as long as the caller's context
+// allows.
 func (s *source) next(ctx context.Context, refused *token) *token {
 	g := s.g
 	g.mu.Lock()

@@ -18,16 +18,17 @@ import (
 )
 
 const (
-	// maxBody bounds a response. A token has a few KiB.
+	// maxBody bounds a response, in bytes. A token has a few KiB.
 	maxBody = 1 << 20
-	// maxMembers bounds its members. The metadata of large servers have 80.
+	// maxMembers bounds the members of a JSON object. The metadata of large
+	// servers has 80.
 	maxMembers = 512
-	// maxToken bounds an access token: what servers of this toolkit accept, and
-	// twice what common header limits allow.
+	// maxToken bounds an access token, in bytes: it is the largest that servers
+	// of this toolkit accept, and twice what common header limits allow.
 	maxToken = 16 << 10
 )
 
-// readToken judges the answer of a token endpoint (RFC 6749 §5).
+// readToken reads the answer of a token endpoint (RFC 6749 §5).
 func readToken(resp *http.Response, defaultLifetime time.Duration, wall time.Time) (*grant, *failure) {
 	fields, failed := readObject(resp, wall, "the token endpoint")
 	if failed != nil {
@@ -50,8 +51,8 @@ func readToken(resp *http.Response, defaultLifetime time.Duration, wall time.Tim
 }
 
 // readObject reads a JSON object of bounded size from an answer that may hold
-// one: 2xx and 4xx but for those that mean "later". The content type is not
-// asked: servers send text/plain.
+// one: 2xx, and 4xx except the statuses that mean "later". It ignores the
+// content type, since some servers send text/plain.
 func readObject(resp *http.Response, wall time.Time, who string) (map[string]any, *failure) {
 	status := resp.StatusCode
 	unavailable := func(text string, err error) *failure {
@@ -88,8 +89,8 @@ func malformed(status int, text string) *failure {
 }
 
 // knownCodes are the registered OAuth errors of a token endpoint, and whether
-// they concern one target only. Others aren't repeated in an error: the text is
-// the server's to choose.
+// they concern one target only. Other codes aren't repeated in an error, since
+// their text is chosen by the server.
 var knownCodes = map[string]bool{
 	"invalid_client":         false,
 	"unauthorized_client":    false,
@@ -121,8 +122,8 @@ func failureOfCode(code string, resp *http.Response, wall time.Time) *failure {
 	}}
 }
 
-// readGrant reads a successful answer (RFC 6749 §5.1). Faults of the token
-// concern its target only: servers configure tokens for each resource.
+// readGrant reads a successful answer (RFC 6749 §5.1). A fault of the token
+// concerns its target only, since servers configure tokens for each resource.
 func readGrant(fields map[string]any, status int, defaultLifetime time.Duration) (*grant, *failure) {
 	unusable := func(text string) *failure {
 		return &failure{err: &Error{Kind: KindMalformed, HTTPStatus: status, text: text}}
@@ -147,14 +148,15 @@ func readGrant(fields map[string]any, status int, defaultLifetime time.Duration)
 	return &grant{accessToken: accessToken, lifetime: readLifetime(fields["expires_in"], defaultLifetime)}, nil
 }
 
-// optionalString reads a member that may be missing or null. It returns false for
-// a value of another type.
+// optionalString returns a member that is a string, or "" if it is missing or
+// null. It returns false for a value of another type.
 func optionalString(value any) (string, bool) {
 	text, ok := value.(string)
 	return text, ok || value == nil
 }
 
-// checkToken refuses what can't be sent as a header's value, or would end it.
+// checkToken returns an error for a token that is empty, too large, or not
+// valid as a header's value.
 func checkToken(value string) error {
 	switch {
 	case value == "":
@@ -170,8 +172,8 @@ func checkToken(value string) error {
 	return nil
 }
 
-// readLifetime reads expires_in: a number of seconds, with a fraction or in a
-// string too. What makes no sense means the default, never "for ever".
+// readLifetime reads expires_in: a number of seconds, possibly with a fraction
+// or in a string. An unusable value means the default, never "for ever".
 func readLifetime(value any, fallback time.Duration) time.Duration {
 	text := ""
 	switch value := value.(type) {
@@ -181,7 +183,7 @@ func readLifetime(value any, fallback time.Duration) time.Duration {
 		text = value
 	}
 	if strings.Trim(text, "0123456789.eE+-") != "" || strings.HasPrefix(text, "+") {
-		return fallback // ParseFloat takes more than JSON has: Inf, hexadecimal, underscores
+		return fallback // ParseFloat accepts more than JSON does: Inf, hexadecimal, underscores
 	}
 	seconds, err := strconv.ParseFloat(text, 64)
 	if errors.Is(err, strconv.ErrRange) && seconds > 0 {
@@ -196,7 +198,8 @@ func readLifetime(value any, fallback time.Duration) time.Duration {
 	return max(time.Duration(seconds*float64(time.Second)), minLifetime)
 }
 
-// plainAnswer is what x/oauth2 gets to see: nothing in it can be misread.
+// plainAnswer returns the response that x/oauth2 reads. It holds checked values
+// only, so that x/oauth2 can't misread it.
 func plainAnswer(req *http.Request, granted *grant) (*http.Response, error) {
 	body, err := json.Marshal(map[string]any{
 		"access_token": granted.accessToken,

@@ -9,57 +9,61 @@ import (
 )
 
 const (
-	// clockCheck is how often a source with a token looks whether the wall clock
-	// jumped or the machine slept, and whether calls still come.
+	// clockCheck is how often a source that has a token checks whether the wall
+	// clock jumped or the machine slept, and whether calls are still made.
 	clockCheck = time.Minute
-	// clockCheckDivisor makes that more often for short tokens.
+	// clockCheckDivisor makes these checks more frequent for short-lived
+	// tokens: that many within a lifetime.
 	clockCheckDivisor = 8
 )
 
-// source keeps the token of one target. It is a state machine that moves when a
-// call needs a token, when a fetch ends and when its timer fires: a source that
-// is idle costs nothing, no goroutine and no timer.
+// source keeps the token of one target. It is a state machine that advances
+// when a call needs a token, when a fetch ends and when its timer fires: an
+// idle source has no goroutine and no timer.
 type source struct {
 	g      *group
 	target Target
 	params url.Values
-	// broken is set when the target can't be asked for at all.
+	// broken is the error of an invalid target, or nil.
 	broken *Error
 
-	// current is the token that calls take, nil when there is none: newest or
-	// older.
+	// current is the token that calls use: newest or older, or nil if there is
+	// none.
 	current atomic.Pointer[token]
 
-	// Under g.mu.
+	// The fields below are guarded by g.mu.
 
-	// newest is the token that was fetched last. older is the one before, kept
-	// until a server has accepted the newest; nil otherwise.
+	// newest is the token that was fetched last. older is its predecessor, kept
+	// until a server has accepted newest, and nil otherwise.
 	newest, older *token
 	fetching      bool
 	waiters       int
-	// settled is closed and replaced when waiters should look again.
+	// settled is closed and replaced when waiters should check again.
 	settled  chan struct{}
 	timer    *time.Timer
 	lastUsed time.Time
-	// lifetime is that of the last token.
+	// lifetime is the lifetime of the last token.
 	lifetime time.Duration
-	// failures in a row that concern this target alone, and the last one.
+	// failures counts the failures in a row that concern this target alone;
+	// failure is the last of them.
 	failures int
 	failure  *failure
-	// ended counts fetches that ended, and last is the outcome of the latest.
+	// ended counts the fetches that have ended; last is the outcome of the
+	// latest.
 	ended uint64
 	last  *failure
-	// renewAt is when the refresh that a refusal asks for may begin, zero when
-	// none does, and forced is when the last such refresh began.
+	// renewAt is when the refresh that a refusal calls for may begin, or zero
+	// if there is none; forced is when the last such refresh began.
 	renewAt, forced time.Time
-	// vain counts the forced refreshes in a row whose token was refused soon.
+	// vain counts the forced refreshes in a row whose token was refused within
+	// forcedInterval.
 	vain int
 }
 
-// get is the slow path of a call: there is no token to take at once. It starts
-// or joins a fetch and waits as long as the caller's context allows. For a
-// server that was never reached it waits for at most that long, to the end of
-// the attempt under way.
+// get is the slow path of a call, for when there is no token. It starts or
+// joins a fetch and waits as long as the caller's context allows. For a server
+// that was never reached it waits no longer than atStart, extended to the end
+// of the attempt in progress.
 func (s *source) get(ctx context.Context, atStart time.Duration) (*token, error) {
 	if s.broken != nil {
 		return nil, s.broken
@@ -88,8 +92,8 @@ func (s *source) get(ctx context.Context, atStart time.Duration) (*token, error)
 		if f := s.holding(now, true); f != nil && !s.pending() && !startingUp {
 			return nil, s.errorOf(f, now, true)
 		}
-		// A fetch that this call waited for failed, and the next one is already
-		// under way: the outcome of the first is this call's answer.
+		// The fetch that this call waited for failed, and the next one is
+		// already in progress: the outcome of the first is this call's answer.
 		if !first && s.ended != ended && s.last != nil && !startingUp {
 			return nil, s.errorOf(s.last, now, true)
 		}
@@ -105,8 +109,8 @@ func (s *source) get(ctx context.Context, atStart time.Duration) (*token, error)
 	}
 }
 
-// leave is the answer to a call whose context ended. One that waited for a
-// server that was never reached learns that.
+// leave returns the error of a call whose context ended. If the call waited for
+// a server that was never reached, the error says so.
 func (s *source) leave(err error, now time.Time) *Error {
 	f := s.g.failure
 	if errors.Is(err, context.DeadlineExceeded) && f != nil && f.unreached && !s.g.reached {
@@ -118,15 +122,15 @@ func (s *source) leave(err error, now time.Time) *Error {
 }
 
 // startingUp reports whether a call should wait out failures: no connection to
-// the server could ever be made, as when both sides start together, and the
-// call has a deadline.
+// the server was ever made, as when both sides start together, and the call has
+// a deadline.
 func (s *source) startingUp(ctx context.Context) bool {
 	_, bounded := ctx.Deadline()
 	f := s.g.failure
 	return bounded && !s.g.reached && f != nil && f.unreached
 }
 
-// advance does what is due now and sets the timer for what comes next. The lock
+// advance does what is due now and sets the timer for the next step. The lock
 // is held.
 func (s *source) advance(now time.Time) {
 	if s.g.closed {
@@ -142,7 +146,7 @@ func (s *source) advance(now time.Time) {
 	s.arm(now)
 }
 
-// wants reports whether a fetch is wanted as soon as it is allowed.
+// wants reports whether a fetch should begin as soon as it is allowed.
 func (s *source) wants(now time.Time) bool {
 	tok := s.newest
 	if tok == nil {
@@ -152,8 +156,8 @@ func (s *source) wants(now time.Time) bool {
 	return (due || s.renewalDue(now)) && now.Sub(s.lastUsed) < tok.lifetime
 }
 
-// patience is how long a source without a token keeps trying after the last
-// call.
+// patience returns how long a source without a token keeps trying after the
+// last call.
 func (s *source) patience() time.Duration {
 	if s.lifetime > 0 {
 		return s.lifetime
@@ -161,37 +165,38 @@ func (s *source) patience() time.Duration {
 	return s.g.defaultLifetime
 }
 
-// blocked reports whether another target is finding out whether the endpoint
-// works again.
+// blocked reports whether another target is probing whether the endpoint works
+// again.
 func (s *source) blocked() bool { return s.g.failures > 0 && s.g.probing }
 
-// pending reports whether waiting makes sense: a fetch is under way whose
+// pending reports whether waiting is useful: a fetch is in progress whose
 // outcome this source will learn.
 func (s *source) pending() bool { return s.fetching || s.blocked() }
 
-// starving reports whether calls fail, or wait, for want of a token, and did so
+// starving reports whether calls have failed or waited for lack of a token
 // since the failure.
 func (s *source) starving(f *failure, now time.Time) bool {
 	lacking := s.current.Load() == nil || s.renewalDue(now)
 	return lacking && (s.waiters > 0 || s.lastUsed.After(f.at))
 }
 
-// until is the earliest time of an attempt after the failure.
+// until returns the earliest time of an attempt after the failure.
 func (s *source) until(f *failure, starving bool) time.Time {
 	pause := f.pause
 	if starving {
 		pause = min(pause, f.probe)
 	}
 	if s.newest != nil {
-		// An endpoint that comes back shortly before the expiry must be found in
+		// An endpoint that recovers shortly before the expiry must be found in
 		// time.
 		pause = min(pause, max(s.newest.expiry.Sub(f.at)/urgencyDivisor, backoffBase/2))
 	}
 	return later(f.at.Add(pause), f.notBefore)
 }
 
-// holding is the failure that keeps the next attempt waiting longest and answers
-// calls meanwhile, or nil. With call it counts a call that asks now.
+// holding returns the failure that delays the next attempt longest and answers
+// calls meanwhile, or nil. If call is set, it counts a call that is being made
+// now.
 func (s *source) holding(now time.Time, call bool) *failure {
 	var longest *failure
 	var until time.Time
@@ -217,7 +222,7 @@ func (s *source) arm(now time.Time) {
 	if tok := s.newest; tok != nil {
 		wake(tok.expiry)
 		if s.older != nil {
-			wake(s.older.expiry) // an acceptance may put it into use before the next look
+			wake(s.older.expiry) // an acceptance may put it into use before the next check
 		}
 		wake(now.Add(min(clockCheck, tok.lifetime/clockCheckDivisor)))
 		if tok.refreshAt.After(now) {
@@ -246,7 +251,7 @@ func (s *source) arm(now time.Time) {
 	s.timer.Reset(pause)
 }
 
-// tick is the timer's function.
+// tick is called when the timer fires.
 func (s *source) tick() {
 	s.g.mu.Lock()
 	defer s.g.mu.Unlock()
@@ -259,7 +264,7 @@ func (s *source) settle() {
 	s.settled = make(chan struct{})
 }
 
-// errorOf is the failure for a caller that asks now.
+// errorOf returns the error of the failure for a caller that asks now.
 func (s *source) errorOf(f *failure, now time.Time, starving bool) *Error {
 	out := *f.err
 	out.RetryAfter = max(s.until(f, starving).Sub(now), 0)

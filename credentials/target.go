@@ -8,22 +8,22 @@ import (
 	"strings"
 )
 
-// Target says what a token is for. Those of events are as configured, so that
-// they are safe as bounded labels; their slices are shared and must not be
-// changed.
+// Target describes what a token is for. The targets in events are as
+// configured, so they are safe as metric labels with bounded values; their
+// slices are shared and must not be changed.
 type Target struct {
-	// Audience is sent as audience, for servers with that parameter instead of
-	// resource indicators.
+	// Audience is sent as the parameter audience, for servers that use it
+	// instead of resource indicators.
 	Audience string
-	// Resources are sent as one resource parameter each (RFC 8707): absolute
-	// URIs without a fragment.
+	// Resources are each sent as a resource parameter (RFC 8707). They must be
+	// absolute URIs without a fragment.
 	Resources []string
-	// Scopes are asked for.
+	// Scopes are the scopes that the token is requested with.
 	Scopes []string
 }
 
-// or returns the target with the fields of base where its own are unset. It
-// shares no slice with the caller's.
+// or returns t with its unset fields taken from base. The result shares no
+// slice with either.
 func (t Target) or(base Target) Target {
 	if t.Resources == nil {
 		t.Resources = base.Resources
@@ -38,7 +38,8 @@ func (t Target) or(base Target) Target {
 	return t
 }
 
-// key tells targets apart. No part can hold a NUL: validate refuses it.
+// key identifies a valid target. No part can contain a NUL, since validate
+// rejects it.
 func (t Target) key() string {
 	return strings.Join(t.Scopes, " ") + "\x00" + t.Audience + "\x00" + strings.Join(t.Resources, "\x00")
 }
@@ -62,8 +63,8 @@ func (t Target) validate() error {
 	return nil
 }
 
-// params are the form parameters of every request for a target, beside the
-// scope, which clientcredentials writes.
+// params returns the form parameters of every request for t, except scope,
+// which clientcredentials writes.
 func (t Target) params(extra url.Values) url.Values {
 	form := maps.Clone(extra)
 	if form == nil {

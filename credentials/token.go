@@ -17,51 +17,53 @@ const (
 	maxMargin     = 10 * time.Second
 )
 
-// verdict is what servers last said of a token.
+// verdict is the latest judgment of a token by servers.
 type verdict = uint32
 
 const (
 	// verdictNone means that no server has judged the token, or that an older
-	// token is tried once more because the newer one was refused.
+	// token is being tried once more because the newer one was refused.
 	verdictNone verdict = iota
 	verdictAccepted
 	verdictRefused
-	// verdictCondemned means that Invalidate named the token: no server's answer
-	// changes that.
+	// verdictCondemned means that the token was passed to Invalidate. It is
+	// final: no server's answer changes it.
 	verdictCondemned
 )
 
-// token is one access token in use. All but used, verdict and proven is
-// immutable.
+// token is an access token in use. Its fields are immutable except used,
+// verdict, proven and vain.
 type token struct {
 	value string
-	// header is shared by every call: gRPC only reads it.
+	// header is shared by all calls: gRPC only reads it.
 	header   map[string]string
 	lifetime time.Duration
-	// refreshAt and expiry run on the monotonic clock, wallExpiry on the wall
-	// clock: the first stands still while the machine sleeps, the second jumps
-	// when it is set. Whichever passes first counts.
+	// refreshAt and expiry are on the monotonic clock, wallExpiry on the wall
+	// clock. The monotonic clock stops while the machine sleeps, the wall clock
+	// jumps when it is set, so the token expires when either time has passed.
 	refreshAt  time.Time
 	expiry     time.Time
 	wallExpiry time.Time
-	expiresAt  time.Time // as the server said, for oauth2.Token
+	expiresAt  time.Time // as granted by the server, for oauth2.Token
 
-	// used says that a call took the token since someone last looked.
+	// used reports whether a call took the token since advance last cleared it.
 	used atomic.Bool
 	// verdict is written under the group's lock and read without it.
 	verdict atomic.Uint32
-	// proven says that a server accepted the token, and that it wasn't refused
-	// when it was tried once more instead of a newer one. Under the group's lock.
-	proven bool
-	// forced is when the refresh began that brought the token, if a refusal had
-	// forced it. It is set before the token is in use.
-	forced time.Time
-	// vain says that such a token was refused within forcedInterval. Under the
+	// proven reports whether a server accepted the token and it wasn't refused
+	// when it was tried once more instead of a newer one. It is guarded by the
 	// group's lock.
+	proven bool
+	// forced is when the refresh that fetched the token began, if a refusal
+	// forced that refresh, and zero otherwise. It is set before the token is in
+	// use.
+	forced time.Time
+	// vain reports whether such a token was refused within forcedInterval. It
+	// is guarded by the group's lock.
 	vain bool
 }
 
-// newToken counts the lifetime from the start of the request: the server
+// newToken returns a token whose lifetime begins with the request: the server
 // can't have granted it earlier.
 func newToken(value string, lifetime time.Duration, started, wallStarted time.Time) *token {
 	lead := min(lifetime/leadDivisor, maxLead)
@@ -81,23 +83,23 @@ func (t *token) expired(now, wall time.Time) bool {
 	return !now.Before(t.expiry) || !wall.Before(t.wallExpiry)
 }
 
-// touch marks the token as used. Calls read the mark far more often than they
-// write it, so it doesn't bounce between cores.
+// touch marks the token as used. It writes the mark only when it is unset, so
+// that its cache line isn't contended between cores.
 func (t *token) touch() {
 	if !t.used.Load() {
 		t.used.Store(true)
 	}
 }
 
-// judged reports whether an acceptance would tell nothing new. It costs a call
-// one load.
+// judged reports whether an acceptance would change nothing. It costs a call
+// one atomic load.
 func (t *token) judged() bool {
 	v := t.verdict.Load()
 	return v == verdictAccepted || v == verdictCondemned
 }
 
-// inherit takes over what is known of an equal token: some endpoints give the
-// same one again until it expires.
+// inherit copies what is known of an equal token: some endpoints return the
+// same token until it expires.
 func (t *token) inherit(from *token) {
 	t.verdict.Store(from.verdict.Load())
 	t.proven, t.forced, t.vain = from.proven, from.forced, from.vain

@@ -13,9 +13,9 @@ import (
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 // AssertionFile authenticates with a JWT that the platform writes into a file,
-// such as a projected workload identity token. It is read again at each
-// request. The client id is optional: the assertion names the client (RFC 7521
-// §4.2).
+// such as a projected workload identity token. The file is read again at each
+// request. The client id is optional, since the assertion names the client (RFC
+// 7521 §4.2).
 func AssertionFile(path string) Method { return assertionFile{path: path} }
 
 type assertionFile struct{ path string }
@@ -46,7 +46,8 @@ func assertionParams(jwt string) url.Values {
 	}
 }
 
-// outsideJWS reports a character that no JWS compact serialization has.
+// outsideJWS reports whether r is a character that no JWS compact serialization
+// has.
 func outsideJWS(r rune) bool {
 	switch {
 	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '_', r == '.':

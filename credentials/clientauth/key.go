@@ -9,14 +9,14 @@ import (
 	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
-// Signer is a key that never changes.
+// Signer returns a source of a key that never changes.
 func Signer(key crypto.Signer) KeySource {
 	return func(context.Context) (crypto.Signer, error) { return key, nil }
 }
 
-// KeyFile is a PEM file with one private key: PKCS #8 (PRIVATE KEY), PKCS #1
-// (RSA PRIVATE KEY) or SEC 1 (EC PRIVATE KEY), not encrypted. It is read again
-// at each request.
+// KeyFile returns a source that reads a PEM file with one private key: PKCS #8
+// (PRIVATE KEY), PKCS #1 (RSA PRIVATE KEY) or SEC 1 (EC PRIVATE KEY), not
+// encrypted. The file is read again at each request.
 func KeyFile(path string) KeySource {
 	return func(context.Context) (crypto.Signer, error) {
 		data, err := readFile(path)
@@ -27,8 +27,8 @@ func KeyFile(path string) KeySource {
 	}
 }
 
-// parseKey takes the first private key of a PEM file; other blocks, such as EC
-// PARAMETERS, may stand around it.
+// parseKey returns the first private key of a PEM file. It ignores other
+// blocks, such as EC PARAMETERS, before and after it.
 func parseKey(data []byte) (crypto.Signer, error) {
 	for {
 		var block *pem.Block

@@ -17,13 +17,13 @@ import (
 // leaves room for a slow network and for clocks that differ.
 const assertionLifetime = time.Minute
 
-// Audience says what server a private_key_jwt assertion is for.
+// Audience is the audience of a private_key_jwt assertion.
 type Audience uint8
 
 const (
-	// AudienceIssuer is the issuer identifier, which no other server can make a
-	// client believe is its own: the safe choice, and the zero value. The
-	// configuration must name the issuer.
+	// AudienceIssuer is the issuer identifier. It is the safe choice, since no
+	// other server can make a client believe that this identifier is its own,
+	// and the zero value. The configuration must name the issuer.
 	AudienceIssuer Audience = iota
 	// AudienceTokenURL is the URL of the endpoint, for servers that accept only
 	// that.
@@ -50,7 +50,7 @@ type PrivateKey struct {
 
 // PrivateKeyJWT authenticates with a JWT that the client signs (RFC 7523 §2.2
 // and §3; private_key_jwt of OpenID Connect Core §9). Every request gets a new
-// one, with an unguessable jti and one minute to live.
+// JWT, with an unguessable jti and a lifetime of one minute.
 func PrivateKeyJWT(cfg PrivateKey) Method { return privateKeyJWT{cfg: cfg} }
 
 type privateKeyJWT struct{ cfg PrivateKey }
@@ -100,7 +100,7 @@ func (p privateKeyJWT) Prove(ctx context.Context, clientID string, ep authn.Endp
 	return authn.Proof{ClientID: clientID, Params: assertionParams(jwt)}, nil
 }
 
-// signJWT makes a JWS compact serialization (RFC 7515 §7.1).
+// signJWT returns a JWS compact serialization (RFC 7515 §7.1).
 func signJWT(key crypto.Signer, algorithm, keyID string, claims map[string]any) (string, error) {
 	algorithm, err := chooseAlgorithm(key, algorithm)
 	if err != nil {

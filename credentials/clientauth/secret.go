@@ -12,8 +12,8 @@ import (
 	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
-// maxSecretFile bounds what is read of a secret, a key, a certificate or an
-// assertion. The largest of them, a certificate chain, has a few KiB.
+// maxSecretFile bounds the file of a secret, a key, a certificate or an
+// assertion, in bytes. The largest of them, a certificate chain, has a few KiB.
 const maxSecretFile = 64 << 10
 
 // Secret supplies a value at each request. It must honour the context and be
@@ -21,12 +21,13 @@ const maxSecretFile = 64 << 10
 // the value nor the error's text appears in the text of an error.
 type Secret func(context.Context) (string, error)
 
-// Constant is a secret that never changes.
+// Constant returns a secret that never changes.
 func Constant(value string) Secret {
 	return func(context.Context) (string, error) { return value, nil }
 }
 
-// Env is a secret in an environment variable, read at each request.
+// Env returns a secret that is read from an environment variable at each
+// request.
 func Env(name string) Secret {
 	return func(context.Context) (string, error) {
 		value, ok := os.LookupEnv(name)
@@ -37,8 +38,9 @@ func Env(name string) Secret {
 	}
 }
 
-// File is a secret in a regular file of at most 64 KiB, read at each request. One
-// final newline is trimmed, as editors and echo add it; anything else belongs to the secret.
+// File returns a secret that is read from a regular file of at most 64 KiB at
+// each request. One final newline is trimmed, since editors and echo add it;
+// everything else is part of the secret.
 func File(path string) Secret {
 	return func(context.Context) (string, error) {
 		data, err := readFile(path)
@@ -57,8 +59,8 @@ func trimNewline(s string) string {
 	return s
 }
 
-// readFile reads a bounded regular file. Pipes and devices are refused: they
-// can block for ever, and answer only once.
+// readFile reads a bounded regular file. It refuses pipes and devices, which
+// can block for ever and can be read only once.
 func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -82,8 +84,8 @@ func readFile(path string) ([]byte, error) {
 	return data, nil
 }
 
-// fileError keeps the reason and leaves out the path: the text may reach a
-// remote caller in a status.
+// fileError returns an error that has the reason but not the path in its text,
+// which may reach a remote caller in a status.
 func fileError(err error) *authn.Error {
 	text := "a configured file can't be read"
 	switch {

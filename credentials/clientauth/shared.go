@@ -7,12 +7,12 @@ import (
 	"github.com/usher-auth/usher/credentials/internal/authn"
 )
 
-// SecretBasic sends id and secret in the Authorization header, the way that every
-// server must support (client_secret_basic, RFC 6749 §2.3.1).
+// SecretBasic sends the client id and secret in the Authorization header, which
+// every server must support (client_secret_basic, RFC 6749 §2.3.1).
 func SecretBasic(secret Secret) Method { return sharedSecret{secret: secret, basic: true} }
 
-// SecretPost sends id and secret in the form, for servers that want them there
-// (client_secret_post).
+// SecretPost sends the client id and secret in the form, for servers that
+// require it (client_secret_post).
 func SecretPost(secret Secret) Method { return sharedSecret{secret: secret} }
 
 type sharedSecret struct {

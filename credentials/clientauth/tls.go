@@ -11,8 +11,8 @@ import (
 // CertificateSource supplies a client certificate at each TLS handshake.
 type CertificateSource func(context.Context) (*tls.Certificate, error)
 
-// CertificateFiles is a certificate chain and its key in PEM files, read again
-// at each handshake.
+// CertificateFiles returns a source that reads a certificate chain and its key
+// from PEM files, again at each handshake.
 func CertificateFiles(certPath, keyPath string) CertificateSource {
 	return func(context.Context) (*tls.Certificate, error) {
 		chain, err := readFile(certPath)

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Client is a registered client. It may authenticate by whatever it has: its
-// secret in the header or the form, a signed assertion, a certificate.
+// Client is a registered client. It may authenticate by any means that it has:
+// its secret in the header or the form, a signed assertion, a certificate.
 type Client struct {
 	// ID is the client id. Required.
 	ID string

@@ -2,12 +2,12 @@ package credentialstest
 
 import "time"
 
-// Config says how an issuer is set up. The zero value is one on a socket of
-// loopback without TLS, for tests of all that isn't about time.
+// Config configures an issuer. The zero value is an issuer on a loopback socket
+// without TLS, for all tests that don't depend on time.
 type Config struct {
-	// InMemory makes an issuer without a socket, at https://issuer.test: only its
-	// Client reaches it. It is the one for testing/synctest, where a socket would
-	// keep the clock from moving.
+	// InMemory makes an issuer without a socket, at https://issuer.test: only
+	// its Client reaches it. Use it with testing/synctest, where a socket would
+	// keep the clock from advancing.
 	InMemory bool
 	// URL names an issuer that is in memory, so that a test can have several. It is
 	// ignored for one with a socket. Optional, https://issuer.test by default.

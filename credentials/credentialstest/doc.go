@@ -17,5 +17,5 @@
 // RFC 8414), and knows every client authentication of package clientauth. The
 // requests to each endpoint are counted and kept.
 //
-// It guards nothing and must not be used for anything but tests.
+// It protects nothing and must not be used for anything but tests.
 package credentialstest

@@ -177,8 +177,8 @@ func ContentType(contentType string) Fault {
 	})
 }
 
-// Alter answers as usual but for some members of the JSON object: nil removes
-// one, and a json.RawMessage is written as it is.
+// Alter answers as usual, but replaces some members of the JSON object: nil
+// removes a member, and a json.RawMessage is written as it is.
 func Alter(members map[string]any) Fault {
 	return faultFunc(func(x *exchange) {
 		whole := record(x)

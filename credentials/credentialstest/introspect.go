@@ -13,8 +13,8 @@ type issued struct {
 	revoked bool
 }
 
-// Revoke makes introspection answer that the token is not active. A JWT stays
-// valid for whoever only checks its signature.
+// Revoke makes introspection answer that the token is not active. A JWT remains
+// valid for a server that only checks its signature.
 func (i *Issuer) Revoke(token string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

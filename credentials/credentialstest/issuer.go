@@ -101,23 +101,23 @@ func (i *Issuer) Close() {
 	})
 }
 
-// URL is the issuer identifier, as the metadata and the tokens have it.
+// URL returns the issuer identifier that the metadata and the tokens have.
 func (i *Issuer) URL() string { return i.url }
 
-// TokenURL is the token endpoint.
+// TokenURL returns the URL of the token endpoint.
 func (i *Issuer) TokenURL() string { return i.url + string(TokenEndpoint) }
 
-// JWKSURL is where the keys are.
+// JWKSURL returns the URL of the keys.
 func (i *Issuer) JWKSURL() string { return i.url + string(JWKSEndpoint) }
 
-// IntrospectURL is the introspection endpoint.
+// IntrospectURL returns the URL of the introspection endpoint.
 func (i *Issuer) IntrospectURL() string { return i.url + string(IntrospectionEndpoint) }
 
-// MetadataURL is where the metadata is, in OpenID Connect's place.
+// MetadataURL returns the URL of the metadata of OpenID Connect Discovery.
 func (i *Issuer) MetadataURL() string { return i.url + string(MetadataEndpoint) }
 
-// Client is an HTTP client that reaches the issuer and nothing else that the
-// test doesn't: it trusts the issuer's certificate and has no proxy.
+// Client returns an HTTP client that trusts the issuer's certificate and uses
+// no proxy.
 func (i *Issuer) Client() *http.Client { return i.client }
 
 // Down makes the issuer unreachable: its port is closed, and connections are

@@ -84,7 +84,7 @@ func (i *Issuer) Withdraw(kid string) {
 	}
 }
 
-// KeyID is the id of the key that signs now.
+// KeyID returns the id of the key that signs now.
 func (i *Issuer) KeyID() string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -94,7 +94,7 @@ func (i *Issuer) KeyID() string {
 	return ""
 }
 
-// PublicKey is the public key with an id, withdrawn or not, or nil.
+// PublicKey returns the public key with an id, withdrawn or not, or nil.
 func (i *Issuer) PublicKey(kid string) crypto.PublicKey {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -142,8 +142,8 @@ func (i *Issuer) serveKeys(w http.ResponseWriter) {
 	writeJSON(w, http.StatusOK, map[string]any{"keys": set})
 }
 
-// JWK is a public key in the form of RFC 7517, without kid, alg and use. It is
-// empty for a key of another type.
+// JWK returns a public key in the form of RFC 7517, without kid, alg and use.
+// The result is empty for a key of another type.
 func JWK(key crypto.PublicKey) map[string]any {
 	b64 := base64.RawURLEncoding.EncodeToString
 	switch key := key.(type) {

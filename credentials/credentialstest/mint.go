@@ -17,7 +17,7 @@ const (
 	defaultSubject = "client-a"
 )
 
-// MintConfig says what token [Issuer.MintWith] mints.
+// MintConfig configures the token of [Issuer.MintWith].
 type MintConfig struct {
 	// Claims add to those of a valid token or replace them; a nil value removes a
 	// claim. Optional.

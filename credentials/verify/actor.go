@@ -1,7 +1,7 @@
 package verify
 
 // Actor is the party that acts for a token's subject (RFC 8693 §4.1). It is
-// immutable. It never widens the subject's rights.
+// immutable and never widens the subject's rights.
 type Actor struct {
 	issuer, subject, clientID string
 	prior                     *Actor
@@ -10,14 +10,15 @@ type Actor struct {
 // Subject returns the actor's sub.
 func (a *Actor) Subject() string { return a.subject }
 
-// Issuer returns the actor's iss, empty if the claim has none.
+// Issuer returns the actor's iss, or "" if the claim has none.
 func (a *Actor) Issuer() string { return a.issuer }
 
-// ClientID returns the actor's client_id, empty if the claim has none.
+// ClientID returns the actor's client_id, or "" if the claim has none.
 func (a *Actor) ClientID() string { return a.clientID }
 
-// Prior returns the actor before this one in the chain, for information only
-// (RFC 8693 §4.1): prior actors count for nothing in a decision.
+// Prior returns the previous actor in the chain, and false if there is none. It
+// is for information only: prior actors must not be considered in a decision
+// (RFC 8693 §4.1).
 func (a *Actor) Prior() (*Actor, bool) { return a.prior, a.prior != nil }
 
 func actorValue(raw string, depth int) (*Actor, *Error) {

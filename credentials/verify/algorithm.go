@@ -2,9 +2,9 @@ package verify
 
 import "fmt"
 
-// Algorithm is a JWS signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864
-// §2.2). There
-// is no symmetric one: whoever can check such a token can mint it.
+// Algorithm is a JWS signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1, RFC
+// 9864 §2.2). There are no symmetric algorithms: a server that can verify such
+// a token can also issue it.
 type Algorithm string
 
 // The algorithms that a verifier can be configured to accept.
@@ -20,9 +20,10 @@ const (
 	ES512 Algorithm = "ES512"
 	EdDSA Algorithm = "EdDSA"
 
-	// Ed25519 is EdDSA with an Ed25519 key by its name of RFC 9864. The two names
-	// are one algorithm here, in a token, in a key and in a configuration: EdDSA
-	// with any other curve is not implemented, nor is Ed448.
+	// Ed25519 is the name that RFC 9864 gives to EdDSA with an Ed25519 key. The
+	// two names are the same algorithm in this package, in a token, in a key
+	// and in a configuration: EdDSA with any other curve is not implemented,
+	// nor is Ed448.
 	Ed25519 Algorithm = "Ed25519"
 )
 
@@ -46,7 +47,7 @@ const (
 	setRSA = setRS256 | setRS384 | setRS512 | setPSS
 )
 
-// setOf returns the set of that one algorithm, the empty set for any other
+// setOf returns the set of that one algorithm, or the empty set for any other
 // text. Names are compared exactly (RFC 7515 §4.1.1).
 func setOf(alg Algorithm) algSet {
 	switch alg {
@@ -86,7 +87,8 @@ func (s algSet) names() []string {
 	return names
 }
 
-// algError refuses a header for its alg, and says so where somebody reads it.
+// algError is the cause of a header that is refused for its alg. Its text is
+// formatted only when it is read.
 type algError struct {
 	err     Error
 	said    string
@@ -99,7 +101,8 @@ func refuseAlg(said string, allowed algSet) *Error {
 	return &r.err
 }
 
-// Error says which algorithms are allowed, where that is known, and which came.
+// Error returns a text with the allowed algorithms, if they are known, and the
+// header's.
 func (r *algError) Error() string {
 	text := errHeaderAlg.Err.Error() + ": "
 	if r.allowed == setAll {

@@ -6,30 +6,32 @@ import (
 	"github.com/usher-auth/usher/internal/cache"
 )
 
-// cached is a remembered verdict on a token, which is its key.
+// cached is a cached verdict on a token, which is its key.
 type cached = cache.Entry[remembered]
 
-// remembered is a verdict, and what it depends on.
+// remembered is a verdict and what it depends on.
 type remembered struct {
 	principal *Principal
-	refused   *Error      // instead of a principal: the issuer's own negative verdict
-	local     bool        // introspected beside a local verification, whose claims it may rest on
-	owner     *JWT        // nil: introspected
-	key       *signingKey // nil: introspected
+	refused   *Error      // the refusal of a token after introspection; principal is then nil
+	local     bool        // introspected after a local verification, whose claims it may rely on
+	owner     *JWT        // nil if introspected
+	key       *signingKey // nil if introspected
 }
 
-// remember returns what a cache remembers of a token until then.
+// remember returns the cache entry of a token that is valid until then.
 func remember(token string, until instant, verdict remembered) *cached {
 	return cache.NewEntry(token, int64(until), verdict)
 }
 
-// lost reports whether the verdict ended before its time, with its key.
+// lost reports whether the verdict ended early because of its key: the key was
+// withdrawn, or the key set is stale.
 func (r *remembered) lost(now int64) bool {
 	return r.key != nil && (r.key.gone.Load() || now >= r.owner.keys.staleAt.Load())
 }
 
-// boundTo returns the principal if its binding fits the connection: that is no
-// property of the token, so it is checked each time.
+// boundTo returns the principal if its binding matches the connection. The
+// binding is checked at each call, since it depends on the connection as well
+// as the token.
 func (r *remembered) boundTo(req *Requirements) (*Principal, error) {
 	if refused := r.principal.c.confirmation.check(req.PeerCertificate); refused != nil {
 		return nil, refused
@@ -38,22 +40,24 @@ func (r *remembered) boundTo(req *Requirements) (*Principal, error) {
 }
 
 const (
-	leastCached = 8  // entries that a cache has room for
-	cacheTail   = 64 // bytes of a signed token that are hashed: its signature's end
+	leastCached = 8  // minimum number of entries in a cache
+	cacheTail   = 64 // number of bytes of a signed token that are hashed: the end of its signature
 )
 
-// tokenCache remembers a bounded number of verdicts. Lookup takes no lock and
-// writes nothing but a mark, and no goroutine sweeps.
+// tokenCache caches a bounded number of verdicts. A lookup takes no lock and
+// writes only a mark, and there is no background goroutine.
 //
-// Tokens are compared whole. The same string as before, which is what gRPC hands
-// out for a header that repeats on a connection, is recognised by its address.
+// Tokens are compared whole. A string with the same address, which is what gRPC
+// returns for a header that repeats on a connection, is recognized without
+// comparing its bytes.
 type tokenCache struct {
 	entries *cache.Cache[remembered]
 	size    int
-	signed  bool // all tokens in it end with a signature
+	signed  bool // all tokens in the cache end with a verified signature
 }
 
-// newTokenCache makes a cache of at least limit entries; none if negative.
+// newTokenCache returns a cache of at least limit entries, or nil if limit is
+// negative.
 func newTokenCache(limit int) *tokenCache {
 	if limit < 0 {
 		return nil
@@ -62,9 +66,9 @@ func newTokenCache(limit int) *tokenCache {
 	return &tokenCache{size: size, entries: cache.New(cache.Config[remembered]{Size: size, Lost: (*remembered).lost})}
 }
 
-// newSignedCache is newTokenCache for tokens that have been verified by their
-// signature, with which they end. It alone is hashed, so that a hit costs the
-// same whatever the token's length.
+// newSignedCache is newTokenCache for tokens whose signature has been verified.
+// Only the end of the signature is hashed, so that a hit costs the same for any
+// length of token.
 func newSignedCache(limit int) *tokenCache {
 	t := newTokenCache(limit)
 	if t != nil {
@@ -75,11 +79,11 @@ func newSignedCache(limit int) *tokenCache {
 
 var tokenSeed = maphash.MakeSeed()
 
-// hashToken hashes a whole token: many may begin or end alike.
+// hashToken hashes a whole token, since many tokens may begin or end alike.
 func hashToken(token string) uint64 { return maphash.String(tokenSeed, token) }
 
-// hash hashes a token: whole, or the end of its signature, which nobody can
-// choose.
+// hash hashes a token: whole, or only the end of its signature, which nobody
+// can choose.
 func (t *tokenCache) hash(token string) uint64 {
 	if t.signed {
 		token = token[max(0, len(token)-cacheTail):]
@@ -87,8 +91,8 @@ func (t *tokenCache) hash(token string) uint64 {
 	return hashToken(token)
 }
 
-// get returns what is remembered of a token, nil if that is nothing or may no
-// longer be used.
+// get returns the verdict on a token, or nil if there is none that may still be
+// used.
 func (t *tokenCache) get(token string, now instant) *remembered {
 	if t == nil {
 		return nil
@@ -100,8 +104,8 @@ func (t *tokenCache) get(token string, now instant) *remembered {
 	return &e.Value
 }
 
-// put remembers an entry, in the place of: the same token's, none, one that
-// may no longer be used, or one that wasn't asked for lately.
+// put adds an entry. It replaces the entry of the same token, an empty one, one
+// that may no longer be used, or one that wasn't used recently.
 func (t *tokenCache) put(e *cached, now instant) {
 	if t != nil {
 		t.entries.Put(t.hash(e.Key()), e, int64(now))

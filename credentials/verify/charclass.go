@@ -4,8 +4,8 @@ import "unicode/utf8"
 
 // Classes of characters in a token.
 const (
-	classBase64URL = 1 << iota // RFC 4648 §5: a part of a JWT
-	classPlain                 // written as itself in a JSON string, and ASCII
+	classBase64URL = 1 << iota // the alphabet of RFC 4648 §5
+	classPlain                 // ASCII characters that a JSON string holds unescaped
 )
 
 var charClass = func() (table [256]uint8) {

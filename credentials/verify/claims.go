@@ -9,23 +9,24 @@ import (
 	"time"
 )
 
-// registeredClaims are the names that this package gives a meaning, with those
-// that tell kinds of tokens apart. A member that differs from one of them only
-// by case is refused: another reader of the token may take it for the same.
+// registeredClaims are the names that have a meaning in this package, including
+// those that distinguish kinds of tokens. A member that differs from one of
+// them only by case is refused: another reader of the token may treat the two
+// as the same.
 var registeredClaims = []string{
 	"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "azp", "scope", "scp", "cnf", "act", "acr", "amr",
 	"auth_time", "token_use", "token_type", "typ", "nonce", "at_hash", "c_hash", "s_hash", "events", "sid", "active",
 	"roles", "groups", "permissions", "organization",
 }
 
-// registeredNested are the names with a meaning within act and cnf.
+// registeredNested are the names that have a meaning within act and cnf.
 var registeredNested = []string{"iss", "sub", "client_id", "act", "x5t#S256", "jkt", "jwk", "jku", "jwe", "kid"}
 
 // maxActors bounds a delegation chain (RFC 8693 §4.1).
 const maxActors = 8
 
 // imitates reports whether name differs from a registered one only by case,
-// Unicode's simple folding included ("ſub", "client_id" with a Kelvin sign).
+// including Unicode's simple folding ("ſub", "client_id" with a Kelvin sign).
 func imitates(name string, registered []string) bool {
 	suspicious := false
 	for i := range len(name) {
@@ -67,8 +68,8 @@ func (i instant) time() time.Time {
 
 func (i instant) add(d time.Duration) instant { return i + instant(d.Microseconds()) }
 
-// dateValue reads a NumericDate: a JSON number, fractions allowed, from the
-// epoch to the year 9999.
+// dateValue reads a NumericDate: a JSON number, possibly with a fraction, from
+// the epoch to the year 9999.
 func dateValue(raw string) (instant, bool) {
 	if raw == "" || raw[0] < '0' || raw[0] > '9' {
 		return noInstant, false
@@ -94,17 +95,17 @@ func fractionalDate(raw string) (instant, bool) {
 	return instant(f * float64(time.Second/time.Microsecond)), true
 }
 
-// claims are the claims of a token (or of an introspection answer) after the
-// one strict decoding: what every later step reads.
+// claims are the claims of a token or of an introspection answer after the
+// strict decoding. Every later step reads them.
 type claims struct {
 	members []member
-	nulls   []string // of an introspection answer: the members left out because they were null
+	nulls   []string // of an introspection answer: the members that were removed because they were null
 
 	issuer, subject, clientID, tokenID, acr string
 	audiences, scopes, scp, amr             []string
 	expires, notBefore, issued, authTime    instant
 	tokenUse, tokenType, typ                string
-	authTimeText                            string // instead of a NumericDate
+	authTimeText                            string // auth_time, if it isn't a NumericDate
 	hasScope, hasScp, hasAudience           bool
 	active                                  string // of an introspection answer, as JSON text
 	marks                                   tokenMark
@@ -115,7 +116,7 @@ type claims struct {
 	hasIssuer                               bool
 }
 
-// decodeClaims decodes strictly. The error is one of the refusals.
+// decodeClaims decodes strictly. The error is one of the constant refusals.
 func decodeClaims(text string) (*claims, *Error) {
 	c := &claims{
 		members: make([]member, 0, 16),
@@ -133,7 +134,7 @@ func decodeClaims(text string) (*claims, *Error) {
 			return nil, refused
 		}
 	}
-	if !c.hasScope { // whichever comes first
+	if !c.hasScope { // in any order of the members
 		c.scopes = c.scp
 	}
 	return c, nil
@@ -159,7 +160,7 @@ func (c *claims) take(m *member) *Error {
 		c.issued, ok = dateValue(m.value)
 	case "auth_time":
 		if c.authTime, ok = dateValue(m.value); !ok {
-			c.authTimeText, ok = stringValue(m.value) // for the profile to judge
+			c.authTimeText, ok = stringValue(m.value) // the profile decides on it
 			ok = ok && c.authTimeText != ""
 		}
 	case "jti":
@@ -195,8 +196,8 @@ func (c *claims) take(m *member) *Error {
 	return nil
 }
 
-// takeOther reads a claim that tells kinds of tokens apart, or that no standard
-// gives one form.
+// takeOther reads a claim that distinguishes kinds of tokens, or one for which
+// no standard defines a single form.
 func (c *claims) takeOther(m *member) *Error {
 	ok := true
 	switch m.name {
@@ -226,7 +227,7 @@ func (c *claims) takeOther(m *member) *Error {
 		c.permissions = looseStrings(m.value)
 	case "organization":
 		c.organization, _ = stringValue(m.value)
-	case "azp", "sid": // without a meaning here
+	case "azp", "sid": // have no meaning here
 	default:
 		if imitates(m.name, registeredClaims) {
 			return errClaimsMember
@@ -247,8 +248,8 @@ func audienceValue(raw string) ([]string, bool) {
 }
 
 // scopeValue reads a space-separated string (RFC 9068 §2.2.3) or, as some
-// servers write it, an array of strings. Only U+0020 separates: a scope with
-// any other odd space in it equals no scope that a rule can name.
+// servers write it, an array of strings. Only U+0020 separates: a scope that
+// contains any other kind of space equals no scope that a rule can name.
 func scopeValue(raw string) ([]string, bool) {
 	if text, ok := stringValue(raw); ok {
 		return distinct(strings.Split(text, " ")), true
@@ -257,8 +258,8 @@ func scopeValue(raw string) ([]string, bool) {
 	return distinct(scopes), ok
 }
 
-// distinct removes empty and repeated names, in place. The list is as long as
-// an attacker likes: the work grows with it, not with its square.
+// distinct removes empty and repeated names, in place. An attacker chooses the
+// length of the list, so the work is linear in it, not quadratic.
 func distinct(names []string) []string {
 	kept := names[:0]
 	var seen map[string]struct{}
@@ -280,9 +281,9 @@ func distinct(names []string) []string {
 	return kept
 }
 
-// looseStrings reads claims that no standard gives one form (RFC 9068 §2.2.3.1
-// leaves it to SCIM): an array of strings or one string. Any other form grants
-// nothing here, and is had by Principal.Claim.
+// looseStrings reads claims for which no standard defines a single form (RFC
+// 9068 §2.2.3.1 leaves it to SCIM): an array of strings or one string. A claim
+// of any other form grants nothing here, and is available from Principal.Claim.
 func looseStrings(raw string) []string {
 	if one, ok := stringValue(raw); ok {
 		return []string{one}

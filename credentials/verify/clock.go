@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// clockSync is how often a clock looks at the wall. A system that was suspended,
-// or whose time was set, is noticed within it.
+// clockSync is how often a clock reads the wall clock. It bounds the time until
+// a suspended system, or a change of the time, is noticed.
 const clockSync = time.Second
 
-// clock tells the wall-clock time in half the time that time.Now takes, which a
-// hit in the cache would notice: it reads the monotonic clock, and the wall
-// clock once in clockSync.
+// clock returns the wall-clock time in half the time that time.Now takes, which
+// matters for a cache hit: it reads the monotonic clock, and the wall clock
+// once in clockSync.
 type clock struct {
 	base   time.Time
-	offset atomic.Int64 // of the wall clock from the monotonic one, in nanoseconds
-	synced atomic.Int64 // when that was found out, on the monotonic one
+	offset atomic.Int64 // difference of the wall clock from the monotonic one, in nanoseconds
+	synced atomic.Int64 // when offset was measured, on the monotonic clock, in nanoseconds
 }
 
 func newClock() *clock {

@@ -14,9 +14,9 @@ type confirmation struct {
 	thumbprint [sha256.Size]byte // x5t#S256, RFC 8705 §3.1
 }
 
-// confirmationValue reads cnf. A binding that can't be verified here (jkt: DPoP,
-// RFC 9449; jwk; kid) refuses the token: taking it as a bearer token would make
-// a stolen one good.
+// confirmationValue reads cnf. A token with a binding that can't be verified
+// here (jkt: DPoP, RFC 9449; jwk; kid) is refused: if it were accepted as a
+// bearer token, a stolen one would be valid.
 func confirmationValue(raw string) (confirmation, *Error) {
 	members, err := decodeObject(raw, make([]member, 0, 2))
 	if err == nil && slices.ContainsFunc(members, func(m member) bool { return m.name == "jkt" }) {
@@ -57,7 +57,8 @@ func (c *confirmation) compare(peer *x509.Certificate) *Error {
 	return nil
 }
 
-// base64URL is the one accepted encoding: no padding, no stray bits at the end.
+// base64URL is the only accepted encoding: no padding, no stray bits at the
+// end.
 var base64URL = base64.RawURLEncoding.Strict()
 
 // decodeBase64 decodes canonical, unpadded base64url.

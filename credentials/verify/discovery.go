@@ -11,8 +11,8 @@ import (
 )
 
 // discover reads the issuer's metadata and returns its jwks_uri. The document
-// must name the issuer exactly (RFC 8414 §3.3), or one issuer could publish
-// keys for another.
+// must name the issuer exactly (RFC 8414 §3.3); otherwise one issuer could
+// publish keys for another.
 func discover(ctx context.Context, client *http.Client, issuer string, addresses []string) (string, error) {
 	var failed []error
 	for _, address := range addresses {
@@ -31,7 +31,7 @@ func discover(ctx context.Context, client *http.Client, issuer string, addresses
 	return "", nowhere(failed)
 }
 
-// nowhere is the failure to find metadata at any of their places.
+// nowhere returns the error for metadata that isn't at any of their addresses.
 func nowhere(failed []error) error {
 	e := &fetchError{}
 	for i, err := range failed {
@@ -47,14 +47,14 @@ func nowhere(failed []error) error {
 	return e
 }
 
-// notThere reports whether the server said that it has no such document: only
-// then is the next place looked at.
+// notThere reports whether the server answered that it has no such document.
+// Only then is the next address tried.
 func notThere(err error) bool {
 	var f *fetchError
 	return errors.As(err, &f) && f.status >= 400 && f.status < 500 && f.status != http.StatusTooManyRequests
 }
 
-// jwksURI reads the metadata that stand at an address.
+// jwksURI returns the jwks_uri of the metadata at an address.
 func jwksURI(text, issuer, address string) (string, error) {
 	where := "metadata at " + place(address)
 	members, err := strictjson.Object([]byte(text), maxJSONMembers)
@@ -75,7 +75,8 @@ func jwksURI(text, issuer, address string) (string, error) {
 	}
 }
 
-// otherIssuer says how the issuer in metadata differs from the configured one.
+// otherIssuer describes how the issuer in metadata differs from the configured
+// one.
 func otherIssuer(got string, ok bool, want string) string {
 	if !ok {
 		return "issuer is missing"

@@ -6,20 +6,21 @@ import (
 	"time"
 )
 
-// ErrorKind says whose fault a failed verification is. The zero value is no
-// kind at all.
+// ErrorKind classifies the cause of a failed verification. The zero value is
+// invalid.
 type ErrorKind uint8
 
 const (
-	// CredentialFault says that the token isn't good. Trying again with it is useless.
+	// CredentialFault means that the token isn't valid. Trying again with it is
+	// useless.
 	CredentialFault ErrorKind = iota + 1
 
-	// DependencyFault says that the keys or the introspection endpoint can't be
-	// had. It says nothing about the token.
+	// DependencyFault means that the keys or the introspection endpoint are
+	// unavailable. It implies nothing about the token.
 	DependencyFault
 
-	// ConfigurationFault says that the verifier is set up wrongly. Only an
-	// operator can mend it.
+	// ConfigurationFault means that the verifier is misconfigured. Only an
+	// operator can correct it.
 	ConfigurationFault
 )
 
@@ -37,41 +38,42 @@ func (k ErrorKind) String() string {
 	}
 }
 
-// Error is a failed verification. Values are shared between calls: they must
-// not be modified.
+// Error describes a failed verification. Values are shared between calls and
+// must not be modified.
 //
-// The text of an Error is constant for its Kind and Expired, so that it may be shown to
-// the caller. The cause, for logs and hooks, is what [errors.Unwrap] returns: it
-// says which setting would help, what was expected, and what came instead,
-// quoted, cut to 128 bytes and marked as unverified (iss, aud, typ, a client's
-// id, times). It never holds a whole token, a secret or the body of an answer.
+// The text of an Error is constant for its Kind and Expired, so it may be shown
+// to the caller. The cause, which [errors.Unwrap] returns, is for logs and
+// hooks: it names the setting that would help, what was expected, and what came
+// instead, quoted, cut to 128 bytes and marked as unverified (iss, aud, typ, a
+// client's id, times). It never holds a whole token, a secret or the body of an
+// answer.
 type Error struct {
-	// Kind says whose fault it is.
+	// Kind classifies the error.
 	Kind ErrorKind
 
-	// Expired reports, for a [CredentialFault], whether nothing but the token's
-	// expiry was found at fault.
+	// Expired reports, for a [CredentialFault], whether the token's expiry is
+	// its only fault.
 	Expired bool
 
 	// RetryAfter is, for a [DependencyFault], how long to wait before another
-	// attempt can succeed. Zero when not known.
+	// attempt can succeed, or zero if that isn't known.
 	RetryAfter time.Duration
 
-	// Unverified is what the refused token, or the answer about it, said of
-	// itself, for hooks and audit records. Nothing of it was verified: anybody
-	// may have written it. Nil where nothing could be read.
+	// Unverified holds what the refused token, or the answer about it, claims,
+	// for hooks and audit records. None of it was verified: anyone may have
+	// written it. It is nil if nothing could be read.
 	Unverified *Unverified
 
 	// Err is the cause. It may be nil.
 	Err error
 
-	// constant is the refusal that this one was made of, nil if this is one.
+	// constant is the refusal that this one was derived from, or nil.
 	constant *Error
 }
 
-// Unverified is what a refused token said of itself. Each text is cut to 128
-// bytes. It must not be used for a decision or a metric label, and it may hold
-// anything: escape it where it is written.
+// Unverified holds claims of a refused token. Each text is cut to 128 bytes. It
+// must not be used for a decision or a metric label, and it may hold any bytes:
+// escape it in output.
 type Unverified struct {
 	// Issuer is iss.
 	Issuer string
@@ -79,13 +81,13 @@ type Unverified struct {
 	// Subject is sub.
 	Subject string
 
-	// ClientID is the client's id, from where the profile says.
+	// ClientID is the client's identifier, read according to the profile.
 	ClientID string
 
-	// Audiences are the first of aud, at most four.
+	// Audiences are the first values of aud, at most four.
 	Audiences []string
 
-	// Type is typ of the token's header, empty for an introspected token.
+	// Type is typ of the token's header, or empty for an introspected token.
 	Type string
 }
 
@@ -109,7 +111,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// base returns the constant refusal that this one was made of, or itself.
+// base returns the constant refusal that e was derived from, or e itself.
 func (e *Error) base() *Error {
 	if e.constant != nil {
 		return e.constant
@@ -117,23 +119,24 @@ func (e *Error) base() *Error {
 	return e
 }
 
-// fault is a cause whose text is constant: it can hold nothing of the token.
+// fault is a cause whose text is constant, so that it holds nothing of the
+// token.
 type fault string
 
 func (f fault) Error() string { return string(f) }
 
-// refusal makes a credential fault of a constant cause. Refusals are made once,
-// so that a flood of bad tokens costs no allocation.
+// refusal returns a credential fault with a constant cause. Refusals are made
+// once, so that many bad tokens cost no allocation.
 func refusal(cause fault) *Error {
 	return &Error{Kind: CredentialFault, Err: cause}
 }
 
-// because makes a refusal that says more about the same.
+// because returns a more specific form of e.
 func (e *Error) because(cause fault) *Error {
 	return &Error{Kind: e.Kind, Expired: e.Expired, Err: &closer{cause, e}, constant: e}
 }
 
-// closer is a constant cause that says more than the one it unwraps to.
+// closer is a constant cause that is more specific than the one it unwraps to.
 type closer struct {
 	fault
 
@@ -143,8 +146,8 @@ type closer struct {
 // Unwrap returns the more general cause.
 func (c *closer) Unwrap() error { return c.of.Err }
 
-// claimsOfType are the refusals for claims of the wrong type, by the claims' names:
-// made once, as all constant refusals are.
+// claimsOfType are the refusals for claims of the wrong type, by the claims'
+// names. They are made once, as all constant refusals are.
 var claimsOfType = func() map[string]*Error {
 	refusals := make(map[string]*Error, len(registeredClaims))
 	for _, name := range registeredClaims {
@@ -153,7 +156,8 @@ var claimsOfType = func() map[string]*Error {
 	return refusals
 }()
 
-// wrongType is the refusal for a claim that this package or a profile names.
+// wrongType returns the refusal for a claim of the wrong type. The claim is one
+// that this package or a profile names.
 func wrongType(path ...string) *Error {
 	if refused := claimsOfType[path[0]]; refused != nil && len(path) == 1 {
 		return refused
@@ -223,7 +227,7 @@ const (
 	errKeysChanging = fault("key set: the issuer's keys changed twice while one signature was checked")
 )
 
-// asError returns the *Error in err's chain.
+// asError returns the first *Error in err's chain.
 func asError(err error) (*Error, bool) {
 	var e *Error
 	ok := errors.As(err, &e)

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// useText says which evidence of another token holds, or what each of an access
-// token lacks. Nothing of the claims is verified.
+// useText describes which evidence of another token holds, or what each
+// evidence of an access token lacks. The claims are not verified.
 func (p *profile) useText(c *claims) string {
 	for _, e := range p.OtherToken {
 		if !e.holds(c) {
@@ -22,7 +22,7 @@ func (p *profile) useText(c *claims) string {
 	return "no AccessToken holds: " + lacks(p.AccessToken, c, "unverified ")
 }
 
-// lacks says for each evidence the first condition that doesn't hold.
+// lacks describes, for each evidence, the first condition that doesn't hold.
 func lacks(list []Evidence, c *claims, mark string) string {
 	var all []string
 	for _, e := range list {
@@ -40,7 +40,8 @@ func lacks(list []Evidence, c *claims, mark string) string {
 	return strings.Join(all, ", or ")
 }
 
-// text says what a condition asks for and, in brackets, what is there.
+// text describes what a condition requires and, in parentheses, the claim's
+// value.
 func (c *Condition) text(in *claims, mark string) string {
 	wants := cut(strings.Join(c.Claim, "."))
 	switch c.Test {
@@ -72,7 +73,7 @@ func (c *Condition) valuesText(in *claims) string {
 	return strings.Join(all, " or ")
 }
 
-// there says what a claim is.
+// there describes the value of a claim.
 func (c *claims) there(path Path, mark string) string {
 	raw, refused := c.find(path)
 	switch {
@@ -92,15 +93,16 @@ func (c *claims) there(path Path, mark string) string {
 	return jsonType(raw)
 }
 
-// Names by which other issuers than those of RFC 9068 call a service, though they
-// may write at+jwt.
+// These are the names that other issuers than those of RFC 9068 give to a
+// service, although they may write at+jwt.
 const (
 	auth0Service    = "@clients"
 	keycloakService = "service-account-"
 )
 
-// serviceElsewhere returns why claims that are read as RFC 9068 has them are
-// likely a service's, of an issuer that doesn't name it so.
+// serviceElsewhere returns why claims that are read according to RFC 9068 are
+// probably a service's, of an issuer that identifies services differently, or
+// "".
 func (c *claims) serviceElsewhere() string {
 	if c.clientID != "" && c.subject == c.clientID+auth0Service {
 		return "sub " + quoted(c.subject) + " is how Auth0 names a service: set verify.Auth0RFC9068()"
@@ -116,7 +118,8 @@ func (c *claims) serviceElsewhere() string {
 	return ""
 }
 
-// kindText says what would have proved a kind, and what was there instead.
+// kindText describes what would have proved a kind, and what the claims have
+// instead.
 func (p *profile) kindText(c *claims) string {
 	text := "profile " + cut(p.title()) + " "
 	if p.Service == nil && p.User == nil {

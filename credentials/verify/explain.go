@@ -10,24 +10,24 @@ import (
 )
 
 const (
-	maxSaid      = 128 // bytes of a text that a refused token said
-	maxAudiences = 4   // of its audiences
-	maxExpected  = 4   // of the values that a setting would accept
+	maxSaid      = 128 // bytes that are quoted of a text from a refused token
+	maxAudiences = 4   // audiences that are quoted
+	maxExpected  = 4   // accepted values of a setting that are listed
 )
 
-// expectation is what a verifier's refusals say of its configuration.
+// expectation holds what a verifier's refusals quote from its configuration.
 type expectation struct {
-	config    string // the name of the configuration's type, empty for a MultiIssuer
+	config    string // the name of the configuration's type, or empty for a MultiIssuer
 	issuers   []string
 	audiences []string
 	leeway    time.Duration
 	profile   *profile
 	algs      algSet  // of a JWT verifier
-	keys      *keySet // the same
+	keys      *keySet // of a JWT verifier
 }
 
-// refusedToken is a refusal with all that it says, in one allocation: a flood of
-// refused tokens costs little. The texts are parts of the token's own.
+// refusedToken is a refusal with all its details in one allocation, so that
+// many refused tokens cost little. The texts are substrings of the token's own.
 type refusedToken struct {
 	err       Error
 	said      Unverified
@@ -35,17 +35,19 @@ type refusedToken struct {
 	cause     detail
 }
 
-// explain makes a refusal say what it saw. Other errors stay as they are.
+// explain adds the details of the token to a refusal. It returns other errors
+// unchanged.
 func (x *expectation) explain(err error, h *header, c *claims, now instant) error {
-	refused, ok := err.(*Error) //nolint:errorlint // made here, never wrapped
+	refused, ok := err.(*Error) //nolint:errorlint // made by this package, never wrapped
 	if !ok || refused.Unverified != nil || refused.Kind != CredentialFault && !errors.Is(refused, errBudget) {
 		return err
 	}
 	return x.refuse(refused, h, c, now)
 }
 
-// refuse makes a refusal of a constant one. Without a header the claims are an
-// answer's, whose refusal is remembered: it must not keep the answer alive.
+// refuse returns a constant refusal with the details of the token. If h is nil,
+// the claims are those of an introspection answer, whose refusal is cached: it
+// must not keep the answer in memory.
 func (x *expectation) refuse(constant *Error, h *header, c *claims, now instant) *Error {
 	r := &refusedToken{
 		err:  *constant,
@@ -87,7 +89,8 @@ func (x *expectation) refuse(constant *Error, h *header, c *claims, now instant)
 	return &r.err
 }
 
-// cut bounds a text. What it cuts in two is quoted where it is written.
+// cut bounds a text to maxSaid bytes. It may split a character: callers quote
+// the text when they write it.
 func cut(text string) string { return text[:min(len(text), maxSaid)] }
 
 func (u *Unverified) clone() {
@@ -99,7 +102,7 @@ func (u *Unverified) clone() {
 	}
 }
 
-// detail is a cause that is put into words only where somebody reads it.
+// detail is a cause whose text is formatted only when it is read.
 type detail struct {
 	constant                   *Error
 	expected                   *expectation
@@ -108,10 +111,10 @@ type detail struct {
 	expires, notBefore, issued instant
 	tokenUse, tokenType, typ   string
 	marks                      tokenMark
-	claims                     *claims      // of a JWT that shows no evidence
-	shown                      string       // instead, of an answer
-	header                     *header      // of a JWT whose header or signature is refused
-	keys                       *keySnapshot // those that it was tried with
+	claims                     *claims      // of a JWT without evidence of an access token
+	shown                      string       // in place of claims, for an answer
+	header                     *header      // of a JWT whose alg or signature is refused
+	keys                       *keySnapshot // the keys that it was checked with
 }
 
 func (d *detail) clone() {
@@ -124,7 +127,8 @@ func (d *detail) clone() {
 // Unwrap returns the constant cause.
 func (d *detail) Unwrap() error { return d.constant.Err }
 
-// Error says which setting would help, what was expected and what came.
+// Error returns a text with the setting that would help, what was expected and
+// what came instead.
 func (d *detail) Error() string {
 	x := d.expected
 	text := d.constant.Err.Error() + ": "
@@ -184,7 +188,8 @@ func (d *detail) issuerText() string {
 	return fmt.Sprintf("%s.Issuer is %q, unverified iss %q%s", x.config, x.issuers[0], d.said.Issuer, hint)
 }
 
-// useText says what spoke against an access token, or that nothing spoke for it.
+// useText describes the evidence against an access token, or that there is none
+// for it.
 func (d *detail) useText() string {
 	x := d.expected
 	prefix := fmt.Sprintf("%s.Profile %s: ", x.config, x.profile.title())
@@ -202,7 +207,7 @@ func (d *detail) useText() string {
 	return prefix + d.shown
 }
 
-// keyText says which key the token names, and where such a key was looked for.
+// keyText describes which key the token names, and where that key was sought.
 func (d *detail) keyText() string {
 	text := "unverified kid absent"
 	if d.header.hasKid {
@@ -225,7 +230,7 @@ func (d *detail) keyText() string {
 	return text + " have the kids " + listed(kids)
 }
 
-// String names the claims.
+// String returns the names of the claims, separated by commas.
 func (m tokenMark) String() string {
 	var names []string
 	for i, name := range []string{"nonce", "at_hash", "c_hash", "s_hash", "events"} {
@@ -258,7 +263,7 @@ func (p *profile) clientText() string {
 	return strings.Join(names, ", ")
 }
 
-// listed writes a few values, quoted.
+// listed returns the first few values, quoted.
 func listed(values []string) string {
 	if len(values) == 0 {
 		return "absent"
@@ -274,7 +279,7 @@ func listed(values []string) string {
 	return text
 }
 
-// timeText writes a time and how far from now it is.
+// timeText returns a time and its distance from now.
 func timeText(t, now instant) string {
 	if !t.present() {
 		return "absent"

@@ -16,7 +16,7 @@ import (
 
 const (
 	// maxDocument bounds a metadata document or key set, in bytes. Sixty-four
-	// RSA keys with their certificate chains stay below it.
+	// RSA keys with their certificate chains fit into it.
 	maxDocument = 1 << 20
 
 	// byteOrderMark may precede a JSON text; a reader may ignore it (RFC 8259
@@ -25,13 +25,13 @@ const (
 )
 
 // fetchError is a failed request to the issuer. Its text holds no part of the
-// answer. It doesn't unwrap to a context error: the endpoint was slow, the
-// caller's deadline has nothing to do with it.
+// answer. It doesn't unwrap to a context error, since the endpoint was slow and
+// the caller's deadline is irrelevant.
 type fetchError struct {
 	what       string
-	status     int // 0: no answer
+	status     int // 0 if there was no answer
 	retryAfter time.Duration
-	config     bool // an operator's fault
+	config     bool // a fault of the configuration, which an operator must correct
 }
 
 func (e *fetchError) Error() string {
@@ -41,13 +41,13 @@ func (e *fetchError) Error() string {
 	return e.what
 }
 
-// isConfig reports whether a failed fetch is an operator's fault.
+// isConfig reports whether a failed fetch is a fault of the configuration.
 func isConfig(err error) bool {
 	var f *fetchError
 	return errors.As(err, &f) && f.config
 }
 
-// outward turns any failed fetch into the error that callers get.
+// outward returns the error that callers get for a failed fetch.
 func outward(err error, wait time.Duration) *Error {
 	if isConfig(err) {
 		return misconfigured(err)
@@ -55,9 +55,10 @@ func outward(err error, wait time.Duration) *Error {
 	return unavailable(err, wait)
 }
 
-// get fetches a JSON document that is called what in causes: bounded in time by ctx and in size, without
-// redirects. A byte order mark is left out. With fresh, caches on the way are
-// asked to look at the origin (RFC 9111 §5.2.1.4).
+// get fetches a JSON document, which errors call what. The fetch is bounded in
+// time by ctx and in size, and follows no redirects. A byte order mark is
+// removed. If fresh is set, caches on the way are told to revalidate with the
+// origin (RFC 9111 §5.2.1.4).
 func get(ctx context.Context, client *http.Client, what, address string, fresh bool) (string, http.Header, error) {
 	what += " at " + place(address)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -98,9 +99,9 @@ func bodyError(what string, err error) error {
 	return &fetchError{what: what + ": the answer broke off"}
 }
 
-// cacheLife reads how long an answer may be kept: the max-age of its
-// Cache-Control less its Age, zero for no-cache and no-store. It returns false
-// if the answer doesn't say.
+// cacheLife returns how long an answer may be cached: the max-age of its
+// Cache-Control less its Age, or zero for no-cache and no-store. It returns
+// false if the answer doesn't specify it.
 func cacheLife(h http.Header) (time.Duration, bool) {
 	for directive := range strings.SplitSeq(h.Get("Cache-Control"), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
@@ -119,8 +120,8 @@ func cacheLife(h http.Header) (time.Duration, bool) {
 	return 0, false
 }
 
-// checkEndpoint refuses addresses over which anyone on the way could put his
-// own keys. The fault names the setting.
+// checkEndpoint returns an error for an address over which an attacker on the
+// network could substitute keys. The error names the setting.
 func checkEndpoint(what, address string) error {
 	err := endpoint.Check(address, false)
 	switch {

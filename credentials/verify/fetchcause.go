@@ -5,11 +5,11 @@ import (
 	"github.com/usher-auth/usher/internal/quote"
 )
 
-// quoted quotes a value that an answer or a configuration holds, bounded, for
-// the text of a cause.
+// quoted returns a value of an answer or a configuration, quoted and bounded,
+// for the text of a cause.
 func quoted(value string) string { return quote.Value(value) }
 
-// quotedAll quotes each of some values.
+// quotedAll returns the values, each quoted.
 func quotedAll(values []string) []string {
 	all := make([]string, len(values))
 	for i, value := range values {
@@ -18,7 +18,7 @@ func quotedAll(values []string) []string {
 	return all
 }
 
-// place names an address for the text of a cause.
+// place returns the public part of an address, quoted, for the text of a cause.
 func place(address string) string {
 	public, ok := endpoint.Public(address)
 	if !ok {

@@ -8,31 +8,31 @@ import (
 	"time"
 )
 
-// maxChecks bounds how many checks run in goroutines of their own. Only a user's
-// code that never returns can gather them.
+// maxChecks bounds the number of checks in goroutines of their own. They
+// accumulate only if user code never returns.
 const maxChecks = 4096
 
-// signatureFlight lets all who bring the same token at the same time share one
-// check of it. Whoever waits for another's leaves at its own deadline, and the
-// check goes on.
+// signatureFlight shares one check among all concurrent calls with the same
+// token. A call that waits for another's check returns at its own deadline, and
+// the check goes on.
 type signatureFlight struct {
 	mu    sync.Mutex
 	calls map[uint64]*signatureCheck // by the hash of the token
 	apart atomic.Int64               // checks in goroutines of their own
 }
 
-// signatureCheck is one check under way. The token and the keys are what makes
-// two checks the same one.
+// signatureCheck is a check in progress. Two checks are the same if they have
+// the same token and keys.
 type signatureCheck struct {
 	token     string
 	keys      *keySnapshot
-	done      chan struct{} // made by the first who waits
+	done      chan struct{} // made for the first call that waits
 	principal *Principal
 	err       error
 }
 
-// do calls check, or waits for the call under way. The check waits for nothing
-// but the processor, and runs on the caller's goroutine.
+// do calls check, or waits for the same check in progress. The check does no
+// I/O and runs on the caller's goroutine.
 func (f *signatureFlight) do(ctx context.Context, token string, keys *keySnapshot, check func() (*Principal, error)) (*Principal, error) {
 	hash := hashToken(token)
 	c, lead := f.join(hash, token, keys, false)
@@ -43,9 +43,9 @@ func (f *signatureFlight) do(ctx context.Context, token string, keys *keySnapsho
 	return c.principal, c.err
 }
 
-// doApart is do for a check with a user's code in it, which may never return. It
-// runs on a goroutine of its own, so that the first caller leaves at its own
-// deadline as the others do.
+// doApart is do for a check that runs user code, which may never return. The
+// check runs on its own goroutine, so that the first caller, like the others,
+// returns at its own deadline.
 func (f *signatureFlight) doApart(ctx context.Context, token string, keys *keySnapshot, check func() (*Principal, error)) (*Principal, error) {
 	hash := hashToken(token)
 	c, lead := f.join(hash, token, keys, true)
@@ -62,8 +62,7 @@ func (f *signatureFlight) doApart(ctx context.Context, token string, keys *keySn
 	return c.wait(ctx)
 }
 
-// join returns the check under way that is the same, or makes one for the caller
-// to lead.
+// join returns the same check in progress, or makes one for the caller to lead.
 func (f *signatureFlight) join(hash uint64, token string, keys *keySnapshot, apart bool) (c *signatureCheck, lead bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -78,7 +77,7 @@ func (f *signatureFlight) join(hash uint64, token string, keys *keySnapshot, apa
 	if apart {
 		c.done = make(chan struct{})
 	}
-	if under == nil { // or else another token by chance, or other keys: not shared
+	if under == nil { // otherwise the hash is that of another token, or the keys differ: not shared
 		if f.calls == nil {
 			f.calls = make(map[uint64]*signatureCheck)
 		}
@@ -87,7 +86,7 @@ func (f *signatureFlight) join(hash uint64, token string, keys *keySnapshot, apa
 	return c, true
 }
 
-// run does the check and lets those who wait for it go, however it ends.
+// run does the check and releases the calls that wait for it, however it ends.
 func (f *signatureFlight) run(c *signatureCheck, hash uint64, check func() (*Principal, error)) {
 	defer func() {
 		f.mu.Lock()
@@ -113,8 +112,9 @@ func (c *signatureCheck) wait(ctx context.Context) (*Principal, error) {
 	}
 }
 
-// errTooManyChecks is what tokens get while user's code holds maxChecks others.
+// errTooManyChecks is the error for tokens while user code holds maxChecks
+// others.
 var errTooManyChecks = unavailable(fault("the code that decides whose a token is does not return: too many checks wait for it"), time.Second)
 
-// callsUser reports whether making a principal runs a user's code.
+// callsUser reports whether making a principal runs user code.
 func (id *identity) callsUser() bool { return id.profile.Kind != nil }

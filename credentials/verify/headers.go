@@ -8,25 +8,25 @@ import (
 )
 
 const (
-	// maxHeaders bounds a headerCache. An issuer's tokens have one header for
-	// each of its keys.
+	// maxHeaders bounds the entries of a headerCache. An issuer's tokens have
+	// one header for each of its keys.
 	maxHeaders = 32
 
-	// maxHeader bounds what a headerCache keeps of one, in bytes. A header with
-	// a chain of certificates is larger: it is decoded each time.
+	// maxHeader bounds a header in a headerCache, in bytes. A header with a
+	// certificate chain is larger: it is decoded each time.
 	maxHeader = 8 << 10
 )
 
-// headerCache remembers decoded headers by their encoded text, which is the same
-// for all tokens that one key signs. Decoding is a function of the text alone,
-// so what is remembered can't grow old; only headers of verified tokens get in,
-// so that nobody else can fill it.
+// headerCache caches decoded headers by their encoded text, which is the same
+// for all tokens that one key signs. Decoding depends on the text alone, so
+// entries never become outdated; only headers of verified tokens are added, so
+// that nobody else can fill the cache.
 type headerCache struct {
 	mu      sync.Mutex
 	headers atomic.Pointer[map[string]*header]
 }
 
-// get returns the decoded header, nil if it isn't there.
+// get returns the decoded header, or nil if it isn't cached.
 func (c *headerCache) get(part string) *header {
 	if m := c.headers.Load(); m != nil {
 		return (*m)[part]

@@ -12,32 +12,32 @@ type HybridConfig struct {
 	// Required.
 	JWT *JWT
 
-	// Introspection asks the same issuer. Its Issuer, IssuerName and Profile
-	// must be those of JWT.
-	// Required.
+	// Introspection introspects tokens of the same issuer. Its Issuer,
+	// IssuerName and Profile must be those of JWT.
 	Introspection *Introspection
 }
 
-// Hybrid verifies the tokens of an issuer that has both kinds. A JWT is verified
-// locally, and where the requirements say so, introspected as well; any other
-// token is introspected. It is chosen by the token's form and the requirements,
-// never because the other way has failed. It is safe for concurrent use.
+// Hybrid verifies the tokens of an issuer that issues both kinds. A JWT is
+// verified locally and, if the requirements demand it, introspected as well;
+// any other token is introspected. The way is chosen by the token's form and
+// the requirements, never because the other one has failed. It is safe for
+// concurrent use.
 //
-// An answer about a JWT needs to say no more than active (RFC 7662 §2.2): what
-// it leaves out is known from the verified token. What it does say of the issuer,
-// the subject, the client, the actor, the token's id and its binding must be true
-// of the token; scopes and times can only narrow it. Roles, groups, permissions
-// and all other claims stay the token's own, whatever the answer says of them: a
-// role that was withdrawn since is still there until the token is inactive.
+// An answer about a JWT needs no member except active (RFC 7662 §2.2): the rest
+// is known from the verified token. If it names the issuer, the subject, the
+// client, the actor, the token's id or its binding, these must equal the
+// token's; its scopes and times can only narrow the token's. Roles, groups,
+// permissions and all other claims are always the token's own: a role that was
+// withdrawn since then remains until the token is inactive.
 //
-// Each call is reported once, when its outcome is known, a JWT's to the Observer
-// of JWT and any other's to the Observer of Introspection.
+// Each call is reported once, when its outcome is known: for a JWT to the
+// Observer of JWT, for any other token to the Observer of Introspection.
 type Hybrid struct {
 	jwt *JWT
 	in  *Introspection
 }
 
-// NewHybrid makes a verifier of two.
+// NewHybrid returns a verifier that combines the two of cfg.
 func NewHybrid(cfg HybridConfig) (*Hybrid, error) {
 	if cfg.JWT == nil || cfg.Introspection == nil {
 		return nil, errors.New("verify: JWT and Introspection are both required")
@@ -72,8 +72,8 @@ func (h *Hybrid) Verify(ctx context.Context, token string, req Requirements) (*P
 	}
 }
 
-// confirm asks the issuer about a token that was verified locally. Scopes that
-// the answer no longer names are gone. The source is that of the answer.
+// confirm introspects a token that was verified locally. It removes the scopes
+// that the answer doesn't name. The source is that of the answer.
 func (h *Hybrid) confirm(ctx context.Context, token string, p *Principal, req *Requirements) (*Principal, Source, error) {
 	q, source, err := h.in.verify(ctx, token, req, p.c)
 	if err != nil {
@@ -111,10 +111,10 @@ func common(a, b []string) []string {
 	return out
 }
 
-// isJWT reports whether a token has the form of a JWS: three parts, the first of
-// which begins as a JSON object does. An opaque token that happens to look so is
-// refused. White space before the brace would be legal, but no issuer writes it:
-// such a token is the introspection endpoint's to judge.
+// isJWT reports whether a token has the form of a JWS: three parts, the first
+// of which begins as a JSON object does. An opaque token of that form is
+// refused. White space before the brace would be legal, but no issuer writes
+// it: such a token is left to the introspection endpoint.
 func isJWT(token string) bool {
 	if strings.Count(token, ".") != 2 || token[0] != 'e' {
 		return false
@@ -128,7 +128,7 @@ func isJWT(token string) bool {
 	}
 }
 
-// Ready fetches the keys, unless there are some.
+// Ready fetches the keys if there are none.
 func (h *Hybrid) Ready(ctx context.Context) error {
 	return errors.Join(h.jwt.Ready(ctx), h.in.Ready(ctx))
 }

@@ -18,27 +18,29 @@ import (
 // Introspection verifies tokens by asking their issuer (RFC 7662). It is safe
 // for concurrent use.
 //
-// Only an answer whose one member active is the JSON literal true makes a token
-// active, and it is read as strictly as a token's claims; a plain false refuses
-// the token, whatever else the answer holds. A token that has the form of a JWT
-// keeps its own binding (cnf) even if the answer leaves it out: one whose payload
-// can't be read is refused. That of an encrypted token can't be looked at. A token
-// of more than 16 KiB is refused without a request, unless it is a JWT that a
-// [Hybrid] has verified: then JWTConfig.MaxTokenBytes is its limit.
+// Only an answer with exactly one member active, whose value is the JSON
+// literal true, makes a token active, and it is read as strictly as a token's
+// claims. The literal false refuses the token, whatever else the answer holds.
+// A token that has the form of a JWT keeps its own binding (cnf) even if the
+// answer omits it; it is refused if its payload can't be read. The binding of
+// an encrypted token can't be checked. A token of more than 16 KiB is refused
+// without a request, unless it is a JWT that a [Hybrid] has verified: then
+// JWTConfig.MaxTokenBytes is its limit.
 //
-// A request that is lost with a connection that had been idle is made once more.
-// An answer other than a verdict is a [DependencyFault] of the call that asked,
-// but for a 400 whose OAuth error code is about the token (unsupported_token_type,
-// invalid_token): that is a [CredentialFault]. It stops other calls only if it is
-// about all of them: a Retry-After with 429 or 503 is waited for, up to five
-// minutes; a 401, and failures without an answer of the endpoint's own (none, a
-// gateway's, 429) that are half of ten seconds' requests and at least five, are
-// looked into by a probe, a request about a made-up token. Only if the probe
-// fails too do calls fail at once, and then a probe each second, after a 401 each
-// five seconds, finds out when they can pass again.
+// A request that is lost with an idle connection is made once more. An answer
+// other than a verdict is a [DependencyFault] of the call that asked, except a
+// 400 whose OAuth error code concerns the token (unsupported_token_type,
+// invalid_token), which is a [CredentialFault]. It affects other calls only if
+// it concerns all of them. After a Retry-After with 429 or 503 the verifier
+// pauses, up to five minutes. After a 401, or if at least five and at least
+// half of the requests of ten seconds got no answer of the endpoint itself
+// (none, a gateway's, 429), the verifier sends a probe, a request about a token
+// that it made up. Only if the probe fails too do calls fail at once; then a
+// probe each second, or each five seconds after a 401, detects when the
+// endpoint has recovered.
 type Introspection struct {
 	id        identity
-	audiences []string // nil: any
+	audiences []string // nil for any
 	leeway    time.Duration
 	expected  *expectation
 	positive  time.Duration
@@ -47,20 +49,20 @@ type Introspection struct {
 	observer  Observer
 
 	endpoint authn.Endpoint
-	asked    string // what is asked, for causes
+	asked    string // names the endpoint in causes
 	notGood  *Error // the refusal of a token that isn't active
 	clientID string
 	auth     authn.Method
 	client   *http.Client
-	own      *http.Transport // of client, nil if it is the user's
+	own      *http.Transport // of client, or nil if it is the user's
 	health   *health
 
 	active *tokenCache
-	// inactive is apart, so that made-up tokens can't drive out good ones. Its
-	// entries are found by fingerprint: a made-up token can be long.
+	// inactive is separate, so that forged tokens can't evict good ones. Its
+	// keys are fingerprints, since a forged token can be long.
 	inactive *tokenCache
-	// slots are the requests at once, strangers those of them that may be about
-	// tokens of which nothing good is known.
+	// slots limits concurrent requests, and strangers those of them about
+	// tokens that aren't known to be good.
 	slots, strangers chan struct{}
 
 	ctx    context.Context //nolint:containedctx // of the requests, which no caller owns; ended by Close
@@ -71,8 +73,8 @@ type Introspection struct {
 	calls  *introspectionCalls
 }
 
-// NewIntrospection makes a verifier. It does no I/O. The verifier must be
-// closed.
+// NewIntrospection returns a verifier, or an error that lists all faults of the
+// configuration. It does no I/O. The caller must close the verifier.
 func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 	var problems []error
 	bad := func(err error) {
@@ -142,21 +144,21 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 	in.health = newHealth()
 	if base := cfg.HTTPClient; base == nil || base.Transport == nil || authn.UsesTLS(cfg.Auth) {
 		in.own, _ = client.Transport.(*http.Transport)
-		// As many connections as requests at once: more than the few that are
-		// kept by default would be closed after each.
+		// There is a connection for each concurrent request: by default, all
+		// but a few would be closed after each request.
 		in.own.MaxIdleConnsPerHost = concurrent
 	}
 	in.ctx, in.cancel = context.WithCancel(context.Background())
 	return in, nil
 }
 
-// withoutQuery is an address that may be shown: some have a key in their query.
+// withoutQuery returns an address without its query, which may hold a key.
 func withoutQuery(address string) string {
 	public, _ := endpoint.Public(address)
 	return public
 }
 
-// Verify asks the issuer about a token, unless it did so a short while ago.
+// Verify asks the issuer about a token, unless a recent answer is cached.
 func (in *Introspection) Verify(ctx context.Context, token string, req Requirements) (*Principal, error) {
 	if req.Validation != ValidationDefault && req.Validation != ValidationIntrospect {
 		if req.Validation == ValidationLocal {
@@ -170,7 +172,7 @@ func (in *Introspection) Verify(ctx context.Context, token string, req Requireme
 	return p, err
 }
 
-// verify gets the verdict on a token, remembered or fresh. For a token that was
+// verify returns the verdict on a token, cached or fresh. For a token that was
 // verified locally, local are its claims, otherwise nil.
 func (in *Introspection) verify(ctx context.Context, token string, req *Requirements, local *claims) (*Principal, Source, error) {
 	if in.closed.Load() {
@@ -200,8 +202,8 @@ func (in *Introspection) verify(ctx context.Context, token string, req *Requirem
 	return verdict.principal, source, nil
 }
 
-// remembered returns the verdict that is remembered, nil if there is none. One
-// that rests on claims that were verified locally is none for other calls.
+// remembered returns the cached verdict, or nil if there is none. A verdict
+// that relies on locally verified claims doesn't apply to other calls.
 func (in *Introspection) remembered(token string, local bool) *remembered {
 	now := instantOf(time.Now())
 	if e := in.active.get(token, now); e != nil && e.local == local {
@@ -213,7 +215,7 @@ func (in *Introspection) remembered(token string, local bool) *remembered {
 	return nil
 }
 
-// Ready checks nothing but that the verifier is open: an endpoint can't be asked
+// Ready checks only that the verifier is open: an endpoint can't be asked
 // without a token.
 func (in *Introspection) Ready(context.Context) error {
 	in.mu.Lock()
@@ -224,9 +226,9 @@ func (in *Introspection) Ready(context.Context) error {
 	return nil
 }
 
-// Close ends the requests under way, waits for them and closes the connections,
-// but for those of a transport that was given in HTTPClient. It may be called
-// more than once. A verifier must not be used after Close.
+// Close cancels the requests in progress, waits for them and closes the
+// connections, except those of a transport that was given in HTTPClient. It may
+// be called more than once. A verifier must not be used after Close.
 func (in *Introspection) Close() error {
 	in.mu.Lock()
 	in.closed.Store(true)

@@ -14,8 +14,8 @@ type IssuerVerifier interface {
 	Ready(ctx context.Context) error
 	Close() error
 
-	// member returns what verifies the issuer's JWTs, and what else it has; nil
-	// for a plain JWT verifier.
+	// member returns the verifier of the issuer's JWTs, and the Hybrid that it
+	// belongs to, or nil for a plain JWT verifier.
 	member() (*JWT, *Hybrid)
 }
 
@@ -26,7 +26,7 @@ func (h *Hybrid) member() (*JWT, *Hybrid) { return h.jwt, h }
 // audiences and algorithms. It is safe for concurrent use.
 type MultiIssuer struct {
 	members []IssuerVerifier
-	first   *JWT // whose observer hears of tokens that are nobody's
+	first   *JWT // its observer is notified of tokens of unknown issuers
 	byIss   map[string]IssuerVerifier
 	opaque  *Hybrid // for tokens that aren't JWTs
 	cache   *tokenCache
@@ -36,14 +36,15 @@ type MultiIssuer struct {
 	expected *expectation
 }
 
-// NewMultiIssuer makes one verifier of several. The verifier for a token is chosen by
-// the exact iss of its strictly decoded claims; a token of an unknown issuer is
-// refused and costs no fetch. A token that isn't a JWT goes to the one member
-// that is a [Hybrid]; it is refused if there is none, or several, for nobody can
-// say whose it is.
+// NewMultiIssuer returns a verifier of several issuers. It selects the verifier
+// of a token by the exact iss of its strictly decoded claims or, if a token has
+// no iss, by the trust domain of its sub (see Profile.TrustDomain). A token of
+// an unknown issuer is refused and causes no fetch. A token that isn't a JWT is
+// passed to the only member that is a [Hybrid]; it is refused if there is none,
+// or more than one, since its issuer is then unknown.
 //
 // Two verifiers must not share an issuer or an issuer's name. The observer of
-// the first one also hears of tokens that belong to none.
+// the first verifier is also notified of tokens that belong to none.
 func NewMultiIssuer(verifiers ...IssuerVerifier) (*MultiIssuer, error) {
 	if len(verifiers) == 0 {
 		return nil, errors.New("verify: NewMultiIssuer needs a verifier")
@@ -101,7 +102,7 @@ func isNil(v IssuerVerifier) bool {
 	}
 }
 
-// Verify verifies a token by the verifier of its issuer.
+// Verify verifies a token with the verifier of its issuer.
 func (m *MultiIssuer) Verify(ctx context.Context, token string, req Requirements) (*Principal, error) {
 	if req.Validation > ValidationIntrospect {
 		return nil, errValidation
@@ -122,7 +123,7 @@ func (m *MultiIssuer) Verify(ctx context.Context, token string, req Requirements
 	return p, err
 }
 
-// confirm asks the issuer of a token that was verified locally.
+// confirm introspects a token that was verified locally.
 func (m *MultiIssuer) confirm(ctx context.Context, owner *JWT, token string, p *Principal, req *Requirements) (*Principal, Source, error) {
 	_, hybrid := m.byIss[owner.id.issuer].member()
 	if hybrid == nil {
@@ -131,7 +132,7 @@ func (m *MultiIssuer) confirm(ctx context.Context, owner *JWT, token string, p *
 	return hybrid.confirm(ctx, token, p, req)
 }
 
-// verify verifies locally. The owner is nil if the token has none.
+// verify verifies a token locally. The owner is nil if the token has none.
 func (m *MultiIssuer) verify(ctx context.Context, token string, req *Requirements) (owner *JWT, p *Principal, source Source, err error) {
 	now := m.first.clock.now()
 	if e := m.cache.get(token, now); e != nil {
@@ -159,8 +160,8 @@ func (m *MultiIssuer) verify(ctx context.Context, token string, req *Requirement
 	return owner, p, SourceLocal, err
 }
 
-// owner returns the member whose token it says it is, nil if there is none. Only
-// a token without iss is asked for its trust domain.
+// owner returns the member that the claims name as the issuer, or nil if there
+// is none. The trust domain is used only for a token without iss.
 func (m *MultiIssuer) owner(c *claims) IssuerVerifier {
 	if c.hasIssuer {
 		return m.byIss[c.issuer]
@@ -172,7 +173,7 @@ func (m *MultiIssuer) owner(c *claims) IssuerVerifier {
 	return m.byIss[domain]
 }
 
-// Ready makes every member ready, at the same time.
+// Ready calls Ready of all members concurrently.
 func (m *MultiIssuer) Ready(ctx context.Context) error {
 	return m.each(func(v IssuerVerifier) error {
 		if err := v.Ready(ctx); err != nil {
@@ -183,7 +184,7 @@ func (m *MultiIssuer) Ready(ctx context.Context) error {
 	})
 }
 
-// Close closes every member.
+// Close closes all members concurrently.
 func (m *MultiIssuer) Close() error { return m.each(IssuerVerifier.Close) }
 
 func (m *MultiIssuer) each(f func(IssuerVerifier) error) error {

@@ -27,11 +27,12 @@ type JWT struct {
 	clock     *clock
 	flight    signatureFlight
 	observer  Observer
-	checked   func() // called before each check of signatures: tests count them
+	checked   func() // called before each check of signatures, which tests count
 }
 
-// NewJWT makes a verifier. It does no I/O: the first call, or Ready, fetches
-// the keys. The verifier must be closed.
+// NewJWT returns a verifier, or an error that lists all faults of the
+// configuration. It does no I/O: the first call, or Ready, fetches the keys.
+// The caller must close the verifier.
 func NewJWT(cfg JWTConfig) (*JWT, error) {
 	var problems []error
 	bad := func(err error) {
@@ -103,8 +104,9 @@ func NewJWT(cfg JWTConfig) (*JWT, error) {
 	}, nil
 }
 
-// Verify verifies a token: its form, header and claims first, for these cost
-// little, then its signature. A token that was verified before costs a lookup.
+// Verify verifies a token: first its form, header and claims, since these
+// checks are cheap, then its signature. A token that was verified before costs
+// one lookup.
 func (v *JWT) Verify(ctx context.Context, token string, req Requirements) (*Principal, error) {
 	if req.Validation != ValidationDefault && req.Validation != ValidationLocal {
 		if req.Validation == ValidationIntrospect {
@@ -142,8 +144,8 @@ func (v *JWT) verify(ctx context.Context, token string, req *Requirements) (*Pri
 	return p, SourceLocal, err
 }
 
-// verifyDecoded checks what has been decoded, cheapest first, and remembers a
-// good token in cache and its header in headers.
+// verifyDecoded verifies a decoded token, the cheapest checks first. It adds a
+// valid token to cache and its header to headers.
 func (v *JWT) verifyDecoded(
 	ctx context.Context, d *decoded, req *Requirements, now instant, cache *tokenCache, headers *headerCache,
 ) (*Principal, error) {
@@ -170,11 +172,12 @@ func (v *JWT) verifyDecoded(
 	return p, err
 }
 
-// checkKeys finds the key of a token and checks the signature. A token that no
-// key fits or verifies asks for newer keys, within the budget: the issuer may
-// have published its key since, under a new kid or under the same one. Without
-// newer keys nobody can say that such a token is bad, unless it is signed by a
-// key that has been withdrawn. A signature is checked twice at most.
+// checkKeys finds the key of a token and checks the signature. If no key fits
+// or verifies the token, newer keys are requested, within the budget: the
+// issuer may have published its key since, under a new kid or under the same
+// one. Without newer keys such a token can't be called invalid, unless it is
+// signed by a key that has been withdrawn. A signature is checked twice at
+// most.
 func (v *JWT) checkKeys(ctx context.Context, d *decoded, now instant, cache *tokenCache) (*Principal, error) {
 	asked := v.keys.begun.Load()
 	keys, err := v.keys.lookup(ctx, d.header, now, asked)
@@ -207,8 +210,9 @@ func (v *JWT) checkKeys(ctx context.Context, d *decoded, now instant, cache *tok
 	}
 }
 
-// withdrawn returns what becomes of a token for which no key was found, or the
-// error for which none was.
+// withdrawn returns the error of a token for which lookup or renew failed with
+// err: errKeyWithdrawn if a withdrawn key signed it and the budget is spent,
+// otherwise err.
 func (v *JWT) withdrawn(d *decoded, err error) error {
 	if !errors.Is(err, errBudget) {
 		return err
@@ -220,8 +224,8 @@ func (v *JWT) withdrawn(d *decoded, err error) error {
 	return errKeyWithdrawn
 }
 
-// checkSignature checks the signature, once for all who bring the same token
-// at the same time. Each leaves at its own deadline.
+// checkSignature checks the signature, once for all concurrent calls with the
+// same token. Each call returns at its own deadline.
 func (v *JWT) checkSignature(ctx context.Context, d *decoded, keys *keySnapshot, now instant, cache *tokenCache) (*Principal, error) {
 	token := d.parts.token
 	if v.id.callsUser() {
@@ -230,7 +234,7 @@ func (v *JWT) checkSignature(ctx context.Context, d *decoded, keys *keySnapshot,
 	return v.flight.do(ctx, token, keys, func() (*Principal, error) { return v.check(d, keys, now, cache) })
 }
 
-// check checks the signature with these keys and remembers a good token.
+// check checks the signature with these keys and caches a valid token.
 func (v *JWT) check(d *decoded, keys *keySnapshot, now instant, cache *tokenCache) (*Principal, error) {
 	token := d.parts.token
 	if e := cache.get(token, now); e != nil {
@@ -250,9 +254,10 @@ func (v *JWT) check(d *decoded, keys *keySnapshot, now instant, cache *tokenCach
 	return p, nil
 }
 
-// Ready fetches the keys, unless there are some, and so checks the discovery.
-// It makes one attempt, whatever the backoff, and returns within ctx. Unlike an
-// error of Verify, its text holds the cause: it is for the operator.
+// Ready fetches the keys if there are none, and so checks the discovery. It
+// makes one attempt, whatever the backoff, and returns within ctx. Unlike an
+// error of Verify, the text of its error holds the cause: it is for the
+// operator.
 func (v *JWT) Ready(ctx context.Context) error {
 	if v.keys.fresh(v.clock.now()) != nil {
 		return nil

@@ -10,30 +10,32 @@ import (
 	"time"
 )
 
-// Principal is who a verified token stands for. It is immutable and safe for
-// concurrent use: what accessors return is a copy or can't be changed.
+// Principal is the service or user that a verified token identifies. It is
+// immutable and safe for concurrent use: accessors return copies or immutable
+// values.
 type Principal struct {
 	c          *claims
 	issuer     string
 	issuerName string
 	kind       Kind
 	profile    *profile // that decided the kind
-	made       bool     // by NewPrincipal
+	made       bool     // made by NewPrincipal
 	validUntil time.Time
 }
 
 // Issuer returns the exact issuer identifier (iss).
 func (p *Principal) Issuer() string { return p.issuer }
 
-// IssuerName returns the short name that the issuer was configured with; by
-// default it is the issuer identifier itself.
+// IssuerName returns the configured short name of the issuer, by default the
+// issuer identifier itself.
 func (p *Principal) IssuerName() string { return p.issuerName }
 
 // Subject returns sub. It is unique only together with the issuer.
 func (p *Principal) Subject() string { return p.c.subject }
 
-// ClientID returns the client that got the token, which for a user's token is
-// not the user: client_id, or what the issuer's [Profile] has in its place.
+// ClientID returns the identifier of the client that requested the token, which
+// for a user's token is not the user: client_id, or the claim that the issuer's
+// [Profile] uses instead.
 func (p *Principal) ClientID() string { return p.c.clientID }
 
 // Audiences returns aud.
@@ -45,25 +47,25 @@ func (p *Principal) Scopes() []string { return slices.Clone(p.c.scopes) }
 // HasScope reports whether scope was granted. Scopes are compared whole.
 func (p *Principal) HasScope(scope string) bool { return slices.Contains(p.c.scopes, scope) }
 
-// TokenID returns jti, the only name by which a token may be revoked: the same
-// ECDSA token exists with two valid signatures.
+// TokenID returns jti. Revoke tokens only by this identifier, not by the
+// token's text: the same ECDSA token exists with two valid signatures.
 func (p *Principal) TokenID() string { return p.c.tokenID }
 
-// ExpiresAt returns exp, the zero time if the token has none.
+// ExpiresAt returns exp, or the zero time if the token has none.
 func (p *Principal) ExpiresAt() time.Time { return p.c.expires.time() }
 
-// IssuedAt returns iat, the zero time if the token has none.
+// IssuedAt returns iat, or the zero time if the token has none.
 func (p *Principal) IssuedAt() time.Time { return p.c.issued.time() }
 
-// NotBefore returns nbf, the zero time if the token has none.
+// NotBefore returns nbf, or the zero time if the token has none.
 func (p *Principal) NotBefore() time.Time { return p.c.notBefore.time() }
 
-// AuthTime returns auth_time, the zero time if the token has none.
+// AuthTime returns auth_time, or the zero time if the token has none.
 func (p *Principal) AuthTime() time.Time { return p.c.authTime.time() }
 
-// ValidUntil returns when the verification ends at the latest, and with it a
-// stream that runs under it: exp and the leeway, or for an introspected token
-// without exp, the end of the introspection cache's life.
+// ValidUntil returns the latest time at which the verification, and any stream
+// that relies on it, ends: exp plus the leeway or, for an introspected token
+// without exp, the end of its time in the introspection cache.
 func (p *Principal) ValidUntil() time.Time { return p.validUntil }
 
 // ACR returns acr, the authentication context class.
@@ -72,31 +74,34 @@ func (p *Principal) ACR() string { return p.c.acr }
 // AMR returns amr, the authentication methods.
 func (p *Principal) AMR() []string { return slices.Clone(p.c.amr) }
 
-// Actor returns who acts for the subject (RFC 8693 act), the outermost first.
+// Actor returns the party that acts for the subject (RFC 8693 act), the
+// outermost one, and false if there is none.
 func (p *Principal) Actor() (*Actor, bool) { return p.c.actor, p.c.actor != nil }
 
 // CertificateThumbprint returns the SHA-256 of the client certificate that the
-// token is bound to (RFC 8705), false if it is bound to none.
+// token is bound to (RFC 8705), and false if it is bound to none.
 func (p *Principal) CertificateThumbprint() ([32]byte, bool) {
 	return p.c.confirmation.thumbprint, p.c.confirmation.bound
 }
 
-// Roles returns the claim roles, or what the issuer's [Profile] has in its place.
+// Roles returns the claim roles, or the claims that the issuer's [Profile] uses
+// instead.
 func (p *Principal) Roles() []string { return slices.Clone(p.c.roles) }
 
-// Groups returns the claim groups, or what the issuer's [Profile] has in its place.
+// Groups returns the claim groups, or the claims that the issuer's [Profile]
+// uses instead.
 func (p *Principal) Groups() []string { return slices.Clone(p.c.groups) }
 
-// Permissions returns the claim permissions, or what the issuer's [Profile] has in
-// its place.
+// Permissions returns the claim permissions, or the claims that the issuer's
+// [Profile] uses instead.
 func (p *Principal) Permissions() []string { return slices.Clone(p.c.permissions) }
 
 // Organization returns the claim organization.
 func (p *Principal) Organization() string { return p.c.organization }
 
 // Claim returns the value at a path through nested objects. The value is a
-// fresh copy: nil, bool, string, json.Number, []any or map[string]any. It
-// returns false if there is no such claim, or no path is given.
+// fresh copy: nil, bool, string, json.Number, []any or map[string]any. Claim
+// returns false if there is no such claim or path is empty.
 func (p *Principal) Claim(path ...string) (any, bool) {
 	members := p.c.members
 	for i, name := range path {
@@ -117,22 +122,23 @@ func (p *Principal) Claim(path ...string) (any, bool) {
 	return nil, false
 }
 
-// Kind says for whom the token speaks, by the evidence that the issuer's
-// [Profile] asks for. It may be unclear.
+// Kind returns the kind of the principal, by the evidence that the issuer's
+// [Profile] requires. It may be unclear.
 func (p *Principal) Kind() Kind { return p.kind }
 
 // IsService reports whether the token is proved to be a service's own: by
-// default, if sub equals client_id (RFC 9068 §2.2). A token for which neither
-// IsService nor IsUser holds is of no clear kind.
+// default, whether sub equals client_id (RFC 9068 §2.2). If neither IsService
+// nor IsUser returns true, the kind is unclear.
 func (p *Principal) IsService() bool { return p.kind == KindService }
 
-// IsUser reports whether the token is proved to stand for a user: by default, if
-// sub and client_id are both present and differ.
+// IsUser reports whether the token is proved to be a user's: by default,
+// whether sub and client_id are both present and differ.
 func (p *Principal) IsUser() bool { return p.kind == KindUser }
 
-// KindCause says, where the kind is unclear, what would have proved it and what
-// the token has instead, for an operator. It quotes verified claims, each cut to
-// 128 bytes. It is empty if the kind is clear.
+// KindCause returns, for a principal of unclear kind, what would have proved
+// the kind and what the token has instead. The text is for an operator and
+// quotes verified claims, each cut to 128 bytes. KindCause returns "" if the
+// kind is clear.
 func (p *Principal) KindCause() string {
 	switch {
 	case p.kind == KindService || p.kind == KindUser:
@@ -149,7 +155,8 @@ func (p *Principal) KindCause() string {
 	}
 }
 
-// String names the principal for a log: no claim but issuer, subject, client.
+// String returns a text for logs, with no claims except issuer, subject and
+// client.
 func (p *Principal) String() string {
 	return fmt.Sprintf("%s sub=%q client=%q issuer=%q", p.kind, p.c.subject, p.c.clientID, p.issuerName)
 }
@@ -161,8 +168,8 @@ type identity struct {
 	profile *profile
 }
 
-// principal makes the principal of claims that have been verified. Kind is a
-// user's code: if it panics there is no saying whose token it is.
+// principal returns the principal of claims that have been verified.
+// Profile.Kind is user code: if it panics, there is no principal.
 func (id *identity) principal(c *claims, validUntil time.Time) (p *Principal, err error) {
 	id.profile.lists(c)
 	p = &Principal{c: c, issuer: id.issuer, issuerName: id.name, validUntil: validUntil, kind: id.profile.kind(c), profile: id.profile}
@@ -178,37 +185,37 @@ func (id *identity) principal(c *claims, validUntil time.Time) (p *Principal, er
 	return p, nil
 }
 
-// defaultLife is how long a principal of NewPrincipal is valid when nothing says.
+// defaultLife is how long a principal of NewPrincipal is valid by default.
 const defaultLife = time.Hour
 
-// PrincipalConfig says what [NewPrincipal] makes.
+// PrincipalConfig configures [NewPrincipal].
 type PrincipalConfig struct {
-	// Claims are encoded as JSON and read by the same strict decoder as a token's,
-	// under the names of RFC 9068. iss is the issuer. A text that is not UTF-8 is
-	// refused, as in a token.
-	// Required.
+	// Claims are encoded as JSON and read by the same strict decoder as a
+	// token's, under the names of RFC 9068. iss is the issuer. Text that is not
+	// valid UTF-8 is refused, as in a token.
 	Claims map[string]any
 
 	// IssuerName is the short name of the issuer.
 	// Optional. Default: iss.
 	IssuerName string
 
-	// Kind says whether the principal is a service or a user.
-	// Optional. Default: the one that sub and client_id prove, as in a token.
+	// Kind is the kind of the principal. Optional. Default: the one that sub
+	// and client_id prove, as in a token.
 	Kind Kind
 
-	// ValidUntil is when the verification ends at the latest, and with it a stream
-	// that runs under it.
-	// Optional. Default: exp, or else an hour from now.
+	// ValidUntil is the latest time at which the verification, and any stream
+	// that relies on it, ends. Optional. Default: exp, or an hour from now if
+	// there is none.
 	ValidUntil time.Time
 }
 
-// NewPrincipal makes a principal of claims that the caller has verified, for a
-// [Verifier] of one's own (client certificates, API keys, other tokens) and for
-// tests. Nothing about the claims is checked: neither signature, issuer, audience
-// and times nor a cnf.
+// NewPrincipal returns a principal with claims that the caller has verified,
+// for other implementations of [Verifier] (client certificates, API keys, other
+// tokens) and for tests. It checks only the form of the claims: neither
+// signature, issuer, audience and times nor a cnf.
 //
-// The error says what in the configuration can't be used. It never quotes a claim.
+// The error names what in the configuration is unusable. It never quotes a
+// claim.
 func NewPrincipal(cfg PrincipalConfig) (*Principal, error) {
 	if cfg.Kind > KindUser {
 		return nil, errors.New("verify: Kind of a principal: unknown")
@@ -256,8 +263,8 @@ var (
 	errPrincipalUTF8 = errors.New("verify: claims of a principal: one is not UTF-8")
 )
 
-// encodingError says no more than the type of what can't be encoded: the text of
-// other errors quotes the claims.
+// encodingError returns an error that holds only the type of what can't be
+// encoded: the text of other errors quotes the claims.
 func encodingError(err error) error {
 	var unsupported *json.UnsupportedTypeError
 	if errors.As(err, &unsupported) {
@@ -266,9 +273,8 @@ func encodingError(err error) error {
 	return errPrincipalJSON
 }
 
-// hasReplaced reports whether the encoder has put U+FFFD in the place of bytes
-// that are no UTF-8, which it writes as an escape: then two names that differ can
-// have become one.
+// hasReplaced reports whether the encoder has replaced invalid UTF-8 by U+FFFD,
+// which it writes as an escape: then two different names may have become equal.
 func hasReplaced(text []byte) bool {
 	const replaced = `\ufffd`
 	for {
@@ -279,6 +285,6 @@ func hasReplaced(text []byte) bool {
 		if text = text[at:]; bytes.HasPrefix(text, []byte(replaced)) {
 			return true
 		}
-		text = text[2:] // an escape has another character at least
+		text = text[2:] // an escape has at least one more character
 	}
 }

@@ -1,13 +1,13 @@
 package verify
 
-// Profile says how one issuer writes access tokens. It is data that can be
-// written down and compared with the issuer's documentation; functions such as
-// [Keycloak] return the ones that come with this package, each a fresh value
-// that may be changed before it is used.
+// Profile describes how one issuer writes access tokens. It is plain data that
+// can be compared with the issuer's documentation. Functions such as [Keycloak]
+// return the profiles that come with this package, each as a fresh value that
+// may be modified before use.
 //
 // The zero value is RFC 9068. A profile never weakens the checks of signature,
-// issuer, time or audience, and no profile accepts a token that says of itself
-// that it is an ID, refresh or logout token.
+// issuer, time or audience, and no profile accepts a token that identifies
+// itself as an ID, refresh or logout token.
 type Profile struct {
 	// Name is a short name for the profile, for the causes of errors.
 	// Optional. Default: "RFC 9068" for the zero profile, or else "of your own".
@@ -16,23 +16,21 @@ type Profile struct {
 	// Types are the accepted values of the header's typ, compared without
 	// regard to case and to the prefix "application/". The empty string stands
 	// for a header without typ. A token whose typ is at+jwt is an access token
-	// by its own word (RFC 9068 §4); any other must satisfy AccessToken.
-	// Optional. Default: at+jwt alone.
+	// (RFC 9068 §4); any other must satisfy AccessToken.
 	Types []string
 
 	// AccessToken is what proves that a JWT whose typ isn't at+jwt is an access
-	// token, and that an introspection answer is about one: one of these must
-	// hold.
-	// Required where Types has anything but at+jwt. Otherwise optional; without
-	// it any introspected token is accepted that doesn't say it is another kind.
+	// token, and that an introspection answer is about one: at least one of
+	// these must hold. Required if Types has any value other than at+jwt.
+	// Otherwise optional; without it, an introspected token is accepted unless
+	// it says that it is of another kind.
 	AccessToken []Evidence
 
-	// OtherToken is what proves that a JWT or an introspected token is something
-	// else than an access token: it is refused if one of these holds. What
-	// every profile refuses needs no mention: a token_use, token_type or typ
-	// claim other than an access token's, and the claims nonce, at_hash, c_hash
-	// and s_hash of ID tokens and events of logout tokens.
-	// Optional.
+	// OtherToken is what proves that a JWT or an introspected token is not an
+	// access token: it is refused if one of these holds. What every profile
+	// refuses needn't be listed: a token_use, token_type or typ claim other
+	// than an access token's, and the claims nonce, at_hash, c_hash and s_hash
+	// of ID tokens and events of logout tokens.
 	OtherToken []Evidence
 
 	// Tolerated names those claims among nonce, at_hash, c_hash and s_hash that
@@ -40,15 +38,14 @@ type Profile struct {
 	// Optional.
 	Tolerated []string
 
-	// ClientID is where the client's id is. Where more than one of these is
-	// present they must be equal, or the token is refused.
-	// Optional. Default, if nil: client_id.
+	// ClientID lists the claims that may hold the client's identifier. If more
+	// than one of them is present they must be equal, or the token is refused.
 	ClientID []Path
 
-	// SubjectPrefix makes the client id of sub where sub begins so: what
-	// follows, with "/" for ":", which can't be in an object's id. It is for
-	// issuers that put workloads into sub and have no clients.
-	// Optional.
+	// SubjectPrefix makes the client id of sub if sub begins with it: the
+	// client id is the rest of sub, with ":" replaced by "/", since an object's
+	// id can't hold ":". It is for issuers that put workloads into sub and have
+	// no clients.
 	SubjectPrefix string
 
 	// TrustDomain is for SPIFFE JWT-SVIDs, which need no iss: the trust domain
@@ -64,26 +61,22 @@ type Profile struct {
 	// Optional. Default: a token that has an iss other than Issuer is refused.
 	TokenIssuer string
 
-	// ClientAsAudience is for issuers that leave out aud: then the token's
-	// client id must be one of Audiences. A token that has an aud is judged by
-	// it alone.
-	// Optional.
+	// ClientAsAudience is for issuers that omit aud: then the token's client id
+	// must be one of Audiences. For a token that has an aud, only aud counts.
 	ClientAsAudience bool
 
-	// Scopes is where the scopes are: strings of names separated by spaces, or
-	// arrays. The first one present counts; all of them must be well-formed.
-	// Optional. Default: scope, then scp.
+	// Scopes lists the claims that may hold the scopes: strings of names
+	// separated by spaces, or arrays. The first one present counts; all of them
+	// must be well-formed.
 	Scopes []Path
 
-	// AuthTimeText is for issuers that write auth_time as a text (RFC 3339): it
-	// is read as one. Otherwise such a token is refused.
-	// Optional.
+	// AuthTimeText accepts an auth_time that is a text (RFC 3339). Without it
+	// such a token is refused.
 	AuthTimeText bool
 
-	// Roles, Groups and Permissions are where [Principal.Roles],
-	// [Principal.Groups] and [Principal.Permissions] are read. What is found in
-	// several places is put together.
-	// Optional. Default: roles, groups and permissions.
+	// Roles, Groups and Permissions list the claims for [Principal.Roles],
+	// [Principal.Groups] and [Principal.Permissions]. The values of several
+	// claims are combined.
 	Roles, Groups, Permissions []Path
 
 	// Service and User are what proves that a token is a service's own, or that
@@ -100,39 +93,35 @@ type Profile struct {
 	// nil proves nothing.
 	Service, User []Evidence
 
-	// Kind decides in place of Service and User, whose verdict is the
+	// Kind, if set, decides instead of Service and User, whose result is the
 	// principal's Kind when it is called. It must be quick and safe for
 	// concurrent use; a panic is a configuration fault.
-	// Optional.
 	Kind func(*Principal) Kind
 }
 
-// Path names a claim by its way through nested objects: a list, for the names
-// of claims may hold dots and be URIs.
+// Path names a claim by its path through nested objects. It is a list, since
+// the names of claims may hold dots and be URIs.
 type Path []string
 
-// Evidence is a list of conditions that hold together. An empty list never
+// Evidence is a list of conditions that must all hold. An empty list never
 // holds.
 type Evidence []Condition
 
 // Condition is a condition on one claim of a token.
 type Condition struct {
-	// Claim is the claim that is looked at.
-	// Required.
+	// Claim is the claim to test.
 	Claim Path
 
-	// Test says what must be true of it.
-	// Required.
+	// Test is the test of the claim.
 	Test Test
 
-	// Values are what the tests below compare with, but for Present and Absent.
-	// In them {$client_id} stands for the token's client id: a value with it
-	// fits no token without one. There is no other placeholder.
-	// Required for those tests.
+	// Values are what the claim is compared with by every Test except Present
+	// and Absent. The placeholder {$client_id}, the only one, stands for the
+	// token's client id: a value with it matches no token without a client id.
 	Values []string
 }
 
-// Test is what a [Condition] tests. The zero value is no test at all.
+// Test is the test of a [Condition]. The zero value is invalid.
 type Test uint8
 
 const (
@@ -148,8 +137,7 @@ const (
 	Equals
 
 	// Differs holds if the claim is a string, not empty, that equals none of
-	// Values. It doesn't hold if there is nothing to put in a placeholder's
-	// place.
+	// Values. It doesn't hold if a placeholder has no value.
 	Differs
 
 	// HasPrefix holds if the claim is a string that begins with one of Values
@@ -164,18 +152,18 @@ const (
 	EqualsFold
 )
 
-// Kind says for whom a token speaks. The zero value says that this isn't clear.
+// Kind is the kind of a principal. The zero value is unclear.
 type Kind uint8
 
 const (
-	// KindUnclear says that nothing proves either of the other two. Such a
-	// token is refused by every rule that isn't public.
+	// KindUnclear means that neither of the other two is proved. Such a token
+	// is refused by every rule that isn't public.
 	KindUnclear Kind = iota
 
-	// KindService says that the token is a service's own.
+	// KindService means that the token is a service's own.
 	KindService
 
-	// KindUser says that the token stands for a user.
+	// KindUser means that the token is a user's.
 	KindUser
 )
 

@@ -1,8 +1,9 @@
 package verify
 
 // The functions below return the profiles of issuers. Each names its source.
-// What a vendor lets customers change is taken in its default; where a default
-// gives no evidence, the kind stays unclear, and the comment says what to add.
+// Settings that a vendor lets customers change are assumed to have their
+// default; where a default gives no evidence, the kind is unclear, and the
+// comment says what to add.
 
 func present(path ...string) Condition { return Condition{Claim: path, Test: Present} }
 func absent(path ...string) Condition  { return Condition{Claim: path, Test: Absent} }
@@ -18,12 +19,13 @@ func hasPrefix(claim, value string) Condition {
 	return Condition{Claim: Path{claim}, Test: HasPrefix, Values: []string{value}}
 }
 
-// forClient holds for the audience of an ID token: the client itself.
+// forClient holds if the client itself is the audience, as in an ID token.
 func forClient() Condition {
 	return Condition{Claim: Path{"aud"}, Test: Contains, Values: []string{clientPlaceholder}}
 }
 
-// anyTyp is of issuers that write JWT, nothing, or at+jwt where it is configured.
+// anyTyp returns the types of issuers that write JWT, nothing, or at+jwt if it
+// is configured.
 func anyTyp() []string { return []string{typeAccessToken, "JWT", ""} }
 
 // LumoAuth is the profile of LumoAuth: RFC 9068, with token_use "access", and
@@ -84,9 +86,10 @@ func KeycloakBefore25() Profile {
 // Profiles). The issuer ends in a slash.
 //
 // The client is azp. A service's token has gty "client-credentials" and the sub
-// of the client followed by "@clients". An ID token is one whose audience is the
-// client. Auth0 writes no claim typ and lets nobody add one: a token that has it is
-// of another issuer, such as Keycloak, whose services would be taken for users.
+// of the client followed by "@clients". An ID token is one whose audience is
+// the client. Auth0 writes no claim typ and doesn't let anyone add one: a token
+// that has it is of another issuer, such as Keycloak, whose services would
+// otherwise be taken for users.
 func Auth0() Profile {
 	return Profile{
 		Name:        "Auth0",

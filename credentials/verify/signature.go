@@ -5,18 +5,18 @@ import (
 	"crypto/elliptic"
 )
 
-// orders are the big-endian orders of the groups in which the two halves of an
-// ECDSA signature lie.
+// orders are the big-endian group orders, which bound both halves of an ECDSA
+// signature.
 var orders = map[algSet][]byte{
 	setES256: elliptic.P256().Params().N.Bytes(),
 	setES384: elliptic.P384().Params().N.Bytes(),
 	setES512: elliptic.P521().Params().N.Bytes(),
 }
 
-// signatureFits reports whether any key at all could have made a signature of
-// that form: two numbers below the order and above zero for ECDSA (RFC 7518
-// §3.4), 64 octets for EdDSA, a modulus' length for RSA. What doesn't fit is
-// refused without a look at the keys, so that it costs no fetch.
+// signatureFits reports whether the signature has a form that some key could
+// have made: for ECDSA two numbers between zero and the order (RFC 7518 §3.4),
+// for EdDSA 64 octets, for RSA the length of a modulus. Any other signature is
+// refused without consulting the keys, so that it causes no fetch.
 func signatureFits(alg algSet, signature []byte) bool {
 	switch {
 	case alg&setRSA != 0:
@@ -32,7 +32,7 @@ func signatureFits(alg algSet, signature []byte) bool {
 }
 
 // isBetween reports whether a big-endian number is above zero and below limit,
-// which is as long.
+// which has the same length.
 func isBetween(number, limit []byte) bool {
 	return bytes.Compare(number, limit) < 0 && len(bytes.TrimLeft(number, "\x00")) > 0
 }

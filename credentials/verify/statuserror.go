@@ -12,22 +12,21 @@ import (
 	"github.com/usher-auth/usher/internal/strictjson"
 )
 
-// maxErrorBody bounds what is read of an answer that refuses a request, in
-// bytes.
+// maxErrorBody bounds the body of an answer that refuses a request, in bytes.
 const maxErrorBody = 4 << 10
 
-// statusError is an answer of the introspection endpoint with another status
-// than 200. Nothing of the answer's body is kept but an error code that is
-// registered.
+// statusError is an answer of the introspection endpoint with a status other
+// than 200. The only part of the answer's body that is kept is a registered
+// error code.
 type statusError struct {
 	status     int
 	code       string        // "" if there is none, or one that isn't registered
-	retryAfter time.Duration // 0: not said, or not with a status that may say it
+	retryAfter time.Duration // 0 if there is none, or if it doesn't count with this status
 }
 
-// newStatusError reads the answer. Retry-After counts where it is about this
-// client's requests as a whole (RFC 6585 §4, RFC 9110 §15.6.4); beside any other
-// status it may be about one token.
+// newStatusError reads the answer. Retry-After counts only with a status that
+// concerns all of this client's requests (RFC 6585 §4, RFC 9110 §15.6.4); with
+// any other status it may concern one token.
 func newStatusError(res *http.Response) *statusError {
 	e := &statusError{status: res.StatusCode}
 	switch res.StatusCode {
@@ -42,13 +41,13 @@ func newStatusError(res *http.Response) *statusError {
 }
 
 // oauthCodes are the registered error codes (OAuth Extensions Error Registry,
-// RFC 6749 §5.2) that an introspection endpoint may have a use for. Those that
-// are true are about the token, not about the request or its client.
+// RFC 6749 §5.2) that an introspection endpoint may return. The value is true
+// for codes that concern the token, rather than the request or its client.
 var oauthCodes = map[string]bool{
 	"unsupported_token_type": true, // RFC 7009 §2.2.1
 	"invalid_token":          true, // RFC 6750 §3.1
 
-	"invalid_request": false, // as likely a parameter of ours as the token
+	"invalid_request": false, // its cause may be one of our parameters as well as the token
 	"invalid_client":  false, "unauthorized_client": false, "access_denied": false, "insufficient_scope": false,
 	"invalid_grant": false, "unsupported_grant_type": false, "invalid_scope": false, "invalid_target": false,
 	"server_error": false, "temporarily_unavailable": false,
@@ -71,12 +70,13 @@ func oauthCode(body io.Reader) string {
 	return code
 }
 
-// ofToken reports whether the endpoint refuses the token, not us.
+// ofToken reports whether the endpoint refuses the token, rather than this
+// client.
 func (e *statusError) ofToken() bool {
 	return e.status == http.StatusBadRequest && oauthCodes[e.code]
 }
 
-// Error names the setting that helps, for the operator.
+// Error returns the status and the setting that would help, for the operator.
 func (e *statusError) Error() string {
 	text := "introspection: HTTP status " + strconv.Itoa(e.status)
 	if e.code != "" {
@@ -96,7 +96,8 @@ func (e *statusError) Error() string {
 	return text
 }
 
-// statusOf returns the status of a refused request, 0 if err is none.
+// statusOf returns the status of a refused request, or 0 if err isn't a
+// statusError.
 func statusOf(err error) int {
 	if s := (*statusError)(nil); errors.As(err, &s) {
 		return s.status

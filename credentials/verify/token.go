@@ -10,11 +10,12 @@ var registeredHeaders = []string{
 	"alg", "typ", "cty", "kid", "crit", "b64", "jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256", "zip", "enc",
 }
 
-// header is the decoded JOSE header: all that is used of it. Keys and addresses
-// of keys in it (jwk, jku, x5u, x5c) are attacker's input and are not read.
+// header holds what is used of the decoded JOSE header. Keys and addresses of
+// keys in the header (jwk, jku, x5u, x5c) are an attacker's input and are not
+// read.
 type header struct {
 	alg    algSet
-	named  string // alg as the header has it
+	named  string // alg as it is in the header
 	kid    string
 	hasKid bool
 	typ    string
@@ -50,7 +51,7 @@ func split(token string, limit int) (compact, *Error) {
 	if c.bodyEnd == len(token)-1 || strings.IndexByte(c.signature(), '.') >= 0 {
 		return compact{}, errTokenForm
 	}
-	// The standard decoder refuses all other characters but skips these two.
+	// The standard decoder skips these two characters and refuses all others.
 	if strings.IndexByte(token, '\n') >= 0 || strings.IndexByte(token, '\r') >= 0 {
 		return compact{}, errTokenCharset
 	}
@@ -73,8 +74,9 @@ func decodePart(part string) (string, *Error) {
 var decodeBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // decodeHeader decodes a header strictly and refuses what this package does not
-// implement. The algorithm must be one of allowed. What bounds the header is the
-// bound of the token: a chain of certificates in it (x5c) is legal, and unread.
+// implement. The algorithm must be one of allowed. The size of the header is
+// bounded by that of the token: a certificate chain (x5c) in it is legal, and
+// is not read.
 func decodeHeader(part string, allowed algSet) (*header, *Error) {
 	text, refused := decodePart(part)
 	if refused != nil {
@@ -126,7 +128,7 @@ func (h *header) take(m *member) *Error {
 		h.hasTyp = true
 	case "crit": // no extension is implemented, and an empty list is not allowed (RFC 7515 §4.1.11)
 		return errHeaderCrit
-	case "b64": // RFC 7797: whatever it says, it must also stand in crit
+	case "b64": // RFC 7797 requires that it is in crit as well, whatever its value
 		return errHeaderB64
 	case "cty", "enc", "zip":
 		return errHeaderCty
@@ -134,7 +136,7 @@ func (h *header) take(m *member) *Error {
 	return nil
 }
 
-// decoded is a token after the one strict decoding. Nothing in it is verified.
+// decoded is a token after the strict decoding. Nothing in it is verified.
 type decoded struct {
 	parts     compact
 	header    *header
@@ -142,8 +144,8 @@ type decoded struct {
 	signature []byte // only once the claims have been checked
 }
 
-// decode checks form and size, then decodes header and claims. The algorithm of
-// a header that is remembered may be any: see checkHeader.
+// decode checks form and size, then decodes header and claims. A cached header
+// may have an algorithm that isn't in allowed: see checkHeader.
 func decode(token string, limit int, allowed algSet, headers *headerCache) (*decoded, *Error) {
 	parts, refused := split(token, limit)
 	if refused != nil {

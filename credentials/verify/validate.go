@@ -14,8 +14,8 @@ func (v *JWT) checkHeader(h *header) *Error {
 	}
 }
 
-// checkClaims applies RFC 9068 §4 and RFC 8725 §3 to decoded claims. The
-// expiry comes last, so that TOKEN_EXPIRED means nothing else was found.
+// checkClaims applies RFC 9068 §4 and RFC 8725 §3 to decoded claims. The expiry
+// is checked last, so that Error.Expired means that no other fault was found.
 func (v *JWT) checkClaims(h *header, c *claims, now instant) *Error {
 	leeway, profile := v.leeway, v.id.profile
 	if !profile.ofIssuer(c) {
@@ -42,8 +42,8 @@ func (v *JWT) checkClaims(h *header, c *claims, now instant) *Error {
 	}
 }
 
-// isFor reports whether the token is meant for one of ours. An issuer that
-// leaves out aud means whoever trusts the client that got the token.
+// isFor reports whether the token is meant for one of our names. An issuer that
+// omits aud means any server that trusts the client that requested the token.
 func (p *profile) isFor(c *claims, ours []string) bool {
 	if p.ClientAsAudience && !c.hasAudience {
 		return c.clientID != "" && slices.Contains(ours, c.clientID)
@@ -51,8 +51,8 @@ func (p *profile) isFor(c *claims, ours []string) bool {
 	return audienceMatches(c.audiences, ours)
 }
 
-// audienceMatches reports whether the token is meant for one of ours. An array
-// with an empty member is still an array of strings; it matches by its others.
+// audienceMatches reports whether got and ours have a member in common. An
+// empty string in got is legal and matches nothing, since ours has none.
 func audienceMatches(got, ours []string) bool {
 	for _, a := range ours {
 		if slices.Contains(got, a) {

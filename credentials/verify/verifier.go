@@ -5,17 +5,17 @@ import (
 	"crypto/x509"
 )
 
-// Verifier turns a bearer token into the principal it stands for.
+// Verifier verifies a bearer token and returns its principal.
 //
 // The error is nil only for a token that may be trusted. Otherwise it is an
-// [*Error], or the caller's own context error wrapped. Implementations are safe
-// for concurrent use.
+// [*Error], or wraps the error of the caller's context. Implementations must be
+// safe for concurrent use.
 type Verifier interface {
 	Verify(ctx context.Context, token string, req Requirements) (*Principal, error)
 }
 
-// VerifierFunc is a function that is a [Verifier]. The function must be safe
-// for concurrent use.
+// VerifierFunc is an adapter that makes a function a [Verifier]. The function
+// must be safe for concurrent use.
 type VerifierFunc func(ctx context.Context, token string, req Requirements) (*Principal, error)
 
 // Verify calls f.
@@ -29,7 +29,7 @@ func (v *JWT) IssuerNames() []string { return []string{v.id.name} }
 // IssuerNames returns the IssuerName of the configuration.
 func (in *Introspection) IssuerNames() []string { return []string{in.id.name} }
 
-// IssuerNames returns the one IssuerName that both verifiers have.
+// IssuerNames returns the IssuerName that both verifiers share.
 func (h *Hybrid) IssuerNames() []string { return h.jwt.IssuerNames() }
 
 // IssuerNames returns the names of all members, in the order in which they were
@@ -43,33 +43,33 @@ func (m *MultiIssuer) IssuerNames() []string {
 	return names
 }
 
-// Requirements is what one call asks of the verification, beyond what the
-// verifier itself was configured with. The zero value asks for nothing more.
+// Requirements are what one call demands of the verification, in addition to
+// the verifier's configuration. The zero value demands nothing more.
 type Requirements struct {
-	// Validation says how the token is to be validated.
-	// Optional. Default: the verifier's own way.
+	// Validation is the way in which the token must be validated. Optional.
+	// Default: the verifier's own choice.
 	Validation Validation
 
 	// PeerCertificate is the client certificate that the transport has
-	// verified, nil if there is none. A token bound to a certificate (RFC 8705
-	// §3, cnf.x5t#S256) is refused unless it is bound to this one.
+	// verified, or nil if there is none. A token that is bound to a certificate
+	// (RFC 8705 §3, cnf.x5t#S256) is refused unless it is bound to this one.
 	PeerCertificate *x509.Certificate
 }
 
-// Validation says how a token is to be validated.
+// Validation is a way to validate a token.
 type Validation uint8
 
 const (
 	// ValidationDefault leaves the choice to the verifier.
 	ValidationDefault Validation = iota
 
-	// ValidationLocal asks for a signature check with the issuer's keys. A
-	// verifier that can't do it answers with a configuration fault.
+	// ValidationLocal demands a signature check with the issuer's keys. A
+	// verifier that can't do it returns a configuration fault.
 	ValidationLocal
 
-	// ValidationIntrospect asks for the issuer's word at the time of the call
-	// (RFC 7662), within the introspection cache's short life. A verifier that
-	// can't do it answers with a configuration fault.
+	// ValidationIntrospect demands the issuer's answer at the time of the call
+	// (RFC 7662), or one that the introspection cache holds for its short
+	// lifetime. A verifier that can't introspect returns a configuration fault.
 	ValidationIntrospect
 )
 

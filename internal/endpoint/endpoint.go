@@ -1,6 +1,6 @@
-// Package endpoint judges the URLs that carry a secret, or from which keys,
-// tokens and decisions come: where they may lead, and which part of them may be
-// shown.
+// Package endpoint checks the URLs that carry a secret, or from which keys,
+// tokens and decisions come: which hosts they may name, and which part of them
+// may be shown.
 package endpoint
 
 import (
@@ -17,8 +17,8 @@ var (
 	ErrUser     = errors.New("a URL must not hold user information: a user or a password")
 	ErrFragment = errors.New("a URL must not have a fragment")
 	ErrScheme   = errors.New("a URL must be https")
-	// ErrPlain is the fault of plain http to another host: anyone on the way could
-	// read the secret, or put keys or an answer of their own in its place.
+	// ErrPlain is the fault of plain http to another host: an attacker on the
+	// network could read the secret, or substitute keys or an answer.
 	ErrPlain = errors.New("plain http is refused off loopback")
 )
 

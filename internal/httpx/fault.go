@@ -63,7 +63,7 @@ func (f Fault) String() string {
 	return faultTexts[f]
 }
 
-// FaultOf tells the error of an HTTP client by its type.
+// FaultOf classifies the error of an HTTP client by its type.
 func FaultOf(err error) Fault {
 	var (
 		timeout     net.Error

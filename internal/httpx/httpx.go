@@ -1,7 +1,7 @@
-// Package httpx holds the rules of every HTTP request that usher makes: no
-// redirect is followed and no cookie kept, what a server can make the client
-// hold is bounded, a request that an old connection has swallowed is sent once
-// more, and no part of a URL or of an answer is in an error's text.
+// Package httpx implements the rules of all HTTP requests that usher makes: no
+// redirect is followed and no cookie kept, a server's answer is bounded, a
+// request that is lost with an old connection is sent once more, and no part of
+// a URL or of an answer is in an error's text.
 package httpx
 
 import (

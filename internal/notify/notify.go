@@ -33,7 +33,8 @@ func CallIn[E any](ctx context.Context, f func(context.Context, E), event E, pan
 	f(ctx, event)
 }
 
-// Contained returns f without its panics, and nil for nil.
+// Contained returns a function that calls f and recovers its panics, or nil if
+// f is nil.
 func Contained[E any](f func(E)) func(E) {
 	if f == nil {
 		return nil

@@ -1,5 +1,5 @@
-// Package quote shows foreign values to an operator: what a token, an answer or a
-// configuration holds, which nothing has verified.
+// Package quote formats unverified values of a token, an answer or a
+// configuration for an operator.
 package quote
 
 import (

@@ -9,11 +9,11 @@ import (
 )
 
 const (
-	// MaxIssuer bounds what an authorization server is believed. Tokens and keys
-	// are at hand meanwhile.
+	// MaxIssuer bounds the wait that an authorization server can ask for.
+	// Tokens and keys are usually available meanwhile.
 	MaxIssuer = 5 * time.Minute
-	// MaxEngine bounds what an authorization engine is believed. Every call waits
-	// for its answer.
+	// MaxEngine bounds the wait that an authorization engine can ask for. Every
+	// call waits for its answer.
 	MaxEngine = 30 * time.Second
 )
 

@@ -1,7 +1,7 @@
-// Package authn carries client authentication to the endpoints of an authorization
-// server: it checks a method of package clientauth, asks it for its proof of one
-// request, and makes the HTTP client that the request goes through.
+// Package authn applies client authentication to requests to an authorization
+// server: it checks a method of package clientauth, obtains its proof for one
+// request, and makes the HTTP client for the request.
 //
 // Errors are [*Error]: their text is constant and holds no secret; the cause is
-// reached by errors.Unwrap only.
+// available by errors.Unwrap only.
 package authn

@@ -19,19 +19,19 @@ type Endpoint struct {
 	Issuer string
 }
 
-// Method is one way of authenticating a client, safe for concurrent use. Those of
-// package clientauth are all there is.
+// Method is a way to authenticate a client. It is safe for concurrent use. Only
+// package clientauth implements it.
 type Method interface {
-	// Check reports, without I/O, what was configured wrongly.
+	// Check returns an error for a faulty configuration. It does no I/O.
 	Check(clientID string, ep Endpoint) error
-	// Prove makes what one request carries.
+	// Prove returns the proof for one request.
 	Prove(ctx context.Context, clientID string, ep Endpoint) (Proof, error)
 }
 
-// Proof is what one request carries to authenticate its client.
+// Proof is what authenticates the client of one request.
 type Proof struct {
-	// Basic says that ClientID and Secret go into the Authorization header
-	// (RFC 6749 §2.3.1) instead of the form.
+	// Basic reports whether ClientID and Secret go into the Authorization
+	// header (RFC 6749 §2.3.1) instead of the form.
 	Basic bool
 	// ClientID is empty when the method's assertion names the client.
 	ClientID string
@@ -100,8 +100,8 @@ func basic(id, secret string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair))
 }
 
-// Error says which step of client authentication failed. Its text is constant:
-// no secret, no key, no path.
+// Error describes which step of client authentication failed. Its text is
+// constant: no secret, no key, no path.
 type Error struct {
 	// Text is the constant description.
 	Text string
@@ -115,8 +115,9 @@ func (e *Error) Error() string { return e.Text }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Value asks a function for the secret that what describes, and refuses an empty
-// one: a request without the secret would be a failed login without an explanation.
+// Value returns the secret that supply returns; what names it in errors. An
+// empty secret is an error: a request without it would be a failed login with
+// no explanation.
 func Value(ctx context.Context, supply func(context.Context) (string, error), what string) (string, error) {
 	value, err := supply(ctx)
 	if err != nil {
