@@ -9,8 +9,8 @@ import (
 	"github.com/usher-auth/usher/authz"
 )
 
-// admit decides whether the handler may see the call. What it learns on the way
-// goes into r, whatever it decides.
+// admit decides whether the handler may see the call. It records the principal and
+// the decision in r, whatever the outcome.
 func (i *Interceptor) admit(ctx context.Context, r *report, req any) (*callContext, error) {
 	if closed(r.method) {
 		return nil, refuseClosed(ctx, r)
@@ -35,15 +35,15 @@ func (i *Interceptor) admit(ctx context.Context, r *report, req any) (*callConte
 
 	admitted := &callContext{Context: ctx, principal: principal, method: r.method, decision: r.decision}
 	if r.method.RevisionReadsMessage() {
-		// The message is the handler's to change from now on.
+		// The session reads the message now: from now on the handler may change it.
 		admitted.session.Store(admitted.newSession(call.Message))
 	}
 
 	return admitted, nil
 }
 
-// admitStream authenticates a stream's caller and, where the rule doesn't need
-// to read a message, decides. It returns the caller's token, too.
+// admitStream authenticates a stream's caller and, if the rule reads no message,
+// decides. It also returns the caller's token.
 func (i *Interceptor) admitStream(ss grpc.ServerStream, r *report) (s *guardedStream, token string, err error) {
 	ctx := ss.Context()
 	if closed(r.method) {
@@ -72,7 +72,7 @@ func (i *Interceptor) admitStream(ss grpc.ServerStream, r *report) (s *guardedSt
 	return s, token, nil
 }
 
-// refuseClosed is the refusal of a method that nobody can be admitted to.
+// refuseClosed returns the refusal of a method that is closed.
 func refuseClosed(ctx context.Context, r *report) error {
 	decision, err := r.method.Authorize(ctx, &authz.Call{})
 	r.decision = decision

@@ -18,8 +18,8 @@ const DefaultMaxTokenBytes = 16 << 10
 // gRPC puts every key in.
 const authorizationKey = "authorization"
 
-// Why a credential was refused before any verification. They go to the hooks;
-// the caller sees TOKEN_MISSING or TOKEN_INVALID.
+// The causes of refusing a credential before any verification. They go to the
+// hooks; the caller sees TOKEN_MISSING or TOKEN_INVALID.
 var (
 	errNoCredential     = errors.New("interceptor: the call carries no credential")
 	errManyCredentials  = errors.New("interceptor: the call carries more than one authorization value")
@@ -28,7 +28,7 @@ var (
 	errTokenNotB64Token = errors.New("interceptor: the token has characters outside b64token (RFC 6750 §2.1)")
 )
 
-// tokenLengthError is errTokenTooLong with the sizes, in bytes.
+// tokenLengthError is errTokenTooLong with the token's size and the limit, in bytes.
 type tokenLengthError struct{ size, limit int }
 
 func (e *tokenLengthError) Error() string {
@@ -39,9 +39,9 @@ func (e *tokenLengthError) Error() string {
 // Unwrap returns the constant cause.
 func (e *tokenLengthError) Unwrap() error { return errTokenTooLong }
 
-// bearerToken takes the one bearer token out of the incoming metadata. Two
-// values are refused: whoever put a proxy's credential before the caller's must
-// not decide which of them counts.
+// bearerToken returns the one bearer token of the incoming metadata. Two values
+// are refused: if a proxy adds its own credential to the caller's, their order must
+// not decide which one counts.
 func (i *Interceptor) bearerToken(ctx context.Context) (string, error) {
 	values := authorizationOf(ctx)
 	switch len(values) {
@@ -54,9 +54,9 @@ func (i *Interceptor) bearerToken(ctx context.Context) (string, error) {
 	}
 }
 
-// authorizationOf returns the call's authorization values, which aren't to be
-// changed. The public accessor copies what it returns, so the metadata that
-// gRPC's transports make, with its keys in lower case, is looked into as it is.
+// authorizationOf returns the call's authorization values. The caller must not
+// change them. gRPC's own accessor copies what it returns, so this function reads
+// the metadata directly; gRPC's transports make it with keys in lower case.
 func authorizationOf(ctx context.Context) []string {
 	if md, ok := ctx.Value(incomingKey).(metadata.MD); ok {
 		if values, ok := md[authorizationKey]; ok {
@@ -67,10 +67,10 @@ func authorizationOf(ctx context.Context) []string {
 	return metadata.ValueFromIncomingContext(ctx, authorizationKey)
 }
 
-// parseBearer parses "Bearer b64token" (RFC 6750 §2.1). The token's characters are
-// left to a verifier that checks them: those of this module do, before anything
-// else, and know a token that they have seen without reading it again. Reading it
-// here would cost more than all the rest.
+// parseBearer parses "Bearer b64token" (RFC 6750 §2.1). If formChecked is set, it
+// leaves the token's characters to the verifier: the verifiers of this module check
+// them before anything else, and recognize a token that they have seen without
+// checking it again. To check it here would cost more than everything else.
 func parseBearer(value string, maxBytes int, formChecked bool) (string, error) {
 	token, ok := bearer.Token(value)
 	if !ok {

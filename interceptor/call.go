@@ -44,12 +44,12 @@ func validationOf(v authzv1.Validation) verify.Validation {
 	}
 }
 
-// newCall returns what the method's rule may read of a call, but for its message.
+// newCall returns what the method's rule may read of a call, without its message.
 func (i *Interceptor) newCall(ctx context.Context, method *authz.Method, principal *verify.Principal) authz.Call {
 	call := authz.Call{
 		Principal:     principal,
 		EngineContext: newEngineContext,
-		// Whoever observes decisions wants to read what they rest on.
+		// An observer of decisions reads what they are based on.
 		Explain: i.hooks.observer.Decided != nil,
 	}
 	if method.ReadsConnection() {
@@ -59,7 +59,7 @@ func (i *Interceptor) newCall(ctx context.Context, method *authz.Method, princip
 	return call
 }
 
-// handlersCall is the call as the checks see it that its handler makes.
+// handlersCall returns the call for the checks that its handler makes.
 func handlersCall(ctx context.Context, principal *verify.Principal) authz.Call {
 	return authz.Call{Principal: principal, EngineContext: newEngineContext, Metadata: metadataOf(ctx), PeerIP: peerIP(ctx)}
 }
@@ -68,7 +68,7 @@ func metadataOf(ctx context.Context) func(string) string {
 	return func(key string) string { return oneMetadata(ctx, key) }
 }
 
-// oneMetadata returns the value of a key that has exactly one.
+// oneMetadata returns the value of a key that has exactly one value, or else "".
 func oneMetadata(ctx context.Context, key string) string {
 	if values := metadata.ValueFromIncomingContext(ctx, key); len(values) == 1 {
 		return values[0]
@@ -77,8 +77,8 @@ func oneMetadata(ctx context.Context, key string) string {
 	return ""
 }
 
-// peerCertificate returns the certificate that the client proved to hold in the
-// TLS handshake, nil if it showed none.
+// peerCertificate returns the certificate that the client authenticated with in
+// the TLS handshake, or nil if it sent none.
 func peerCertificate(ctx context.Context) *x509.Certificate {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
@@ -95,8 +95,9 @@ func peerCertificate(ctx context.Context) *x509.Certificate {
 // peerIP returns the address of the connection's other end without its port.
 func peerIP(ctx context.Context) netip.Addr { return peerAddress(ctx).Addr() }
 
-// peerAddress returns the address of the connection's other end; the zero AddrPort
-// where that has none, as on a unix socket. It is a proxy's address behind a proxy.
+// peerAddress returns the address of the connection's other end, or the zero
+// AddrPort if there is none, as on a unix socket. Behind a proxy it is the proxy's
+// address.
 func peerAddress(ctx context.Context) netip.AddrPort {
 	p, ok := peer.FromContext(ctx)
 	if !ok || p.Addr == nil {
@@ -107,7 +108,7 @@ func peerAddress(ctx context.Context) netip.AddrPort {
 
 		return netip.AddrPortFrom(address.Addr().Unmap(), address.Port())
 	}
-	// grpc-go's ServeHTTP has the request's RemoteAddr, as text.
+	// Under grpc-go's ServeHTTP it is the request's RemoteAddr, as text.
 	if address, err := netip.ParseAddrPort(p.Addr.String()); err == nil {
 		return netip.AddrPortFrom(address.Addr().Unmap(), address.Port())
 	}
@@ -115,7 +116,7 @@ func peerAddress(ctx context.Context) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// stopwatch measures a verdict if anybody wants to know.
+// stopwatch measures how long a verdict takes, if an observer is told.
 type stopwatch struct{ start time.Time }
 
 func (i *Interceptor) startWatch() stopwatch {

@@ -21,7 +21,7 @@ const (
 )
 
 // challenge is a bearer challenge. A parameter without a value is left out; the
-// zero value says only that a bearer token is wanted.
+// zero value only asks for a bearer token.
 type challenge struct {
 	realm     string
 	err       string
@@ -30,7 +30,7 @@ type challenge struct {
 	maxAge    time.Duration
 }
 
-// String writes the challenge as one value of www-authenticate.
+// String returns the challenge as one value of www-authenticate.
 func (c challenge) String() string {
 	var b strings.Builder
 	b.WriteString("Bearer")
@@ -56,8 +56,9 @@ func (c challenge) String() string {
 	return b.String()
 }
 
-// writeQuoted writes a quoted-string (RFC 9110 §5.6.4). What can't stand in one
-// is left out: the values come from rules, which are printable text.
+// writeQuoted writes a quoted-string (RFC 9110 §5.6.4). It leaves out every
+// character that isn't printable ASCII: the values come from rules, which are
+// printable text.
 func writeQuoted(b *strings.Builder, value string) {
 	b.WriteByte('"')
 	for i := range len(value) {
@@ -73,14 +74,14 @@ func writeQuoted(b *strings.Builder, value string) {
 	b.WriteByte('"')
 }
 
-// withoutChallenge drops every challenge that a handler would send for the scheme
-// Bearer. A handler that passes on the trailers of a service behind it would
-// otherwise make its own caller throw away a good token, and call again. The name
-// of a scheme can't be escaped (RFC 9110 §11.1), so a value without it holds no
-// such challenge; one that has it anywhere is dropped, rather than parsed as a
-// client may or may not do. Keys become lower case as gRPC makes them so, which has
-// more of them for one than a comparison without case. It copies only when something
-// is dropped.
+// withoutChallenge returns md without the challenges for the scheme Bearer. A
+// handler that passes on the trailers of a service that it called would otherwise
+// make its own caller throw away a good token, and call again. The name of a scheme
+// can't be escaped (RFC 9110 §11.1), so a value without it holds no such challenge;
+// a value that has the name anywhere is dropped, since clients may parse it in
+// different ways. Keys are compared after strings.ToLower, as gRPC writes them,
+// which maps more keys to this one than strings.EqualFold. The metadata is copied
+// only if something is dropped.
 func withoutChallenge(md metadata.MD) metadata.MD {
 	for key, values := range md {
 		if strings.ToLower(key) != challengeKey || !slices.ContainsFunc(values, namesBearer) {

@@ -10,23 +10,25 @@ import (
 	"github.com/usher-auth/usher/credentials/verify"
 )
 
-// DefaultFirstMessageTimeout is how long a handler that wants to send waits for
-// the caller's first message to be authorized.
+// DefaultFirstMessageTimeout is the default of Config.FirstMessageTimeout.
 const DefaultFirstMessageTimeout = 10 * time.Second
 
-// Config is what an [Interceptor] is made of.
+// Config configures an [Interceptor].
 type Config struct {
-	// Verifier turns the caller's token into a principal. Required. It isn't closed
-	// by the interceptor: close it after the server has stopped. A panic in it, or
-	// an answer that is neither principal nor error, refuses the call with
-	// MISCONFIGURED; one of your own runs in a goroutine of its own, is left when
-	// the call's context ends, and one that calls runtime.Goexit is UNAVAILABLE. It
-	// must heed that context: each call that it outlasts leaves a goroutine behind.
-	// A principal of it that is no longer valid is TOKEN_EXPIRED.
+	// Verifier turns the caller's token into a principal. Required. The interceptor
+	// doesn't close it: close it after the server has stopped. If it panics, or
+	// returns neither a principal nor an error, the call is refused with
+	// MISCONFIGURED.
+	//
+	// A verifier of your own runs in a goroutine of its own, which is left behind
+	// if the call's context ends first: the verifier must return when that context
+	// ends, or each such call leaks a goroutine. If it calls runtime.Goexit, the
+	// call is UNAVAILABLE. If the principal that it returns is no longer valid, the
+	// call is refused with TOKEN_EXPIRED.
 	Verifier verify.Verifier
 	// Authorizer decides calls by the rules of their methods. Required. Set its
-	// [authz.Config] Issuers to the verifier; if both the verifier and the
-	// authorizer name issuers, other ones than each other's are an error.
+	// [authz.Config] Issuers to the verifier: if both the verifier and the
+	// authorizer name issuers, and not the same ones, New returns an error.
 	Authorizer *authz.Authorizer
 	// Observer is told what happens to calls. Optional.
 	Observer Observer
@@ -35,18 +37,19 @@ type Config struct {
 	ErrorDomain string
 	// Realm is the realm of challenges (RFC 9110 §11.5). Optional. Default: none.
 	Realm string
-	// MaxTokenBytes is the size in bytes above which a token is refused unread. The
-	// verifier has a limit of its own. Optional. Default [DefaultMaxTokenBytes];
-	// negative is an error.
+	// MaxTokenBytes is the size in bytes above which a token is refused without
+	// being decoded. The verifier has a limit of its own. Optional. Default
+	// [DefaultMaxTokenBytes]; negative is an error.
 	MaxTokenBytes int
 	// FirstMessageTimeout is how long a handler that wants to send waits for the
-	// first message to be authorized. Optional. Default
-	// [DefaultFirstMessageTimeout]; negative is an error.
+	// caller's first message to be authorized; after that the stream ends with
+	// FIRST_MESSAGE_TIMEOUT. Optional. Default [DefaultFirstMessageTimeout];
+	// negative is an error.
 	FirstMessageTimeout time.Duration
 }
 
-// withDefaults returns the configuration with its defaults, and everything that is
-// wrong with it.
+// withDefaults returns the configuration with its defaults, and an error that
+// joins all its faults.
 func (c Config) withDefaults() (Config, error) {
 	faults := contextFaults()
 	verifies := !isNil(c.Verifier)
@@ -79,8 +82,9 @@ func (c Config) withDefaults() (Config, error) {
 }
 
 // sameIssuers returns an error if the verifier accepts the tokens of other issuers
-// than the authorizer's rules were compiled for. One that doesn't know them may be
-// right: where an authorizer knows none, its templates tell issuers apart.
+// than those that the authorizer's rules were compiled for. A verifier or an
+// authorizer that names no issuers is accepted: the templates of such an
+// authorizer tell issuers apart themselves.
 func sameIssuers(verifier verify.Verifier, authorizer *authz.Authorizer) error {
 	namer, ok := verifier.(authz.IssuerNamer)
 	if !ok {

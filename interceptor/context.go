@@ -11,15 +11,15 @@ import (
 )
 
 // callContext is a handler's context. It holds in one value what
-// [verify.FromContext], [authz.FromContext] and gRPC's own functions on a
-// context (grpc.SetHeader and its like) look up under keys of their own.
+// [verify.FromContext], [authz.FromContext] and gRPC's functions on a context
+// (such as grpc.SetHeader) look up under keys of their own.
 type callContext struct {
 	context.Context //nolint:containedctx // it is a context
 
 	principal *verify.Principal
 	method    *authz.Method
 	decision  *authz.Decision
-	// session is made when a handler asks for it: most never do.
+	// session is made when a handler first asks for it; most handlers never do.
 	session atomic.Pointer[authz.Session]
 }
 
@@ -35,7 +35,7 @@ func (c *callContext) Value(key any) any {
 	case beneathKey{}:
 		return c.Context
 	case compressorKey{}:
-		return nil // not that of a call around this one
+		return nil // an outer call's holder isn't this call's
 	default:
 		return c.Context.Value(key)
 	}
@@ -59,12 +59,11 @@ func (c *holdingContext) Value(key any) any {
 	}
 }
 
-// sessionOver is in the place of the session once the call is over, if no session
-// was made until then.
+// sessionOver replaces the session when the call ends, if none was made before.
 var sessionOver = new(authz.Session)
 
-// sessionOf returns the one session of the call. After the call it is one that
-// has ended.
+// sessionOf returns the one session of the call. After the call it returns a
+// session that has ended.
 func (c *callContext) sessionOf() *authz.Session {
 	s := c.session.Load()
 	if s == nil {
@@ -79,7 +78,8 @@ func (c *callContext) sessionOf() *authz.Session {
 	return s
 }
 
-// newSession returns a session of the call, with the message if checks need it.
+// newSession returns a session of the call. The message is nil unless the session's
+// checks need it.
 func (c *callContext) newSession(message proto.Message) *authz.Session {
 	call := handlersCall(c.Context, c.principal)
 	call.Message = message
@@ -87,8 +87,8 @@ func (c *callContext) newSession(message proto.Message) *authz.Session {
 	return c.method.NewSession(call, c.decision)
 }
 
-// end ends the session with its call: what a handler leaves running can't ask in
-// the caller's name any more.
+// end ends the session with its call: a goroutine that the handler has left running
+// can't make further checks in the caller's name.
 func (c *callContext) end() {
 	if c.session.CompareAndSwap(nil, sessionOver) {
 		return
@@ -105,8 +105,8 @@ func (c *callContext) checked() bool {
 	return session != nil && session.Checked()
 }
 
-// filtered reports whether the handler has filtered objects, of which none need
-// be left.
+// filtered reports whether the handler has filtered objects, even if the filter
+// left none.
 func (c *callContext) filtered() bool {
 	session := c.session.Load()
 
@@ -136,7 +136,7 @@ func (c *streamContext) Value(key any) any {
 	}
 }
 
-// publicContext is the context of a public method's handler: nobody's.
+// publicContext is the context of a public method's handler. It has no principal.
 type publicContext struct {
 	context.Context //nolint:containedctx // it is a context
 }
@@ -149,23 +149,24 @@ func (c publicContext) Value(key any) any {
 	case beneathKey{}:
 		return c.Context
 	case compressorKey{}:
-		return nil // not that of a call around this one
+		return nil // an outer call's holder isn't this call's
 	default:
 	}
 
 	return c.Context.Value(key)
 }
 
-// engineContext is the context of a request to the engine. An engine in this
-// process could take the caller's token from the call's metadata, or send it on
-// where the handler has put it for further services, take its certificate from the
-// peer, write to the caller through the transport stream, and grant in the handler's
-// session: it gets none of them. What else the call's context has, such as a trace's span, stays.
+// engineContext is the context of a request to the engine. It hides what an engine
+// in this process could misuse: the incoming metadata with the caller's token, the
+// outgoing metadata, where the handler may have put that token for further services,
+// the peer with its certificate, the transport stream, which writes to the caller,
+// the principal, and the handler's session, which records grants. Everything else in
+// the call's context, such as a trace's span, stays.
 type engineContext struct {
 	context.Context //nolint:containedctx // it is a context
 }
 
-// newEngineContext returns the engine's context: see [authz.Call].
+// newEngineContext is the EngineContext of every [authz.Call].
 func newEngineContext(ctx context.Context) context.Context { return engineContext{ctx} }
 
 // Value implements [context.Context].

@@ -13,10 +13,11 @@ import (
 	"github.com/usher-auth/usher/credentials/verify"
 )
 
-// The keys under which other packages look up what this package's contexts answer
-// for or hide. They are private to those packages, and learned from their accessors:
-// to nest a context for each value instead would cost each call an allocation for
-// each. [New] fails if a package doesn't look its value up as it was learned.
+// The keys under which other packages look up the values that this package's
+// contexts answer themselves or hide. They are private to those packages, and are
+// learned from their accessors: nesting a context for each value instead would cost
+// each call one allocation for each value. [New] fails if a package doesn't look up
+// its value under the key that was learned.
 var (
 	principalKey = keyOf(findPrincipal)
 	sessionKey   = keyOf(findSession)
@@ -29,18 +30,18 @@ var (
 // foreignValue is a value that another package keeps in contexts.
 type foreignValue struct {
 	name string
-	// key is what the value was learned to be looked up by.
+	// key is the key that was learned.
 	key any
-	// find returns what that package's accessor finds; nil if it finds nothing.
+	// find calls that package's accessor and returns what it found, nil if nothing.
 	find func(context.Context) any
-	// put returns a context that has a value as that package puts it there.
+	// put returns a context with a value that was added by that package.
 	put func(context.Context) context.Context
-	// answering returns those of this package's contexts, around another, that have an
-	// answer of their own; nil: they only hide the value.
+	// answering wraps a context in each of this package's contexts that answers for
+	// the value itself. If it is nil, they only hide the value.
 	answering func(context.Context) []context.Context
 }
 
-// foreignValues are all that this package's contexts answer for or hide.
+// foreignValues are all values that this package's contexts answer for or hide.
 var foreignValues = []foreignValue{
 	{"the principal", principalKey, findPrincipal, func(ctx context.Context) context.Context {
 		return verify.NewContext(ctx, new(verify.Principal))
@@ -90,7 +91,8 @@ func putIncoming(ctx context.Context) context.Context {
 	return metadata.NewIncomingContext(ctx, metadata.Pairs(authorizationKey, "Bearer x"))
 }
 
-// handlersContexts returns a context of each kind that an admitted call's handler gets.
+// handlersContexts returns a context of each kind that the handler of an admitted
+// call gets.
 func handlersContexts(ctx context.Context) []context.Context {
 	call, holding, stream := &callContext{}, &holdingContext{}, &streamContext{stream: &guardedStream{}}
 	stream.stream.ctx = stream
@@ -104,9 +106,9 @@ func handlersContexts(ctx context.Context) []context.Context {
 	return []context.Context{call, holding, stream}
 }
 
-// contextFaults returns what would go wrong with this package's contexts, so that no
-// interceptor is made: a package that looks its value up in another way than it was
-// learned would find what has to be hidden from an engine, or write past the gate.
+// contextFaults returns the faults for which New makes no interceptor: if a package
+// looks up its value in another way than the one that was learned, an engine would
+// find what has to be hidden from it, or a handler would write past the gate.
 func contextFaults() []error {
 	var faults []error
 	for _, value := range foreignValues {
@@ -145,7 +147,7 @@ func (v foreignValue) fault() string {
 	return ""
 }
 
-// keyProbe is a context that has nothing and remembers the keys that it was asked for.
+// keyProbe is a context without values that remembers the keys that it was asked for.
 type keyProbe struct {
 	context.Context //nolint:containedctx // it is a context
 
@@ -161,9 +163,8 @@ func (p *keyProbe) Value(key any) any {
 	return nil
 }
 
-// keyOf returns the one key that a package uses for its value in a context, by
-// watching its accessor look for it; nil, which no lookup has, if there is none or
-// more than one.
+// keyOf returns the one key under which an accessor looks up its value in a context.
+// It returns nil, which is no lookup's key, if there is none or more than one.
 func keyOf(find func(context.Context) any) any {
 	probe := &keyProbe{Context: context.Background()}
 	if find(probe); len(probe.keys) != 1 {

@@ -18,7 +18,7 @@ import (
 	"github.com/usher-auth/usher/interceptor"
 )
 
-// traced stands for a trace's span in a context.
+// traced is the key of a value that represents a trace's span in a context.
 type traced struct{}
 
 // nosy is an engine in this process that looks for what belongs to the call.

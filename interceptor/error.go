@@ -21,25 +21,28 @@ const (
 	// DefaultErrorDomain is the domain of the ErrorInfo that a refusal carries.
 	DefaultErrorDomain = "usher.authz.v1"
 
-	// defaultRetryDelay is the RetryInfo of an UNAVAILABLE for which nobody knows
-	// better: long enough that a fleet of callers doesn't keep a service down.
+	// defaultRetryDelay is the RetryInfo of an UNAVAILABLE whose cause names no
+	// delay. It is long enough that the retries of many callers don't keep a service
+	// down.
 	defaultRetryDelay = time.Second
-	// maxRetryDelay bounds what a server behind us can make our callers wait.
+	// maxRetryDelay bounds the delay that an engine or an authorization server can
+	// impose on callers.
 	maxRetryDelay = 5 * time.Minute
 
-	// pushbackKey is the trailer that tells gRPC's own retries to stop, by a
-	// value that is not a delay (gRFC A6).
+	// pushbackKey is the trailer that stops gRPC's own retries if its value is not a
+	// delay (gRFC A6).
 	pushbackKey = "grpc-retry-pushback-ms"
 	pushbackNo  = "-1"
 )
 
-// Error is a refused call, as the interceptors return it. Its text and its
-// status are constant for the reason; the cause, for whoever logs outside of
-// usher, is had by [errors.Unwrap], and never leaves the process.
+// Error is the error that the interceptors return for a refused call. Its text and
+// its status's message are constants. [errors.Unwrap] returns the cause, for logging
+// interceptors around usher; it is never sent to the caller.
 type Error struct {
-	// Reason says why.
+	// Reason is why the call was refused.
 	Reason authz.Reason
-	// DecisionID connects what the caller was told with what the hooks were.
+	// DecisionID is the identifier that both the caller and the hooks are told. A
+	// denial that hides existence doesn't tell the caller.
 	DecisionID string
 
 	status    *status.Status
@@ -48,7 +51,7 @@ type Error struct {
 	cause     error
 }
 
-// Error returns a text that is constant for the reason.
+// Error returns the text, which is constant for the reason.
 func (e *Error) Error() string {
 	return "interceptor: " + string(e.Reason) + ": " + publics[e.Reason].text
 }
@@ -59,7 +62,7 @@ func (e *Error) Unwrap() error { return e.cause }
 // GRPCStatus returns the status that the caller sees.
 func (e *Error) GRPCStatus() *status.Status { return e.status }
 
-// trailer returns what goes along with the status.
+// trailer returns the trailer that is sent with the status, nil if there is none.
 func (e *Error) trailer() metadata.MD {
 	var md metadata.MD
 	if e.challenge != "" {
@@ -72,14 +75,14 @@ func (e *Error) trailer() metadata.MD {
 	return md
 }
 
-// refusals makes the errors of one interceptor.
+// refusals makes the errors of an interceptor.
 type refusals struct {
 	domain string
 	realm  string
 }
 
-// of classifies what stopped a call, by its type. An error that no part of
-// usher made is a fault of ours: INTERNAL, never a grant.
+// of returns the refusal for a cause, by the type of the cause. An error that no
+// part of usher made is INTERNAL, never a grant.
 func (r refusals) of(ctx context.Context, err error, hidesExistence bool) *Error {
 	var refused *Error
 	if errors.As(err, &refused) && refused != nil && refused.status != nil {
@@ -181,7 +184,7 @@ func badRequest(field, description string) protoadapt.MessageV1 {
 	}}}
 }
 
-// extras are what some reasons carry beyond their ErrorInfo.
+// extras are what some refusals have beside their ErrorInfo.
 type extras struct {
 	challenge  *challenge
 	pushback   bool

@@ -21,7 +21,7 @@ import (
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
 
-// exampleConfig stands for a real verifier and engine.
+// exampleConfig replaces a real verifier and engine.
 func exampleConfig() interceptor.Config {
 	authorizer, err := authz.New(authz.Config{
 		Issuers:  authz.Issuers{"https://issuer.example"}, // a function can't say whose tokens it accepts

@@ -11,50 +11,50 @@ import (
 	"github.com/usher-auth/usher/authz"
 )
 
-// phase is how far a guarded stream has come. It only goes forward.
+// phase is the state of a guarded stream's output. It only increases.
 type phase = uint32
 
 const (
-	// phasePending: no message has been authorized; nothing of the handler's
-	// reaches the caller.
+	// phasePending means that no message has been authorized: none of the handler's
+	// output reaches the caller.
 	phasePending phase = iota
-	// phaseOpen: the handler's output passes.
+	// phaseOpen means that the handler's output passes.
 	phaseOpen
-	// phaseOver: the call has ended, or will with end; every call on the stream
-	// fails with it.
+	// phaseOver means that the call has ended, or is about to end, with the error
+	// gate.end; every call on the stream fails with it.
 	phaseOver
 )
 
-// errCallOver is what a handler gets that uses its stream after the call.
+// errCallOver is returned to a handler that uses its stream after the call.
 var errCallOver = errors.New("interceptor: the call is over")
 
-// gate is a guarded stream's output. It is shut until the first message is
-// authorized, or from the start open where the rule reads none, and shut for good
-// when the call ends. Until it opens, and longer where metadata is withheld, it holds
-// the handler's header, trailer and compressor. It is safe for concurrent use.
+// gate is a guarded stream's output. It opens when the first message is authorized,
+// or is open from the start if the rule reads none, and it closes for good when the
+// call ends. Until it opens, and longer if metadata is withheld, it holds the
+// handler's header, trailer and compressor. It is safe for concurrent use.
 type gate struct {
 	grpc.ServerStream
 
-	// ctx is the handler's context; it ends with the call, by cancel.
+	// ctx is the handler's context; cancel cancels it when the call ends.
 	ctx    *streamContext
 	cancel context.CancelCauseFunc
-	// withholds reports whether the handler's metadata waits for its first message,
-	// its trailer for the end: see the function.
+	// withholds reports whether the header is held until the handler's first message
+	// and the trailer until the end: see the function withholds.
 	withholds bool
 
 	phase atomic.Uint32
-	// spoken reports whether the handler's header passes, and its trailer too unless
-	// the gate withholds that to the end: nothing else is held any more.
+	// spoken reports whether the header is no longer held. The trailer isn't held
+	// either, unless the gate withholds it until the end.
 	spoken atomic.Bool
-	opened chan struct{} // closed when the phase leaves phasePending for phaseOpen
+	opened chan struct{} // closed when the phase changes from phasePending to phaseOpen
 	over   chan struct{} // closed at phaseOver
 
 	mu   sync.Mutex
 	end  error // why the phase is over; set before over is closed
-	held held  // until spoken; the trailer of a gate that withholds, to the end
+	held held  // until spoken; the trailer of a gate that withholds, until the end
 }
 
-// init makes the gate that of a method's stream, whose handler has the context ctx,
+// init prepares the gate for a stream of the method. The handler's context is ctx,
 // which cancel cancels.
 func (g *gate) init(method *authz.Method, ss grpc.ServerStream, ctx *streamContext, cancel context.CancelCauseFunc) {
 	g.ServerStream, g.ctx, g.cancel, g.withholds = ss, ctx, cancel, withholds(method)
@@ -65,14 +65,14 @@ func (g *gate) init(method *authz.Method, ss grpc.ServerStream, ctx *streamConte
 	}
 }
 
-// isOver reports whether the call has ended, or will with endErr.
+// isOver reports whether the call has ended, or is about to end, with endErr.
 func (g *gate) isOver() bool { return g.phase.Load() == phaseOver }
 
 // isPending reports whether no message has been authorized yet.
 func (g *gate) isPending() bool { return g.phase.Load() == phasePending }
 
-// open ends the wait for the first verdict. What was held goes out, unless
-// metadata is withheld: then it waits for what the handler makes of the call.
+// open opens the gate after the first verdict. It sends what was held, unless
+// metadata is withheld until the outcome of the call is known.
 func (g *gate) open() {
 	if !g.isPending() {
 		return
@@ -89,7 +89,7 @@ func (g *gate) open() {
 	close(g.opened)
 }
 
-// speak lets the handler's output pass, first what was held.
+// speak lets the handler's output pass, and sends what was held first.
 func (g *gate) speak() error {
 	if g.spoken.Load() {
 		return nil
@@ -119,8 +119,8 @@ func (g *gate) speakLocked() error {
 		err = g.ServerStream.SetHeader(g.held.header)
 	}
 	if err != nil {
-		// The handler was told that its header is fine: it isn't, so the call
-		// fails as it would have then.
+		// The handler was told that its header was accepted. It can't be sent, so
+		// the call fails now as it would have failed then.
 		g.endLocked(err)
 
 		return err
@@ -134,7 +134,7 @@ func (g *gate) speakLocked() error {
 	return nil
 }
 
-// release lets everything out that is held, at the call's end.
+// release sends everything that is held, at the call's end.
 func (g *gate) release() error {
 	if err := g.speak(); err != nil {
 		return err
@@ -156,14 +156,15 @@ func (g *gate) releaseTrailerLocked() {
 	g.held.trailer = nil
 }
 
-// stop ends the call with err, unless it has ended: a refusal is sticky.
+// stop ends the call with err, unless it has ended already: the first error counts.
 func (g *gate) stop(err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.endLocked(err)
 }
 
-// finishWith is stop that returns what the call ends with.
+// finishWith ends the call with err, as stop does, and returns the error that the
+// call ends with.
 func (g *gate) finishWith(err error) error {
 	g.stop(err)
 
@@ -182,7 +183,7 @@ func (g *gate) endLocked(err error) {
 	g.cancel(err)
 }
 
-// endErr returns what the call ended with, once it has.
+// endErr returns the error that the call ended with, nil if it hasn't ended.
 func (g *gate) endErr() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

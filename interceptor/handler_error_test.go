@@ -78,7 +78,7 @@ func TestHandlersCheckErrorIsTold(t *testing.T) {
 	}
 }
 
-// A handler's own status stands, whatever it wraps.
+// A handler's own status is sent, whatever it wraps.
 func TestHandlersOwnStatusStands(t *testing.T) {
 	set := byValue()
 	set["Ping"] = handlerDecides()

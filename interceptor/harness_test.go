@@ -347,7 +347,7 @@ func transportCredentials(t testing.TB, mutual bool) (server, client credentials
 	return credentials.NewTLS(serverConfig), credentials.NewTLS(clientConfig)
 }
 
-// newCertificate makes a certificate that stands for itself.
+// newCertificate makes a self-signed certificate.
 func newCertificate(t testing.TB) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

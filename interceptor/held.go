@@ -7,19 +7,19 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// held is what a handler wants its caller to get beside the messages, until it may
-// go out. Its owner has the lock.
+// held is the metadata of a handler that may not be sent yet. Its owner locks it.
 type held struct {
 	header  metadata.MD
 	trailer metadata.MD
-	// compressor is the handler's choice; "": it has made none.
+	// compressor is the handler's choice, "" if it has made none.
 	compressor string
-	// sends reports whether the handler has asked for its header to be sent, which
-	// takes no more then.
+	// sends reports whether the handler has asked for its header to be sent. After
+	// that nothing can be added to the header.
 	sends bool
 }
 
-// addHeader adds to the header.
+// addHeader adds md to the header. send is for SendHeader: it is an error to add
+// more afterwards.
 func (h *held) addHeader(md metadata.MD, send bool) error {
 	if h.sends {
 		return errHeaderSent
@@ -29,8 +29,8 @@ func (h *held) addHeader(md metadata.MD, send bool) error {
 	return nil
 }
 
-// choose takes the choice of a compressor if gRPC would, beneath the handler's
-// context.
+// choose holds the choice of a compressor, or returns an error if gRPC would refuse
+// it. The context is the one beneath the handler's.
 func (h *held) choose(beneath context.Context, name string) error {
 	if h.sends {
 		return errHeaderSent
@@ -53,8 +53,8 @@ func (g *gate) SetHeader(md metadata.MD) error {
 	return g.ServerStream.SetHeader(md)
 }
 
-// SendHeader sends the header, or holds it until the first verdict, and where
-// metadata is withheld until the first message or the end.
+// SendHeader sends the header, or holds it until the first verdict; if metadata is
+// withheld, until the first message or the end.
 func (g *gate) SendHeader(md metadata.MD) error {
 	md = withoutChallenge(md)
 	isHeld, err := g.hold(func() error { return g.held.addHeader(md, true) })
@@ -68,8 +68,8 @@ func (g *gate) SendHeader(md metadata.MD) error {
 	return err
 }
 
-// SetTrailer sets the trailer, or holds it until the first verdict, and where
-// metadata is withheld until the end.
+// SetTrailer sets the trailer, or holds it until the first verdict; if metadata is
+// withheld, until the end.
 func (g *gate) SetTrailer(md metadata.MD) {
 	_ = g.setTrailer(md) // grpc.ServerStream's SetTrailer has no error to return
 }
@@ -95,8 +95,8 @@ func (g *gate) setTrailer(md metadata.MD) error {
 	return nil
 }
 
-// setSendCompressor chooses the compressor of messages, or holds the choice as long
-// as the header, which tells it.
+// setSendCompressor chooses the compressor of messages, or holds the choice for as
+// long as the header, which names the compressor.
 func (g *gate) setSendCompressor(name string) error {
 	beneath := g.ctx.Context
 	if isHeld, err := g.hold(func() error { return g.held.choose(beneath, name) }); isHeld {
@@ -106,8 +106,8 @@ func (g *gate) setSendCompressor(name string) error {
 	return grpc.SetSendCompressor(beneath, name)
 }
 
-// hold runs keep, which stores metadata, if the handler's output is still held.
-// It reports whether the metadata needs no further step.
+// hold calls keep, which stores metadata, if the handler's output is still held. It
+// reports whether it is, or the call is over: then the metadata must not be sent now.
 func (g *gate) hold(keep func() error) (bool, error) {
 	if g.spoken.Load() {
 		return false, nil

@@ -7,7 +7,7 @@ import (
 	"github.com/usher-auth/usher/internal/notify"
 )
 
-// hooks calls a user's Observer and keeps its panics away from calls.
+// hooks calls an Observer's functions, and recovers from their panics.
 type hooks struct {
 	observer Observer
 }
@@ -38,8 +38,7 @@ func tell[E any](ctx context.Context, h *hooks, hook string, f func(context.Cont
 	notify.CallIn(ctx, f, event, func(value any) { h.panicked(ctx, hook, value, debug.Stack()) })
 }
 
-// panicked reports a panic. A hook that reports panics and panics itself has
-// nobody left to tell.
+// panicked reports a panic. A panic of HookPanicked itself is dropped.
 func (h *hooks) panicked(ctx context.Context, hook string, value any, stack []byte) {
 	notify.CallIn(ctx, h.observer.HookPanicked, HookPanicked{Hook: hook, Value: value, Stack: stack}, nil)
 }

@@ -13,17 +13,17 @@ import (
 	"github.com/usher-auth/usher/credentials/verify"
 )
 
-// Faults of ours, which callers see as INTERNAL.
+// Faults of the service itself, which callers see as INTERNAL.
 var (
 	errUnchecked = errors.New("interceptor: the rule leaves the decision to the handler, which answered without a check that was granted; an answer that needs none says so by authz.EmptyFromContext")
 	errNobody    = errors.New("interceptor: the method has no usable rule")
 	errNotProto  = errors.New("interceptor: the rule reads the message, which is no protobuf message here")
 )
 
-// errNoService is a server validated too early.
+// errNoService is returned for a server that is validated too early.
 var errNoService = errors.New("interceptor: the server has no service; validate it after the last one is registered")
 
-// A verified principal is what authz asks about, and verifiers know their issuers.
+// The types of package verify that implement the interfaces of package authz.
 var (
 	_ authz.Principal   = (*verify.Principal)(nil)
 	_ authz.IssuerNamer = (*verify.JWT)(nil)
@@ -33,7 +33,7 @@ var (
 )
 
 // Interceptor guards a server's calls, unary and streaming. It is immutable and
-// safe for concurrent use, and one may guard several servers.
+// safe for concurrent use. One interceptor may guard several servers.
 type Interceptor struct {
 	verifier            verify.Verifier
 	authorizer          *authz.Authorizer
@@ -44,9 +44,9 @@ type Interceptor struct {
 	firstMessageTimeout time.Duration
 }
 
-// New returns an Interceptor, and does no I/O. A Config that can't work is an
-// error. A faulty rule of a linked service denies its method, and is an error of
-// [Interceptor.ValidateServer].
+// New returns an Interceptor. It does no I/O. It returns an error, with all faults
+// at once, if the configuration can't work. A faulty rule isn't such a fault: it
+// denies its method, and [Interceptor.ValidateServer] reports it.
 func New(cfg Config) (*Interceptor, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -65,8 +65,8 @@ func New(cfg Config) (*Interceptor, error) {
 }
 
 // ServerOptions returns the options that put the interceptor on a server, for
-// unary calls and streams alike. Interceptors of options that stand before these
-// run around it.
+// unary calls and streams alike. Interceptors in options before these run before
+// it.
 func (i *Interceptor) ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(i.Unary),
@@ -74,15 +74,15 @@ func (i *Interceptor) ServerOptions() []grpc.ServerOption {
 	}
 }
 
-// ServiceInfoProvider is a server that knows its services, as *grpc.Server does.
+// ServiceInfoProvider is a server that lists its services, such as a *grpc.Server.
 type ServiceInfoProvider interface {
 	GetServiceInfo() map[string]grpc.ServiceInfo
 }
 
-// ValidateServer reports every fault of the rules of every method that is
-// registered on the server, at once: a method without a rule among them. Call it
-// after the last registration: a server without a service is an error. A method
-// that is registered later, or unknown, is denied when it is called.
+// ValidateServer returns every fault in the rules of all methods that are
+// registered on the server, at once; a method without a rule is such a fault. Call
+// it after the last registration: a server without services is an error. A method
+// that is registered later, or is unknown, is denied when it is called.
 func (i *Interceptor) ValidateServer(server ServiceInfoProvider) error {
 	services := server.GetServiceInfo()
 	if len(services) == 0 {
@@ -99,7 +99,7 @@ func (i *Interceptor) ValidateServer(server ServiceInfoProvider) error {
 	return i.authorizer.ValidateMethods(methods...)
 }
 
-// report is what is known of one verdict when the hooks are told of it.
+// report is what is known about a verdict when the hooks are told of it.
 type report struct {
 	method    *authz.Method
 	name      string
@@ -120,7 +120,8 @@ func (i *Interceptor) granted(ctx context.Context, r report) {
 	})
 }
 
-// refused turns what stopped a call into what its caller sees, and reports it.
+// refused turns the cause of a refusal into the error that the caller sees, and
+// reports it.
 func (i *Interceptor) refused(ctx context.Context, r report, cause error) *Error {
 	refusal := i.refusals.of(ctx, cause, r.method.HidesExistence())
 	if i.hooks.observer.Decided != nil {
@@ -138,10 +139,10 @@ func (i *Interceptor) refused(ctx context.Context, r report, cause error) *Error
 	return refusal
 }
 
-// known says whether the method's name is one of a bounded set, for labels: a
-// method that has a rule.
+// known reports whether the method has a rule: then its name is one of a bounded
+// set, and can be a label.
 func (r report) known() bool { return r.method.Rule() != "" }
 
-// closed says that nobody can be admitted to the method, so that there is no
-// use in looking at the credential: it has no rule, or a faulty one.
+// closed reports whether the method has no rule, or a faulty one: it admits no
+// caller, so the credential needn't be looked at.
 func closed(method *authz.Method) bool { return method.Rule() == "" || method.Err() != nil }

@@ -12,32 +12,31 @@ import (
 )
 
 // Observer is told what happens to calls. Its functions run in the call, so
-// they must be fast and safe for concurrent use; any may be nil. A function that
-// panics is contained: the call goes on as if it had returned.
+// they must be fast and safe for concurrent use; any of them may be nil. If a
+// function panics, the call goes on as if it had returned.
 //
 // Events hold principals and causes, for logs and metrics; never a token.
 type Observer struct {
-	// Authenticated is told who calls, once for each call whose token was
-	// verified: in the call's own goroutine, before the call is decided.
+	// Authenticated is called once for each call whose token was verified, in the
+	// call's own goroutine, before the call is decided.
 	Authenticated func(ctx context.Context, event Authenticated)
-	// Decided is told of each verdict: one for each unary call, one for each
+	// Decided is called for each verdict: one for each unary call, one for each
 	// checked message of a stream, one for each recheck, and one for each refusal
 	// before and beside those. Calls of public methods have no verdict.
 	Decided func(ctx context.Context, event Decided)
-	// HandlerOverran is told of a stream's handler that still runs a second after its
-	// call has ended, since it ignores its context and the errors of its stream, and
-	// again when it returns at last. GracefulStop doesn't wait for it.
+	// HandlerOverran is called when a stream's handler still runs a second after its
+	// call has ended, because it ignores its context and the errors of its stream,
+	// and again when that handler returns. GracefulStop doesn't wait for it.
 	HandlerOverran func(ctx context.Context, event HandlerOverran)
-	// HandlerPanicked is told of a panic in a handler after its call has ended,
-	// where there is no caller left to fail. A panic before that goes on as any
-	// panic of a handler does.
+	// HandlerPanicked is called for a panic in a stream's handler after its call has
+	// ended. A panic before that propagates as any panic of a handler does.
 	HandlerPanicked func(ctx context.Context, event HandlerPanicked)
-	// HookPanicked is told of a panic in one of the functions above, or in the
-	// verifier: that call is refused with MISCONFIGURED.
+	// HookPanicked is called for a panic in one of the functions above, or in the
+	// verifier. After a panic in the verifier the call is refused with MISCONFIGURED.
 	HookPanicked func(ctx context.Context, event HookPanicked)
 }
 
-// Occasion says what a verdict was about.
+// Occasion is what a verdict was about.
 type Occasion uint8
 
 const (
@@ -45,10 +44,11 @@ const (
 	OccasionCall Occasion = iota
 	// OccasionMessage is a message of a stream.
 	OccasionMessage
-	// OccasionRecheck is a recheck interval of a stream that ran out.
+	// OccasionRecheck is the recheck of a stream after its recheck interval.
 	OccasionRecheck
-	// OccasionEnd is a refusal that ends a call for what happened since: its
-	// token expired, or its handler answered without a check.
+	// OccasionEnd is a refusal that ends a call for something that happened since its
+	// start: its token expired, its handler answered without a granted check, or
+	// returned the error of a check of its own.
 	OccasionEnd
 )
 
@@ -68,70 +68,70 @@ func (o Occasion) String() string {
 	}
 }
 
-// Authenticated is a call whose caller is known.
+// Authenticated describes a call whose token was verified.
 type Authenticated struct {
-	// Method is the full method; it has a rule.
+	// Method is the full method. It has a rule.
 	Method string
 	// Principal is the caller.
 	Principal *verify.Principal
 }
 
-// Decided is one verdict.
+// Decided describes a verdict.
 type Decided struct {
-	// Method is the full method, as in "/pkg.Service/Method". The caller chose
-	// it: bound it before it becomes a label.
+	// Method is the full method, as in "/pkg.Service/Method". Unless Known is set,
+	// the caller chose the text: don't make it a metric's label.
 	Method string
-	// Known says whether the method has a plan; if not, Method is any text.
+	// Known reports whether the method has a rule.
 	Known bool
-	// Occasion says what the verdict was about.
+	// Occasion is what the verdict was about.
 	Occasion Occasion
 	// Principal is the caller, nil if none was verified.
 	Principal *verify.Principal
-	// Decision is what the rule said, nil if the call was refused before it was
-	// asked.
+	// Decision is the rule's decision, nil if the call was refused before the rule
+	// was evaluated.
 	Decision *authz.Decision
 	// Reason is why the call was refused; empty if it was granted.
 	Reason authz.Reason
-	// Code is what the caller sees; OK if it was granted.
+	// Code is the code that the caller sees; OK if the call was granted.
 	Code codes.Code
-	// DecisionID is what the caller was told for its support request; empty if
-	// the call was granted.
+	// DecisionID is the identifier that the caller can give to support; empty if the
+	// call was granted. A denial that hides existence doesn't tell the caller.
 	DecisionID string
 	// Err is the cause of a refusal, for logs; nil if there is none beyond the
 	// reason.
 	Err error
-	// Peer is the address of the connection's other end, of a refusal; invalid if
-	// the call was granted, or where there is none, as on a unix socket. It is a
-	// proxy's address behind a proxy.
+	// Peer is the address of the connection's other end, for a refusal. It is
+	// invalid if the call was granted, or if there is no such address, as on a unix
+	// socket. Behind a proxy it is the proxy's address.
 	Peer netip.AddrPort
-	// Unverified is what a refused token said of itself; nil if no token was
-	// refused, or nothing could be read. Anyone can write such a token: it is for
-	// logs, where it must be escaped, never for a decision or a metric's label.
+	// Unverified holds the claims of a refused token as they were sent; nil if no
+	// token was refused, or nothing could be read. Anyone can write such a token: it
+	// is for logs, where it must be escaped, never for a decision or a metric's label.
 	Unverified *verify.Unverified
-	// Duration is what verification and decision took together.
+	// Duration is how long verification and decision took together.
 	Duration time.Duration
 }
 
-// Allowed says whether the verdict is a grant.
+// Allowed reports whether the verdict is a grant.
 func (d Decided) Allowed() bool { return d.Reason == "" }
 
-// HandlerOverran is a stream's handler that outlives its call.
+// HandlerOverran describes a stream's handler that outlives its call.
 type HandlerOverran struct {
 	// Method is the full method.
 	Method string
 	// Principal is the caller.
 	Principal *verify.Principal
-	// Err is why the call ended.
+	// Err is the error that the call ended with.
 	Err error
 	// Returned reports whether the handler has returned since, or panicked. Each
-	// event that has it follows one of the same handler that hasn't, so that the
-	// difference of their numbers is how many handlers run on at present.
+	// event with Returned set follows an event of the same handler without it, so the
+	// difference of their numbers is how many such handlers run at present.
 	Returned bool
-	// After is how long ago the call ended.
+	// After is the time since the call ended.
 	After time.Duration
 }
 
-// HandlerPanicked is a panic in a handler after its call has ended.
+// HandlerPanicked describes a panic in a handler after its call has ended.
 type HandlerPanicked struct {
 	// Method is the full method.
 	Method string
@@ -141,12 +141,12 @@ type HandlerPanicked struct {
 	Stack []byte
 }
 
-// HookPanicked is a panic in a function of an Observer, or in the verifier.
+// HookPanicked describes a panic in a function of an Observer, or in the verifier.
 type HookPanicked struct {
 	// Hook is the name of the function, or "Verifier".
 	Hook string
-	// Value is what it panicked with. It may hold anything, a verifier's a token:
-	// it must not be logged.
+	// Value is what it panicked with. It may hold anything, in a verifier even a
+	// token: don't log it.
 	Value any
 	// Stack is the stack of the panic.
 	Stack []byte

@@ -6,13 +6,13 @@ import (
 	"github.com/usher-auth/usher/authz"
 )
 
-// public is what the caller is told about a reason: a code and constant text.
+// public is the code and the constant text that a caller is told for a reason.
 type public struct {
 	code codes.Code
 	text string
 }
 
-// publics has every reason. One that isn't here is our fault, so INTERNAL.
+// publics has every reason. A reason that isn't here is INTERNAL.
 var publics = map[authz.Reason]public{
 	authz.ReasonTokenMissing:        {codes.Unauthenticated, "an access token is required"},
 	authz.ReasonTokenInvalid:        {codes.Unauthenticated, "the access token is not valid"},
@@ -38,8 +38,8 @@ var publics = map[authz.Reason]public{
 	authz.ReasonMisconfigured:       {codes.Internal, "the server can't authorize this call"},
 }
 
-// Code returns the gRPC code that a refusal for the reason has, where the rule
-// doesn't hide existence.
+// Code returns the gRPC code of a refusal for the reason, if the rule doesn't hide
+// existence. An unknown reason is INTERNAL.
 func Code(reason authz.Reason) codes.Code {
 	if p, ok := publics[reason]; ok {
 		return p.code

@@ -8,12 +8,13 @@ import (
 	"github.com/usher-auth/usher/credentials/verify"
 )
 
-// errOtherPrincipal is a token that stands for somebody else than it did.
+// errOtherPrincipal is the cause of ending a stream whose token now identifies
+// another principal.
 var errOtherPrincipal = errors.New("interceptor: the token stands for another principal than when the stream began")
 
-// recheck verifies the token again and asks again about every live object. It
-// ends the stream if either says no, or can't say: an authorization that can't
-// be renewed has run out.
+// recheck verifies the token again and checks every live object again. It ends the
+// stream if one of them is refused, or can't be decided: an authorization that
+// can't be renewed has expired.
 func (r *run) recheck() {
 	ctx, cancel := context.WithDeadline(r.ctx.Context, r.expiry())
 	defer cancel()
@@ -27,7 +28,7 @@ func (r *run) recheck() {
 	case err == nil:
 		r.owner.granted(r.ctx, about)
 	case r.ctx.Err() != nil:
-		// The call has ended meanwhile: with that, not with what it did to us.
+		// The call has ended meanwhile: err is only a consequence of that.
 	case ctx.Err() != nil:
 		r.expire()
 	default:
@@ -49,8 +50,8 @@ func (r *run) reverify(ctx context.Context, about *report) error {
 	return nil
 }
 
-// same reports whether two principals are one caller: by all that says who it is to
-// rules, subjects and handlers.
+// same reports whether two principals are the same caller. It compares everything
+// that identifies the caller to rules, subjects and handlers.
 func same(a, b *verify.Principal) bool {
 	return a.Issuer() == b.Issuer() && a.IssuerName() == b.IssuerName() &&
 		a.Subject() == b.Subject() && a.ClientID() == b.ClientID() && a.Kind() == b.Kind()

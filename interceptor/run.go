@@ -11,8 +11,8 @@ import (
 	"github.com/usher-auth/usher/authz"
 )
 
-// abandonGrace is how long a handler may take to notice that its call is over
-// before it counts as abandoned.
+// abandonGrace is how long a handler may run on after its call before it counts as
+// abandoned.
 const abandonGrace = time.Second
 
 // errExpired ends a stream that reached the end of its token.
@@ -34,8 +34,8 @@ func (i *Interceptor) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamSer
 		i.granted(ss.Context(), r)
 	}
 	err = guarded.until(srv, handler)
-	// Only this call's own refusal has a trailer: a handler may return what ended
-	// another call.
+	// Only this call's own refusal sets a trailer: a handler may return the refusal
+	// of another call.
 	var refusal *Error
 	if errors.As(s.endErr(), &refusal) && errors.Is(err, refusal) {
 		return withTrailer(ss, refusal)
@@ -44,7 +44,7 @@ func (i *Interceptor) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamSer
 	return err
 }
 
-// withTrailer sends along what a refusal has beside its status.
+// withTrailer sets the refusal's trailer, if it has one, and returns the refusal.
 func withTrailer(ss grpc.ServerStream, refusal *Error) error {
 	if trailer := refusal.trailer(); trailer != nil {
 		ss.SetTrailer(trailer)
@@ -53,15 +53,15 @@ func withTrailer(ss grpc.ServerStream, refusal *Error) error {
 	return refusal
 }
 
-// run is the time from a stream's admission to its end: its handler, its rechecks and
-// its token's expiry. Only handle and await run in goroutines of their own.
+// run runs a stream from its admission to its end: its handler, its rechecks and its
+// token's expiry. Only handle and await run in goroutines of their own.
 type run struct {
 	*guardedStream
 
 	token string
 	// checked is when the last recheck began.
 	checked time.Time
-	// done gets how the handler ended, whenever that is.
+	// done receives the handler's outcome, even after the call.
 	done chan outcome
 }
 
@@ -96,8 +96,8 @@ func (r *run) until(srv any, handler grpc.StreamHandler) error {
 	}
 }
 
-// tick does what is due: a recheck, which may renew the principal, and then the
-// stream's end.
+// tick does what is due: first a recheck, which may renew the principal, then the
+// end of the stream at its token's expiry.
 func (r *run) tick() {
 	if interval := r.method.RecheckInterval(); interval > 0 && time.Since(r.checked) >= interval {
 		r.checked = time.Now()
@@ -108,7 +108,7 @@ func (r *run) tick() {
 	}
 }
 
-// untilNext is how long nothing is due.
+// untilNext returns the time until something is due.
 func (r *run) untilNext() time.Duration {
 	next := r.expiry()
 	if interval := r.method.RecheckInterval(); interval > 0 {
@@ -120,10 +120,10 @@ func (r *run) untilNext() time.Duration {
 	return time.Until(next)
 }
 
-// expiry is when the stream ends at the latest.
+// expiry returns when the stream ends at the latest.
 func (r *run) expiry() time.Time { return r.principal.Load().ValidUntil() }
 
-// expire ends the stream for its token's age.
+// expire ends the stream because its token has expired.
 func (r *run) expire() {
 	r.stop(r.owner.refused(r.ctx, report{
 		method: r.method, name: r.method.Name(), occasion: OccasionEnd, principal: r.principal.Load(),
@@ -140,7 +140,7 @@ func (r *run) handle(srv any, handler grpc.StreamHandler) {
 				o.panicked, o.stack = true, debug.Stack()
 			}
 		}
-		// A recheck that is under way has nothing left to guard.
+		// A recheck that is under way is no longer needed.
 		r.cancel(errCallOver)
 		r.done <- o
 	}()
@@ -150,7 +150,7 @@ func (r *run) handle(srv any, handler grpc.StreamHandler) {
 
 // conclude ends the call with what the handler returned.
 func (r *run) conclude(o outcome) error {
-	// A refusal that came before is what the call ends with.
+	// If the call was refused before, it ends with that refusal.
 	select {
 	case <-r.over:
 		r.contained(o)
@@ -184,7 +184,7 @@ func (r *run) conclude(o outcome) error {
 	return end.err
 }
 
-// leave ends a call that is over, whatever its handler does.
+// leave ends a call that is over without waiting for its handler.
 func (r *run) leave() error {
 	err := r.endErr()
 	select {
@@ -217,7 +217,7 @@ func (r *run) await(err error) {
 	r.owner.hooks.handlerOverran(r.ctx, event)
 }
 
-// contained reports a panic for which there is no caller any more.
+// contained reports a panic of a handler whose call has ended.
 func (r *run) contained(o outcome) {
 	if o.panicked {
 		r.owner.hooks.handlerPanicked(r.ctx, HandlerPanicked{Method: r.method.Name(), Value: o.value, Stack: o.stack})

@@ -25,7 +25,7 @@ import (
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
 
-// secret stands for what an upstream error may hold and no caller may see.
+// secret represents what an upstream error may hold and no caller may see.
 const secret = "fake-secret-in-a-cause"
 
 // The table "what the caller sees", row by row, for a unary call and for a

@@ -15,29 +15,29 @@ import (
 	"github.com/usher-auth/usher/credentials/verify"
 )
 
-// errNoMessage is the cause where a caller closed its side without a message.
+// errNoMessage is the cause if a caller closed its side without sending a message.
 var errNoMessage = errors.New("interceptor: the stream ended before its first message")
 
-// guardedStream is what a handler gets for its stream. Its methods have the
-// concurrency that grpc.ServerStream promises: one receiver and one sender at
-// the same time; metadata from anywhere.
+// guardedStream is the stream that a handler gets. Its methods have the concurrency
+// that grpc.ServerStream promises: one receiver and one sender at the same time;
+// metadata from any goroutine.
 type guardedStream struct {
 	gate
 
 	owner  *Interceptor
 	method *authz.Method
-	// memory decides about messages, by what it has decided before.
+	// memory decides about messages, and remembers what it has decided before.
 	memory    *authz.Stream
 	principal atomic.Pointer[verify.Principal]
-	sessionMu sync.Mutex // so that a session never has a principal of the past
+	sessionMu sync.Mutex // so that no session is made with an outdated principal
 }
 
-// Context returns the handler's context: canceled when the call ends, for
-// whatever reason.
+// Context returns the handler's context. It is canceled when the call ends, for any
+// reason.
 func (s *guardedStream) Context() context.Context { return s.ctx }
 
-// RecvMsg receives a message and returns it once it is authorized. Of a refused
-// one the handler sees nothing.
+// RecvMsg receives a message and returns when it is authorized. If the message is
+// refused, the handler sees none of it.
 func (s *guardedStream) RecvMsg(m any) error {
 	if s.isOver() {
 		return s.endErr()
@@ -45,7 +45,7 @@ func (s *guardedStream) RecvMsg(m any) error {
 	message, readable := m.(proto.Message)
 	reads := s.method.ReadsMessage()
 	if reads && !readable {
-		// Nothing is read that could not be decided about.
+		// A message that can't be decided about isn't even received.
 		return s.refuse(OccasionMessage, errNotProto)
 	}
 	if err := s.ServerStream.RecvMsg(m); err != nil {
@@ -76,7 +76,7 @@ func (s *guardedStream) RecvMsg(m any) error {
 
 // authorizeMessage decides about one message of a stream.
 func (s *guardedStream) authorizeMessage(message proto.Message) error {
-	// Below the context in which a handler makes its own checks.
+	// Not the handler's context, which holds the session of its own checks.
 	ctx := s.ctx.Context
 	principal, watch := s.principal.Load(), s.owner.startWatch()
 	call := s.owner.newCall(ctx, s.method, principal)
@@ -96,9 +96,9 @@ func (s *guardedStream) authorizeMessage(message proto.Message) error {
 	return nil
 }
 
-// received takes the error of a receive. Before the first verdict it is the
-// call's end: a caller that closes its side without a message has named no
-// object; anything else is the transport's own status.
+// received handles an error of a receive. Before the first verdict the error ends
+// the call: a caller that closes its side without a message has named no object;
+// any other error is the transport's own status.
 func (s *guardedStream) received(err error) error {
 	if !s.isPending() {
 		return err
@@ -110,7 +110,7 @@ func (s *guardedStream) received(err error) error {
 	return s.finishWith(err)
 }
 
-// SendMsg sends a message; before the first verdict it waits for that.
+// SendMsg sends a message. It waits for the first verdict first.
 func (s *guardedStream) SendMsg(m any) error {
 	if s.phase.Load() != phaseOpen {
 		if err := s.awaitVerdict(); err != nil {
@@ -128,8 +128,8 @@ func (s *guardedStream) SendMsg(m any) error {
 	return s.ServerStream.SendMsg(m)
 }
 
-// awaitVerdict returns when the first message is authorized, and with an error
-// if that can't happen any more, or doesn't in time.
+// awaitVerdict returns when the first message is authorized. It returns an error if
+// the call ends before that, or if firstMessageTimeout passes.
 func (s *guardedStream) awaitVerdict() error {
 	timeout := time.NewTimer(s.owner.firstMessageTimeout)
 	defer timeout.Stop()
@@ -149,8 +149,8 @@ func (s *guardedStream) awaitVerdict() error {
 	}
 }
 
-// session returns the call's one session. What makes it can't run beside what
-// renews its principal.
+// session returns the call's one session. It isn't made while renew replaces the
+// principal.
 func (s *guardedStream) session() *authz.Session {
 	if session := s.ctx.session.Load(); session != nil && session != sessionOver {
 		return session
@@ -162,7 +162,7 @@ func (s *guardedStream) session() *authz.Session {
 	return s.ctx.sessionOf()
 }
 
-// renew makes the principal that of everything from now on.
+// renew replaces the principal, also that of the session.
 func (s *guardedStream) renew(principal *verify.Principal) {
 	s.sessionMu.Lock()
 	defer s.sessionMu.Unlock()
@@ -172,17 +172,16 @@ func (s *guardedStream) renew(principal *verify.Principal) {
 	}
 }
 
-// note lets the handler's own checks know of a message that was let through, where
-// they are to be as fresh as it says. What is wrong with its revision is what
-// those checks answer.
+// note gives an authorized message to the session if the message holds the revision
+// for the handler's own checks. A fault in the revision is returned by those checks.
 func (s *guardedStream) note(message proto.Message) {
 	if s.method.RevisionReadsMessage() {
 		_ = s.session().Receive(message)
 	}
 }
 
-// refuse ends the stream with the refusal that cause makes, unless it has ended,
-// and returns what it ends with.
+// refuse ends the stream with the refusal for cause, unless it has ended already,
+// and returns the error that the stream ends with.
 func (s *guardedStream) refuse(occasion Occasion, cause error) error {
 	if s.isOver() {
 		return s.endErr()
@@ -193,8 +192,7 @@ func (s *guardedStream) refuse(occasion Occasion, cause error) error {
 	}, cause))
 }
 
-// reset takes the content of a refused message away, of whatever type a codec
-// fills.
+// reset clears the content of a refused message, of any type that a codec can fill.
 func reset(m any) {
 	if message, ok := m.(proto.Message); ok {
 		proto.Reset(message)

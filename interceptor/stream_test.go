@@ -171,7 +171,7 @@ func chatter(t *testing.T, stream grpc.ServerStream) {
 	stream.SetTrailer(metadata.Pairs("early-trailer", "stream"))
 }
 
-// A method that nobody wrote a rule for, and one that doesn't exist.
+// A method without a rule, and a method that doesn't exist.
 func TestMethodsWithoutARuleAreDenied(t *testing.T) {
 	w := newWorld(t)
 	s := start(t, w, setupConfig{rules: byValue(), after: []grpc.ServerOption{

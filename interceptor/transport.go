@@ -10,16 +10,17 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// errNoTransport is what gRPC's own functions say of a context that is no
-// call's.
+// errNoTransport corresponds to gRPC's own error for a context that belongs to no
+// call.
 var errNoTransport = status.Error(codes.Internal, "interceptor: the context has no server transport stream")
 
-// errHeaderSent is what gRPC says of a header after the header.
+// errHeaderSent corresponds to gRPC's own error for a header that is set after the
+// header was sent.
 var errHeaderSent = status.Error(codes.Internal, "interceptor: the header was sent already")
 
-// unaryTransport is what grpc.SetHeader, SendHeader, SetTrailer and Method find
-// in the context of a unary handler: the call's own transport, less what a
-// handler must not say.
+// unaryTransport is the transport that grpc.SetHeader, SendHeader, SetTrailer and
+// Method find in the context of a unary handler: the call's own, without the
+// challenges that a handler must not send.
 type unaryTransport struct {
 	ctx context.Context //nolint:containedctx // it lives as long as the context that answers with it
 }
@@ -60,8 +61,8 @@ func (t unaryTransport) SetTrailer(md metadata.MD) error {
 	return errNoTransport
 }
 
-// heldMetadata holds what a unary handler wants to send until it is known whether
-// the answer is NOT_FOUND: header and trailer would tell what exists.
+// heldMetadata holds a unary handler's metadata until the outcome of the call is
+// known: see withholds.
 type heldMetadata struct {
 	unaryTransport
 
@@ -95,7 +96,7 @@ func (h *heldMetadata) SetTrailer(md metadata.MD) error {
 	return nil
 }
 
-// setSendCompressor holds the choice of a compressor, which a header tells.
+// setSendCompressor holds the choice of a compressor, which the header names.
 func (h *heldMetadata) setSendCompressor(name string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -106,7 +107,7 @@ func (h *heldMetadata) setSendCompressor(name string) error {
 	return h.held.choose(h.ctx, name)
 }
 
-// finish sends what was held, or drops it.
+// finish ends the holding: it drops what was held, or sends it.
 func (h *heldMetadata) finish(drop bool) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -131,8 +132,8 @@ func (h *heldMetadata) finish(drop bool) error {
 	return nil
 }
 
-// streamTransport is the same for a guarded stream: it goes through the stream,
-// which holds everything until the first verdict.
+// streamTransport is the transport in the context of a guarded stream's handler. It
+// calls the stream, which holds everything until the first verdict.
 type streamTransport struct{ stream *guardedStream }
 
 func (t streamTransport) Method() string { return t.stream.method.Name() }
@@ -143,7 +144,8 @@ func (t streamTransport) SendHeader(md metadata.MD) error { return t.stream.Send
 
 func (t streamTransport) SetTrailer(md metadata.MD) error { return t.stream.setTrailer(md) }
 
-// publicStream is a public method's stream, less what a handler must not say.
+// publicStream is a public method's stream, without the challenges that a handler
+// must not send.
 type publicStream struct{ grpc.ServerStream }
 
 func (s publicStream) Context() context.Context { return publicContext{s.ServerStream.Context()} }

@@ -27,10 +27,11 @@ func (i *Interceptor) Unary(ctx context.Context, req any, info *grpc.UnaryServer
 	return i.answer(ctx, r, endingOf(call, resp, err), resp)
 }
 
-// answer returns what a unary call ends with.
+// answer returns the result of a unary call.
 func (i *Interceptor) answer(ctx context.Context, r report, end ending, resp any) (any, error) {
 	if end.refusal != nil {
-		// What stops the call now took the handler's time, not ours.
+		// The time since the start is mostly the handler's, so no duration is
+		// reported.
 		r.occasion, r.watch = OccasionEnd, stopwatch{}
 
 		return nil, i.refuseUnary(ctx, r, end.refusal)
@@ -43,14 +44,14 @@ func (i *Interceptor) answer(ctx context.Context, r report, end ending, resp any
 func (i *Interceptor) refuseUnary(ctx context.Context, r report, cause error) error {
 	refusal := i.refused(ctx, r, cause)
 	if trailer := refusal.trailer(); trailer != nil {
-		_ = grpc.SetTrailer(ctx, trailer) // without a transport there is no trailer to set, and the status stands
+		_ = grpc.SetTrailer(ctx, trailer) // fails only without a transport; the status is returned anyway
 	}
 
 	return refusal
 }
 
-// handleHeld runs a handler whose metadata is held: it goes out with an answer if
-// the ending lets it.
+// handleHeld runs a handler whose metadata is held, and sends the metadata with the
+// answer if its ending permits that.
 func (i *Interceptor) handleHeld(ctx context.Context, r report, call *callContext, req any, handler grpc.UnaryHandler) (any, error) {
 	holding := &holdingContext{held: heldMetadata{unaryTransport: unaryTransport{ctx}}}
 	holding.Context, holding.principal, holding.method, holding.decision = call.Context, call.principal, call.method, call.decision

@@ -13,28 +13,29 @@ import (
 	"github.com/usher-auth/usher/credentials/verify"
 )
 
-// What a verifier does that its contract doesn't have. Callers see INTERNAL.
+// Violations of a verifier's contract. Callers see INTERNAL.
 var (
 	errNoPrincipal      = errors.New("interceptor: the verifier returned neither a principal nor an error")
 	errVerifierPanicked = errors.New("interceptor: the verifier panicked")
 )
 
-// errVerifierGone is a verifier that ended its goroutine: it has said nothing
-// about the token.
+// errVerifierGone is the answer of a verifier that ended its goroutine: nothing is
+// known about the token.
 var errVerifierGone = &verify.Error{
 	Kind: verify.DependencyFault,
 	Err:  errors.New("interceptor: the verifier called runtime.Goexit"),
 }
 
-// errPrincipalOver is a principal of a verifier that remembers its principals, and
-// this one too long.
+// errPrincipalOver is the answer of a verifier that remembers its principals and
+// returns one that is no longer valid.
 var errPrincipalOver = &verify.Error{
 	Kind: verify.CredentialFault, Expired: true,
 	Err: errors.New("interceptor: the verifier returned a principal whose time is over: exp, or PrincipalConfig.ValidUntil"),
 }
 
-// isOurs reports whether the verifier is one of this module's: they check a
-// token's form themselves, heed their context and contain their callbacks.
+// isOurs reports whether the verifier is one of this module's. They check a token's
+// form themselves, return when their context ends, and recover from panics of their
+// callbacks.
 func isOurs(verifier verify.Verifier) bool {
 	switch verifier.(type) {
 	case *verify.JWT, *verify.Introspection, *verify.Hybrid, *verify.MultiIssuer:
@@ -57,8 +58,8 @@ func isNil(value any) bool {
 	}
 }
 
-// holdsNil reports whether an error is, or wraps, a nil pointer: to read such an
-// error is to panic.
+// holdsNil reports whether an error is, or wraps, a nil pointer: calling its methods
+// may panic.
 func holdsNil(err error) bool {
 	if isNil(err) {
 		return true
@@ -75,7 +76,7 @@ func holdsNil(err error) bool {
 	}
 }
 
-// verify verifies a token as the method's rule wants it.
+// verify verifies a token as the method's rule requires.
 func (i *Interceptor) verify(ctx context.Context, method *authz.Method, token string) (*verify.Principal, error) {
 	req := verify.Requirements{
 		Validation:      validationOf(method.Validation()),
@@ -100,9 +101,10 @@ func (i *Interceptor) verify(ctx context.Context, method *authz.Method, token st
 	}
 }
 
-// instructive returns the error of a verifier of one's own. One that doesn't say
-// whose fault it is refuses the call as a fault of ours, which anybody with a
-// made-up token can bring about: its cause says what to return instead.
+// instructive returns the error of a verifier that isn't this module's. An error
+// that isn't a *verify.Error with a Kind becomes a configuration fault, which anyone
+// with a made-up token can cause: its text tells what the verifier should return
+// instead.
 func instructive(ctx context.Context, err error) error {
 	var said *verify.Error
 	isSaid := errors.As(err, &said)
@@ -125,8 +127,8 @@ func instructive(ctx context.Context, err error) error {
 			"for what can't be asked at present Kind verify.DependencyFault: %w", cause)}
 }
 
-// callVerifier asks the verifier and contains its panic. What it panicked with is
-// for the hook alone: it may hold the token.
+// callVerifier calls the verifier and recovers from its panic. The value of the
+// panic goes to the hook only: it may hold the token.
 func (i *Interceptor) callVerifier(ctx context.Context, token string, req verify.Requirements) (principal *verify.Principal, err error) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -143,9 +145,9 @@ func (i *Interceptor) callVerifier(ctx context.Context, token string, req verify
 	return principal, judged(principal, err)
 }
 
-// judged returns what is wrong with the answer of a verifier of which nothing is
-// known. It reads the error as those do who get it, down to its last cause, so that
-// one that panics at it does so where that is contained.
+// judged returns the fault in the answer of a verifier that isn't this module's. It
+// calls the methods that will be called on the error later, down to its last cause,
+// so that an error whose methods panic does so here, where callVerifier recovers.
 func judged(principal *verify.Principal, err error) error {
 	switch {
 	case err != nil && holdsNil(err):
@@ -169,10 +171,10 @@ func judged(principal *verify.Principal, err error) error {
 	}
 }
 
-// callForeignVerifier asks a verifier of which nothing is known, in a goroutine of
-// its own: one that ends its goroutine must not take the call's with it, which
-// would leave the caller without a status, and one that hangs holds the call no
-// longer than its context.
+// callForeignVerifier calls a verifier that isn't this module's, in a goroutine of
+// its own: a verifier that calls runtime.Goexit must not end the call's goroutine,
+// which would leave the caller without a status, and a verifier that hangs must not
+// hold the call longer than its context.
 func (i *Interceptor) callForeignVerifier(ctx context.Context, token string, req verify.Requirements) (*verify.Principal, error) {
 	type answer struct {
 		principal *verify.Principal

@@ -52,7 +52,7 @@ func serveWire(t *testing.T, w *world, cfg setupConfig) string {
 }
 
 // answer is what a server wrote on a call's HTTP/2 stream: every byte of its
-// frames, but for those of flow control.
+// frames, except those of flow control.
 type answer struct {
 	raw    []byte
 	fields []hpack.HeaderField

@@ -15,7 +15,7 @@ import (
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
 
-// Equal subs of two issuers are two callers, and a third issuer's is nobody's.
+// Equal subs of two issuers are two callers, and a third issuer's sub is none.
 func TestServerOfTwoIssuers(t *testing.T) {
 	cfg := config()
 	cfg.Authz.Issuers = authz.Issuers{authztest.Issuer, "partner"}

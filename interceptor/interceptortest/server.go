@@ -24,32 +24,32 @@ import (
 // bufferBytes is the size of the in-memory connection's buffers.
 const bufferBytes = 256 << 10
 
-// Config says what to serve, and under which rules.
+// Config configures a [Server].
 type Config struct {
 	// Register registers the services under test. Required.
 	Register func(grpc.ServiceRegistrar)
-	// Tuples say who is related to what, as in "document:1#viewer@user:alice".
-	// Optional.
+	// Tuples are the relations at the start, such as "document:1#viewer@user:alice".
+	// Optional. A text that isn't a tuple fails the test.
 	Tuples []string
-	// Model says which relations follow from others. Optional. Default: none do,
+	// Model defines which relations follow from others. Optional. Default: none do,
 	// and every type and relation is known.
 	Model authztest.Model
-	// Authz is the authorizer's configuration: give it what the server under test
-	// has. Engine is the server's own, by Tuples and Model, and an error here. Optional.
-	// Default: the subjects "user:{$sub}" and "service:{$client_id}" unless Subjects or
-	// IssuerSubjects is set, and the one issuer [authztest.Issuer]. Name all issuers that the
-	// server under test trusts, so that rules are held to what they are held to there.
+	// Authz is the authorizer's configuration: set it as in production. Optional.
+	// Default: the subjects "user:{$sub}" and "service:{$client_id}" unless Subjects
+	// or IssuerSubjects is set, and the one issuer [authztest.Issuer]. Name all issuers
+	// that the service trusts in production, so that its rules are validated for the
+	// same issuers. Tuples and Model make the engine: setting Engine fails the test.
 	Authz authz.Config
-	// Interceptor is the interceptor's configuration. Verifier and Authorizer are the
-	// server's own, and errors here. Optional.
+	// Interceptor is the interceptor's configuration. Optional. The server has its
+	// own verifier and authorizer: setting Verifier or Authorizer fails the test.
 	Interceptor interceptor.Config
-	// ServerOptions are options of the server that stand before the
-	// interceptor's. Optional.
+	// ServerOptions are options of the server, before those of the interceptor.
+	// Optional.
 	ServerOptions []grpc.ServerOption
 }
 
 // Server is a guarded server in memory. It is safe for concurrent use, and is
-// closed when its test ends.
+// stopped when its test ends.
 type Server struct {
 	tb       testing.TB
 	engine   *authztest.Engine
@@ -61,14 +61,14 @@ type Server struct {
 	decisions []interceptor.Decided
 }
 
-// caller is whose token a connection has.
+// caller is the principal whose token a connection sends.
 type caller struct {
 	of       *authztest.Principal
 	verified *verify.Principal // nil: revoked
 }
 
-// New starts a server. A rule that is missing or faulty on a registered method
-// fails the test.
+// New starts a server. It fails the test if the configuration is invalid, or if the
+// rule of a registered method is missing or faulty.
 func New(tb testing.TB, cfg Config) *Server {
 	tb.Helper()
 	switch {
@@ -105,7 +105,8 @@ func New(tb testing.TB, cfg Config) *Server {
 	return s
 }
 
-// guard makes the interceptor that asks the server about callers and relations.
+// guard returns the interceptor, with the server as its verifier and the server's
+// engine.
 func (s *Server) guard(rules authz.Config, guard interceptor.Config) (*interceptor.Interceptor, error) {
 	rules.Engine = s.engine
 	if rules.Subjects == (authz.Subjects{}) && rules.IssuerSubjects == nil {
@@ -124,9 +125,9 @@ func (s *Server) guard(rules authz.Config, guard interceptor.Config) (*intercept
 	return interceptor.New(guard)
 }
 
-// As returns a connection whose calls are made by the principal. It is closed
-// when the test ends. Each connection has a token of its own, see [Server.Revoke],
-// which lives an hour from now on unless the principal's "exp" says.
+// As returns a connection whose calls are made by the principal. It is closed when
+// the test ends. Each connection has its own token, which expires after an hour, or
+// at the principal's "exp" if it has that claim. See [Server.Revoke].
 func (s *Server) As(p *authztest.Principal) *grpc.ClientConn {
 	s.tb.Helper()
 	verified, err := verified(p)
@@ -162,11 +163,11 @@ func (s *Server) dial(options ...grpc.DialOption) *grpc.ClientConn {
 	return conn
 }
 
-// Allow adds tuples, as in "document:1#viewer@user:alice". A text that isn't a
+// Allow adds tuples, such as "document:1#viewer@user:alice". A text that isn't a
 // tuple fails the test.
 func (s *Server) Allow(tuples ...string) { s.tuples(s.engine.Write, tuples) }
 
-// Deny takes tuples away.
+// Deny removes tuples. A text that isn't a tuple fails the test.
 func (s *Server) Deny(tuples ...string) { s.tuples(s.engine.Delete, tuples) }
 
 func (s *Server) tuples(change func(context.Context, ...authztest.Tuple) (authz.Revision, error), texts []string) {
@@ -195,7 +196,7 @@ func (s *Server) Revoke(p *authztest.Principal) {
 	}
 }
 
-// Engine returns the engine, to make it fail or to see what it was asked.
+// Engine returns the engine, to make it fail or to inspect its queries.
 func (s *Server) Engine() *authztest.Engine { return s.engine }
 
 // Decisions returns the verdicts so far, the oldest first.
@@ -229,7 +230,7 @@ func (s *Server) verify(_ context.Context, token string, _ verify.Requirements) 
 	}
 }
 
-// defaultLife is how long a token lives unless its principal says.
+// defaultLife is how long a token lives if its principal has no "exp".
 const defaultLife = time.Hour
 
 // verified returns the principal as a verifier would return it.
@@ -245,7 +246,7 @@ func verified(p *authztest.Principal) (*verify.Principal, error) {
 	return verify.NewPrincipal(verify.PrincipalConfig{Claims: claims, Kind: kind})
 }
 
-// bearer is a token as a caller's credentials.
+// bearer is a token that implements credentials.PerRPCCredentials.
 type bearer string
 
 // GetRequestMetadata implements credentials.PerRPCCredentials.
@@ -253,6 +254,6 @@ func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]strin
 	return map[string]string{"authorization": "Bearer " + string(b)}, nil
 }
 
-// RequireTransportSecurity implements credentials.PerRPCCredentials: there is no
-// wire in memory.
+// RequireTransportSecurity implements credentials.PerRPCCredentials. The connection
+// is in memory, so it needs none.
 func (bearer) RequireTransportSecurity() bool { return false }

@@ -16,7 +16,7 @@ import (
 	"github.com/usher-auth/usher/interceptor"
 )
 
-// audit writes records of decisions.
+// audit writes the audit records.
 type audit struct {
 	log      *slog.Logger
 	sampling int
@@ -40,7 +40,7 @@ const (
 
 // check is one relation check in a record.
 type check struct {
-	// Object is empty for a text that is no object: Err quotes it.
+	// Object is empty if the text isn't an object; Err then quotes the text.
 	Object   string `json:"object,omitempty"`
 	Relation string `json:"relation"`
 	Subject  string `json:"subject"`
@@ -49,7 +49,7 @@ type check struct {
 	Err      string `json:"error,omitempty"`
 }
 
-// level is how loud a decision is; false if it goes unrecorded.
+// level returns the level of a decision's record, and reports whether it is recorded.
 func (a *audit) level(ctx context.Context, allowed bool) (slog.Level, bool) {
 	level := slog.LevelWarn
 	if allowed {
@@ -94,7 +94,7 @@ func (a *audit) decided(ctx context.Context, e interceptor.Decided) {
 }
 
 // handlerDecided records a check or a filter that a handler made itself. A filter
-// that was answered is a grant: the call goes on, whatever it left.
+// that was answered is a grant, even if it left nothing: the call goes on.
 func (a *audit) handlerDecided(ctx context.Context, decision *authz.Decision) {
 	level, recorded := a.level(ctx, decision.Allowed())
 	if !recorded {
@@ -127,7 +127,7 @@ func appendPrincipal(attributes []slog.Attr, p *verify.Principal) []slog.Attr {
 	))
 }
 
-// appendTrace says in which trace the call is, if it is in one.
+// appendTrace appends the ID of the call's trace, if it has one.
 func appendTrace(ctx context.Context, attributes []slog.Attr) []slog.Attr {
 	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
 		return append(attributes, slog.String("trace_id", span.TraceID().String()))
@@ -139,8 +139,8 @@ func appendTrace(ctx context.Context, attributes []slog.Attr) []slog.Attr {
 // maxAudiences is how many audiences of a refused token are recorded.
 const maxAudiences = 4
 
-// appendUnverified says what a refused token said of itself, in a group of that
-// name: anyone can write such a token.
+// appendUnverified appends the claims of a refused token as they were sent. Their
+// group is named "unverified", since anyone can write such a token.
 func appendUnverified(attributes []slog.Attr, said *verify.Unverified) []slog.Attr {
 	if said == nil {
 		return attributes
@@ -156,12 +156,12 @@ func appendUnverified(attributes []slog.Attr, said *verify.Unverified) []slog.At
 	))
 }
 
-// maxPrinted bounds a text of which a caller chose every byte.
+// maxPrinted is the bound, in bytes, for a text that the caller chose.
 const maxPrinted = 128
 
-// printable returns the first 128 bytes of a text, with what isn't printable
-// escaped as in Go source, so that it can neither end a line of a log nor move a
-// terminal's cursor.
+// printable returns the first maxPrinted bytes of a text. Characters that aren't
+// printable are escaped as in Go source, so that the text can neither end a line of
+// a log nor move a terminal's cursor.
 func printable(text string) string {
 	text = text[:min(len(text), maxPrinted)]
 	if !strings.ContainsFunc(text, func(r rune) bool { return r == '\\' || r == utf8.RuneError || !strconv.IsPrint(r) }) {
@@ -201,8 +201,8 @@ func appendDecision(attributes []slog.Attr, decision *authz.Decision) []slog.Att
 	return append(attributes, slog.Any("checks", checks))
 }
 
-// causeOf is a cause with what it wraps: the text of a verification's error is
-// the caller's, its cause the operator's.
+// causeOf returns the text of a cause. It appends the text that a *verify.Error
+// wraps, since that error's own text leaves it out.
 func causeOf(err error) string {
 	var unverified *verify.Error
 	if errors.As(err, &unverified) && unverified.Err != nil {
@@ -224,7 +224,8 @@ func (a *audit) handlerOverran(ctx context.Context, e interceptor.HandlerOverran
 	a.log.LogAttrs(ctx, slog.LevelWarn, messageLate, attributes...)
 }
 
-// panicked records where a panic was, not with what: the value may be anything.
+// panicked records where a panic happened. It doesn't record the panic's value,
+// which may hold a secret.
 func (a *audit) panicked(ctx context.Context, where, name string, stack []byte) {
 	a.log.LogAttrs(ctx, slog.LevelError, messagePanic, appendTrace(ctx, []slog.Attr{
 		slog.String("where", where), slog.String("name", name), slog.String("stack", string(stack)),

@@ -2,7 +2,7 @@
 // metrics, attributes on the server's span, an audit record for each decision,
 // and the principal on the finish line of go-grpc-middleware's logging.
 //
-// One call makes the observers of all packages:
+// [New] makes the observers of all packages:
 //
 //	tel, err := telemetry.New(telemetry.Config{Audit: slog.Default()})
 //	creds, err := credentials.New(credentials.Config{…, Observer: tel.Credentials})
@@ -25,22 +25,23 @@
 //	usher.handlers.abandoned           updowncounter
 //	usher.panics                       counter        where
 //
-// Every label has a bounded set of values: none comes from a token, and a method
-// that has no rule is "other".
+// Every label has a bounded set of values: no value comes from a token, and a method
+// without a rule is "other".
 //
 // # Audit
 //
-// A decision's record says who, which method, which object and relation, the
-// effect, why, how long it took, what came from the cache and, in a trace, the
-// trace_id. Denials are all recorded; of grants, one in [Config.GrantSampling].
+// The record of a decision has the caller, the method, each object and relation that
+// was checked, the effect, the reason, the duration, whether an answer came from the
+// cache and, in a trace, the trace_id. All denials are recorded, and one in
+// [Config.GrantSampling] of the grants.
 //
-// Its occasion is what the decision was about: "call", "message", "recheck" and "end"
-// as in [interceptor.Occasion], and "handler" for a check or a filter that a handler
-// made itself. A filter that was answered is a grant, with the group "filter": it was
-// of so many objects, and so many are granted.
+// The record's occasion is what the decision was about: "call", "message", "recheck"
+// or "end" as in [interceptor.Occasion], or "handler" for a check or a filter that a
+// handler made itself. A filter that was answered is recorded as a grant; its group
+// "filter" has the number of objects in "of", and how many were granted in "granted".
 //
-// A refusal's record also has the peer's address. That of a refused token has a
-// group "unverified", of what the token said of itself: issuer, sub, client_id, aud
-// and type, each cut to 128 bytes and escaped as in Go source. Anyone can write
-// such a token.
+// A refusal's record also has the peer's address. The record of a refused token has
+// a group "unverified" with the token's claims as they were sent: issuer, sub,
+// client_id, aud and type, each cut to 128 bytes and escaped as in Go source. Anyone
+// can write such a token.
 package telemetry

@@ -27,12 +27,12 @@ const (
 	outcomeFault       = "fault"
 	outcomeCanceled    = "canceled"
 
-	// otherMethod stands for every method without a rule: its name is the
-	// caller's to choose.
+	// otherMethod is the label of every method without a rule: the caller chooses
+	// the name of such a method.
 	otherMethod = "other"
 )
 
-// latencyBuckets reach from a cache hit to an engine's timeout, in seconds.
+// latencyBuckets are in seconds, from a cache hit to an engine's timeout.
 var latencyBuckets = []float64{
 	0.000_001, 0.000_01, 0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 }

@@ -93,8 +93,8 @@ func authzObserver(i *instruments, a *audit) authz.Observer {
 	return authz.Observer{
 		RuleFault: a.ruleFault,
 		Decided: func(ctx context.Context, decision *authz.Decision) {
-			// The decisions of rules come with the interceptor's events; what is
-			// left is a handler's own checks.
+			// The decisions of rules are in the interceptor's events; only those of
+			// a handler's own checks are recorded here.
 			if _, handler := authz.FromContext(ctx); !handler {
 				return
 			}
@@ -134,8 +134,8 @@ func interceptorObserver(i *instruments, a *audit) interceptor.Observer {
 	return interceptor.Observer{
 		Authenticated: func(ctx context.Context, e interceptor.Authenticated) {
 			// The fields that go-grpc-middleware's logging keeps in the context
-			// are not safe for concurrent use: only the call's own goroutine,
-			// before anything else runs, may add some.
+			// aren't safe for concurrent use: they may be added only in the call's
+			// own goroutine, before anything else runs.
 			logging.AddFields(ctx, logging.Fields{
 				"auth.issuer", e.Principal.IssuerName(), "auth.sub", e.Principal.Subject(), "auth.client_id", e.Principal.ClientID(),
 			})
@@ -197,7 +197,7 @@ func outcomeOf(code codes.Code) string {
 	}
 }
 
-// annotate writes a verdict on the server's span.
+// annotate sets the attributes of a verdict on the server's span.
 func annotate(span trace.Span, e interceptor.Decided) {
 	if !span.IsRecording() {
 		return

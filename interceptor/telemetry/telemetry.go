@@ -17,30 +17,32 @@ import (
 // scope is the name of the instrumentation.
 const scope = "github.com/usher-auth/usher/interceptor/telemetry"
 
-// Config says where telemetry goes.
+// Config configures a [Telemetry].
 type Config struct {
-	// MeterProvider takes the metrics. Optional. Default: the global one.
+	// MeterProvider makes the instruments of the metrics. Optional. Default: the
+	// global one.
 	MeterProvider metric.MeterProvider
-	// Audit takes the audit records. Optional. Default: there are none.
+	// Audit receives the audit records. Optional. Default: none are written.
 	Audit *slog.Logger
-	// GrantSampling is how many grants there are to one that is recorded; denials
-	// are all recorded. Optional. Default 1, every grant; negative is an error.
+	// GrantSampling records one in this many grants, chosen at random; denials are
+	// all recorded. Optional. Default 1, every grant; negative is an error.
 	GrantSampling int
 }
 
-// Telemetry is the observers of all packages. It is made by [New].
+// Telemetry holds the observers of all packages. It is made by [New].
 type Telemetry struct {
-	// Credentials is for credentials.Config.
+	// Credentials is for [credentials.Config].
 	Credentials credentials.Observer
-	// Verify is for the configurations of verifiers.
+	// Verify is for the Config of each verifier.
 	Verify verify.Observer
-	// Authz is for authz.Config.
+	// Authz is for [authz.Config].
 	Authz authz.Observer
-	// Interceptor is for interceptor.Config.
+	// Interceptor is for [interceptor.Config].
 	Interceptor interceptor.Observer
 }
 
-// New makes the instruments and the observers that feed them.
+// New makes the instruments, and the observers that record to them. It returns an
+// error if the configuration is invalid or an instrument can't be made.
 func New(cfg Config) (*Telemetry, error) {
 	if cfg.GrantSampling < 0 {
 		return nil, fmt.Errorf("telemetry: Config.GrantSampling is %d, below zero", cfg.GrantSampling)
@@ -62,7 +64,7 @@ func New(cfg Config) (*Telemetry, error) {
 	}, nil
 }
 
-// making collects the faults of many constructors.
+// making collects the errors of several constructors.
 type making struct{ faults []error }
 
 func made[T any](m *making, instrument T, err error) T {
