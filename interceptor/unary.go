@@ -44,7 +44,7 @@ func (i *Interceptor) answer(ctx context.Context, r report, end ending, resp any
 func (i *Interceptor) refuseUnary(ctx context.Context, r report, cause error) error {
 	refusal := i.refused(ctx, r, cause)
 	if trailer := refusal.trailer(); trailer != nil {
-		_ = grpc.SetTrailer(ctx, trailer) // fails only without a transport; the status is returned anyway
+		_ = grpc.SetTrailer(ctx, trailer) // fails without a transport, or after the stream's end; the status is returned anyway
 	}
 
 	return refusal
