@@ -23,10 +23,10 @@ type transportPolicy struct {
 func newTransportPolicy(cfg *Config) transportPolicy {
 	p := transportPolicy{local: cfg.LocalPlaintext}
 	for _, authority := range cfg.InsecureMeshPlaintext {
-		if authority == "" {
+		if authority = strings.TrimSuffix(authority, ":443"); authority == "" {
 			continue // it would match a call without an authority
 		}
-		p.mesh = append(p.mesh, strings.TrimSuffix(authority, ":443"))
+		p.mesh = append(p.mesh, authority)
 	}
 	return p
 }

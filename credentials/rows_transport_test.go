@@ -78,6 +78,7 @@ func TestPlaintext(t *testing.T) {
 		"mesh: a prefix":                        {mesh("docs.mesh:8080"), grpccredentials.NoSecurity, tcp("192.0.2.1"), "https://docs.mesh:8080.evil.test/docs.v1.Docs", false},
 		"mesh: not named, loopback":             {mesh("docs.mesh:8080"), grpccredentials.NoSecurity, tcp("127.0.0.1"), "https://other/docs.v1.Docs", false},
 		"mesh: empty name, no URI":              {mesh("", "docs.mesh"), grpccredentials.NoSecurity, tcp("192.0.2.1"), "", false},
+		"mesh: a port without a name, no URI":   {mesh(":443", "docs.mesh"), grpccredentials.NoSecurity, tcp("192.0.2.1"), "", false},
 		"mesh: TLS elsewhere":                   {mesh("docs.mesh:8080"), grpccredentials.PrivacyAndIntegrity, tcp("192.0.2.1"), "https://other/docs.v1.Docs", true},
 	}
 	for name, c := range cases {

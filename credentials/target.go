@@ -13,7 +13,8 @@ import (
 // slices are shared and must not be changed.
 type Target struct {
 	// Audience is sent as the parameter audience, for servers that use it
-	// instead of resource indicators.
+	// instead of resource indicators. [Credentials.For] can't take it away from a
+	// Config that has one.
 	Audience string
 	// Resources are each sent as a resource parameter (RFC 8707). They must be
 	// absolute URIs without a fragment.

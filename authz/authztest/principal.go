@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/usher-auth/usher/authz"
 )
@@ -54,8 +55,11 @@ func newPrincipal(service bool, claims Claims, more []Claims) *Principal {
 	}
 	for name, value := range claims {
 		at, isTime := value.(time.Time)
-		_, isText := value.(string)
+		said, isText := value.(string)
 		switch {
+		case !utf8.ValidString(said):
+			// JSON would make one text of several.
+			panic(fmt.Sprintf("authztest: the claim %q isn't valid UTF-8", name))
 		case value == nil:
 			delete(claims, name)
 		case isTime:

@@ -56,6 +56,7 @@ func TestPrincipalIsItsClaims(t *testing.T) {
 func TestPrincipalRefusesWhatNoTokenHas(t *testing.T) {
 	for name, claims := range map[string]authztest.Claims{
 		"a list of scopes": {"scope": []string{"read"}}, "a numeric sub": {"sub": 1}, "a function": {"f": func() {}},
+		"a sub that isn't UTF-8": {"sub": "a\xff"},
 	} {
 		func() {
 			defer func() {
