@@ -55,14 +55,14 @@ func (i *Interceptor) admitStream(ss grpc.ServerStream, r *report) (s *guardedSt
 	}
 	r.principal = principal
 	memory := r.method.NewStream()
+	call := i.newCall(ctx, r.method, principal)
 	if !r.method.ReadsMessage() {
-		call := i.newCall(ctx, r.method, principal)
 		if r.decision, err = memory.Authorize(ctx, &call); err != nil {
 			return nil, "", err
 		}
 	}
 
-	s = &guardedStream{owner: i, method: r.method, memory: memory}
+	s = &guardedStream{owner: i, method: r.method, memory: memory, call: call}
 	s.principal.Store(principal)
 	s.ctx = &streamContext{stream: s}
 	handlerCtx, cancel := context.WithCancelCause(ctx)

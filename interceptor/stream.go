@@ -27,7 +27,9 @@ type guardedStream struct {
 	owner  *Interceptor
 	method *authz.Method
 	// memory decides about messages, and remembers what it has decided before.
-	memory    *authz.Stream
+	memory *authz.Stream
+	// call is what memory is asked with about each message; the receiver's alone.
+	call      authz.Call
 	principal atomic.Pointer[verify.Principal]
 	sessionMu sync.Mutex // so that no session is made with an outdated principal
 }
@@ -79,9 +81,9 @@ func (s *guardedStream) authorizeMessage(message proto.Message) error {
 	// Not the handler's context, which holds the session of its own checks.
 	ctx := s.ctx.Context
 	principal, watch := s.principal.Load(), s.owner.startWatch()
-	call := s.owner.newCall(ctx, s.method, principal)
-	call.Message = message
-	decision, err := s.memory.Authorize(ctx, &call)
+	s.call.Principal, s.call.Message = principal, message
+	decision, err := s.memory.Authorize(ctx, &s.call)
+	s.call.Message = nil
 	if err == nil && decision.Remembered() {
 		return nil
 	}
