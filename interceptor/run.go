@@ -97,8 +97,16 @@ func (r *run) until(srv any, handler grpc.StreamHandler) error {
 }
 
 // tick does what is due: a recheck, which may renew the principal, and then the
-// stream's end.
+// stream's end. A panic goes on, but not the call: an interceptor around this one
+// may make a status of it.
 func (r *run) tick() {
+	isDone := false
+	defer func() {
+		if !isDone {
+			r.stop(errCallOver)
+			_ = r.leave()
+		}
+	}()
 	if interval := r.method.RecheckInterval(); interval > 0 && time.Since(r.checked) >= interval {
 		r.checked = time.Now()
 		r.recheck()
@@ -106,6 +114,7 @@ func (r *run) tick() {
 	if !r.isOver() && time.Until(r.expiry()) <= 0 {
 		r.expire()
 	}
+	isDone = true
 }
 
 // untilNext is how long nothing is due.

@@ -15,6 +15,9 @@ import (
 	"github.com/usher-auth/usher/credentials/verify"
 )
 
+// errCheckCut is a message's check that panicked, or ended its goroutine.
+var errCheckCut = errors.New("interceptor: the check of a message panicked")
+
 // errNoMessage is the cause where a caller closed its side without a message.
 var errNoMessage = errors.New("interceptor: the stream ended before its first message")
 
@@ -74,14 +77,24 @@ func (s *guardedStream) RecvMsg(m any) error {
 	return nil
 }
 
-// authorizeMessage decides about one message of a stream.
+// authorizeMessage decides about one message of a stream. A panic is the end of the
+// call, and of the message: it goes on in the handler's goroutine, where the handler
+// may contain it.
 func (s *guardedStream) authorizeMessage(message proto.Message) error {
+	isDecided := false
+	defer func() {
+		if !isDecided {
+			reset(message)
+			_ = s.refuse(OccasionMessage, errCheckCut)
+		}
+	}()
 	// Below the context in which a handler makes its own checks.
 	ctx := s.ctx.Context
 	principal, watch := s.principal.Load(), s.owner.startWatch()
 	call := s.owner.newCall(ctx, s.method, principal)
 	call.Message = message
 	decision, err := s.memory.Authorize(ctx, &call)
+	isDecided = true
 	if err == nil && decision.Remembered() {
 		return nil
 	}
