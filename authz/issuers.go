@@ -64,14 +64,20 @@ func (n issuerNames) unlisted(rule []string) bool {
 	return false
 }
 
-// namesOf returns the names of a configuration's Issuers, if it is set.
-func namesOf(issuers IssuerNamer) (issuerNames, error) {
+// namesOf returns the names of a configuration's Issuers, if it is set. A panic of
+// it is an error: what it panics with may hold anything, so only its type is shown.
+func namesOf(issuers IssuerNamer) (names issuerNames, err error) {
 	if issuers == nil {
 		return nil, nil
 	}
-	if v := reflect.ValueOf(issuers); v.Kind() == reflect.Pointer && v.IsNil() {
+	if v := reflect.ValueOf(issuers); (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil() {
 		return nil, fmt.Errorf("authz: Config.Issuers is a nil %T", issuers)
 	}
+	defer func() {
+		if value := recover(); value != nil {
+			names, err = nil, fmt.Errorf("authz: Config.Issuers: IssuerNames panicked with a %T", value)
+		}
+	}()
 
 	return slices.Clone(issuers.IssuerNames()), nil
 }

@@ -97,8 +97,16 @@ func (r *run) until(srv any, handler grpc.StreamHandler) error {
 }
 
 // tick does what is due: first a recheck, which may renew the principal, then the
-// end of the stream at its token's expiry.
+// end of the stream at its token's expiry. A panic goes on, but ends the call: an
+// interceptor around this one may make a status of it.
 func (r *run) tick() {
+	isDone := false
+	defer func() {
+		if !isDone {
+			r.stop(errCallOver)
+			_ = r.leave()
+		}
+	}()
 	if interval := r.method.RecheckInterval(); interval > 0 && time.Since(r.checked) >= interval {
 		r.checked = time.Now()
 		r.recheck()
@@ -106,6 +114,7 @@ func (r *run) tick() {
 	if !r.isOver() && time.Until(r.expiry()) <= 0 {
 		r.expire()
 	}
+	isDone = true
 }
 
 // untilNext returns the time until something is due.

@@ -15,6 +15,9 @@ import (
 	"github.com/usher-auth/usher/credentials/verify"
 )
 
+// errCheckCut is the cause if the check of a message panicked or ended its goroutine.
+var errCheckCut = errors.New("interceptor: the check of a message panicked")
+
 // errNoMessage is the cause if a caller closed its side without sending a message.
 var errNoMessage = errors.New("interceptor: the stream ended before its first message")
 
@@ -76,14 +79,23 @@ func (s *guardedStream) RecvMsg(m any) error {
 	return nil
 }
 
-// authorizeMessage decides about one message of a stream.
+// authorizeMessage decides about one message of a stream. A panic is the end of the
+// call, and of the message: it goes on in the handler's goroutine, where the handler
+// may contain it.
 func (s *guardedStream) authorizeMessage(message proto.Message) error {
+	isDecided := false
+	defer func() {
+		if !isDecided {
+			reset(message)
+			_ = s.refuse(OccasionMessage, errCheckCut)
+		}
+	}()
 	// Not the handler's context, which holds the session of its own checks.
 	ctx := s.ctx.Context
 	principal, watch := s.principal.Load(), s.owner.startWatch()
 	s.call.Principal, s.call.Message = principal, message
 	decision, err := s.memory.Authorize(ctx, &s.call)
-	s.call.Message = nil
+	s.call.Message, isDecided = nil, true
 	if err == nil && decision.Remembered() {
 		return nil
 	}
