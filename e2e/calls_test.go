@@ -39,7 +39,7 @@ var kinds = map[string]func(context.Context, docsv1.DocumentServiceClient, ...gr
 		}
 		for range 3 {
 			if stream.Send(&docsv1.ImportDocumentsRequest{FolderId: "handbook", DocumentId: rand.Text()}) != nil {
-				break // CloseAndRecv says why
+				break // CloseAndRecv returns the error
 			}
 		}
 		response, err := stream.CloseAndRecv()

@@ -79,9 +79,9 @@ var quickly = grpc.WithConnectParams(grpc.ConnectParams{
 })
 
 // TestCutBetweenEveryPairOfParts breaks each wire, by cutting it and by letting
-// it go dead: what a caller gets is a grant where nobody needs the wire, and
-// otherwise unavailable, or late; never a denial, and never INTERNAL. Mended, all
-// is as before.
+// it go dead: the call is granted if it doesn't need the wire, and otherwise
+// fails with UNAVAILABLE, or its deadline passes; it is never denied, and never
+// INTERNAL. Once the wire is repaired, all calls end as before.
 func TestCutBetweenEveryPairOfParts(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -2,7 +2,7 @@ package e2e
 
 import "context"
 
-// fixed is a token in the hands of somebody who can't get another one.
+// fixed is the token of a client that can't get another one.
 type fixed string
 
 func (f fixed) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {

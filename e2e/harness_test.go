@@ -30,8 +30,8 @@ import (
 	"github.com/usher-auth/usher/interceptor"
 )
 
-// TestMain looks for leaks, but for what the engines' libraries start when they
-// are linked.
+// TestMain looks for leaked goroutines, except those that the engines' libraries
+// start when they are linked.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) }
 
 const (

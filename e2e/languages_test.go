@@ -20,8 +20,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// tool finds a program that the machine may not have. Without it the test is no
-// pass: it says so and is counted as skipped.
+// tool finds a program that the machine may not have. Without it the test does
+// not pass: it logs the reason and is counted as skipped.
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)

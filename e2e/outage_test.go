@@ -68,8 +68,8 @@ func TestEngineFailover(t *testing.T) {
 	expect(t, kinds["unary"](s.ctx, stranger), denied)
 }
 
-// TestEngineOutage takes the engine away: checks are UNAVAILABLE, never a grant
-// and never a denial, and come back by themselves.
+// TestEngineOutage stops the engine: checks fail with UNAVAILABLE, are never
+// granted or denied, and work again without a restart once the engine is back.
 func TestEngineOutage(t *testing.T) {
 	s := newSystem(t, 5*time.Minute,
 		&client{id: "editor", method: "client_secret_basic"}, &client{id: "stranger", method: "client_secret_basic"})
@@ -104,8 +104,9 @@ func TestEngineOutage(t *testing.T) {
 	expect(t, kinds["unary"](s.ctx, stranger), denied)
 }
 
-// TestIssuerOutage takes the authorization server away: with keys and tokens at
-// hand nobody notices; a server that never had the keys can't say who calls.
+// TestIssuerOutage stops the authorization server: calls between processes that
+// have their keys and tokens go on; a server that never had the keys can't verify
+// its callers.
 func TestIssuerOutage(t *testing.T) {
 	s := newSystem(t, 5*time.Minute, &client{id: "editor", method: "private_key_jwt"})
 	s.allow("editor")

@@ -56,7 +56,7 @@ func TestRevokedTokenIsRefused(t *testing.T) {
 	}
 }
 
-// TestRelationTakenAwayEndsAStream takes a relation away while a stream is open.
+// TestRelationTakenAwayEndsAStream removes a relation while a stream is open.
 func TestRelationTakenAwayEndsAStream(t *testing.T) {
 	s := newSystem(t, 5*time.Minute, &client{id: "editor", method: "client_secret_basic"})
 	s.allow("editor")

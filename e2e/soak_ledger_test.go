@@ -11,9 +11,9 @@ import (
 	"github.com/usher-auth/usher/credentials"
 )
 
-// ledger knows, for any time, what a caller must get: which relations held, and
-// when the engine was away. It is written before a change is begun and after it
-// is done, so that what happens meanwhile is nobody's fault.
+// ledger records, for any time, the result that a caller must get: which relations
+// held, and when the engine was down. It is written before a change begins and after
+// it is done, so that any result in between is allowed.
 type ledger struct {
 	mu      sync.Mutex
 	granted map[string]bool
@@ -33,7 +33,8 @@ const (
 	mustDeny
 )
 
-// before is taken when a call starts; after says what was certain all along.
+// before is called when a call starts. The function that it returns is called after
+// the call, and returns what was certain all the time.
 func (l *ledger) before(id string) func() (v verdict, mayMiss bool) {
 	start := time.Now()
 	l.mu.Lock()
@@ -100,7 +101,7 @@ func (l *ledger) change(id string, granted bool, do func()) {
 	mark(time.Now())
 }
 
-// outage takes the engine away while wait lasts.
+// outage stops the engine for as long as wait runs.
 func (l *ledger) outage(down, wait, up func()) {
 	l.mu.Lock()
 	l.away = true

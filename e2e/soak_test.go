@@ -57,7 +57,7 @@ type soak struct {
 // TestSoak lets 64 callers make unary calls and streams while the issuer's key
 // rotates, the engine restarts, every token expires after five seconds and
 // relations flip: no grant is ever wrong, and no denial after the documented
-// delays. SOAKTIME says how long, for example 10m.
+// delays. SOAKTIME is the test's length, for example 10m.
 func TestSoak(t *testing.T) {
 	length := soakDefault
 	if text := os.Getenv("SOAKTIME"); text != "" {
@@ -185,7 +185,7 @@ func (s *soak) judge(id, what string, err error, token time.Time, after func() (
 	certain, mayMiss := after()
 	got := reason(err)
 	if opaque := s.clients[id].opaque; opaque && got == invalid {
-		got = expired // the authorization server says inactive, and not why
+		got = expired // the authorization server answers inactive, without the reason
 	}
 	switch got {
 	case granted, "AlreadyExists": // the second is the handler's: it was let in
@@ -261,7 +261,7 @@ func (s *soak) rotate(ctx context.Context) {
 	}
 }
 
-// restart takes the engine away for a moment.
+// restart stops the engine for a moment.
 func (s *soak) restart(ctx context.Context) {
 	for pause(ctx, 9*time.Second) {
 		s.ledger.outage(s.engine.Down, func() { pause(ctx, 500*time.Millisecond) }, s.engine.Up)
@@ -284,8 +284,9 @@ func (s *soak) flip(ctx context.Context) {
 	}
 }
 
-// set writes a relation, and says whether the engine took it. One that was
-// written and whose answer got lost is written already.
+// set writes a relation, and reports whether the engine has it. A write that
+// fails because the relation is there already, since the answer to an earlier
+// write was lost, counts as done.
 func (s *soak) set(id string, on bool) bool {
 	tuple := editorOf("handbook", id)
 	change := s.engine.Delete
@@ -328,7 +329,7 @@ var soakCalls = map[string]func(context.Context, docsv1.DocumentServiceClient) e
 		if err != nil {
 			return err
 		}
-		_ = stream.Send(&docsv1.ImportDocumentsRequest{FolderId: "handbook", DocumentId: "onboarding"}) // CloseAndRecv says why
+		_ = stream.Send(&docsv1.ImportDocumentsRequest{FolderId: "handbook", DocumentId: "onboarding"}) // CloseAndRecv returns the error
 		_, err = stream.CloseAndRecv()
 		return err
 	},
@@ -350,7 +351,7 @@ var soakCalls = map[string]func(context.Context, docsv1.DocumentServiceClient) e
 	},
 }
 
-// pause waits, and says whether to go on.
+// pause waits, and reports whether to go on.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():

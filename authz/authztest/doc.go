@@ -1,7 +1,7 @@
 // Package authztest tests what is built on authz, without any server.
 //
-// For users of usher: [Engine] decides by a list of tuples in memory, [User] and
-// [Service] are callers, and [Table] tests the rules of a whole service:
+// For users of usher, [Engine] decides by a list of tuples in memory, [User] and
+// [Service] return callers, and [Table] tests the rules of a whole service:
 //
 //	engine := authztest.NewEngine("document:1#viewer@user:alice")
 //	authorizer, err := authz.New(authz.Config{
@@ -13,7 +13,7 @@
 //		{Principal: authztest.User("bob"), Method: "GetDocument", Request: get("1"), Want: authztest.Refused(authz.ReasonRelationDenied)},
 //	}}.Run(t)
 //
-// For authors of engine adapters: [Suite] is what every adapter must pass.
+// For authors of engine adapters, [Suite] is the test that every adapter must pass.
 //
 // Nothing here is for production: the engine walks every tuple at each query.
 package authztest

@@ -12,10 +12,10 @@ import (
 	"github.com/usher-auth/usher/authz"
 )
 
-// Engine is an [authz.Engine] over a list of tuples in memory, plainly for tests:
+// Engine is an [authz.Engine] over a list of tuples in memory. It is only for tests:
 // it isn't indexed, isn't persistent, and walks every tuple at each query. It
-// follows usersets (a tuple whose subject is team:a#member), and by a [Model] what
-// relations follow from others. It is safe for concurrent use.
+// follows usersets (a tuple whose subject is team:a#member), and with a [Model] also
+// relations that are computed from others. It is safe for concurrent use.
 type Engine struct {
 	mu       sync.RWMutex
 	tuples   []Tuple
@@ -25,8 +25,8 @@ type Engine struct {
 	err      error
 }
 
-// Model says what relations follow from others: by type, by relation. Without a
-// model every type and relation is known, and only tuples grant.
+// Model has the rewrites of relations, by type and relation. Without a model, queries
+// may use every type and relation, and only tuples grant.
 type Model map[string]map[string]Rewrite
 
 // Rewrite is how a relation of a type is computed. The zero value grants by
@@ -34,10 +34,10 @@ type Model map[string]map[string]Rewrite
 type Rewrite struct {
 	// Union lists relations of the same object that imply this one.
 	Union []string
-	// Through lists relations of other objects, as "parent->view", that imply
-	// this one: view of the object that is this one's parent.
+	// Through lists relations of other objects that imply this one, as in
+	// "parent->view": view of the object that is this object's parent.
 	Through []string
-	// Except names a relation of the same object that takes this one away.
+	// Except names a relation of the same object that excludes this one.
 	Except string
 	// Conditions maps the name of a condition to the context value that must be
 	// true for it.
@@ -50,8 +50,8 @@ func NewEngine(tuples ...string) *Engine {
 	return &Engine{tuples: MustTuples(tuples...)}
 }
 
-// NewModelEngine returns an empty engine with a model. It panics on a Through that
-// isn't one.
+// NewModelEngine returns an empty engine with a model. It panics on a malformed
+// Through.
 func NewModelEngine(model Model) *Engine {
 	for name, relations := range model {
 		for relation, rewrite := range relations {
@@ -66,7 +66,7 @@ func NewModelEngine(model Model) *Engine {
 	return &Engine{model: model}
 }
 
-// arrow stands in a Through between a relation and a relation of what it leads to.
+// arrow separates, in a Through, a relation from the relation of the other object.
 const arrow = "->"
 
 // Write adds tuples and returns the revision that has them. It is a [Writer].
@@ -83,7 +83,7 @@ func (e *Engine) Write(_ context.Context, tuples ...Tuple) (authz.Revision, erro
 	return e.at(), nil
 }
 
-// Delete takes tuples away and returns the revision that lacks them.
+// Delete removes tuples and returns the revision that lacks them.
 func (e *Engine) Delete(_ context.Context, tuples ...Tuple) (authz.Revision, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -93,14 +93,14 @@ func (e *Engine) Delete(_ context.Context, tuples ...Tuple) (authz.Revision, err
 	return e.at(), nil
 }
 
-// Fail makes every check fail with err until Fail(nil): an engine that is down.
+// Fail makes every check fail with err until Fail(nil), as if the engine were down.
 func (e *Engine) Fail(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.err = err
 }
 
-// Asked returns the batches that were asked so far.
+// Asked returns the batches that Check got so far.
 func (e *Engine) Asked() []authz.Batch {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
@@ -110,7 +110,8 @@ func (e *Engine) Asked() []authz.Batch {
 
 func (e *Engine) at() authz.Revision { return authz.Revision("r" + strconv.Itoa(e.revision)) }
 
-// SupportsConsistency says that the engine is always fully consistent.
+// SupportsConsistency returns true for every mode, since the engine is always fully
+// consistent.
 func (e *Engine) SupportsConsistency(authz.Mode) bool { return true }
 
 // Check decides the queries.

@@ -8,8 +8,8 @@ const (
 )
 
 // SuiteModel is the model that an adapter's test writes in its engine's language,
-// and the model of the tuple engine when it plays a server in such a test. What
-// tuples are written for ("written") and what only follows ("computed") have
+// and the model of the tuple engine when such a test uses it as a server. Relations
+// that tuples are written for ("written") and those that only follow ("computed") have
 // different names, so that it fits engines that tell relations from permissions:
 //
 //	user, service: no relations

@@ -16,7 +16,8 @@ import (
 
 var mutant = flag.String("mutant", "", "run the suite on this broken engine; used by TestSuiteCatches")
 
-// mutants are engines with one mistake each, by what the suite must say of them.
+// mutants are engines with one mistake each, by the failure that the suite must
+// report.
 var mutants = map[string]struct {
 	caught string
 	change func(query authz.Batch, result authz.Result, err error) (authz.Result, error)
@@ -118,7 +119,7 @@ func (m mutated) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 	return result, err
 }
 
-// TestMutant is what TestSuiteCatches runs in another process, where it must fail.
+// TestMutant must fail. TestSuiteCatches runs it in another process.
 func TestMutant(t *testing.T) {
 	if *mutant == "" {
 		return

@@ -27,7 +27,7 @@ type Claims map[string]any
 // immutable and safe for concurrent use.
 type Principal struct {
 	service bool
-	// text is the claims as JSON, as a token has them, and claims what it says.
+	// text is the claims as JSON, as a token has them; claims are the decoded text.
 	text   []byte
 	claims Claims
 	scopes []string
@@ -35,14 +35,14 @@ type Principal struct {
 
 var _ authz.Principal = (*Principal)(nil)
 
-// User returns a user who calls through the client "test-client". More sets further
-// claims, or those claims otherwise; nil leaves one out. It panics on claims that no
-// token can have.
+// User returns a user who calls through the client "test-client". More adds claims or
+// replaces those of the user; a nil value removes a claim. User panics on claims that
+// no token can have.
 func User(subject string, more ...Claims) *Principal {
 	return newPrincipal(false, Claims{"sub": subject, "client_id": "test-client"}, more)
 }
 
-// Service returns a service that acts for itself: the client id is its sub, too.
+// Service returns a service that acts for itself: the client id is also its sub.
 // More is as for [User].
 func Service(clientID string, more ...Claims) *Principal {
 	return newPrincipal(true, Claims{"sub": clientID, "client_id": clientID}, more)
@@ -116,8 +116,8 @@ func (p *Principal) HasScope(scope string) bool { return slices.Contains(p.scope
 // ACR returns the acr claim.
 func (p *Principal) ACR() string { return p.claim("acr") }
 
-// AuthTime returns when the user authenticated, to the second; zero if the token
-// doesn't say.
+// AuthTime returns when the user authenticated, to the second. It is zero if the
+// token has no auth_time.
 func (p *Principal) AuthTime() time.Time {
 	number, _ := p.claims["auth_time"].(json.Number)
 	if at, err := number.Int64(); err == nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/usher-auth/usher/authz/authztest"
 )
 
-// A principal says what its claims say, as a token would have them, whatever is done
-// to what it was made of and to what it returns.
+// A principal returns its claims as a token would have them, even after changes to
+// the values that it was made of and to the values that it returned.
 func TestPrincipalIsItsClaims(t *testing.T) {
 	at := time.Date(2030, 1, 2, 3, 4, 5, 999, time.UTC)
 	given := authztest.Claims{"scope": "read write", "acr": "mfa", "auth_time": at, "level": 3, "groups": []string{"a"}, "org": map[string]any{"id": 7}}

@@ -14,7 +14,7 @@ type Writer interface {
 	// Write adds tuples. It returns the revision that has them, empty if the
 	// engine has none.
 	Write(ctx context.Context, tuples ...Tuple) (authz.Revision, error)
-	// Delete takes tuples away.
+	// Delete removes tuples.
 	Delete(ctx context.Context, tuples ...Tuple) (authz.Revision, error)
 }
 
@@ -33,28 +33,29 @@ type Suite struct {
 	Lacks Lacks
 }
 
-// Lacks names what an engine can't express: its cases are replaced by the demand
-// that the adapter says so, instead of guessing.
+// Lacks names what an engine can't express. Instead of the cases for it, the suite
+// requires that the adapter reports the lack and doesn't guess.
 type Lacks struct {
-	// Usersets: a query can't have a userset as its subject. Such a query must be
-	// an error.
+	// Usersets is set if a query can't have a userset as its subject. Such a query
+	// must be an error.
 	Usersets bool
-	// Conditions: there are no caveats or conditions. A query with a context must
-	// still not be allowed by a conditional tuple, which isn't written.
+	// Conditions is set if there are no caveats or conditions. A query with a context
+	// must still not be allowed by a conditional tuple, which isn't written.
 	Conditions bool
-	// Revisions: ModeAtLeastAsFresh is there, but as the engine's freshest mode:
-	// writes give no revision, and a revision that is asked for says nothing.
+	// Revisions is set if ModeAtLeastAsFresh is supported only as the engine's
+	// freshest mode: writes return no revision, and a query's revision has no effect.
 	Revisions bool
-	// Freshness: only ModeMinimizeLatency. The others must not be supported.
+	// Freshness is set if only ModeMinimizeLatency is supported. SupportsConsistency
+	// must then be false for the others.
 	Freshness bool
-	// Schema: the server doesn't tell an unknown type or relation from a denial.
-	// Such a query must still not be allowed.
+	// Schema is set if the server doesn't tell an unknown type or relation from a
+	// denial. A query with one must still not be allowed.
 	Schema bool
 }
 
 const (
 	defaultLimit = 50
-	// caseTimeout makes an adapter that hangs a failed case.
+	// caseTimeout bounds one case, so that a case fails if the adapter hangs.
 	caseTimeout = 30 * time.Second
 )
 
@@ -83,7 +84,7 @@ type suiteCase struct {
 	run  func(t *testing.T, f *fixture)
 }
 
-// fixture is what one case works with.
+// fixture is the state of one case.
 type fixture struct {
 	Suite
 
@@ -93,7 +94,7 @@ type fixture struct {
 	last   authz.Revision
 }
 
-// with makes an engine that has the tuples.
+// with returns a fixture whose engine has the tuples.
 func (f *fixture) with(t *testing.T, tuples ...string) {
 	t.Helper()
 	f.engine, f.writer = f.New(t)
@@ -113,7 +114,7 @@ func (f *fixture) write(t *testing.T, tuples ...string) {
 	}
 }
 
-// fresh is the consistency under which what was just written must be seen.
+// fresh returns the consistency under which a check must see the latest writes.
 func (f *fixture) fresh() authz.Consistency {
 	supporter, ok := f.engine.(authz.ConsistencySupporter)
 	if ok && supporter.SupportsConsistency(authz.ModeFullyConsistent) {
@@ -123,14 +124,14 @@ func (f *fixture) fresh() authz.Consistency {
 	return authz.Consistency{}
 }
 
-// query reads "document:1#view@user:alice".
+// query parses a text such as "document:1#view@user:alice".
 func query(text string) authz.Query {
 	tuple := MustTuples(text)[0]
 
 	return authz.Query{Object: tuple.Object, Relation: tuple.Relation, Subject: tuple.Subject}
 }
 
-// check asks and demands a well-formed result.
+// check sends queries and requires a well-formed result.
 func (f *fixture) check(t *testing.T, queries ...authz.Query) []authz.Answer {
 	t.Helper()
 	result, err := f.engine.Check(f.ctx, authz.Batch{Queries: queries, Consistency: f.fresh()})
@@ -144,7 +145,7 @@ func (f *fixture) check(t *testing.T, queries ...authz.Query) []authz.Answer {
 	return result.Answers
 }
 
-// expect asks each query as one batch and demands its effect.
+// expect sends each query as one batch and requires its effect.
 func (f *fixture) expect(t *testing.T, want authz.Effect, texts ...string) {
 	t.Helper()
 	queries := make([]authz.Query, len(texts))
@@ -158,7 +159,8 @@ func (f *fixture) expect(t *testing.T, want authz.Effect, texts ...string) {
 	}
 }
 
-// one asks one query and returns its answer, whether it fails alone or as a batch.
+// one sends one query and returns its answer. The answer has the error, whether the
+// query or the whole batch failed.
 func (f *fixture) one(t *testing.T, q authz.Query) authz.Answer {
 	t.Helper()
 	if validator, ok := f.engine.(authz.QueryValidator); ok {
@@ -177,7 +179,7 @@ func (f *fixture) one(t *testing.T, q authz.Query) authz.Answer {
 	return result.Answers[0]
 }
 
-// kind is the kind of an engine's error.
+// kind returns the kind of an engine's error.
 func kind(t *testing.T, err error) authz.EngineErrorKind {
 	t.Helper()
 	var engineErr *authz.EngineError

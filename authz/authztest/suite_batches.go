@@ -9,7 +9,7 @@ import (
 	"github.com/usher-auth/usher/authz"
 )
 
-// batchCases are about many queries at once.
+// batchCases test many queries at once.
 func batchCases() []suiteCase {
 	cases := []suiteCase{
 		{"batch of none", func(t *testing.T, f *fixture) {
@@ -46,7 +46,7 @@ func batchCases() []suiteCase {
 	return cases
 }
 
-// order grants every third document, and demands the answers in the queries' order.
+// order grants every third document, and requires the answers in the queries' order.
 func order(t *testing.T, f *fixture, size int) {
 	f.with(t)
 	queries := make([]authz.Query, size)
@@ -64,8 +64,8 @@ func order(t *testing.T, f *fixture, size int) {
 	}
 }
 
-// itemError demands that a query that can't be answered takes nothing from its
-// neighbours but their answers: never their truth.
+// itemError requires that a query that can't be answered never makes the answer to
+// another query of its batch wrong. The others may only remain without an answer.
 func itemError(t *testing.T, f *fixture) {
 	f.with(t, "document:1#viewer@user:alice")
 	queries := []authz.Query{

@@ -11,7 +11,7 @@ import (
 	"github.com/usher-auth/usher/authz"
 )
 
-// faultCases are about what must never be a grant.
+// faultCases test what must never be a grant.
 func faultCases() []suiteCase {
 	return []suiteCase{
 		{"wildcard as the subject", func(t *testing.T, f *fixture) {
@@ -65,8 +65,8 @@ func faultCases() []suiteCase {
 	}
 }
 
-// hostileIDs are ids with which an engine's syntax might be injected. None names
-// what the good id names.
+// hostileIDs are ids that might inject an engine's syntax. None of them names the
+// same object as the good id.
 func hostileIDs(good, other string) []string {
 	return []string{
 		"", "*", " ", good + " ", " " + good, good + "\n", good + "\x00", good + "\x00" + other, "\x7f", good + "\t",
@@ -79,8 +79,8 @@ func hostileIDs(good, other string) []string {
 	}
 }
 
-// refuses demands that a query isn't allowed, and that a refusal of it doesn't look
-// like an outage: that would let a caller open the circuit breaker.
+// refuses requires that a query isn't allowed, and that its error isn't that of an
+// outage, which would let a caller open the circuit breaker.
 func (f *fixture) refuses(t *testing.T, q authz.Query) {
 	t.Helper()
 	answer := f.one(t, q)
@@ -96,7 +96,8 @@ func (f *fixture) refuses(t *testing.T, q authz.Query) {
 	}
 }
 
-// unknown demands an operator's error for what the schema doesn't have.
+// unknown requires the error for a misconfiguration where a query names a type or
+// relation that the schema doesn't have.
 func (f *fixture) unknown(t *testing.T, text string) {
 	t.Helper()
 	f.with(t, "document:1#viewer@user:alice")
@@ -113,7 +114,8 @@ func (f *fixture) unknown(t *testing.T, text string) {
 	}
 }
 
-// ends demands that a check under a context that ends fails with it, soon.
+// ends requires that a check fails with its context's error soon after the context
+// ends.
 func (f *fixture) ends(t *testing.T, ctx context.Context, engine authz.Engine) { //nolint:revive // the test comes first here as in every helper
 	t.Helper()
 	done := make(chan error, 1)

@@ -6,7 +6,7 @@ import (
 	"github.com/usher-auth/usher/authz"
 )
 
-// relationCases are about what follows from tuples.
+// relationCases test the relations that follow from tuples.
 func relationCases() []suiteCase {
 	return []suiteCase{
 		{"direct relation", func(t *testing.T, f *fixture) {
@@ -96,7 +96,7 @@ func conditional(t *testing.T, f *fixture) {
 	}
 }
 
-// freshness writes, and demands to see it at once.
+// freshness writes tuples, and requires that a check sees them at once.
 func freshness(t *testing.T, f *fixture, mode authz.Mode) {
 	f.with(t)
 	supporter, _ := f.engine.(authz.ConsistencySupporter)

@@ -12,21 +12,21 @@ import (
 	"github.com/usher-auth/usher/authz"
 )
 
-// Expected is what a row expects. The zero value is no expectation: an error.
+// Expected is what a row expects. The zero value is no expectation, which is an error.
 type Expected string
 
-// Allowed expects that the call may go on.
+// Allowed expects that the call is allowed.
 const Allowed Expected = "ALLOWED"
 
 // Refused expects a refusal with this reason.
 func Refused(reason authz.Reason) Expected { return Expected(reason) }
 
-// Row is one call and what is to become of it.
+// Row is one call and its expected outcome.
 type Row struct {
-	// Name names the row's test. Optional. Default: what it expects of whom.
+	// Name names the row's test. Optional. Default: the expectation and the caller.
 	Name string
-	// Principal is the caller; nil: no credential, which is refused as on the wire
-	// with TOKEN_MISSING unless the method is public.
+	// Principal is the caller. If it is nil, the call has no credential, and is
+	// refused with TOKEN_MISSING unless the method is public, as by a server.
 	Principal authz.Principal
 	// Method is the method's name within the table's service. Required.
 	Method string
@@ -36,8 +36,8 @@ type Row struct {
 	Want Expected
 }
 
-// Table tests the rules of a whole service. A method without a row is a failure:
-// nobody says what its rule is for. A rule that doesn't compile is one too.
+// Table tests the rules of a whole service. A method without a row is a failure,
+// since no row tests its rule. A rule that doesn't compile is a failure too.
 type Table struct {
 	// Authorizer decides. Required.
 	Authorizer *authz.Authorizer
@@ -46,7 +46,7 @@ type Table struct {
 	Service string
 	// Rows are the calls. Required.
 	Rows []Row
-	// Files finds the service. Optional. Default: what is linked.
+	// Files has the service's descriptor. Optional. Default: the linked files.
 	Files *protoregistry.Files
 }
 

@@ -9,8 +9,8 @@ import (
 	docsv1 "github.com/usher-auth/usher/authz/internal/testproto/usher/test/docs/v1"
 )
 
-// The whole service as rows: whoever reads them knows who may do what. A method
-// without a row fails the test.
+// The rows cover the whole service, and list the callers that may call each method. A
+// method without a row fails the test.
 func TestDocumentService(t *testing.T) {
 	authorizer, err := authz.New(authz.Config{
 		Engine: authztest.NewEngine(

@@ -12,8 +12,8 @@ type Tuple struct {
 	Object   authz.Object
 	Relation string
 	Subject  authz.Subject
-	// Condition, when set, names the condition (a caveat) under which the tuple
-	// holds. The suite uses one, see [SuiteModel].
+	// Condition is the name of the condition (a caveat) under which the tuple holds,
+	// empty if it always holds. The suite uses one, see [SuiteModel].
 	Condition string
 }
 
@@ -28,7 +28,7 @@ func (t Tuple) String() string {
 	return text
 }
 
-// ParseTuple reads what String writes.
+// ParseTuple parses the text that String returns.
 func ParseTuple(text string) (Tuple, error) {
 	rest, condition, conditional := strings.Cut(text, "[")
 	if conditional {
@@ -54,7 +54,8 @@ func ParseTuple(text string) (Tuple, error) {
 	}, nil
 }
 
-// MustTuples reads tuples and panics on one that isn't: for literals in tests.
+// MustTuples parses tuples for literals in tests. It panics on a text that isn't a
+// tuple.
 func MustTuples(texts ...string) []Tuple {
 	parsed := make([]Tuple, len(texts))
 	for i, text := range texts {

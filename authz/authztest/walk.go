@@ -7,7 +7,7 @@ import (
 	"github.com/usher-auth/usher/authz"
 )
 
-// maxWalk bounds how deep relations lead to others: cycles end here.
+// maxWalk bounds how deep relations are followed, so that a walk of a cycle ends.
 const maxWalk = 25
 
 // walk is the evaluation of one query.
@@ -19,7 +19,7 @@ type walk struct {
 	deep    bool
 }
 
-// has says whether the subject has the relation to the object.
+// has reports whether the subject has the relation to the object.
 func (w *walk) has(object authz.Object, relation string, depth int) authz.Effect {
 	if depth > maxWalk {
 		w.deep = true
@@ -77,7 +77,7 @@ func (w *walk) granted(object authz.Object, relation string, rewrite Rewrite, de
 	return best
 }
 
-// direct says whether one tuple names the subject, itself or by a userset.
+// direct reports whether one tuple names the subject, itself or by a userset.
 func (w *walk) direct(tuple Tuple, rewrite Rewrite, depth int) authz.Effect {
 	effect := authz.EffectDenied
 	switch {

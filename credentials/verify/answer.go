@@ -18,9 +18,9 @@ import (
 const maxAnswer = 64 << 10
 
 // post asks about a token (RFC 7662 §2.1) and returns the body of the answer.
-// Redirects are not followed: they would post the token again, to whatever
-// server the answer names. A request that a connection's end has swallowed is
-// made once more, which whoever counts requests doesn't see.
+// Redirects are not followed: they would post the token again, to any server
+// that the answer names. A request that was lost because a connection was
+// closed is made once more, which isn't counted as another request.
 func (in *Introspection) post(ctx context.Context, token string) (string, error) {
 	var res *http.Response
 	var ours error // no request could be made
@@ -53,8 +53,7 @@ func (in *Introspection) post(ctx context.Context, token string) (string, error)
 	return strings.TrimPrefix(string(body), byteOrderMark), nil
 }
 
-// request makes one introspection request, with client authentication of its
-// own.
+// request returns one introspection request, with its own client authentication.
 func (in *Introspection) request(ctx context.Context, token string) (*http.Request, error) {
 	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
 	header := http.Header{}
@@ -71,8 +70,8 @@ func (in *Introspection) request(ctx context.Context, token string) (*http.Reque
 	return req, nil
 }
 
-// authError is a failure to make our own credentials: a secret that can't be
-// read. It is not the endpoint's fault.
+// authError is a failure to make this server's own credentials, such as a secret
+// that can't be read. It is not the endpoint's fault.
 type authError struct{ err error }
 
 func (e *authError) Error() string {
@@ -88,11 +87,11 @@ func (e *authError) Error() string {
 
 func (e *authError) Unwrap() error { return e.err }
 
-// errAnswer is an answer that is no verdict. It is the endpoint's fault, never
-// the token's.
+// errAnswer is the error for an answer that is no verdict. It is the endpoint's
+// fault, never the token's.
 const errAnswer = fault("introspection: the answer is malformed or too large")
 
-// answerError says what is wrong with an answer, in words of ours.
+// answerError describes what is wrong with an answer, in this package's own words.
 type answerError struct{ text string }
 
 func (in *Introspection) noVerdict(what string) error {
@@ -104,15 +103,15 @@ func (e *answerError) Error() string { return e.text }
 // Unwrap returns the constant cause.
 func (e *answerError) Unwrap() error { return errAnswer }
 
-// verdict reads an answer (RFC 7662 §2.2) that was asked for at that time. For a
-// token that was verified locally, local are its claims, otherwise nil.
+// verdict reads an answer (RFC 7662 §2.2) to a request made at the time asked. For a
+// token that was verified locally, local has its claims; otherwise it is nil.
 //
 // The member active is judged first. The literal false, written once in a JSON
 // object, refuses the token, whatever the object's other members hold. Only the
 // literal true makes a token active, and then the whole object is read
-// strictly; null stands for an absent member, but is no [Evidence] of absence. All
-// else, and above all what is no JSON object or is followed by more, is no verdict
-// but an outage.
+// strictly; null counts as an absent member, but is no [Evidence] of absence. Any
+// other answer, in particular one that is no JSON object or has trailing data, is no
+// verdict but an outage.
 func (in *Introspection) verdict(token, text string, local *claims, asked time.Time) (*cached, error) {
 	active, text, nulls := activeMember(text)
 	switch active {
@@ -137,7 +136,7 @@ func (in *Introspection) verdict(token, text string, local *claims, asked time.T
 	}
 }
 
-// jsonType names the type of a JSON text.
+// jsonType returns the name of the type of a JSON text.
 func jsonType(raw string) string {
 	switch raw[0] {
 	case '"':
@@ -156,9 +155,9 @@ func jsonType(raw string) string {
 }
 
 // activeMember returns the value of the one member active, as JSON text, the
-// answer without its null members, and their names; nothing if there isn't
-// exactly one active in a well-formed object. Beside false, another member may be
-// there twice: that makes nothing active.
+// answer without its null members, and their names. It returns nothing if there
+// isn't exactly one active in a well-formed object. If active is false, another
+// member may be there twice, since that can't make the token active.
 func activeMember(text string) (active, rest string, nulls []string) {
 	s := scanner{src: text, left: maxJSONMembers, lax: true}
 	members, err := s.object(make([]member, 0, 16))
@@ -184,7 +183,7 @@ func activeMember(text string) (active, rest string, nulls []string) {
 	return active, text, nulls
 }
 
-// withoutNulls writes an object without its members that are null.
+// withoutNulls returns an object without its members that are null.
 func withoutNulls(members []member) string {
 	var b strings.Builder
 	for i := range members {
@@ -211,9 +210,9 @@ func (in *Introspection) refuse(token string, local *claims, refused *Error) *ca
 	return remember(fingerprint(token), instantOf(time.Now().Add(in.negative)), remembered{refused: refused, local: local != nil})
 }
 
-// judge decides on the answer about an active token. What is remembered of it
-// lives from when it was asked for, and never beyond exp: the leeway then only
-// lets a fresh answer pass.
+// judge decides on the answer about an active token. The cache entry's lifetime
+// begins when the request was made, and never extends beyond exp: after exp, the
+// leeway applies only to a fresh answer.
 func (in *Introspection) judge(token string, c, local *claims, asked time.Time) (*cached, error) {
 	now := time.Now()
 	if refused := in.check(token, c, local, instantOf(now)); refused != nil {
@@ -228,9 +227,9 @@ func (in *Introspection) judge(token string, c, local *claims, asked time.Time) 
 	return remember(token, until, remembered{principal: p, local: local != nil}), err
 }
 
-// check applies what the issuer's word on the token doesn't cover: that the
-// answer is about this token, which is an access token, for this server, and
-// valid by our own clock.
+// check applies the tests that active doesn't cover: that the answer is about this
+// token, and that the token is an access token, for this server, and valid by this
+// server's clock.
 func (in *Introspection) check(token string, c, local *claims, now instant) *Error {
 	profile := in.id.profile
 	if c.hasIssuer && c.issuer != in.id.issuer {
@@ -242,7 +241,7 @@ func (in *Introspection) check(token string, c, local *claims, now instant) *Err
 	if refused := c.fit(token, local); refused != nil {
 		return refused
 	}
-	var proved *header // what a JWT has proved by itself the answer needn't prove again
+	var proved *header // set for a verified JWT, whose answer needn't prove this again
 	if local != nil {
 		proved = &header{typ: typeAccessToken, hasTyp: true}
 	}
@@ -262,12 +261,12 @@ func (in *Introspection) check(token string, c, local *claims, now instant) *Err
 	}
 }
 
-// fit brings the answer and what the token itself says together: they must not
-// contradict each other, and what the answer leaves out (RFC 7662 §2.2: nothing
-// but active is required) is taken from a token that was verified locally. Of
-// any other JWT only the binding is read. It is not verified, but it can only
-// refuse: without it, an endpoint that leaves cnf out would make a bearer token
-// of one that is bound.
+// fit combines the claims of the answer and of the token itself. They must not
+// contradict each other, and claims that the answer leaves out (RFC 7662 §2.2
+// requires only active) are taken from a token that was verified locally. Of any
+// other JWT only the binding is read. The binding is not verified, but it can only
+// make the token refused: without it, an endpoint that leaves cnf out would turn a
+// bound token into a bearer token.
 func (c *claims) fit(token string, local *claims) *Error {
 	if local == nil {
 		if !isJWT(token) {
@@ -292,11 +291,11 @@ func (c *claims) fit(token string, local *claims) *Error {
 	return c.bind(local.confirmation)
 }
 
-// differ reports whether an answer says something else than the token.
+// differ reports whether an answer has another value than the token.
 func differ(token, answer string) bool { return answer != "" && answer != token }
 
-// otherActor reports whether the answer says that somebody else acts for the
-// subject than the token says.
+// otherActor reports whether the answer has another actor for the subject than the
+// token.
 func (c *claims) otherActor(token *Actor) bool {
 	answer := c.actor
 	if answer == nil || token == nil {
@@ -305,7 +304,7 @@ func (c *claims) otherActor(token *Actor) bool {
 	return differ(token.subject, answer.subject) || differ(token.clientID, answer.clientID) || differ(token.issuer, answer.issuer)
 }
 
-// bind takes over the token's own binding.
+// bind adopts the token's own binding.
 func (c *claims) bind(own confirmation) *Error {
 	if !own.bound {
 		return nil
@@ -317,8 +316,8 @@ func (c *claims) bind(own confirmation) *Error {
 	return nil
 }
 
-// ownConfirmation reads cnf from the payload of a JWT, strictly: one that can't
-// be read might hold anything.
+// ownConfirmation reads cnf from the payload of a JWT, strictly, since a payload
+// that can't be read may contain any cnf.
 func ownConfirmation(token string) (confirmation, *Error) {
 	parts, refused := split(token, len(token))
 	if refused != nil {

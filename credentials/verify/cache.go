@@ -82,7 +82,7 @@ var tokenSeed = maphash.MakeSeed()
 // hashToken hashes a whole token, since many tokens may begin or end alike.
 func hashToken(token string) uint64 { return maphash.String(tokenSeed, token) }
 
-// hash hashes a token: whole, or only the end of its signature, which nobody
+// hash hashes a token: whole, or only the end of its signature, which no caller
 // can choose.
 func (t *tokenCache) hash(token string) uint64 {
 	if t.signed {

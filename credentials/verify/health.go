@@ -8,45 +8,45 @@ import (
 )
 
 const (
-	// healthWindow is how many seconds of answers the health of an endpoint is
-	// judged by.
+	// healthWindow is the number of seconds whose answers determine the health of an
+	// endpoint.
 	healthWindow = 10
 
-	// minUnwell is how many requests within the window must have failed, and be
-	// half of all, before the endpoint is suspected.
+	// minUnwell is the number of requests within the window that must have failed,
+	// and be half of all, before the endpoint is suspected.
 	minUnwell = 5
 
 	// probeInterval is the shortest time between the starts of two probes, and
-	// the longest while calls fail: each probe may hang, so that the next does not
-	// wait for its end.
+	// the longest while calls fail. The next probe does not wait for the end of the
+	// last one, which may hang.
 	probeInterval = time.Second
 
 	// probeCalm is how long an endpoint that has answered a probe is not
-	// suspected again: tokens that it answers oddly must not hold up the others
-	// all the time.
+	// suspected again: tokens that get odd answers must not delay the others all the
+	// time.
 	probeCalm = 5 * time.Second
 )
 
-// health is the circuit breaker before an endpoint. Nobody but the endpoint can
-// open it: what a token brought about (no answer, a gateway's error, a 401) only
-// raises a suspicion, on which the verifier asks about a token of its own
-// making, the probe. The probe's outcome decides, and while it is bad the probe
-// is repeated in the place of the calls.
+// health is the circuit breaker before an endpoint. Only the endpoint itself can
+// open it: a failure that a token caused (no answer, a gateway's error, a 401) only
+// raises a suspicion, on which the verifier sends a probe, a request about a token
+// of its own. The probe's outcome decides, and while it is bad the verifier repeats
+// the probe instead of the calls.
 //
-// While a suspicion is looked into, calls wait for the outcome. Once it is
-// confirmed they fail at once.
+// While a probe checks a suspicion, calls wait for the outcome. Once it is
+// confirmed, they fail at once.
 type health struct {
 	mu     sync.Mutex
 	state  healthState
 	cause  error // of the suspicion, or why the endpoint is down
 	recent [healthWindow]healthSecond
 
-	// pausedUntil is when the endpoint wants to be asked again: it is taken at
-	// its word, and not probed before.
+	// pausedUntil is the end of the pause that the endpoint asked for. It is not
+	// probed before.
 	pausedUntil time.Time
 
-	// nextProbe is when another probe may start. Until then no suspicion arises
-	// in a healthy endpoint: it has just answered one.
+	// nextProbe is when another probe may start. Until then a healthy endpoint isn't
+	// suspected, since it has just answered one.
 	nextProbe time.Time
 
 	// changed is closed, and replaced, at the end of each probe.
@@ -71,10 +71,10 @@ func newHealth() *health { return &health{changed: make(chan struct{})} }
 
 // admission is the answer to a call that wants to ask the endpoint.
 type admission struct {
-	refused error           // nil: it may
+	refused error           // nil if the call may ask
 	wait    time.Duration   // until something may have changed
 	probe   bool            // the call has to start a probe
-	changed <-chan struct{} // nil: the refusal is final; otherwise it is worth waiting for this
+	changed <-chan struct{} // closed when the call may try again; nil if the refusal is final
 }
 
 // admit decides on one call.
@@ -105,13 +105,13 @@ func (h *health) open(now time.Time) bool {
 	return h.state == healthy && !now.Before(h.pausedUntil)
 }
 
-// record takes note of how a request about a caller's token ended. A suspicion
-// arises from requests alone that no answer of an application ended, and from a
-// 401: a 500 may well be the token's.
+// record records how a request about a caller's token ended. Only a request that
+// ended without an application's answer, or with a 401, can raise a suspicion: a 500
+// may be caused by the token.
 func (h *health) record(now time.Time, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if statusOf(err) != http.StatusUnauthorized { // whose word counts once a probe has got it, too
+	if statusOf(err) != http.StatusUnauthorized { // its Retry-After counts only if a probe gets it, too
 		h.pauseLocked(now, err)
 	}
 	second := &h.recent[now.Unix()%healthWindow]
@@ -134,8 +134,8 @@ func (h *health) record(now time.Time, err error) {
 	}
 }
 
-// probed takes note of how a probe ended. Whatever an application answers to it,
-// other than a refusal of our own credentials, shows that it is there.
+// probed records how a probe ended. Any answer of an application to it, other than a
+// refusal of this server's own credentials, shows that the endpoint works.
 func (h *health) probed(now time.Time, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -182,8 +182,8 @@ func (h *health) manyUnwellLocked(now time.Time) bool {
 }
 
 // unwell reports whether a failed request suggests that the endpoint is not
-// well: there was no whole answer, or a gateway's, or one that asks for less.
-// Our own faults suggest nothing.
+// well: there was no whole answer, or a gateway's, or one that asks for fewer
+// requests. This server's own faults suggest nothing.
 func unwell(err error) bool {
 	switch status := statusOf(err); {
 	case status == http.StatusTooManyRequests, status > http.StatusInternalServerError:
@@ -196,8 +196,8 @@ func unwell(err error) bool {
 	}
 }
 
-// downError refuses a call because the endpoint doesn't answer, or doesn't know
-// us.
+// downError refuses a call because the endpoint doesn't answer, or doesn't accept
+// this server's credentials.
 type downError struct{ err error }
 
 func (e *downError) Error() string {

@@ -11,20 +11,20 @@ import (
 	"github.com/usher-auth/usher/internal/notify"
 )
 
-// introspectionCalls are the requests under way. They stand behind a pointer so
-// that a verifier that is printed doesn't print them.
+// introspectionCalls are the requests under way. They are behind a pointer so that
+// printing a verifier doesn't print them.
 type introspectionCalls struct {
 	byToken   map[introspectionKey]*introspectionCall
-	strangers int // of them, those about tokens of which nothing good is known
+	strangers int // the number of those about tokens that aren't known to be good
 }
 
-// introspectionKey is what makes two calls want the same verdict.
+// introspectionKey is equal for two calls that need the same verdict.
 type introspectionKey struct {
 	token string
 	local bool
 }
 
-// introspectionCall is one request, and all who wait for it.
+// introspectionCall is one request, for which several calls may wait.
 type introspectionCall struct {
 	stranger bool
 	done     chan struct{}
@@ -32,14 +32,14 @@ type introspectionCall struct {
 	err      error
 }
 
-// fingerprint stands for a token that is not kept.
+// fingerprint returns a hash that identifies a token without keeping it.
 func fingerprint(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return string(sum[:])
 }
 
 // ask joins the request about the token that is under way, or starts one. The
-// request is nobody's: whoever waits leaves at its own deadline.
+// request belongs to no single call: each call stops waiting at its own deadline.
 func (in *Introspection) ask(ctx context.Context, token string, local *claims) (*remembered, error) {
 	call, err := in.join(token, local)
 	if err != nil {
@@ -63,7 +63,7 @@ func (in *Introspection) join(token string, local *claims) (*introspectionCall, 
 	if call := in.calls.byToken[key]; call != nil {
 		return call, nil
 	}
-	// A made-up token was never active, and has no signature of the issuer's.
+	// A made-up token was never active, and doesn't have the issuer's signature.
 	stranger := local == nil && in.active.get(token, noInstant) == nil
 	if len(in.calls.byToken) >= queueFactor*cap(in.slots) || stranger && in.calls.strangers >= queueFactor*cap(in.strangers) {
 		return nil, unavailable(fault("introspection: too many tokens wait"), time.Second)
@@ -82,7 +82,7 @@ func (in *Introspection) join(token string, local *claims) (*introspectionCall, 
 	return call, nil
 }
 
-// leave ends a call and lets those who wait for it go.
+// leave ends a call and wakes the calls that wait for it.
 func (in *Introspection) leave(key introspectionKey, call *introspectionCall) {
 	in.mu.Lock()
 	delete(in.calls.byToken, key)
@@ -113,8 +113,8 @@ func (in *Introspection) settle(token string, local *claims, stranger bool) (ver
 		return nil, err
 	}
 	defer leave()
-	// The time begins here: one spent in the queue says nothing of the endpoint,
-	// and must not count against it.
+	// The timeout begins here: time in the queue isn't the endpoint's, and must not
+	// count against it.
 	ctx, cancel := context.WithTimeout(in.ctx, in.timeout)
 	defer cancel()
 
@@ -142,8 +142,8 @@ func (in *Introspection) settle(token string, local *claims, stranger bool) (ver
 	return &entry.Value, nil
 }
 
-// enter waits until the endpoint may be asked and for a turn, as long as a
-// request may take. The turn ends with leave.
+// enter waits until the endpoint may be asked and for a turn, at most for the
+// timeout of a request. The turn ends with leave.
 func (in *Introspection) enter(stranger bool) (leave func(), err error) {
 	ctx, cancel := context.WithTimeout(in.ctx, in.timeout)
 	defer cancel()
@@ -162,11 +162,11 @@ func (in *Introspection) enter(stranger bool) (leave func(), err error) {
 		if in.health.open(time.Now()) {
 			return leave, nil
 		}
-		leave() // what came to light meanwhile holds for this one, too
+		leave() // a suspicion that arose meanwhile applies to this request, too
 	}
 }
 
-// take waits for room in each of the channels.
+// take waits for a place in each of the channels.
 func take(ctx context.Context, turns []chan struct{}) (leave func(), ok bool) {
 	taken := 0
 	leave = func() {
@@ -186,8 +186,8 @@ func take(ctx context.Context, turns []chan struct{}) (leave func(), ok bool) {
 	return leave, true
 }
 
-// admit waits while the endpoint is under suspicion. It starts the probes that
-// are due: they take no slot, which requests that hang may hold.
+// admit waits while the endpoint is suspected. It starts the probes that are due.
+// Probes take no slot, since requests that hang may hold all slots.
 func (in *Introspection) admit(ctx context.Context) error {
 	for {
 		a := in.health.admit(time.Now())
@@ -213,7 +213,7 @@ func (in *Introspection) admit(ctx context.Context) error {
 }
 
 // probe asks about a token that no caller has chosen, to learn whether the
-// endpoint answers: any answer will do.
+// endpoint gives any answer.
 func (in *Introspection) probe() {
 	start := time.Now()
 	var err error = &fetchError{what: errGaveUp.Error()} // if the HTTP client's code ends the goroutine
@@ -229,7 +229,7 @@ func (in *Introspection) probe() {
 	_, err = in.post(ctx, probeToken)
 }
 
-// failure turns a failed request into what callers get.
+// failure returns the error that callers get for a failed request.
 func failure(err error) *Error {
 	if e, ok := asError(err); ok {
 		return e

@@ -15,12 +15,12 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jws"
 )
 
-// Everything of jwx that this package uses stands in this file: the numbers of a
-// JWK to a raw public key, once when a key set is loaded, and one signature by a
-// raw key. Both are called with screened input only: its ES256 verifier takes a
-// P-384 key, and a short Ed25519 key makes its verifier panic.
+// All uses of jwx in this package are in this file: one converts the numbers of a
+// JWK to a raw public key, once when a key set is loaded, and one verifies a
+// signature with a raw key. Both get only checked input: jwx's ES256 verifier accepts
+// a P-384 key, and its Ed25519 verifier panics on a short key.
 
-// verifiers are jwx's verifiers, which hold no state. RSASSA-PSS is not among
+// verifiers are jwx's verifiers, which have no state. RSASSA-PSS is not among
 // them: see verifyPSS.
 var verifiers = func() map[algSet]jws.Verifier {
 	table := make(map[algSet]jws.Verifier)
@@ -47,8 +47,8 @@ func verifySignature(alg algSet, key any, input, signature []byte) error {
 
 var pssHashes = map[algSet]crypto.Hash{setPS256: crypto.SHA256, setPS384: crypto.SHA384, setPS512: crypto.SHA512}
 
-// verifyPSS checks a signature of PS256, PS384 or PS512. The salt has the hash's
-// length (RFC 7518 §3.5); jwx takes any.
+// verifyPSS checks a signature of PS256, PS384 or PS512. The salt must have the
+// hash's length (RFC 7518 §3.5), but jwx accepts any.
 func verifyPSS(alg algSet, key any, input, signature []byte) error {
 	public, ok := key.(*rsa.PublicKey)
 	if !ok {
@@ -62,9 +62,9 @@ func verifyPSS(alg algSet, key any, input, signature []byte) error {
 
 const errNotRSA = fault("jwk: no RSA key")
 
-// parsePublicKey turns the numbers of a JWK of kty RSA, EC or OKP into
-// *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey. It is given nothing
-// else of the JWK: a member that has no meaning here, or another one for jwx,
+// parsePublicKey converts the numbers of a JWK of kty RSA, EC or OKP to an
+// *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey. It gets no other member of
+// the JWK, so that a member that has no meaning here, or another meaning for jwx,
 // can't make a key unusable.
 func parsePublicKey(kty, crv string, numbers keyNumbers) (any, error) {
 	members := map[string]string{"kty": kty}

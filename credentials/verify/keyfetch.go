@@ -11,15 +11,15 @@ import (
 	"github.com/usher-auth/usher/internal/notify"
 )
 
-// fetchCall is one fetch, and all who wait for it.
+// fetchCall is one fetch, for which several calls may wait.
 type fetchCall struct {
 	number   uint64 // in the order of their beginnings, from 1
-	budgeted bool   // it was a token that asked for it; under mu
+	budgeted bool   // set if a token caused it; under mu
 	done     chan struct{}
 	err      error
 }
 
-// startLocked joins the fetch in flight or starts one; nil once closed.
+// startLocked joins the fetch in flight or starts one. It returns nil once closed.
 func (k *keySet) startLocked() *fetchCall {
 	if k.closed {
 		return nil
@@ -33,7 +33,7 @@ func (k *keySet) startLocked() *fetchCall {
 	return call
 }
 
-// run does one fetch and plans the next.
+// run does one fetch and schedules the next.
 func (k *keySet) run(call *fetchCall) {
 	start := time.Now()
 	var event KeysFetched
@@ -91,9 +91,9 @@ func pauseAfter(failures int) time.Duration {
 	return d/2 + backoff.Jitter(d/2)
 }
 
-// probePause returns how long calls that want keys wait after a failed fetch
+// probePause returns how long calls that need keys wait after a failed fetch
 // before one of them may make another: as long as the server asked for, within
-// five minutes, or else so briefly that they notice when it is back.
+// five minutes, or else so briefly that they soon find the server back.
 func probePause(err error) time.Duration {
 	d := minProbe + backoff.Jitter(maxProbe-minProbe)
 	if f, ok := err.(*fetchError); ok { //nolint:errorlint // made by this package, never wrapped
@@ -102,9 +102,9 @@ func probePause(err error) time.Duration {
 	return d
 }
 
-// fetch loads the keys once and puts them in place. With asked, a token waits for
-// a key that may just have been published: caches on the way are passed by, and
-// so they are to confirm that a key is gone.
+// fetch loads the keys once and replaces the current ones. With asked, a token waits
+// for a key that may just have been published, so that the fetch bypasses caches on
+// the way. A fetch that is to confirm that a key is gone bypasses them too.
 func (k *keySet) fetch(number uint64, asked bool) (event KeysFetched, next time.Duration, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -124,7 +124,7 @@ func (k *keySet) fetch(number uint64, asked bool) (event KeysFetched, next time.
 		var keys []*signingKey
 		keys, event.Dropped, err = parseKeySet(text, k.allowed)
 		if err == nil && len(keys) == 0 {
-			// Good keys are never replaced by nothing.
+			// Good keys are never replaced by an empty set.
 			err = fault(fmt.Sprintf("%v, of %d%s", errKeySetEmpty, event.Dropped, notAllowed(text, k.allowed)))
 		}
 		if err != nil {
@@ -144,15 +144,16 @@ func (k *keySet) fetch(number uint64, asked bool) (event KeysFetched, next time.
 }
 
 // address returns the key set's URL, from the metadata if it isn't explicit.
-// While these can't be read, it is the one that they named last: that they are
-// down is no reason to lose the keys. Metadata that say something else are obeyed.
+// While the metadata can't be read, it is the URL that they named last: an outage of
+// the metadata is no reason to lose the keys. Metadata that name another URL are
+// obeyed.
 func (k *keySet) address(ctx context.Context, event *KeysFetched) (string, error) {
 	now := time.Now()
 	if len(k.addresses) == 0 || now.Before(k.discoverAt) {
 		return k.jwksURL, nil
 	}
 	if k.jwksURL != "" {
-		// There is something to fall back on: leave it half of the time.
+		// There is a URL to fall back on: leave half of the time for it.
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, k.timeout/2)
 		defer cancel()
@@ -169,10 +170,10 @@ func (k *keySet) address(ctx context.Context, event *KeysFetched) (string, error
 	return k.jwksURL, nil
 }
 
-// replace puts newly loaded keys in place. A key that was there before stays
-// the same value, so that tokens verified by it stay cached; one that has left
-// takes its cached tokens with it. One that only this set lacks is used on until
-// the next fetch has ended, for keyLinger at most: perhaps a replica lags.
+// replace replaces the keys by newly loaded ones. A key that was there before stays
+// the same value, so that tokens verified by it stay cached; the cached tokens of a
+// key that has left become invalid. A key that only this set lacks is still used until
+// the next fetch has ended, for keyLinger at most, since a replica may lag.
 //
 // Without asked the keys may come from a cache, and prove nothing about the
 // tokens that came before the fetch.
@@ -219,7 +220,7 @@ func (k *keySet) replace(loaded []*signingKey, number uint64, asked bool) (missi
 }
 
 // dropLeavingLocked ends the use of the keys that the last set lacks. The next
-// set still says whether they are withdrawn.
+// set still determines whether they are withdrawn.
 func (k *keySet) dropLeavingLocked() {
 	last := k.snapshot.Load()
 	if last == nil || len(last.leaving) == 0 {
@@ -233,13 +234,13 @@ func (k *keySet) dropLeavingLocked() {
 	}
 }
 
-// without returns the keys that are not among others.
+// without returns the keys that aren't in others.
 func without(keys, others []*signingKey) []*signingKey {
 	return slices.DeleteFunc(slices.Clone(keys), func(key *signingKey) bool { return slices.ContainsFunc(others, key.same) })
 }
 
-// nextRefresh is the refresh interval, shortened where the server says so, less
-// up to a tenth, so that replicas don't come at once, and less keyLinger at least,
+// nextRefresh is the refresh interval, shortened if the server asks for it, less
+// up to a tenth, so that replicas don't fetch at once, and less keyLinger at least,
 // so that a withdrawn key is gone within the interval.
 func (k *keySet) nextRefresh(h http.Header) time.Duration {
 	d := k.refresh

@@ -15,23 +15,23 @@ const (
 	// those that can't be used are bounded with the document.
 	maxKeys = 64
 
-	// maxTries bounds how many keys one token is tried with, when several have
-	// its kid or it has none.
+	// maxTries bounds the keys that are tried for one token, when several have its
+	// kid or it has none.
 	maxTries = 8
 
-	// maxWithdrawn bounds how many withdrawn keys are remembered.
+	// maxWithdrawn bounds the withdrawn keys that are kept.
 	maxWithdrawn = 16
 
 	// maxKid bounds a kid, in bytes; thumbprints have 43.
 	maxKid = 512
 
 	minRSABits = 2048 // NIST SP 800-131A
-	maxRSABits = 8192 // above it, one verification is a burden
+	maxRSABits = 8192 // above it, one verification is too expensive
 	minRSAExp  = 65537
 )
 
-// signingKey is a public key that was screened when its set was loaded: its
-// type, curve and length fit each of algs.
+// signingKey is a public key that was checked when its set was loaded. Its type,
+// curve and length fit each of algs.
 type signingKey struct {
 	kid  string
 	algs algSet
@@ -39,14 +39,15 @@ type signingKey struct {
 	// size is the length of this key's signatures in bytes.
 	size int
 	// gone is set once the key has left its set. Tokens in the verified-token
-	// cache die with their key.
+	// cache become invalid with their key.
 	gone atomic.Bool
-	// wavers is how many more sets in turn must lack the key until its tokens are
-	// void by that alone: waveringSets once it was missing and came back.
+	// wavers is the number of further sets in a row that must lack the key before its
+	// tokens are void for that reason alone. It is waveringSets once the key was
+	// missing and came back.
 	wavers atomic.Int32
 }
 
-// verify checks one signature. A panic in the library is a bad signature.
+// verify checks one signature. A panic in the library counts as a bad signature.
 func (k *signingKey) verify(alg algSet, input, signature []byte) (ok bool) {
 	if k.algs&alg == 0 || len(signature) != k.size {
 		return false
@@ -78,16 +79,17 @@ func (k *signingKey) same(other *signingKey) bool {
 
 // keySnapshot is one loaded key set. It is immutable.
 type keySnapshot struct {
-	fetch uint64 // which fetch that passed by caches brought it, or else the last such one
+	fetch uint64 // number of the fetch that brought it, or if that used caches, of the last that didn't
 
-	// published are the keys of the set; all those to try, by their kid too.
+	// published are the keys of the set. All are the keys to try, and byKid has them
+	// by their kid.
 	published []*signingKey
 	all       []*signingKey
 	byKid     map[string][]*signingKey
 
 	// leaving are the keys that this set lacks and the one before had. They are
 	// tried after the others until they are gone. Withdrawn are those that were
-	// missing from two sets in turn, the latest first, at most maxWithdrawn. They
+	// missing from two sets in a row, the latest first, at most maxWithdrawn. They
 	// verify nothing: a token that one of them has signed is known to be void,
 	// where a token under an unknown key may be good.
 	leaving, withdrawn []*signingKey
@@ -96,7 +98,7 @@ type keySnapshot struct {
 	from string
 }
 
-// try makes keys those to try.
+// try sets the keys to try.
 func (s *keySnapshot) try(keys []*signingKey) {
 	s.all, s.byKid = keys, make(map[string][]*signingKey, len(keys))
 	for _, key := range keys {
@@ -106,8 +108,8 @@ func (s *keySnapshot) try(keys []*signingKey) {
 	}
 }
 
-// known returns a newly loaded key, as the value that it was before unless that
-// is gone. One that was missing is remembered to have come back.
+// known returns the existing value for a newly loaded key, or key itself if there is
+// none or it is gone. It marks a key that was missing as one that came back.
 func (s *keySnapshot) known(key *signingKey) *signingKey {
 	if i := slices.IndexFunc(s.published, key.same); i >= 0 {
 		return s.published[i]
@@ -123,7 +125,7 @@ func (s *keySnapshot) known(key *signingKey) *signingKey {
 	return key
 }
 
-// candidates are the keys to try: those with the token's kid, or all if it has
+// candidates returns the keys to try: those with the token's kid, or all if it has
 // none.
 func (s *keySnapshot) candidates(header *header) []*signingKey {
 	if header.hasKid {
@@ -142,8 +144,9 @@ func (s *keySnapshot) fits(header *header) bool {
 	return false
 }
 
-// changedFor returns whether another snapshot has a key for the header that this
-// one has not: that one is gone is no reason to try the others again.
+// changedFor returns a function that reports whether another snapshot has a key for
+// the header that this one lacks. That a key is gone is no reason to try the others
+// again.
 func (s *keySnapshot) changedFor(h *header) func(*keySnapshot) bool {
 	tried := s.candidates(h)
 	return func(other *keySnapshot) bool {
@@ -153,8 +156,8 @@ func (s *keySnapshot) changedFor(h *header) func(*keySnapshot) bool {
 	}
 }
 
-// signedByWithdrawn reports whether a withdrawn key made the signature, one that
-// is not known to come back.
+// signedByWithdrawn reports whether the signature was made by a withdrawn key that is
+// not known to come back.
 func (s *keySnapshot) signedByWithdrawn(h *header, input, signature []byte) bool {
 	tries := 0
 	for _, key := range s.withdrawn {
@@ -171,8 +174,8 @@ func (s *keySnapshot) signedByWithdrawn(h *header, input, signature []byte) bool
 	return false
 }
 
-// signer returns the key that made the signature, nil if none did. How many are
-// tried is bounded.
+// signer returns the key that made the signature, or nil if none did. It tries a
+// bounded number of keys.
 func (s *keySnapshot) signer(h *header, input, signature []byte) *signingKey {
 	tries := 0
 	for _, key := range s.candidates(h) {
@@ -189,7 +192,7 @@ func (s *keySnapshot) signer(h *header, input, signature []byte) *signingKey {
 	return nil
 }
 
-// parseKey screens one JWK (RFC 7517 §4) and loads it.
+// parseKey checks one JWK (RFC 7517 §4) and loads it.
 func parseKey(raw string, allowed algSet) (*signingKey, bool) {
 	members, err := decodeObject(raw, make([]member, 0, 8))
 	if err != nil {
@@ -224,7 +227,7 @@ func parseKey(raw string, allowed algSet) (*signingKey, bool) {
 		case "n", "e", "x", "y":
 			ok = numbers.take(m.name, m.value)
 		case "d", "p", "q", "dp", "dq", "qi", "oth", "k":
-			private = true // a published private key is a compromised one
+			private = true // a private key that is published is compromised
 		}
 		if !ok {
 			return nil, false
@@ -274,7 +277,7 @@ func algorithmsFor(kty, crv string) algSet {
 	return 0
 }
 
-// screen checks the key itself, and returns its signatures' length.
+// screen checks the key itself and returns the length of its signatures.
 func screen(key any, algs algSet) (size int, ok bool) {
 	switch key := key.(type) {
 	case *rsa.PublicKey:
@@ -296,7 +299,7 @@ func screen(key any, algs algSet) (size int, ok bool) {
 	}
 }
 
-// curveOf returns the one curve of an ES algorithm and its signatures' length.
+// curveOf returns the one curve of an ES algorithm and the length of its signatures.
 func curveOf(algs algSet) (elliptic.Curve, int) {
 	switch algs {
 	case setES256:

@@ -9,43 +9,44 @@ import (
 )
 
 const (
-	// minRefresh bounds how often a server can make us fetch by Cache-Control.
+	// minRefresh is the shortest refresh interval that a server can set by
+	// Cache-Control.
 	minRefresh = time.Minute
 
-	// firstBackoff doubles with each failed fetch, up to maxBackoff: that is for
-	// the background, while no call wants the keys.
+	// firstBackoff doubles with each failed fetch, up to maxBackoff. It applies to
+	// the background, while no call needs the keys.
 	firstBackoff = time.Second
 	maxBackoff   = time.Minute
 
 	// minProbe and maxProbe bound the pause after a failed fetch before a call
-	// that fails for want of keys may make another. However long an issuer was
-	// down, no call fails for longer than maxProbe after it answers again.
+	// that fails for lack of keys may make another. However long an issuer was
+	// down, calls fail for at most maxProbe after it answers again.
 	minProbe = time.Second
 	maxProbe = 1750 * time.Millisecond
 
 	// confirmPause is how soon a set that lacks keys of the one before is fetched
 	// once more: tokens under a key that two sets lack are void, and their
-	// clients must hear it, whoever spends the budget meanwhile. A set that
-	// changes each time is not fetched for ever.
+	// clients must be told, even if other callers use up the budget meanwhile. A set
+	// that changes each time is not fetched for ever.
 	confirmPause = 500 * time.Millisecond
 
-	// keyLinger bounds how long a key that one set lacks is used on, until the
-	// next has said whether it is gone or a replica lags. The refresh comes
-	// earlier by so much.
+	// keyLinger bounds how long a key that one set lacks is still used, until the
+	// next set shows whether the key is gone or a replica lags. The refresh is
+	// earlier by that time.
 	keyLinger = 2 * time.Second
 
-	// waveringSets is how many sets in turn must lack a key that was missing
-	// before and came back, until its tokens are void by what is known before
-	// they come: where replicas differ, two sets in turn say little.
+	// waveringSets is the number of sets in a row that must lack a key that was
+	// missing before and came back, before its tokens are void without another fetch:
+	// where replicas differ, two sets in a row prove little.
 	waveringSets = 16
 
-	// maxWaiting bounds how many calls wait because of an unknown key, while
-	// the others go on. Those are cheap to make, and a hanging server would
-	// gather them.
+	// maxWaiting bounds the calls that wait because of an unknown key, while the
+	// others go on. Such calls are cheap to make, and would accumulate while the
+	// server hangs.
 	maxWaiting = 4096
 
 	// rediscover is how long a discovered jwks_uri is used; rediscoverSoon how
-	// long it is used on when the metadata can't be read.
+	// long it is still used when the metadata can't be read.
 	rediscover     = time.Hour
 	rediscoverSoon = 5 * time.Minute
 )
@@ -53,13 +54,13 @@ const (
 // keySet holds one issuer's keys and keeps them fresh.
 //
 // Lookup is one atomic load. Fetches run one at a time in a goroutine of their
-// own, on the key set's context: whoever waits for one leaves at its own
-// deadline, and the fetch goes on. No lock is held over I/O.
+// own, on the key set's context: a call stops waiting for one at its own deadline,
+// and the fetch goes on. No lock is held over I/O.
 //
 // Only a key set whose fetch began after a token came proves that the token's
 // key is not the issuer's: the issuer may have published it since any other. So
-// fetches are numbered, and a call notes how many had begun when it came. What a
-// cache on the way may have answered proves nothing.
+// fetches are numbered, and a call records how many had begun when it came. An
+// answer that may be from a cache on the way proves nothing.
 type keySet struct {
 	issuer      string
 	name        string // the issuer's short name, for events
@@ -73,11 +74,11 @@ type keySet struct {
 	observe     func(KeysFetched)
 
 	snapshot atomic.Pointer[keySnapshot]
-	// staleAt is when the keys may no longer be used, as an instant.
+	// staleAt is the instant from which the keys may no longer be used.
 	staleAt atomic.Int64
-	// begun is how many fetches have begun.
+	// begun is the number of fetches that have begun.
 	begun atomic.Uint64
-	// waiting is how many calls wait because of an unknown key.
+	// waiting is the number of calls that wait because of an unknown key.
 	waiting atomic.Int64
 
 	ctx    context.Context //nolint:containedctx // of the background fetches, ended by close
@@ -97,7 +98,7 @@ type keySet struct {
 	// Only the fetch in flight uses these.
 	jwksURL    string
 	discoverAt time.Time // before it, jwksURL is used without a look at the metadata
-	confirming bool      // the last fetch missed keys, and the next one is for that
+	confirming bool      // the last set lacked keys, and the next fetch is to confirm that
 }
 
 func (k *keySet) init() {
@@ -114,7 +115,7 @@ func (k *keySet) fresh(now instant) *keySnapshot {
 
 // lookup returns a snapshot that has a key for the header. It waits for a fetch
 // only if there are no usable keys, or none of them fits and the budget allows
-// to ask again. asked is how many fetches had begun when the token came.
+// to ask again. asked is the number of fetches that had begun when the token came.
 func (k *keySet) lookup(ctx context.Context, h *header, now instant, asked uint64) (*keySnapshot, error) {
 	s := k.fresh(now)
 	if s == nil {
@@ -135,8 +136,8 @@ func (k *keySet) lookup(ctx context.Context, h *header, now instant, asked uint6
 	return k.renew(ctx, asked, func(s *keySnapshot) bool { return s.fits(h) })
 }
 
-// renew asks for newer keys, within the budget, until ok is content with them or
-// they were fetched after the token came: then it returns errKeyUnknown. Joining
+// renew fetches newer keys, within the budget, until ok accepts them. It returns
+// errKeyUnknown if ok refuses keys that were fetched after the token came. Joining
 // a fetch that began earlier costs no budget and proves nothing.
 func (k *keySet) renew(ctx context.Context, asked uint64, ok func(*keySnapshot) bool) (*keySnapshot, error) {
 	look := func() (s *keySnapshot, err error) {
@@ -149,7 +150,7 @@ func (k *keySet) renew(ctx context.Context, asked uint64, ok func(*keySnapshot) 
 		case s.fetch > asked:
 			return nil, errKeyUnknown
 		default:
-			return nil, nil //nolint:nilnil // neither way is anything known
+			return nil, nil //nolint:nilnil // it is still open whether the key is unknown
 		}
 	}
 	for {
@@ -158,7 +159,7 @@ func (k *keySet) renew(ctx context.Context, asked uint64, ok func(*keySnapshot) 
 		}
 		call, spent := k.refetch()
 		if spent != nil {
-			// What spent the budget may have brought the key since the look.
+			// The fetch that used up the budget may have brought the key meanwhile.
 			if s, err := look(); s != nil || err != nil {
 				return s, err
 			}
@@ -183,5 +184,5 @@ func (k *keySet) close() {
 	k.mu.Unlock()
 	k.cancel()
 	k.wg.Wait()
-	k.staleAt.Store(0) // nobody keeps the keys fresh any more
+	k.staleAt.Store(0) // the keys are no longer kept fresh
 }

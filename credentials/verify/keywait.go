@@ -19,7 +19,7 @@ func (k *keySet) wait(ctx context.Context, call *fetchCall) error {
 	}
 }
 
-// waitBounded is wait for calls that an attacker can bring about in any number.
+// waitBounded is wait for calls that an attacker can make in any number.
 func (k *keySet) waitBounded(ctx context.Context, call *fetchCall) error {
 	defer k.waiting.Add(-1)
 	if k.waiting.Add(1) > maxWaiting {
@@ -42,10 +42,10 @@ func (k *keySet) demand() (*fetchCall, error) {
 	return nil, k.unavailableLocked()
 }
 
-// refetch joins a fetch, or starts one that a token under an unknown key, or
-// with a bad signature, asks for: at most one such fetch in unknownWait, for all
-// callers together. Once that is spent, and while the server is failing, it
-// returns how long to wait: nobody can say that the key is unknown.
+// refetch joins a fetch, or starts one for a token under an unknown key or with a bad
+// signature: at most one such fetch in unknownWait, for all callers together. Once
+// that is used up, and while the server is failing, it returns how long to wait,
+// since the key isn't proved to be unknown.
 func (k *keySet) refetch() (*fetchCall, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -68,7 +68,7 @@ func (k *keySet) refetch() (*fetchCall, error) {
 	return call, nil
 }
 
-// now fetches, backing off or not: an operator asks.
+// now fetches even during a backoff, since an operator asks for it.
 func (k *keySet) now(ctx context.Context) error {
 	k.mu.Lock()
 	call := k.startLocked()
@@ -79,7 +79,7 @@ func (k *keySet) now(ctx context.Context) error {
 	return k.wait(ctx, call)
 }
 
-// unavailable is the error of a call that finds no usable keys.
+// unavailable returns the error for a call that finds no usable keys.
 func (k *keySet) unavailable() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -88,7 +88,7 @@ func (k *keySet) unavailable() error {
 
 func (k *keySet) unavailableLocked() error { return k.failedLocked(k.lastErr) }
 
-// failed is the error of those who waited for a fetch that failed.
+// failed returns the error for calls that waited for a fetch that failed.
 func (k *keySet) failed(err error) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 // spoil one attempt, and hardly three.
 const gateAttempts = 3
 
-// gate is what CI holds: a bound that only a change of the code can break, and
-// why it stands where it does. Allocations and counts are exact. Ratios have a
+// gate is a bound that CI enforces, and why it has its value. Only a change of the
+// code can break it. Allocations and counts are exact. Ratios have a
 // wide margin over the goal, since CI's machines have other work: they catch what
 // got worse by half, not by a hundredth; the report is for hundredths.
 type gate struct {

@@ -61,7 +61,7 @@ type goal struct {
 	Unit     string   `json:"unit,omitempty"`
 	Relation relation `json:"relation,omitempty"`
 	Bound    *float64 `json:"bound,omitempty"`
-	// Absent says why there is nothing to measure.
+	// Absent is why there is nothing to measure.
 	Absent string `json:"absent,omitempty"`
 
 	// of are the figures; of several the worst counts.
@@ -70,7 +70,7 @@ type goal struct {
 	slack float64
 	// control is the A/A control of a ratio.
 	control metric
-	// edge says that the goal is at the edge of what was ever seen: it is met when
+	// edge is set if the goal is at the edge of the values seen so far: it is met when
 	// a narrow interval includes it.
 	edge bool
 }

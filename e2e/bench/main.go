@@ -17,9 +17,9 @@
 // source, the engines' own clients) is measured in the same run.
 //
 // A verdict is "met" or "missed" if the whole interval, widened by what the
-// control is off, is on one side of the goal. Otherwise the run can't tell, and
-// says so; but goals that are at the edge of what was ever seen count as met when
-// a narrow interval includes them.
+// control is off, is on one side of the goal. Otherwise the verdict is that
+// the run can't tell. Goals at the edge of the values seen so far are an exception:
+// they count as met when a narrow interval includes them.
 package main
 
 import (
@@ -37,7 +37,7 @@ import (
 // root is the folder of the repository.
 const root = "../.."
 
-// settings are what the command line says.
+// settings are the settings of the command line.
 type settings struct {
 	json  string
 	scale float64

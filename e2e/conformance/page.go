@@ -16,7 +16,7 @@ This page is generated from the rows, the table of their tests ([proofs.go](proo
 `
 
 // page writes the page. It reports every row without a test, and every proof and
-// test that can't be what it says.
+// test that can't be what it claims to be.
 func page(sections []section, proofs []proof, all map[string]*test) (string, error) {
 	byRow, faults := assign(proofs, all)
 	known := map[string]bool{}

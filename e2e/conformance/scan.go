@@ -25,7 +25,7 @@ type test struct {
 	calls  []string       // functions of its folder, and methods that are of any type
 }
 
-// ofAMethod stands before the names of methods.
+// ofAMethod is the prefix of the names of methods.
 const ofAMethod = "*."
 
 func (t *test) isTest() bool { return strings.HasPrefix(t.name, "Test") }
@@ -131,8 +131,8 @@ func (t *test) readBody(body *ast.BlockStmt) (err error) {
 	return err
 }
 
-// skips says by what a test, or a function that it calls, may skip it: such a
-// test may prove nothing.
+// skips returns what may skip a test, in the test or in a function that it calls:
+// such a test may prove nothing.
 func (t *test) skips(all map[string]*test) string {
 	seen := map[*test]bool{}
 	for next := []*test{t}; len(next) > 0; {

@@ -182,8 +182,8 @@ func TestRotationBesideAFlood(t *testing.T) {
 	}
 }
 
-// notYet says what is wrong with a refusal that should ask for a moment's
-// patience.
+// notYet describes what is wrong with a refusal that should ask the caller to retry
+// soon. It is empty if nothing is.
 func notYet(err error, got string, interval time.Duration) string {
 	const want = "Unavailable VERIFIER_UNAVAILABLE"
 	if got != want {

@@ -217,8 +217,8 @@ func pemOf(t *testing.T, c tls.Certificate) (certificate, key string) {
 		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
-// tool finds a program that the machine may not have. Without it the test is no
-// pass: it says so and is counted as skipped.
+// tool finds a program that the machine may not have. Without it the test does
+// not pass: it logs the reason and is counted as skipped.
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)

@@ -217,8 +217,8 @@ func judge(t *testing.T, r restart, calls []call, at moments) {
 		took.Round(time.Millisecond), at.goal.Round(time.Millisecond), count(away), count(back))
 }
 
-// unavailable reports whether a call says no more than that something was not
-// there.
+// unavailable reports whether a call's status means only that a server was not
+// available.
 func unavailable(got string) bool {
 	return got == granted || got == "DeadlineExceeded" || got == "Unavailable" || got == "Unavailable VERIFIER_UNAVAILABLE"
 }

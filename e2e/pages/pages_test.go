@@ -209,7 +209,7 @@ func TestGoParses(t *testing.T) {
 	}
 }
 
-// firstColumn lists what stands in backticks at the start of a table's rows.
+// firstColumn returns the texts in backticks at the start of a table's rows.
 func firstColumn(text string) []string {
 	var all []string
 	for _, found := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(text, -1) {

@@ -8,18 +8,18 @@ import (
 	"github.com/usher-auth/usher/authz"
 )
 
-// errEnded is a run that ended its goroutine instead of returning.
+// errEnded is the error of a run that ended its goroutine instead of returning.
 var errEnded = errors.New("adapter: a request ended its goroutine")
 
 // Chunks cuts a batch into runs of at most size and calls ask for each, at most
-// parallel at once, and waits for all. Ask sets the answers from lo up to hi. Where
-// it fails they get its error, see [Fail], and the others go on: with a denial in
-// one run the decision stands whatever became of another. Chunks itself fails,
+// parallel at once, and waits for all. Ask sets the answers from lo up to hi. If
+// it fails, these answers get its error, see [Fail], and the other runs go on: a
+// denial in one run decides, whether or not another failed. Chunks itself fails,
 // with the first run's error, only when every run failed.
 //
 // Runs that have not started when ctx ends fail with its error. Without answers
 // nothing is called. A run that ends its goroutine has failed. A panic in ask is
-// raised again in the caller's goroutine, where whatever recovers panics can see it.
+// raised again in the caller's goroutine, where it can be recovered.
 func Chunks(ctx context.Context, answers []authz.Answer, size, parallel int, ask func(ctx context.Context, lo, hi int) error) error {
 	n := len(answers)
 	if n <= size {

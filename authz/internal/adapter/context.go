@@ -46,7 +46,7 @@ func Struct(context map[string]any) (*structpb.Struct, error) {
 //   - slices of any, string or int64, and maps from string to any.
 //
 // Anything else is an error that wraps [ErrContextType]: it is refused before
-// the engine is asked. The error names the Go type and never the value.
+// a request is made. The error names the Go type and never the value.
 func Value(v any) (*structpb.Value, error) { return newValue(v, maxContextDepth) }
 
 func newStruct(m map[string]any, depth int) (*structpb.Struct, error) {

@@ -1,9 +1,9 @@
-// Package adapter holds what every engine adapter needs: condition context as
-// JSON values, ids encoded into an engine's grammar and back, and a batch cut
-// into requests that run side by side within a bound.
+// Package adapter has functions that every engine adapter needs. They convert a
+// condition context to JSON values, encode ids into an engine's grammar and decode
+// them, and cut a batch into requests, of which a bounded number run at once.
 //
-// It is for writers of an [authz.Engine]. A minimal adapter that asks its
-// engine for at most 50 queries at a time, 4 requests at once:
+// It is for authors of an [authz.Engine]. A minimal adapter that sends its
+// engine at most 50 queries in a request, and 4 requests at once:
 //
 //	func (e *Engine) Check(ctx context.Context, b authz.Batch) (authz.Result, error) {
 //		answers := make([]authz.Answer, len(b.Queries))

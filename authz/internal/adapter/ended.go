@@ -12,16 +12,16 @@ import (
 // pass: gRPC sends it as the time that is left, and two timers never fire at once.
 const deadlineSkew = 50 * time.Millisecond
 
-// ErrPanicked is what [Contained] makes of a panic.
+// ErrPanicked is the error that [Contained] returns for a panic.
 var ErrPanicked = errors.New("adapter: a client or a source of credentials panicked")
 
-// errGone is what [Contained] makes of a read that never returns.
+// errGone is the error that [Contained] returns for a read that ends its goroutine.
 var errGone = errors.New("adapter: a client or a source of credentials ended its goroutine")
 
-// Contained calls read in a goroutine of its own, and makes an error of a panic and
-// of a goroutine that ends. A shared read needs it: golang.org/x/sync/singleflight
-// raises a panic again where nothing can stop it from ending the program, and leaves
-// everybody waiting for a goroutine that has ended.
+// Contained calls read in a goroutine of its own, and returns an error if read panics
+// or ends its goroutine. A shared read needs it: golang.org/x/sync/singleflight
+// raises a panic again where no code can recover it, and never returns to the callers
+// that wait for a goroutine that has ended.
 func Contained[T any](read func() (T, error)) (value T, err error) {
 	done := make(chan struct{})
 	go func() {
@@ -39,8 +39,9 @@ func Contained[T any](read func() (T, error)) (value T, err error) {
 	return value, err
 }
 
-// Ended is why ctx has ended, nil if it hasn't. With timedOut the engine says
-// that the call's deadline has passed: where ctx has one that is due, that is it.
+// Ended returns why ctx has ended, or nil if it hasn't. With timedOut, the engine has
+// reported that the call's deadline passed: then Ended returns
+// [context.DeadlineExceeded] if the deadline of ctx is due.
 func Ended(ctx context.Context, timedOut bool) error {
 	if err := ctx.Err(); err != nil {
 		return err

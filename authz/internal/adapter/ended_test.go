@@ -40,7 +40,7 @@ func TestWhoseDeadlineItWas(t *testing.T) {
 	}
 }
 
-// Row 59: a request that ends its goroutine has no verdict: it has failed.
+// Row 59: a request that ends its goroutine has failed, and has no verdict.
 func TestRequestThatEndsItsGoroutine(t *testing.T) {
 	answers := make([]authz.Answer, 3)
 	err := adapter.Chunks(t.Context(), answers, 1, 2, func(_ context.Context, lo, _ int) error {

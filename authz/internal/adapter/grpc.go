@@ -12,7 +12,7 @@ import (
 )
 
 // PresharedKey is a key that an engine takes as a bearer token, as call
-// credentials that need transport security. The name stands for it in logs.
+// credentials that need transport security. Logs show the name in place of the key.
 func PresharedKey(name, key string) credentials.PerRPCCredentials {
 	return &presharedKey{name, map[string]string{"authorization": "Bearer " + key}}
 }
@@ -34,14 +34,14 @@ func (k *presharedKey) String() string { return k.name }
 // GoString hides the key from %#v.
 func (k *presharedKey) GoString() string { return k.name }
 
-// RetryAfter is the wait that an engine asked for, bounded; zero if it asked for
-// none, or for what is no wait.
+// RetryAfter returns the wait that an engine asked for, bounded. It is zero if the
+// engine asked for none, or for a duration that isn't valid.
 func RetryAfter(info *errdetails.RetryInfo) time.Duration {
 	return retryafter.Bounded(info.GetRetryDelay().AsDuration(), retryafter.MaxEngine)
 }
 
-// WithoutOutgoing keeps what a handler would send to another service, such as a
-// token, from going to the engine.
+// WithoutOutgoing returns ctx without outgoing metadata, so that the metadata that a
+// handler set for another service, such as a token, isn't sent to the engine.
 func WithoutOutgoing(ctx context.Context) context.Context {
 	if _, ok := metadata.FromOutgoingContext(ctx); !ok {
 		return ctx

@@ -18,7 +18,7 @@ var ErrNotEncoded = errors.New("adapter: not an encoded id")
 // EncodeID writes id with every byte that plain refuses, and "=" itself, as
 // "=" and two upper-case hexadecimal digits, in the manner of RFC 2045 §6.7:
 // "ann@example.com" becomes "ann=40example.com" where the dot is plain. The
-// encoding is injective, so two ids never meet, and [DecodeID] reverses it.
+// encoding is injective, so two ids never become equal, and [DecodeID] reverses it.
 // An id that needs nothing encoded is returned as it is, without allocation.
 func EncodeID(id string, plain func(byte) bool) string {
 	extra := 0

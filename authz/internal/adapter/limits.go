@@ -8,24 +8,24 @@ import (
 const (
 	// maxBatchSize is SpiceDB's own limit.
 	maxBatchSize = 10_000
-	// defaultParallelism keeps one decision from taking all of an engine's servers.
+	// defaultParallelism keeps one decision from using all of an engine's servers.
 	defaultParallelism = 4
 	maxParallelism     = 64
 	// defaultTimeout bounds one request. OpenFGA's own request timeout is 3 s by
-	// default; a check that takes longer has met a graph that it shouldn't.
+	// default; a check that takes longer walks a graph that is too large.
 	defaultTimeout = 3 * time.Second
 )
 
-// Limits bound the requests that a gRPC engine makes of one batch: the fields of
-// its Config with these names. Zero is the default: 4 requests side by side, 3 s
+// Limits bound the requests that a gRPC engine makes for one batch. They are the
+// fields of its Config with these names. Zero is the default: 4 requests at once, 3 s
 // each.
 type Limits struct {
 	BatchSize, Parallelism int
 	Timeout                time.Duration
 }
 
-// Check fills in the defaults, with the engine's own batch size. It refuses what
-// isn't within 1 and 10,000 queries, 1 and 64 requests, and a negative time.
+// Check fills in the defaults, with the engine's own batch size. It refuses values
+// outside 1 to 10,000 queries and 1 to 64 requests, and a negative time.
 func (l *Limits) Check(engine string, batchSize int) error {
 	switch {
 	case l.BatchSize < 0 || l.BatchSize > maxBatchSize:

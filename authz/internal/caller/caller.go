@@ -1,6 +1,6 @@
-// Package caller tells an engine for which caller authz asks, so that it can share
-// out what callers have in common: a rule may take the subject of a query from the
-// request, so the subject doesn't say who asks.
+// Package caller passes to an engine the caller for which authz sends a query, so that
+// the engine can share out resources among callers. The subject doesn't identify the
+// caller, since a rule may take the subject of a query from the request.
 package caller
 
 import (
@@ -26,10 +26,10 @@ func (k *known) Value(wanted any) any {
 	return k.Context.Value(wanted)
 }
 
-// NewContext returns a context that holds the caller, as authz tells callers apart.
+// NewContext returns a context that holds authz's number of the caller.
 func NewContext(ctx context.Context, id uint64) context.Context { return &known{ctx, id} }
 
-// detached is a context with a caller and without its parent's end.
+// detached is a context with a caller that doesn't end with its parent.
 type detached struct{ known }
 
 // Deadline returns none.
@@ -45,8 +45,8 @@ func (*detached) Err() error { return nil }
 // end with it: [context.WithoutCancel] and [NewContext] in one.
 func Detach(ctx context.Context, id uint64) context.Context { return &detached{known{ctx, id}} }
 
-// FromContext returns the caller that authz asks for. It is false where the engine
-// is asked by something else.
+// FromContext returns the caller for which authz sends a query. The second result is
+// false if the query isn't from authz.
 func FromContext(ctx context.Context) (uint64, bool) {
 	k, ok := ctx.Value(key{}).(*known)
 	if !ok {

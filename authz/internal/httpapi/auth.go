@@ -14,8 +14,8 @@ import (
 // maxCredential bounds a token or key: more than any server's header limit.
 const maxCredential = 16 << 10
 
-// invalidator is what a TokenSource may have besides: it forgets exactly the
-// token that an engine refused. usher's credentials have it.
+// invalidator is an optional method of a TokenSource. It drops exactly the token
+// that an engine refused. usher's credentials implement it.
 type invalidator interface{ Invalidate(token string) }
 
 type authenticator struct {
@@ -44,9 +44,9 @@ func newAuthenticator(config Config) (authenticator, error) {
 	return a, nil
 }
 
-// credentialError is a source of credentials that failed. What it said is
-// there for errors.As but not in the text: a source of the user's own may put
-// anything into its errors.
+// credentialError is the error for a source of credentials that failed. The
+// source's own error is there for errors.As but not in the text: a source of the
+// user's own may put anything into its errors.
 type credentialError struct {
 	name  string
 	cause error
@@ -55,8 +55,8 @@ type credentialError struct {
 func (e *credentialError) Error() string { return e.name + ": no credentials for the engine" }
 func (e *credentialError) Unwrap() error { return e.cause }
 
-// authenticate sets the one credential and returns a token that was sent, for
-// renew.
+// authenticate sets the one credential in header. If it is a token, authenticate
+// returns it, for renew.
 func (a authenticator) authenticate(ctx context.Context, header http.Header) (string, error) {
 	switch {
 	case a.tokens != nil:
@@ -84,8 +84,8 @@ func (a authenticator) authenticate(ctx context.Context, header http.Header) (st
 	return "", nil
 }
 
-// renew drops the token that was refused and reports whether another may be
-// had: then the request is worth sending once more.
+// renew drops the token that was refused and reports whether there is another. Only
+// then is the request sent again.
 func (a authenticator) renew(ctx context.Context, refused string) bool {
 	source, ok := a.tokens.(invalidator)
 	if !ok || refused == "" {

@@ -21,21 +21,21 @@ import (
 	"github.com/usher-auth/usher/internal/strictjson"
 )
 
-// TokenSource gives the bearer token of each request. usher's
+// TokenSource returns the bearer token for each request. usher's
 // *credentials.Credentials is one.
 type TokenSource interface {
 	Token(ctx context.Context) (*oauth2.Token, error)
 }
 
-// Secret gives an API key, read for each request so that a rotated one needs
-// no restart.
+// Secret returns an API key. It is called for each request, so that a rotated key
+// needs no restart.
 type Secret = func(ctx context.Context) (string, error)
 
 const (
-	// DefaultTimeout bounds a request, its wait for a free place included.
+	// DefaultTimeout bounds a request, including its wait for a free place.
 	DefaultTimeout = 3 * time.Second
-	// DefaultParallel is how many requests an engine has under way at once, of which
-	// one caller has at most half.
+	// DefaultParallel is the number of requests to an engine at once, of which one
+	// caller has at most half.
 	DefaultParallel = 32
 	// maxAnswer bounds an answer's body: 50 evaluations with reasons are 20 KiB.
 	maxAnswer = 1 << 20
@@ -44,7 +44,7 @@ const (
 	maxMembers = 64_000
 )
 
-// Config is what the engines' own configs come to.
+// Config has the settings that the engines' own configs have in common.
 type Config struct {
 	// Name prefixes errors: the engine's package.
 	Name string
@@ -61,14 +61,14 @@ type Config struct {
 	Parallel int
 }
 
-// Client asks one HTTP engine. Safe for concurrent use.
+// Client makes requests to one HTTP engine. It is safe for concurrent use.
 type Client struct {
 	name    string
 	http    *http.Client
 	auth    authenticator
 	header  http.Header
 	timeout time.Duration
-	// parallel is how many requests can be under way at once.
+	// parallel is the largest number of requests at once.
 	parallel int
 	slots    *slots
 	pause    pause
@@ -98,7 +98,7 @@ func New(config Config) (*Client, error) {
 	return c, nil
 }
 
-// Parallel is how many requests can be under way at once.
+// Parallel returns the largest number of requests at once.
 func (c *Client) Parallel() int { return c.parallel }
 
 // Close closes idle connections. It leaves a user's own HTTP client alone.
@@ -109,9 +109,10 @@ func (c *Client) Close() {
 }
 
 // Post sends body as JSON and decodes the answer to it, which must be a 200
-// with one JSON object. Errors are the caller's own context's, or an
-// *authz.EngineError. Places are shared out among callers, and a 429 is a caller's
-// until several are told the same: the one that authz asks for, else the subject.
+// with one JSON object. An error is that of ctx, or an
+// *authz.EngineError. Places are shared out among callers, and a 429 applies to one
+// caller until several callers in a row got one. The caller is the one for which authz
+// sends the query, or else the subject.
 func (c *Client) Post(ctx context.Context, url string, subject authz.Subject, body any) (map[string]any, error) {
 	encoded, err := json.Marshal(body)
 	if err != nil {
@@ -121,7 +122,8 @@ func (c *Client) Post(ctx context.Context, url string, subject authz.Subject, bo
 	return c.do(ctx, http.MethodPost, url, who(ctx, subject), encoded)
 }
 
-// who is what places and waits are counted by. No subject starts as a caller does.
+// who returns the key by which places and waits are counted. No subject starts with
+// "#", as a caller's key does.
 func who(ctx context.Context, subject authz.Subject) string {
 	if id, ok := caller.FromContext(ctx); ok {
 		return "#" + strconv.FormatUint(id, 36)
@@ -145,7 +147,7 @@ func (c *Client) do(ctx context.Context, method, url, by string, body []byte) (m
 		return nil, c.failure(ctx, "no free place for a request")
 	}
 	defer c.slots.release(by)
-	// Looked at again: what was answered meanwhile holds for those who waited.
+	// Check again: an answer that came meanwhile also applies to requests that waited.
 	if err := c.paused(by); err != nil {
 		return nil, err
 	}
@@ -168,8 +170,8 @@ func (c *Client) do(ctx context.Context, method, url, by string, body []byte) (m
 	return c.read(ctx, by, response)
 }
 
-// paused is the fault of a caller, or of everybody, that was told to come back
-// later.
+// paused returns the error for a caller that must wait, because the engine asked it or
+// all callers to come back later.
 func (c *Client) paused(by string) error {
 	wait := c.pause.remaining(by)
 	if wait <= 0 {
@@ -181,8 +183,8 @@ func (c *Client) paused(by string) error {
 	}
 }
 
-// send authenticates and sends one request, once more if an idle connection has
-// swallowed it: a check changes nothing, so it may be asked again. It returns the
+// send authenticates and sends one request, and repeats it if an idle connection was
+// closed under it: a check changes nothing, so it may be repeated. It returns the
 // credential used.
 func (c *Client) send(ctx context.Context, method, url string, body []byte) (*http.Response, string, error) {
 	var response *http.Response
@@ -208,8 +210,8 @@ func (c *Client) send(ctx context.Context, method, url string, body []byte) (*ht
 	return response, credential, err
 }
 
-// read turns an answer into an object or a fault. Nothing of a body that isn't
-// a 200's is read.
+// read decodes an answer's object or returns an error. It reads the body only if
+// the status is 200.
 func (c *Client) read(ctx context.Context, by string, response *http.Response) (map[string]any, error) {
 	if !pauses(response.StatusCode) {
 		c.pause.answered()
@@ -238,13 +240,13 @@ func (c *Client) read(ctx context.Context, by string, response *http.Response) (
 	return object, nil
 }
 
-// Unusable is the fault for an answer that doesn't fit its request.
+// Unusable returns the error for an answer that doesn't fit its request.
 func (c *Client) Unusable(err error) error {
 	return &authz.EngineError{Kind: authz.EngineUnavailable, Err: fmt.Errorf("%s: unusable answer: %w", c.name, err)}
 }
 
-// failure is the caller's own end, or else the engine being unavailable. The
-// transport's error is not kept: its text holds the URL and more.
+// failure returns the error of ctx if it has ended, or else that the engine is
+// unavailable. It drops the transport's error, whose text holds the URL and more.
 func (c *Client) failure(ctx context.Context, what string) error {
 	if cause := ctx.Err(); cause != nil {
 		return fmt.Errorf("%s: %w", c.name, cause)

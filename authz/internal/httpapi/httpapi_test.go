@@ -36,7 +36,7 @@ func TestBaseURL(t *testing.T) {
 	}
 }
 
-// What is no absolute URL can't be told apart from what it may hold.
+// A text that is no absolute URL isn't shown, since it may contain a secret.
 func TestBaseURLFaultsKeepSecrets(t *testing.T) {
 	for _, raw := range []string{
 		"not-a-secret@pdp.example.com", "u:not-a-secret@pdp.example.com", "//u:not-a-secret@pdp.example.com", "https:not-a-secret@pdp.example.com",

@@ -18,7 +18,7 @@ import (
 
 var ann = authz.Subject{Type: "user", ID: "ann"}
 
-// engineServer answers {} to a check and notes what came.
+// engineServer answers {} to a check and records the requests.
 func engineServer(t *testing.T, requests *atomic.Int32) http.HandlerFunc {
 	t.Helper()
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -70,8 +70,8 @@ func TestIdleConnectionsThatTheServerEndsLoseNoCheck(t *testing.T) {
 	}
 }
 
-// What the server itself breaks off is asked once more at most, and not at all
-// on a connection that served no other request.
+// A request that the server itself breaks off is repeated at most once, and not at
+// all if its connection served no other request.
 func TestRequestsAreRepeatedOnceAtMost(t *testing.T) {
 	var requests atomic.Int32
 	answer := engineServer(t, &requests)

@@ -8,9 +8,9 @@ import (
 )
 
 // ValidateName refuses a type, id or relation that an engine could take for
-// something else: empty, a wildcard, one that holds a separator of
-// "type:id#relation", white space, control characters or invalid UTF-8, and
-// one above limit bytes. Its errors don't hold the name, which may be the
+// something else: one that is empty, a wildcard, or longer than limit bytes, and one
+// that contains a separator of "type:id#relation", white space, control characters
+// or invalid UTF-8. Its errors don't hold the name, which may be the
 // caller's.
 func ValidateName(s string, limit int) error {
 	switch {

@@ -7,37 +7,37 @@ import (
 )
 
 const (
-	// toldByAll is how many callers in a row must be told to come back later for
-	// the server to have told everybody.
+	// toldByAll is the number of callers in a row that must be asked to come back
+	// later before that applies to all callers.
 	toldByAll = 3
-	// maxPaused bounds the callers that are kept back at once.
+	// maxPaused bounds the callers that have to wait at once.
 	maxPaused = 1024
 )
 
 // pauses reports whether a status is one whose Retry-After is obeyed: too many
-// requests (RFC 6585 §4) and service unavailable (RFC 9110 §15.6.4). With others it
-// is about the one request.
+// requests (RFC 6585 §4) and service unavailable (RFC 9110 §15.6.4). With others, the
+// header applies only to that request.
 func pauses(status int) bool {
 	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 }
 
-// pause keeps requests back until the time that an answer named: those of the
-// caller that it was about, and everybody's once several callers were told so
-// with no other answer between them. One caller's queries can't stop the others'.
-// Times are counted from base on the monotonic clock: a wall clock that jumps
-// changes nothing.
+// pause refuses requests until the time that an answer named: those of the caller
+// that got the answer, and those of all callers once several callers got such an
+// answer with no other between them. One caller's queries can't stop the others'.
+// Times are counted from base on the monotonic clock, so that a wall clock that
+// jumps has no effect.
 type pause struct {
 	base time.Time
 
 	mu  sync.Mutex
 	all time.Duration
 	of  map[string]time.Duration
-	// told are the last callers that were told to come back later, until anything
-	// else is answered.
+	// told are the callers that were asked to come back later since the last other
+	// answer.
 	told map[string]struct{}
 }
 
-// until keeps the caller back. A shorter wait never replaces a longer one.
+// until makes the caller wait. A shorter wait never replaces a longer one.
 func (p *pause) until(caller string, wait time.Duration) {
 	if wait <= 0 {
 		return
@@ -64,7 +64,7 @@ func (p *pause) until(caller string, wait time.Duration) {
 	}
 }
 
-// answered says that the server does answer somebody.
+// answered notes that the server has answered a caller.
 func (p *pause) answered() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 )
 
 // ValidateQuery refuses a query whose types, relations or ids [ValidateName]
-// refuses, with the error that [authz.QueryValidator] asks for. Types and relations
-// are the operator's and shown, ids are the caller's and not.
+// refuses, with the error that [authz.QueryValidator] asks for. The error shows
+// types and relations, which are the operator's, but not ids, which are the caller's.
 func ValidateQuery(engine string, q authz.Query, limit int) error {
 	for _, name := range [...]struct{ what, value string }{
 		{"object type", q.Object.Type}, {"relation", q.Relation}, {"subject type", q.Subject.Type}, {"subject relation", q.Subject.Relation},

@@ -6,16 +6,16 @@ import (
 	"sync"
 )
 
-// slots bounds the requests under way. A caller may have as many as are still
-// free, so that one gets half of them, two get a third each, and the slow queries
-// of one caller always leave a place for another. Callers that wait take turns.
+// slots bounds the requests at once. A caller may have as many places as are still
+// free, so that one caller gets half of them, two get a third each, and the slow
+// queries of one caller always leave a place for another. Callers that wait take turns.
 type slots struct {
 	mu   sync.Mutex
 	free int
 	held map[string]int
 	// turns are the callers that wait, each once, and waiting their requests in
-	// order of arrival. A caller that holds nothing is never passed over, so no
-	// more of them are than there are places.
+	// order of arrival. A caller without a place is never passed over, so that
+	// release passes over at most as many callers as there are places.
 	turns   []string
 	waiting map[string][]chan struct{}
 }
@@ -50,7 +50,7 @@ func (s *slots) acquire(ctx context.Context, caller string) error {
 	return ctx.Err()
 }
 
-// leave takes a request out of its queue and reports whether it was there.
+// leave removes a request from its queue and reports whether it was there.
 func (s *slots) leave(caller string, ready chan struct{}) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,7 +63,7 @@ func (s *slots) leave(caller string, ready chan struct{}) bool {
 	return true
 }
 
-// drop takes out a caller's request, and with its last one its turn.
+// drop removes a caller's request, and with its last request the caller's turn.
 func (s *slots) drop(caller string, at int) {
 	if s.waiting[caller] = slices.Delete(s.waiting[caller], at, at+1); len(s.waiting[caller]) == 0 {
 		delete(s.waiting, caller)
@@ -71,7 +71,7 @@ func (s *slots) drop(caller string, at int) {
 	}
 }
 
-// release gives a place back, to the next caller that may have it.
+// release passes a place on to the next caller that may have it, or frees it.
 func (s *slots) release(caller string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -38,8 +38,9 @@ func TestSlotsAreSharedOut(t *testing.T) {
 	}
 }
 
-// Slow requests of one subject, as many as it likes, hold up no other's; who waits
-// gets a turn, who leaves takes no place along, and nothing is left behind.
+// Slow requests of one subject, in any number, don't delay those of another. A waiting
+// request gets a turn, one that leaves keeps no place, and in the end all places are
+// free.
 func TestSlotsOfASlowSubject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlots(4)
@@ -85,8 +86,8 @@ func TestSlotsOfASlowSubject(t *testing.T) {
 	})
 }
 
-// A subject that is told to come back later is kept back, for as long as it was
-// told; everybody is once three were told so in a row.
+// A subject that is asked to come back later has to wait for that long. All subjects
+// have to wait once three in a row were asked to.
 func TestPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := pause{base: time.Now()}

@@ -17,7 +17,8 @@ import (
 	"github.com/usher-auth/usher/internal/httpx/lossy"
 )
 
-// asking is a source of tokens that asks a server for each, in the call's context.
+// asking is a token source that requests each token from a server, in the call's
+// context.
 type asking struct {
 	url   string
 	asked atomic.Int32
@@ -51,8 +52,8 @@ func sourced(t *testing.T, source httpapi.TokenSource) *httpapi.Client {
 	return c
 }
 
-// What a source of tokens asks on its way is not the engine's: its answer doesn't
-// keep a check from being repeated, and its fault doesn't repeat one.
+// Requests of a token source aren't requests to the engine: an answer to one doesn't
+// prevent a check from being repeated, and a failure of one doesn't repeat a check.
 func TestRequestsOfTheTokenSourceAreNotTheEngines(t *testing.T) {
 	engine := lossy.NewServer(lossy.Answer, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }))
 	defer engine.Close()

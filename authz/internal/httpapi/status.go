@@ -10,7 +10,8 @@ import (
 	"github.com/usher-auth/usher/authz"
 )
 
-// StatusError is an answer that was not a 200. Its body was not read.
+// StatusError is the error for an answer whose status is not 200. Its body was not
+// read.
 type StatusError struct {
 	// Engine is the adapter's package.
 	Engine string
@@ -18,13 +19,13 @@ type StatusError struct {
 	Status int
 }
 
-// Error names the engine and the status.
+// Error returns a text with the engine and the status.
 func (e *StatusError) Error() string {
 	return fmt.Sprintf("%s: HTTP %d %s", e.Engine, e.Status, http.StatusText(e.Status))
 }
 
-// KindOf says whose fault a status is. A redirect, a 204, anything that is no
-// refusal is an engine that doesn't work.
+// KindOf returns the kind of error for a status. A redirect, a 204, and any other
+// status that is no refusal mean that the engine doesn't work.
 func KindOf(code int) authz.EngineErrorKind {
 	switch code {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
@@ -39,7 +40,7 @@ func KindOf(code int) authz.EngineErrorKind {
 	return authz.EngineUnavailable
 }
 
-// StatusOf reads an HTTP status out of an answer: a whole number from 100 to
+// StatusOf reads an HTTP status from an answer: a whole number from 100 to
 // 599, as a number or as text. Anything else is zero.
 func StatusOf(v any) int {
 	var text string
@@ -57,9 +58,10 @@ func StatusOf(v any) int {
 	return code
 }
 
-// Fault is the error that an answer holds under a 200: an error or errors beside
-// whatever verdict, or a status of failure. It is nil if the answer holds none;
-// an error that is null or false is none. Only a status in it counts for its kind.
+// Fault returns the error in an answer with the status 200: an error or errors
+// beside any verdict, or a status of failure. It is nil if the answer has none;
+// an error that is null or false is none. Only a status in the answer determines
+// the error's kind.
 func (c *Client) Fault(object map[string]any) error {
 	described := object["error"]
 	several, listed := object["errors"].([]any)

@@ -4,8 +4,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Value is the template's value for an engine's context. One placeholder alone
-// keeps its type; anything else is a string.
+// Value returns the template's value for an engine's context. A template of one
+// placeholder alone keeps its type; any other gives a string.
 func (t *Template) Value(in *Input) (any, Status, *Part) {
 	if len(t.parts) == 1 && t.parts[0].format.kind == formatNone {
 		p := &t.parts[0]
@@ -32,8 +32,8 @@ func (t *Template) Value(in *Input) (any, Status, *Part) {
 	return string(text), st, bad
 }
 
-// typed is the field's value with its type. A field without presence has its
-// zero when it wasn't set.
+// typed returns the field's value with its type. A field without presence that
+// wasn't set has its zero value.
 func (f *fieldPath) typed(message protoreflect.Message) (any, Status) {
 	for n := range f.steps {
 		at := &f.steps[n]

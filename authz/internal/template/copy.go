@@ -9,7 +9,7 @@ import (
 // Copy copies the placeholder's field, and nothing else of the message.
 func (p *Part) Copy(into, from protoreflect.Message) { p.field.copyInto(into, from, 0) }
 
-// copyInto copies the field and the messages it stands in, from step n on.
+// copyInto copies the field and the messages that contain it, from step n on.
 func (f *fieldPath) copyInto(into, from protoreflect.Message, n int) {
 	fd := f.steps[n].fd
 	if !from.Has(fd) {
@@ -38,7 +38,7 @@ func (f *fieldPath) copyInto(into, from protoreflect.Message, n int) {
 	}
 }
 
-// cloneScalar copies the one kind of value that can be written to.
+// cloneScalar copies a value of bytes, the only kind that can be modified in place.
 func cloneScalar(fd protoreflect.FieldDescriptor, value protoreflect.Value) protoreflect.Value {
 	if fd.Kind() == protoreflect.BytesKind {
 		return protoreflect.ValueOfBytes(bytes.Clone(value.Bytes()))

@@ -14,7 +14,7 @@ type fieldPath struct {
 	steps []step
 	// fan is the index in steps of the repeated field, or -1.
 	fan int
-	// wrapped says that the value is a wrapper's, so that its zero is a value.
+	// wrapped is set if the value is a wrapper's, so that its zero is a value.
 	wrapped bool
 	// enums are the names by number where the value is an enum.
 	enums map[protoreflect.EnumNumber]string
@@ -85,7 +85,8 @@ var wrappers = []protoreflect.FullName{
 	wrapperPrefix + "BoolValue", wrapperPrefix + "FloatValue", wrapperPrefix + "DoubleValue",
 }
 
-// finish unwraps a wrapper, whose inner value is there when the wrapper is.
+// finish unwraps a wrapper, whose inner value is there if the wrapper is, and collects
+// the names of an enum.
 func (f *fieldPath) finish() {
 	leaf := f.leaf()
 	if leaf.kind == protoreflect.MessageKind && slices.Contains(wrappers, leaf.fd.Message().FullName()) {
@@ -105,7 +106,8 @@ func (f *fieldPath) finish() {
 	}
 }
 
-// plain reports whether the path is one field that holds one text, whose zero is empty.
+// plain reports whether the path is one string field without presence, whose zero is
+// the empty string.
 func (f *fieldPath) plain() bool {
 	return len(f.steps) == 1 && f.fan < 0 && f.steps[0].kind == protoreflect.StringKind && !f.steps[0].presence
 }

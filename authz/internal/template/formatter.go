@@ -14,10 +14,11 @@ const (
 	formatName
 )
 
-// formatter turns a value into the text that stands for it.
+// formatter converts a value to the text that replaces its placeholder.
 type formatter struct {
 	kind formatKind
-	// segments of a name pattern; the captured one is empty, "*" is any.
+	// segments are those of a name pattern. The captured one is empty, and "*"
+	// matches any.
 	segments []string
 	text     string
 }
@@ -75,7 +76,7 @@ const (
 	uuidText  = 36
 )
 
-// uuidGroups are where the groups of a UUID's text end, in bytes.
+// uuidGroups are the ends of the groups of a UUID's text, in bytes.
 var uuidGroups = [...]int{4, 6, 8, 10, uuidBytes}
 
 func applyUUID(buf []byte, start int) ([]byte, Status) {
@@ -103,7 +104,8 @@ func applyUUID(buf []byte, start int) ([]byte, Status) {
 	return buf, StatusOK
 }
 
-// appendUUID appends the canonical text of 16 bytes; all zero is missing.
+// appendUUID appends the canonical text of 16 bytes. If all are zero, the value is
+// missing.
 func appendUUID(buf, raw []byte) ([]byte, Status) {
 	if len(raw) == 0 || bytes.Equal(raw, make([]byte, uuidBytes)) {
 		return buf, StatusMissing
@@ -124,7 +126,7 @@ func appendUUID(buf, raw []byte) ([]byte, Status) {
 }
 
 // applyName keeps the captured segment of a resource name that matches as a
-// whole. A name that doesn't match is missing: another kind of name stands there.
+// whole. A name that doesn't match counts as missing, since it is another kind of name.
 func (f *formatter) applyName(buf []byte, start int) ([]byte, Status) {
 	rest := buf[start:]
 	var captured []byte

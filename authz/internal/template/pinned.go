@@ -6,25 +6,26 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// How a pinned value starts: what it is. No two values of different kinds are one.
+// A pinned value starts with its kind, so that values of different kinds are never
+// equal.
 const (
 	pinnedUnset = "-" // an element of a list that names nothing
 	pinnedText  = "="
-	pinnedRaw   = "!" // what has no text: it is as it was sent
+	pinnedRaw   = "!" // a value without a text, as it was sent
 )
 
 // scratch is the size of a text that is compared without the heap.
 const scratch = 192
 
-// Same reports, without the heap, whether a message leaves the field unset or has in
-// it the one value that is pinned. It is false too where it can't tell, as for a list:
-// then Pinned can.
+// Same reports, without the heap, whether a message leaves the field unset or has the
+// one pinned value in it. Same is also false where it can't tell, as for a list: then
+// use Pinned.
 func (p *Part) Same(message protoreflect.Message, pinned []string) bool {
 	if p.field.fan >= 0 {
 		return false
 	}
 	if p.isPlain() {
-		// Unset is empty, and is what later messages nearly always have.
+		// An unset field is empty, and later messages nearly always leave it unset.
 		text := message.Get(p.field.steps[0].fd).String()
 
 		return text == "" || isText(pinned) && pinned[0][len(pinnedText):] == text
@@ -39,22 +40,22 @@ func (p *Part) Same(message protoreflect.Message, pinned []string) bool {
 	return st == StatusOK && isText(pinned) && pinned[0][len(pinnedText):] == string(text)
 }
 
-// isText says that one text is pinned.
+// isText reports whether one text is pinned.
 func isText(pinned []string) bool {
 	return len(pinned) == 1 && pinned[0][:len(pinnedText)] == pinnedText
 }
 
-// isPlain says that the placeholder is a string of the message itself, without
-// presence and as it is.
+// isPlain reports whether the placeholder is a string of the message itself, without
+// presence and without a formatter.
 func (p *Part) isPlain() bool {
 	at := &p.field.steps[0]
 
 	return len(p.field.steps) == 1 && at.kind == protoreflect.StringKind && !at.presence && p.format.kind == formatNone
 }
 
-// Pinned returns every value that a message has in the field, in a form of its own;
-// missing if the message leaves it unset. What is set and names nothing isn't left
-// unset, and neither is a list whose elements name nothing.
+// Pinned returns every value that a message has in the field, in a form of its own. The
+// status is StatusMissing if the message leaves the field unset. A value that is set
+// but names nothing isn't unset, and neither is a list whose elements name nothing.
 func (p *Part) Pinned(message protoreflect.Message) ([]string, Status) {
 	in := &Input{Message: message}
 	count := 1
@@ -90,7 +91,7 @@ func (p *Part) Pinned(message protoreflect.Message) ([]string, Status) {
 	return values, StatusOK
 }
 
-// raw is a value that no object can be named by, as it is.
+// raw returns a value that can't name an object, unchanged.
 func (f *fieldPath) raw(in *Input, i int) (string, Status) {
 	value, _ := f.get(in, i)
 	if !value.IsValid() {
@@ -112,8 +113,8 @@ func (f *fieldPath) raw(in *Input, i int) (string, Status) {
 	return text, StatusOK
 }
 
-// pinText is the raw text: a name of another pattern is another value, not a
-// missing one.
+// pinText appends the raw text, so that a name that doesn't match the pattern is
+// another value, not a missing one.
 func (p *Part) pinText(buf []byte, in *Input, i int) ([]byte, Status) {
 	value, st := p.field.get(in, i)
 	if st != StatusOK {

@@ -11,20 +11,20 @@ import (
 // String returns the template as written.
 func (t *Template) String() string { return t.text }
 
-// Type is the literal type that a template of an object or a subject begins with.
+// Type returns the literal type that a template of an object or a subject begins with.
 func (t *Template) Type() string { return t.objectType }
 
-// Relation is the literal relation of a userset, empty if the template isn't one.
+// Relation returns the literal relation of a userset, empty if the template isn't one.
 func (t *Template) Relation() string { return t.relation }
 
 // IsLiteral reports whether the template has no placeholder.
 func (t *Template) IsLiteral() bool { return len(t.parts) == 1 && t.parts[0].source == sourceLiteral }
 
-// Fields are the placeholders that read the request's message, in order. The
+// Fields returns the placeholders that read the request's message, in order. The
 // caller must not change them.
 func (t *Template) Fields() []*Part { return t.fields }
 
-// Fan is the placeholder that fans out, nil if none does.
+// Fan returns the placeholder that fans out, or nil if none does.
 func (t *Template) Fan() *Part {
 	if t.fan < 0 {
 		return nil
@@ -34,7 +34,7 @@ func (t *Template) Fan() *Part {
 }
 
 // Reads returns the first placeholder that takes its text from one of the sources,
-// nil if none does.
+// or nil if none does.
 func (t *Template) Reads(sources ...Source) *Part {
 	for i := range t.parts {
 		if p := &t.parts[i]; slices.Contains(sources, p.source) {
@@ -58,8 +58,9 @@ func (t *Template) ReadsClaim(names ...string) *Part {
 	return nil
 }
 
-// RefusesIssuer returns the first {$issuer} that can't hold one of the issuers'
-// short names, and the first name that it can't; nil if it can hold all of them.
+// RefusesIssuer returns the first {$issuer} that can't be replaced by one of the
+// issuers' short names, and the first such name. It returns nil if all names are
+// possible.
 func (t *Template) RefusesIssuer(names []string) (*Part, string) {
 	for i := range t.parts {
 		p := &t.parts[i]
@@ -76,8 +77,8 @@ func (t *Template) RefusesIssuer(names []string) (*Part, string) {
 	return nil, ""
 }
 
-// Fixed is the text that every value of the template starts and ends with, for
-// tokens of the issuer. The issuer is empty where it isn't known.
+// Fixed returns the texts that every value of the template starts and ends with, for
+// tokens of the issuer. The issuer is empty if it isn't known.
 func (t *Template) Fixed(issuer string) (start, end string) {
 	text := func(p *Part) (string, bool) {
 		if p.source == SourceIssuer {
@@ -108,7 +109,7 @@ func (t *Template) Fixed(issuer string) (start, end string) {
 
 // SameIssuerStart reports whether the values of both templates start with one
 // literal, the issuer's short name and one more literal. Then values of two issuers
-// are never equal, since no name holds the literal that follows it.
+// are never equal, since no name contains the literal that follows it.
 func (t *Template) SameIssuerStart(other *Template) bool {
 	start, a := t.issuerStart()
 	otherStart, b := other.issuerStart()
@@ -134,7 +135,7 @@ func (t *Template) issuerStart() (string, *Part) {
 	return "", nil
 }
 
-// Name is the placeholder as written, without braces and formatter.
+// Name returns the placeholder as written, without braces and formatter.
 func (p *Part) Name() string { return p.name }
 
 // ZeroIsUnset reports whether the template is one flag, number or enum without
@@ -178,9 +179,9 @@ func (p *Part) String() string {
 	return text + " " + strings.Join(steps, ", ")
 }
 
-// Path is the path of the field that the placeholder reads, with the element's
-// index where it fans out; without one for an element below zero. It is empty if
-// the placeholder reads no field.
+// Path returns the path of the field that the placeholder reads, with the element's
+// index where it fans out, unless the index is below zero. The path is empty if the
+// placeholder reads no field.
 func (p *Part) Path(i int) string {
 	if p.field == nil {
 		return ""
@@ -192,5 +193,5 @@ func (p *Part) Path(i int) string {
 	return strings.ReplaceAll(p.field.text, "[]", "["+strconv.Itoa(i)+"]")
 }
 
-// Fault is a problem with the placeholder, at its column.
+// Fault returns a problem with the placeholder, at its column.
 func (p *Part) Fault(problem, fix string) *Fault { return &Fault{p.column, problem, fix} }

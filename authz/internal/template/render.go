@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Principal is what templates read of a caller's verified access token.
+// Principal is the part of a caller's verified access token that templates read.
 type Principal interface {
 	IssuerName() string
 	Subject() string
@@ -18,24 +18,24 @@ type Principal interface {
 	Claim(path ...string) (any, bool)
 }
 
-// Input is what templates read in one call. A field may be left out if no placeholder
+// Input has the values that templates read in one call. A field may be left out if no placeholder
 // reads it. It isn't safe for concurrent use.
 type Input struct {
 	Principal Principal
 	// Message is the request, of the type that the template was parsed for.
 	Message protoreflect.Message
-	// list is what the template that is being rendered fans out over.
+	// list is the list that the template that is being rendered fans out over.
 	list protoreflect.List
-	// Metadata returns the value of a metadata key, empty if there is none. Nil:
-	// there is no metadata.
+	// Metadata returns the value of a metadata key, empty if there is none. It is nil
+	// if there is no metadata.
 	Metadata func(key string) string
-	// PeerIP is the address of the peer. Invalid: not known.
+	// PeerIP is the address of the peer, or the zero value if it isn't known.
 	PeerIP netip.Addr
 	// Now returns the time, the value of {$now}.
 	Now func() time.Time
 }
 
-// screen is how values are screened. The zero value refuses all of them.
+// screen is the test that values must pass. The zero value refuses all of them.
 type screen uint8
 
 const (
@@ -45,7 +45,7 @@ const (
 	screenAsRevision
 )
 
-// Count is how many values the template has: 1, or the length of its list. It must
+// Count returns the number of values of the template: 1, or the length of its list. It must
 // be called before Append.
 func (t *Template) Count(in *Input) int {
 	if t.fan < 0 {
@@ -61,7 +61,7 @@ func (t *Template) Count(in *Input) int {
 }
 
 // Append appends the template's text for element i of its list. It doesn't add
-// the type. The part is the one at fault where the status isn't StatusOK.
+// the type. If the status isn't StatusOK, the part is the one that caused it.
 func (t *Template) Append(buf []byte, in *Input, i int) ([]byte, Status, *Part) {
 	for n := range t.parts {
 		p := &t.parts[n]
@@ -181,7 +181,7 @@ func (p *Part) render(buf []byte, in *Input, i int) ([]byte, Status) {
 	return p.format.apply(buf, start)
 }
 
-// claimText is a claim that is a string or an integer.
+// claimText returns the text of a claim that is a string or an integer.
 func claimText(principal Principal, path []string) (string, bool) {
 	claim, ok := principal.Claim(path...)
 	if !ok {
@@ -243,9 +243,9 @@ func (f *fieldPath) get(in *Input, i int) (protoreflect.Value, Status) {
 	return protoreflect.Value{}, StatusMissing
 }
 
-// set says whether the field, of element i where the path fans out, is on the
-// wire: there by presence, or without presence by not being its type's zero. An
-// element of a list is there whatever it is, and a wrapper whatever it wraps.
+// set reports whether the field, of element i where the path fans out, is on the
+// wire. A field with presence is there if it was set, and one without presence if it
+// isn't its type's zero. An element of a list and a wrapper are there with any value.
 func (f *fieldPath) set(message protoreflect.Message, i int) bool {
 	last := len(f.steps) - 1
 	if f.wrapped {
@@ -271,8 +271,8 @@ func (f *fieldPath) set(message protoreflect.Message, i int) bool {
 	return false
 }
 
-// zero says that a value without presence is its type's zero, which can't be told
-// from one that was never set.
+// zero returns StatusMissing for a value without presence that is its type's zero,
+// which can't be told from one that was never set.
 func (f *fieldPath) zero(value protoreflect.Value, at *step) Status {
 	var zero bool
 	switch at.kind {

@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// MaxValue bounds one value that is put into an object or subject, in bytes:
-// longer than any engine's ids, short enough to compare and hash at once.
+// MaxValue bounds one value that is put into an object or subject, in bytes.
+// It is longer than any engine's ids, and short enough to compare and hash at once.
 const MaxValue = 1024
 
-// Status says what became of a value.
+// Status is the outcome for a value.
 type Status uint8
 
 // The statuses.
@@ -26,8 +26,8 @@ const (
 	StatusForeign
 )
 
-// screenID says whether a value may stand in an object's or a subject's id: not
-// empty, no wildcard, and nothing that an engine reads as syntax.
+// screenID returns StatusOK if a value may be part of an object's or a subject's id: it
+// isn't empty, is no wildcard, and contains nothing that an engine reads as syntax.
 func screenID(value []byte) Status {
 	if len(value) == 0 {
 		return StatusMissing
@@ -55,7 +55,7 @@ func screenID(value []byte) Status {
 	return StatusOK
 }
 
-// CutObject cuts "type:id" in two and refuses what can't be an object.
+// CutObject cuts "type:id" in two. It refuses a text that can't be an object.
 func CutObject(text string) (objectType, id string, ok bool) {
 	objectType, id, ok = strings.Cut(text, ":")
 	if !ok || BadName(objectType) >= 0 || screenID([]byte(id)) != StatusOK {
@@ -65,7 +65,7 @@ func CutObject(text string) (objectType, id string, ok bool) {
 	return objectType, id, true
 }
 
-// screenText says whether a value may be compared or sent as text.
+// screenText returns StatusOK if a value may be compared or sent as text.
 func screenText(value []byte) Status {
 	switch {
 	case len(value) == 0:
@@ -80,7 +80,7 @@ func screenText(value []byte) Status {
 // maxText bounds one value that is compared, or sent as context or revision.
 const maxText = 4096
 
-// screenRevision says whether a value may be sent as a revision: an opaque token
+// screenRevision returns StatusOK if a value may be sent as a revision, an opaque token
 // of visible ASCII.
 func screenRevision(value []byte) Status {
 	if len(value) == 0 {
@@ -98,13 +98,13 @@ func screenRevision(value []byte) Status {
 	return StatusOK
 }
 
-// printable says whether a rune may stand in an id: it is visible. Format
+// printable reports whether a rune may be part of an id, because it is visible. Format
 // characters and those that no version of Unicode assigns are not.
 func printable(r rune) bool { return r != ' ' && unicode.IsPrint(r) }
 
-// holdsFollower says whether a value can't be told apart from the literal that
-// follows it, which isn't empty: the literal would be found earlier than where it
-// stands.
+// holdsFollower reports whether a value can't be told apart from the literal that
+// follows it, which isn't empty: a search would find the literal before the value's
+// end.
 func holdsFollower(value []byte, literal string) bool {
 	if bytes.Contains(value, []byte(literal)) {
 		return true

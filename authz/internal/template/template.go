@@ -13,19 +13,19 @@ type Template struct {
 	text string
 	// objectType is the literal before the first colon, in typed roles.
 	objectType string
-	// relation is the literal after '#', where a userset may stand.
+	// relation is the literal after '#' in a role that allows a userset.
 	relation string
 	// parts follow the type: literals and placeholders in turn.
 	parts []Part
 	// fan is the index in parts of the placeholder that fans out, or -1.
 	fan int
-	// as is how values are screened.
+	// as is the screen that values must pass.
 	as screen
 	// fields are the placeholders that read the request's message.
 	fields []*Part
 }
 
-// Source is where a part takes its text.
+// Source is the origin of a part's text.
 type Source uint8
 
 // The sources.
@@ -44,7 +44,7 @@ const (
 // Part is a literal, or a placeholder with the literal that must follow it.
 type Part struct {
 	source Source
-	// literal is the text of a literal; of a placeholder, the text that follows.
+	// literal is the text of a literal, or the text that follows a placeholder.
 	literal string
 	// name is the placeholder as written, without braces and formatter.
 	name   string
@@ -53,22 +53,22 @@ type Part struct {
 	claim  []string
 	key    string
 	format formatter
-	// plain says that it is a text field of the message itself, as it is: the common
-	// case, for which there is nothing to look up.
+	// plain is set if the part is a text field of the message itself, without a
+	// formatter. That is the common case, which needs no lookup.
 	plain bool
 }
 
-// Role is the place that a template is written in; it says what may be in it. The
-// zero value admits no placeholder and refuses every value.
+// Role is the place that a template is written in, which determines what the template
+// may contain. The zero value admits no placeholder and refuses every value.
 type Role struct {
 	what    string
 	typed   bool
 	userset bool
 	fanOut  bool
 	sources []Source
-	// alone lets one placeholder alone be of any scalar type.
+	// alone is set if one placeholder alone may be of any scalar type.
 	alone bool
-	// as is how values are screened in a call.
+	// as is the screen that values must pass in a call.
 	as screen
 }
 
@@ -84,8 +84,8 @@ var (
 		what: "a subject", as: screenAsID, typed: true, userset: true,
 		sources: append([]Source{sourceField}, claimSources...),
 	}
-	// RoleConfiguredSubject is a subject of the configuration, which has no message
-	// at hand.
+	// RoleConfiguredSubject is a subject of the configuration, where there is no
+	// message.
 	RoleConfiguredSubject = Role{
 		what: "a configured subject", as: screenAsID, typed: true, userset: true,
 		sources: claimSources,
@@ -106,16 +106,17 @@ var (
 
 // Fault is a problem in a template.
 type Fault struct {
-	// Column is the byte offset within the template, from zero; -1: not within it.
+	// Column is the byte offset within the template, from zero, or -1 if the problem
+	// isn't at one place.
 	Column int
-	// Problem says what is wrong.
+	// Problem describes the problem.
 	Problem string
-	// Fix says what to do.
+	// Fix describes what to do.
 	Fix string
 }
 
 // Parse parses text for a role and resolves its fields in input, which is nil where
-// no message is at hand.
+// there is no message.
 func Parse(text string, in Role, input protoreflect.MessageDescriptor) (*Template, *Fault) {
 	t := &Template{text: text, fan: -1, as: in.as}
 	if text == "" {
@@ -236,7 +237,7 @@ func (t *Template) checkFan(in Role, column int) *Fault {
 	return nil
 }
 
-// checkTexts refuses a placeholder that has no text form beside other text.
+// checkTexts refuses a placeholder without a text form beside other text.
 func (t *Template) checkTexts(in Role) *Fault {
 	for i := range t.parts {
 		p := &t.parts[i]
@@ -272,8 +273,8 @@ func (t *Template) link() {
 	}
 }
 
-// placeholderLength is the length of the placeholder that text starts with,
-// braces included; -1 if it isn't closed. Braces nest in name patterns.
+// placeholderLength returns the length of the placeholder that text starts with,
+// including its braces, or -1 if it isn't closed. Braces nest in name patterns.
 func placeholderLength(text string) int {
 	depth := 0
 	for i := range len(text) {
@@ -303,7 +304,7 @@ func checkLiteral(text string, column int, in Role) *Fault {
 	return nil
 }
 
-// BadName returns where text stops being a name (a letter, then letters, digits
+// BadName returns the index at which text stops being a name (a letter, then letters, digits
 // and _-./), or -1 if all of it is one.
 func BadName(text string) int {
 	for i := range len(text) {

@@ -165,8 +165,8 @@ func TestScreening(t *testing.T) {
 	}
 }
 
-// FuzzTemplate: a template that parses renders something that reads back as one
-// object of the literal type.
+// FuzzTemplate tests that a template that parses renders a text that can be parsed
+// as one object of the literal type.
 func FuzzTemplate(f *testing.F) {
 	for _, text := range []string{"d:{text}", "d:x-{text}/{item.id}", "d:{texts[]}", "d:{text|name(a/*/{})}", "d:{raw|uuid}", "d:{$claim.a.b}", "d:}{", "d:{{}}", ":", "{", "d:{text|name(}"} {
 		f.Add(text, "a", "b")
@@ -198,7 +198,7 @@ func FuzzTemplate(f *testing.F) {
 	})
 }
 
-// FuzzScreen: a value that passes can't be read as anything but one id, and two
+// FuzzScreen tests that a value that passes can only be read as one id, and that two
 // values can't give the same object in different ways.
 func FuzzScreen(f *testing.F) {
 	f.Add("a", "b", "a/", "b")

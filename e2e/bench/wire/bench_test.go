@@ -61,5 +61,5 @@ func run(b *testing.B, networkName, name string, l load) {
 	for unit, sum := range sums {
 		b.ReportMetric(sum/float64(b.N), unit)
 	}
-	b.ReportMetric(0, "ns/op") // an iteration is three windows, which says nothing
+	b.ReportMetric(0, "ns/op") // an iteration is three windows, so its time means nothing
 }

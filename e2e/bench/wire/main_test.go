@@ -72,7 +72,7 @@ func serveParent(config string) error {
 	return nil
 }
 
-// What a client says to the server process.
+// The messages from a client to the server process.
 const (
 	collectFirst = "collect"
 	justReport   = "report"

@@ -10,9 +10,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// TestSides shows that what is measured does what it is measured for: the sides
-// without an interceptor let everybody pass, the others only the bearer, and
-// usher only where the relation holds.
+// TestSides shows that each measured side does its work: the sides without an
+// interceptor admit every caller, the others only the bearer, and usher only where
+// the relation holds.
 func TestSides(t *testing.T) {
 	for _, networkName := range networks {
 		n, token := open(t, networkName)

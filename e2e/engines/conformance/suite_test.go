@@ -149,7 +149,7 @@ func lumo(tb testing.TB, url, kind string) authz.Engine {
 	return engine
 }
 
-// silent connects to a port that accepts and never says a word.
+// silent connects to a port that accepts connections and never sends anything.
 func silent(tb testing.TB) *grpc.ClientConn {
 	tb.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")

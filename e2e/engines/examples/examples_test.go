@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// want is what the model says, worked out by hand, whatever engine is asked.
+// want has the decisions that follow from the model, worked out by hand. They are the
+// same for every engine.
 const want = `reader   GetDocument    document:onboarding allowed
 reader   GetDocument    document:holidays   allowed
 reader   UpdateDocument document:holidays   denied

@@ -66,7 +66,7 @@ func (w Writer) Write(ctx context.Context, tuples ...authztest.Tuple) (authz.Rev
 	return "", w.Server.WriteTuples(ctx, keys...)
 }
 
-// Delete takes tuples away.
+// Delete removes tuples.
 func (w Writer) Delete(ctx context.Context, tuples ...authztest.Tuple) (authz.Revision, error) {
 	keys := make([]*openfgav1.TupleKeyWithoutCondition, len(tuples))
 	for i, t := range tuples {

@@ -93,7 +93,7 @@ func (s *Server) Write(ctx context.Context, relationships ...*v1.Relationship) (
 	return s.update(ctx, v1.RelationshipUpdate_OPERATION_TOUCH, relationships)
 }
 
-// Delete takes relationships away.
+// Delete removes relationships.
 func (s *Server) Delete(ctx context.Context, relationships ...*v1.Relationship) (string, error) {
 	return s.update(ctx, v1.RelationshipUpdate_OPERATION_DELETE, relationships)
 }

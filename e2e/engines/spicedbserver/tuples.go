@@ -57,7 +57,7 @@ func (w Writer) Write(ctx context.Context, tuples ...authztest.Tuple) (authz.Rev
 	return authz.Revision(token), err
 }
 
-// Delete takes tuples away.
+// Delete removes tuples.
 func (w Writer) Delete(ctx context.Context, tuples ...authztest.Tuple) (authz.Revision, error) {
 	token, err := w.Server.Delete(ctx, relationships(tuples)...)
 

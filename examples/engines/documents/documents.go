@@ -1,5 +1,5 @@
-// Package documents decides the quickstart's rules on whichever engine it is
-// given: the .proto knows none of them.
+// Package documents decides the quickstart's rules on any engine: the .proto
+// depends on none of them.
 package documents
 
 import (
@@ -15,7 +15,7 @@ import (
 	docsv1 "github.com/usher-auth/usher/examples/quickstart/proto/docs/v1"
 )
 
-// Relationships are what every example writes, each in its engine's way.
+// Relationships are those that every example writes, with its engine's API.
 //
 //	handbook ── onboarding
 //	         └─ holidays
@@ -28,8 +28,8 @@ var Relationships = authztest.MustTuples(
 	"document:holidays#viewer@service:stranger",
 )
 
-// Decide asks the rules of docs.v1.DocumentService about three callers and
-// prints what they may do.
+// Decide applies the rules of docs.v1.DocumentService to three callers and prints
+// the decisions.
 func Decide(ctx context.Context, out io.Writer, engine authz.Engine) error {
 	authorizer, err := authz.New(authz.Config{
 		Engine:   engine,

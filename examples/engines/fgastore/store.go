@@ -41,7 +41,7 @@ type Store struct {
 	ID, ModelID string
 }
 
-// Start makes one. The caller closes its Server.
+// Start returns a new Store. The caller must close its Server.
 func Start(ctx context.Context, opts ...server.OpenFGAServiceV1Option) (*Store, error) {
 	fga, err := server.NewServerWithOpts(append(opts, server.WithDatastore(memory.New()))...)
 	if err != nil {

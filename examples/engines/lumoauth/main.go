@@ -1,6 +1,6 @@
-// The quickstart's rules on LumoAuth. Without further ado it runs against a
-// local server that speaks LumoAuth's documented contract in front of OpenFGA;
-// with three variables against the real one:
+// The quickstart's rules on LumoAuth. By default the program runs against a local
+// server that implements LumoAuth's documented contract in front of OpenFGA. With
+// three variables it runs against the real one:
 //
 //	LUMOAUTH_ORG=acme LUMOAUTH_CLIENT_ID=… LUMOAUTH_CLIENT_SECRET=… go run ./lumoauth
 //
@@ -42,7 +42,7 @@ func run(ctx context.Context) (err error) {
 		base, org, clientID, secret = local, "acme", "docs", clientauth.Constant("not-a-secret")
 	}
 
-	// One token for the process: LumoAuth allows 30 token requests a minute.
+	// The process shares one token: LumoAuth allows 30 token requests a minute.
 	creds, err := credentials.New(credentials.Config{
 		TokenURL: base + "/orgs/" + org + "/api/v1/oauth/token",
 		ClientID: clientID,

@@ -24,7 +24,7 @@ func run(ctx context.Context) error {
 	}
 	defer store.Server.Close()
 
-	// With a server elsewhere the client is
+	// For a server in another process, the client is
 	//
 	//	conn, err := grpc.NewClient("fga.internal:8081",
 	//		grpc.WithTransportCredentials(credentials.NewTLS(nil)),

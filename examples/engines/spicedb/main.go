@@ -15,9 +15,9 @@ import (
 	"github.com/usher-auth/usher/examples/engines/documents"
 )
 
-// schema is the quickstart's model. SpiceDB tells what is written (relations)
-// from what is asked (permissions), so what the rules call viewer is a
-// permission here, and direct_viewer is what the relationships are written to.
+// schema is the quickstart's model. SpiceDB tells relations, which are written, from
+// permissions, which are checked. So the viewer of the rules is a permission here, and
+// relationships are written to direct_viewer.
 const schema = `
 definition user {}
 definition service {}
@@ -63,7 +63,7 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 
-	// With a server elsewhere the connection is
+	// For a server in another process, the connection is
 	//
 	//	conn, err := grpc.NewClient("spicedb.internal:50051",
 	//		grpc.WithTransportCredentials(credentials.NewTLS(nil)),
@@ -81,8 +81,8 @@ func run(ctx context.Context) (err error) {
 	return documents.Decide(ctx, os.Stdout, engine)
 }
 
-// write writes the relationships. Rules without a consistency minimize latency,
-// which elsewhere may not see them for seconds; see start.
+// write writes the relationships. Rules without a consistency minimize latency, and
+// with other settings may not see the relationships for seconds; see start.
 func write(ctx context.Context, client v1.PermissionsServiceClient) error {
 	request := &v1.WriteRelationshipsRequest{}
 	for _, r := range documents.Relationships {

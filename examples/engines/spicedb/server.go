@@ -13,13 +13,13 @@ import (
 )
 
 // start runs SpiceDB on an in-memory network. Its defaults would open public
-// ports and report home: both are off.
+// ports and send telemetry: both are off.
 func start(ctx context.Context) (*grpc.ClientConn, func() error, error) {
 	const key = "not-a-secret"
 	ctx, cancel := context.WithCancel(ctx)
 	// Rules without a consistency minimize latency, and SpiceDB then answers from
-	// a snapshot that may be seconds old. The example asks right after it wrote,
-	// so its store rounds no snapshot down.
+	// a snapshot that may be seconds old. The example checks right after it wrote,
+	// so its store doesn't round snapshots down.
 	fresh := func(c *datastore.Config) { c.RevisionQuantization = 0 }
 	store, err := datastore.NewDatastore(ctx, datastore.DefaultDatastoreConfig().ToOption(), datastore.WithRequestHedgingEnabled(false), fresh)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package httpapitest is a front that answers an HTTP engine's requests with
-// every fault of the list that adapters are held to.
+// Package httpapitest has handlers that answer an HTTP engine's requests with
+// every fault that adapters must handle.
 package httpapitest
 
 import (
@@ -11,10 +11,10 @@ import (
 	"github.com/usher-auth/usher/authz"
 )
 
-// Secret stands in every faulty body and must show in no error.
+// Secret is part of every faulty body and must appear in no error.
 const Secret = "upstream-secret"
 
-// Fault is one way to answer wrongly and what the adapter must make of it.
+// Fault is one faulty answer and the error that the adapter must return for it.
 type Fault struct {
 	Name       string
 	Answer     http.HandlerFunc
@@ -23,8 +23,8 @@ type Fault struct {
 }
 
 // Faults lists the faults of transport, status and JSON. grant is the body
-// that would allow, so that every fault is of a server that says yes; elsewhere
-// is where redirects lead.
+// that would allow, so that every fault is that of a server that allows; elsewhere
+// is the target of redirects.
 func Faults(grant, elsewhere string) []Fault {
 	faults := []Fault{
 		{Name: "the connection closes", Answer: hijack("")},
@@ -89,17 +89,17 @@ func Faults(grant, elsewhere string) []Fault {
 	return faults
 }
 
-// with is the grant with one member more.
+// with returns the grant with one more member.
 func with(grant, member string) string { return grant[:len(grant)-1] + "," + member + "}" }
 
-// Hang waits until the client has gone. A server notices that only once the
+// Hang waits until the client has closed the connection. A server notices that only once the
 // request's body is read.
 func Hang(r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	<-r.Context().Done()
 }
 
-// Body answers a status with a text, whatever it is.
+// Body answers with a status and a text, of any content.
 func Body(text string) http.HandlerFunc { return body(http.StatusOK, text) }
 
 func body(status int, text string) http.HandlerFunc {
@@ -118,7 +118,7 @@ func retryAfter(status int, value string) http.HandlerFunc {
 	}
 }
 
-// hijack writes bytes of its own to the connection and closes it.
+// hijack writes raw bytes to the connection and closes it.
 func hijack(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
