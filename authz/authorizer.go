@@ -42,7 +42,7 @@ func New(config Config) (*Authorizer, error) {
 	}
 	errs := config.validate()
 	if a.maxObjects == 0 {
-		a.maxObjects = DefaultMaxObjects
+		a.maxObjects = defaultMaxObjects
 	}
 	if a.now == nil {
 		a.now = time.Now

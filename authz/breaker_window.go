@@ -7,8 +7,8 @@ const (
 	// callers, the window is as long as it takes this many of them to ask.
 	maxCallers = 256
 	// maxObjectsKept is how many objects of one failed request are remembered. It
-	// is more than [DefaultMaxObjects]. Larger requests are assumed to share an
-	// object.
+	// is more than the default of [Config.MaxObjects]. Larger requests are assumed to
+	// share an object.
 	maxObjectsKept = 128
 )
 

@@ -7,12 +7,12 @@ import (
 )
 
 const (
-	// DefaultTimeout bounds one request to the engine. It is longer than a healthy
+	// defaultTimeout bounds one request to the engine. It is longer than a healthy
 	// engine's slowest answer, and shorter than most callers' deadlines.
-	DefaultTimeout = 3 * time.Second
-	// DefaultMaxObjects is how many objects one call may name. It is more than a
+	defaultTimeout = 3 * time.Second
+	// defaultMaxObjects is how many objects one call may name. It is more than a
 	// page of a list has, and few enough that one request can't occupy an engine.
-	DefaultMaxObjects = 100
+	defaultMaxObjects = 100
 )
 
 // Resolver provides the services to compile. [protoregistry.Files] implements it;
@@ -60,12 +60,12 @@ type Config struct {
 	// Resolver provides the services to compile. Optional. Default: every service
 	// linked into the program.
 	Resolver Resolver
-	// Timeout bounds one request to the engine. Optional. Default [DefaultTimeout];
+	// Timeout bounds one request to the engine. Optional. Default 3 s;
 	// negative is an error.
 	Timeout time.Duration
 	// MaxObjects is how many objects one call may name, over all its checks. A call
 	// that names more is refused with OBJECT_MISSING, even if a condition that
-	// needs no object would grant it. Optional. Default [DefaultMaxObjects];
+	// needs no object would grant it. Optional. Default 100;
 	// negative is an error.
 	MaxObjects int
 	// Cache configures the decision cache. Optional. Default: no cache.

@@ -58,7 +58,7 @@ func newFront(config *Config) *front {
 	}
 	f.breaker = newBreaker(config.Breaker, f.clock, &f.observer)
 	if f.timeout == 0 {
-		f.timeout = DefaultTimeout
+		f.timeout = defaultTimeout
 	}
 	if validator, ok := config.Engine.(QueryValidator); ok {
 		f.validate = validator.ValidateQuery
