@@ -62,7 +62,7 @@ type play struct {
 	closed  bool // the caller has closed its side
 }
 
-func (p *play) log(format string, args ...any) {
+func (p *play) logf(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lines = append(p.lines, fmt.Sprintf(format, args...))
@@ -111,10 +111,10 @@ func (p *play) act(stream testpb.TestService_PingStreamServer, action string) {
 		var got *testpb.PingStreamRequest
 		got, err = stream.Recv()
 		if got.GetValue() == "2" && p.reads {
-			p.log("FAULT: a refused message")
+			p.logf("FAULT: a refused message")
 		}
 	}
-	p.log("%s: %v", action, status.Code(err))
+	p.logf("%s: %v", action, status.Code(err))
 	var refused *interceptor.Error
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -201,13 +201,13 @@ func (p *play) run(t *testing.T, policy string, rule *authzv1.Rule, random *rand
 		case "act":
 			acts <- pick("SetHeader", "SendHeader", "SetTrailer", "grpc.SetTrailer", "compress", "check", "Send", "Send", "Recv", "Recv", "Recv")
 		default:
-			p.log("> %s", event)
+			p.logf("> %s", event)
 			p.happen(stream, event, cancel)
 		}
 		synctest.Wait()
 		p.hold(policy)
 	}
-	p.log("> %s", ending)
+	p.logf("> %s", ending)
 	close(acts)
 	synctest.Wait()
 	time.Sleep(2 * time.Minute) // the token's end
@@ -219,7 +219,7 @@ func (p *play) run(t *testing.T, policy string, rule *authzv1.Rule, random *rand
 	select {
 	case ctx := <-handler:
 		if ctx.Err() == nil {
-			p.log("FAULT: the handler's context goes on")
+			p.logf("FAULT: the handler's context goes on")
 		}
 	default:
 	}
@@ -321,7 +321,7 @@ func TestScripts(t *testing.T) {
 			for seed := range uint64(scripts) {
 				synctest.Test(t, func(t *testing.T) {
 					p := &play{world: newWorld(t), reads: rule.GetCheck().GetObject() == "document:{value}"}
-					p.run(t, policy, proto.CloneOf(rule), rand.New(rand.NewPCG(seed, uint64(len(policy)))), another) //nolint:gosec // a script is no secret
+					p.run(t, policy, proto.CloneOf(rule), rand.New(rand.NewPCG(seed, uint64(len(policy)))), another)
 					all := strings.Join(p.lines, "\n\t")
 					if strings.Contains(all, "FAULT") {
 						t.Errorf("seed %d:\n\t%s", seed, all)
