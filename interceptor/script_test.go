@@ -168,7 +168,11 @@ func (p *play) run(t *testing.T, policy string, rule *authzv1.Rule, random *rand
 	pick := func(of ...string) string { return of[random.IntN(len(of))] }
 	p.setToken(aliceToken, principal(t, "alice", time.Minute))
 	ending, acts := scriptEndings[random.IntN(len(scriptEndings))], make(chan string, 100)
-	set, handler := byValue(), make(chan context.Context, 1)
+	set, handler, sends := byValue(), make(chan context.Context, 1), make(chan string, 100)
+	sender := acts
+	if random.IntN(2) == 0 {
+		sender = sends // a goroutine of its own
+	}
 	set["PingStream"] = rule
 	s := start(t, p.world, setupConfig{
 		rules: set, inMemory: true, before: recovering(), config: func(c *parts) {
@@ -182,6 +186,11 @@ func (p *play) run(t *testing.T, policy string, rule *authzv1.Rule, random *rand
 		},
 		impl: &scripted{bidi: func(stream testpb.TestService_PingStreamServer) error {
 			handler <- stream.Context()
+			go func() {
+				for action := range sends {
+					p.act(stream, action)
+				}
+			}()
 			for action := range acts {
 				p.act(stream, action)
 			}
@@ -199,7 +208,8 @@ func (p *play) run(t *testing.T, policy string, rule *authzv1.Rule, random *rand
 	for range 2 + random.IntN(9) {
 		switch event := pick("act", "act", "act", "act", "act", "1", "1", "2", "close", "cancel", "down", "revoke", "wait", "expire"); event {
 		case "act":
-			acts <- pick("SetHeader", "SendHeader", "SetTrailer", "grpc.SetTrailer", "compress", "check", "Send", "Send", "Recv", "Recv", "Recv")
+			sender <- pick("SetHeader", "SendHeader", "Send", "Send", "Send", "compress", "SetTrailer")
+			acts <- pick("SetHeader", "SendHeader", "SetTrailer", "grpc.SetTrailer", "check", "Recv", "Recv", "Recv")
 		default:
 			p.logf("> %s", event)
 			p.happen(stream, event, cancel)
@@ -208,6 +218,7 @@ func (p *play) run(t *testing.T, policy string, rule *authzv1.Rule, random *rand
 		p.hold(policy)
 	}
 	p.logf("> %s", ending)
+	close(sends)
 	close(acts)
 	synctest.Wait()
 	time.Sleep(2 * time.Minute) // the token's end
