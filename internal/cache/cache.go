@@ -100,7 +100,7 @@ func Get[V any, K string | []byte](c *Cache[V], hash uint64, key K, now int64) *
 	case e == nil:
 		return nil
 	case e.key != string(key):
-		// Two keys have one tag: once in some hundred million lookups.
+		// Two keys have one tag: rare, and it costs a search.
 		if e = search(c, hash, key); e == nil {
 			return nil
 		}
