@@ -36,20 +36,82 @@ func (s Subject) String() string {
 	return s.Type + ":" + s.ID + "#" + s.Relation
 }
 
-// Query asks whether a subject has a relation to an object.
+// QueryKind is what a [Query] asks for. The zero value is a relation.
+type QueryKind uint8
+
+// The kinds of queries.
+const (
+	// QueryRelation asks whether the subject has the relation to the object. Only
+	// [Engine.Check] answers it.
+	QueryRelation QueryKind = iota
+	// QueryPermission asks whether the subject has the permission named Relation, on
+	// the object if there is one. Only [PermissionEngine.CheckPermissions] answers it.
+	QueryPermission
+	// QueryAttributes asks whether the subject may do the action named Relation on the
+	// object, by attributes. Only [AttributeEngine.EvaluateAttributes] answers it.
+	QueryAttributes
+)
+
+// String returns the kind's name in lower case.
+func (k QueryKind) String() string {
+	switch k {
+	case QueryRelation:
+		return "relation"
+	case QueryPermission:
+		return "permission"
+	case QueryAttributes:
+		return "attributes"
+	default:
+		return "kind(" + strconv.Itoa(int(k)) + ")"
+	}
+}
+
+// Query asks whether a subject has a relation to an object, or a permission, or may do
+// an action.
 type Query struct {
-	Object   Object
+	// Kind is what is asked for.
+	Kind QueryKind
+	// Object is what the relation is to, or the resource of an action. For a
+	// permission it may be the zero value: the permission isn't limited to an object.
+	Object Object
+	// Relation is the relation, the permission or the action.
 	Relation string
 	Subject  Subject
 	// Context holds values for the engine's caveats or conditions. A value is a
-	// string, bool, int64, uint64, float64, json.Number or (from a claim) a JSON
-	// array or object. The engine must not change it.
+	// string, bool, int64, uint64, float64, json.Number, a []any of these or (from a
+	// claim) a JSON array or object. A time is a string, as RFC 3339 writes it. The
+	// engine must not change it.
 	Context map[string]any
+	// Properties describe the subject, the action and the resource of a query of kind
+	// QueryAttributes. Nil for other kinds, and if the rule gives none. The engine
+	// must not change them.
+	Properties *Properties
 }
 
-// String returns the query as Zanzibar writes it, object#relation@subject.
+// Properties are the attributes that a rule gives for an evaluation (AuthZEN 1.0,
+// properties). Values have the types of [Query.Context].
+type Properties struct {
+	Subject, Action, Resource map[string]any
+}
+
+// String returns the query on one line: a relation as Zanzibar writes it,
+// object#relation@subject; a permission as permission name on object for subject; and
+// an action as action name on object for subject.
 func (q Query) String() string {
-	return q.Object.String() + "#" + q.Relation + "@" + q.Subject.String()
+	switch q.Kind {
+	case QueryRelation:
+		return q.Object.String() + "#" + q.Relation + "@" + q.Subject.String()
+	case QueryPermission:
+		if q.Object == (Object{}) {
+			return "permission " + q.Relation + " for " + q.Subject.String()
+		}
+
+		return "permission " + q.Relation + " on " + q.Object.String() + " for " + q.Subject.String()
+	case QueryAttributes:
+		return "action " + q.Relation + " on " + q.Object.String() + " for " + q.Subject.String()
+	default:
+		return q.Kind.String()
+	}
 }
 
 // Effect is what an engine answers to one query. The zero value never allows.
@@ -89,6 +151,11 @@ type Answer struct {
 	Effect Effect
 	// Missing names the context values that a conditional answer lacked.
 	Missing []string
+	// Context is what the engine adds to its answer, such as the reason of an AuthZEN
+	// decision; nil if it adds nothing. It is for [Observer.Decided] alone: no text of
+	// a decision has it, and no caller reads it. An adapter keeps at most 4 KiB of it.
+	// An answer of the cache has none.
+	Context map[string]any
 	// Err is why the query has no answer. It should be an [*EngineError]; any other
 	// error counts as EngineUnavailable.
 	Err error
@@ -177,4 +244,18 @@ type QueryValidator interface {
 // supported is an error at start.
 type ConsistencySupporter interface {
 	SupportsConsistency(mode Mode) bool
+}
+
+// PermissionEngine answers queries of kind [QueryPermission]. What [Engine] says of
+// Check is true of CheckPermissions, too. An [Engine] that implements it answers the
+// permissions of rules unless [Config.Permissions] is set.
+type PermissionEngine interface {
+	CheckPermissions(ctx context.Context, batch Batch) (Result, error)
+}
+
+// AttributeEngine answers queries of kind [QueryAttributes]. What [Engine] says of
+// Check is true of EvaluateAttributes, too. An [Engine] that implements it answers the
+// attributes of rules unless [Config.Attributes] is set.
+type AttributeEngine interface {
+	EvaluateAttributes(ctx context.Context, batch Batch) (Result, error)
 }

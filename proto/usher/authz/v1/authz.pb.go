@@ -359,6 +359,113 @@ func (OnDeny) EnumDescriptor() ([]byte, []int) {
 	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{5}
 }
 
+// Key is whose calls count together.
+type RateLimit_Key int32
+
+const (
+	// Not a key: an error.
+	RateLimit_KEY_UNSPECIFIED RateLimit_Key = 0
+	// The calls of each client: the token's issuer and client_id.
+	RateLimit_KEY_CLIENT RateLimit_Key = 1
+	// The calls of each subject: the token's issuer and sub.
+	RateLimit_KEY_SUBJECT RateLimit_Key = 2
+	// All calls of the method.
+	RateLimit_KEY_METHOD RateLimit_Key = 3
+)
+
+// Enum value maps for RateLimit_Key.
+var (
+	RateLimit_Key_name = map[int32]string{
+		0: "KEY_UNSPECIFIED",
+		1: "KEY_CLIENT",
+		2: "KEY_SUBJECT",
+		3: "KEY_METHOD",
+	}
+	RateLimit_Key_value = map[string]int32{
+		"KEY_UNSPECIFIED": 0,
+		"KEY_CLIENT":      1,
+		"KEY_SUBJECT":     2,
+		"KEY_METHOD":      3,
+	}
+)
+
+func (x RateLimit_Key) Enum() *RateLimit_Key {
+	p := new(RateLimit_Key)
+	*p = x
+	return p
+}
+
+func (x RateLimit_Key) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RateLimit_Key) Descriptor() protoreflect.EnumDescriptor {
+	return file_usher_authz_v1_authz_proto_enumTypes[6].Descriptor()
+}
+
+func (RateLimit_Key) Type() protoreflect.EnumType {
+	return &file_usher_authz_v1_authz_proto_enumTypes[6]
+}
+
+func (x RateLimit_Key) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RateLimit_Key.Descriptor instead.
+func (RateLimit_Key) EnumDescriptor() ([]byte, []int) {
+	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{16, 0}
+}
+
+// Scope is where calls are counted.
+type RateLimit_Scope int32
+
+const (
+	// By the server's configured limiter.
+	RateLimit_SCOPE_UNSPECIFIED RateLimit_Scope = 0
+	// By each server process for itself, even if a limiter that they share is
+	// configured.
+	RateLimit_SCOPE_PROCESS RateLimit_Scope = 1
+)
+
+// Enum value maps for RateLimit_Scope.
+var (
+	RateLimit_Scope_name = map[int32]string{
+		0: "SCOPE_UNSPECIFIED",
+		1: "SCOPE_PROCESS",
+	}
+	RateLimit_Scope_value = map[string]int32{
+		"SCOPE_UNSPECIFIED": 0,
+		"SCOPE_PROCESS":     1,
+	}
+)
+
+func (x RateLimit_Scope) Enum() *RateLimit_Scope {
+	p := new(RateLimit_Scope)
+	*p = x
+	return p
+}
+
+func (x RateLimit_Scope) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RateLimit_Scope) Descriptor() protoreflect.EnumDescriptor {
+	return file_usher_authz_v1_authz_proto_enumTypes[7].Descriptor()
+}
+
+func (RateLimit_Scope) Type() protoreflect.EnumType {
+	return &file_usher_authz_v1_authz_proto_enumTypes[7]
+}
+
+func (x RateLimit_Scope) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RateLimit_Scope.Descriptor instead.
+func (RateLimit_Scope) EnumDescriptor() ([]byte, []int) {
+	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{16, 1}
+}
+
 // ServiceRule is what the methods of a service have in common.
 type ServiceRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -435,6 +542,9 @@ type Rule struct {
 	//	*Rule_AnyOf
 	//	*Rule_Handler
 	//	*Rule_Deny
+	//	*Rule_Permission
+	//	*Rule_Attributes
+	//	*Rule_Expression
 	Policy isRule_Policy `protobuf_oneof:"policy"`
 	// What the caller's access token must have, whatever the policy. Refused
 	// beside a method's own "public" or "deny".
@@ -444,7 +554,11 @@ type Rule struct {
 	// How fresh the engine's answers must be.
 	Consistency *Consistency `protobuf:"bytes,13,opt,name=consistency,proto3" json:"consistency,omitempty"`
 	// What a caller that the policy denies gets.
-	OnDeny        OnDeny `protobuf:"varint,14,opt,name=on_deny,json=onDeny,proto3,enum=usher.authz.v1.OnDeny" json:"on_deny,omitempty"`
+	OnDeny OnDeny `protobuf:"varint,14,opt,name=on_deny,json=onDeny,proto3,enum=usher.authz.v1.OnDeny" json:"on_deny,omitempty"`
+	// How many calls a caller may make. Refused beside a method's own "deny". A call
+	// counts after its token is verified and before any condition is decided; a stream
+	// counts once.
+	RateLimit     *RateLimit `protobuf:"bytes,18,opt,name=rate_limit,json=rateLimit,proto3" json:"rate_limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -558,6 +672,33 @@ func (x *Rule) GetDeny() *Deny {
 	return nil
 }
 
+func (x *Rule) GetPermission() *Permission {
+	if x != nil {
+		if x, ok := x.Policy.(*Rule_Permission); ok {
+			return x.Permission
+		}
+	}
+	return nil
+}
+
+func (x *Rule) GetAttributes() *Attributes {
+	if x != nil {
+		if x, ok := x.Policy.(*Rule_Attributes); ok {
+			return x.Attributes
+		}
+	}
+	return nil
+}
+
+func (x *Rule) GetExpression() *Expression {
+	if x != nil {
+		if x, ok := x.Policy.(*Rule_Expression); ok {
+			return x.Expression
+		}
+	}
+	return nil
+}
+
 func (x *Rule) GetAccessToken() *AccessToken {
 	if x != nil {
 		return x.AccessToken
@@ -584,6 +725,13 @@ func (x *Rule) GetOnDeny() OnDeny {
 		return x.OnDeny
 	}
 	return OnDeny_ON_DENY_UNSPECIFIED
+}
+
+func (x *Rule) GetRateLimit() *RateLimit {
+	if x != nil {
+		return x.RateLimit
+	}
+	return nil
 }
 
 type isRule_Policy interface {
@@ -630,6 +778,22 @@ type Rule_Deny struct {
 	Deny *Deny `protobuf:"bytes,8,opt,name=deny,proto3,oneof"`
 }
 
+type Rule_Permission struct {
+	// The caller must have a permission.
+	Permission *Permission `protobuf:"bytes,9,opt,name=permission,proto3,oneof"`
+}
+
+type Rule_Attributes struct {
+	// A policy decision point must allow an action on a resource, by attributes.
+	Attributes *Attributes `protobuf:"bytes,10,opt,name=attributes,proto3,oneof"`
+}
+
+type Rule_Expression struct {
+	// An expression over the request, the caller, its address and the time must be
+	// true.
+	Expression *Expression `protobuf:"bytes,17,opt,name=expression,proto3,oneof"`
+}
+
 func (*Rule_Public) isRule_Policy() {}
 
 func (*Rule_Authenticated) isRule_Policy() {}
@@ -645,6 +809,12 @@ func (*Rule_AnyOf) isRule_Policy() {}
 func (*Rule_Handler) isRule_Policy() {}
 
 func (*Rule_Deny) isRule_Policy() {}
+
+func (*Rule_Permission) isRule_Policy() {}
+
+func (*Rule_Attributes) isRule_Policy() {}
+
+func (*Rule_Expression) isRule_Policy() {}
 
 // Public lets anyone call. A credential that comes along is ignored: it is not
 // validated, and gives no principal. What the handler reads of the metadata itself
@@ -1075,6 +1245,500 @@ func (x *HasScope) GetScope() string {
 	return ""
 }
 
+// Permission asks whether the caller has a permission, as role-based access control
+// (RBAC) grants it. Where that is answered, by the token or by a server, is the
+// server's configuration.
+type Permission struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The permission, literally, as in "documents.edit". Required.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What the permission is needed on, as an object: a literal type, a colon, and an
+	// id that is a literal or a template, as in "organization:{org}". Optional.
+	// Default: the permission isn't limited to an object.
+	On string `protobuf:"bytes,2,opt,name=on,proto3" json:"on,omitempty"`
+	// Values for the server that answers. A duplicate name is an error. Optional.
+	Context []*ContextValue `protobuf:"bytes,3,rep,name=context,proto3" json:"context,omitempty"`
+	// The subject, as a template. Default: what the server's configuration of
+	// subjects says for the kind of the caller's token.
+	Subject string `protobuf:"bytes,4,opt,name=subject,proto3" json:"subject,omitempty"`
+	// What happens when the request doesn't name the object. Default:
+	// INVALID_ARGUMENT.
+	OnMissing     OnMissing `protobuf:"varint,5,opt,name=on_missing,json=onMissing,proto3,enum=usher.authz.v1.OnMissing" json:"on_missing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Permission) Reset() {
+	*x = Permission{}
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Permission) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Permission) ProtoMessage() {}
+
+func (x *Permission) ProtoReflect() protoreflect.Message {
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Permission.ProtoReflect.Descriptor instead.
+func (*Permission) Descriptor() ([]byte, []int) {
+	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Permission) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Permission) GetOn() string {
+	if x != nil {
+		return x.On
+	}
+	return ""
+}
+
+func (x *Permission) GetContext() []*ContextValue {
+	if x != nil {
+		return x.Context
+	}
+	return nil
+}
+
+func (x *Permission) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *Permission) GetOnMissing() OnMissing {
+	if x != nil {
+		return x.OnMissing
+	}
+	return OnMissing_ON_MISSING_UNSPECIFIED
+}
+
+// Attributes asks a policy decision point whether the caller may do an action on a
+// resource, by their attributes (ABAC): an access evaluation of AuthZEN 1.0.
+type Attributes struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The action, literally, as in "edit". Required.
+	Action string `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"`
+	// The resource, as an object: a literal type, a colon, and an id that is a literal
+	// or a template, as in "document:{document_id}". Required. One that fans out is the
+	// conjunction of its objects.
+	Resource string `protobuf:"bytes,2,opt,name=resource,proto3" json:"resource,omitempty"`
+	// Properties of the resource. What the request says of it is the caller's word. A
+	// duplicate name is an error. Optional.
+	ResourceProperties []*ContextValue `protobuf:"bytes,3,rep,name=resource_properties,json=resourceProperties,proto3" json:"resource_properties,omitempty"`
+	// Properties of the subject. A duplicate name is an error. Optional.
+	SubjectProperties []*ContextValue `protobuf:"bytes,4,rep,name=subject_properties,json=subjectProperties,proto3" json:"subject_properties,omitempty"`
+	// Properties of the action. A duplicate name is an error. Optional.
+	ActionProperties []*ContextValue `protobuf:"bytes,5,rep,name=action_properties,json=actionProperties,proto3" json:"action_properties,omitempty"`
+	// The circumstances, such as the time and the caller's address. A duplicate name
+	// is an error. Optional.
+	Context []*ContextValue `protobuf:"bytes,6,rep,name=context,proto3" json:"context,omitempty"`
+	// The subject, as a template. Default: what the server's configuration of
+	// subjects says for the kind of the caller's token.
+	Subject string `protobuf:"bytes,7,opt,name=subject,proto3" json:"subject,omitempty"`
+	// What happens when the request doesn't name the resource. Default:
+	// INVALID_ARGUMENT.
+	OnMissing     OnMissing `protobuf:"varint,8,opt,name=on_missing,json=onMissing,proto3,enum=usher.authz.v1.OnMissing" json:"on_missing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Attributes) Reset() {
+	*x = Attributes{}
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Attributes) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Attributes) ProtoMessage() {}
+
+func (x *Attributes) ProtoReflect() protoreflect.Message {
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Attributes.ProtoReflect.Descriptor instead.
+func (*Attributes) Descriptor() ([]byte, []int) {
+	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Attributes) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *Attributes) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *Attributes) GetResourceProperties() []*ContextValue {
+	if x != nil {
+		return x.ResourceProperties
+	}
+	return nil
+}
+
+func (x *Attributes) GetSubjectProperties() []*ContextValue {
+	if x != nil {
+		return x.SubjectProperties
+	}
+	return nil
+}
+
+func (x *Attributes) GetActionProperties() []*ContextValue {
+	if x != nil {
+		return x.ActionProperties
+	}
+	return nil
+}
+
+func (x *Attributes) GetContext() []*ContextValue {
+	if x != nil {
+		return x.Context
+	}
+	return nil
+}
+
+func (x *Attributes) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *Attributes) GetOnMissing() OnMissing {
+	if x != nil {
+		return x.OnMissing
+	}
+	return OnMissing_ON_MISSING_UNSPECIFIED
+}
+
+// Expression is a condition that the server decides by itself. One that fails while
+// it is evaluated is denied.
+type Expression struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The expression, in the Common Expression Language (CEL). It must be boolean. Its
+	// variables are "request", the method's message; "caller", with subject, client_id,
+	// issuer, kind, scopes, acr and claims; "peer", with ip; and "now". Required.
+	Cel           string `protobuf:"bytes,1,opt,name=cel,proto3" json:"cel,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Expression) Reset() {
+	*x = Expression{}
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Expression) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Expression) ProtoMessage() {}
+
+func (x *Expression) ProtoReflect() protoreflect.Message {
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Expression.ProtoReflect.Descriptor instead.
+func (*Expression) Descriptor() ([]byte, []int) {
+	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Expression) GetCel() string {
+	if x != nil {
+		return x.Cel
+	}
+	return ""
+}
+
+// HasRole holds when the caller's access token has a role. Roles are compared whole.
+// Where the server trusts several issuers, access_token.issuers must say whose roles
+// count.
+type HasRole struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The role, literally. Required.
+	Role          string `protobuf:"bytes,1,opt,name=role,proto3" json:"role,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HasRole) Reset() {
+	*x = HasRole{}
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HasRole) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HasRole) ProtoMessage() {}
+
+func (x *HasRole) ProtoReflect() protoreflect.Message {
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HasRole.ProtoReflect.Descriptor instead.
+func (*HasRole) Descriptor() ([]byte, []int) {
+	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *HasRole) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+// InGroup holds when the caller's access token names a group that the caller is in.
+// Groups are compared whole. Where the server trusts several issuers,
+// access_token.issuers must say whose groups count.
+type InGroup struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group, literally. Required.
+	Group         string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InGroup) Reset() {
+	*x = InGroup{}
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InGroup) ProtoMessage() {}
+
+func (x *InGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InGroup.ProtoReflect.Descriptor instead.
+func (*InGroup) Descriptor() ([]byte, []int) {
+	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *InGroup) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+// HasClaim holds when a claim of the caller's access token has one of some values, or
+// is a list that has one of them. A string is compared whole; a number as the token
+// writes it; a boolean as "true" or "false". Where the server trusts several issuers,
+// access_token.issuers must say whose claims count.
+type HasClaim struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The claim's path, member names joined by dots, as in "realm_access.tier".
+	// Required.
+	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// The values, literally. An empty list is an error.
+	AnyOf         []string `protobuf:"bytes,2,rep,name=any_of,json=anyOf,proto3" json:"any_of,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HasClaim) Reset() {
+	*x = HasClaim{}
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HasClaim) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HasClaim) ProtoMessage() {}
+
+func (x *HasClaim) ProtoReflect() protoreflect.Message {
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HasClaim.ProtoReflect.Descriptor instead.
+func (*HasClaim) Descriptor() ([]byte, []int) {
+	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *HasClaim) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *HasClaim) GetAnyOf() []string {
+	if x != nil {
+		return x.AnyOf
+	}
+	return nil
+}
+
+// RateLimit bounds how often a method is called. Each method has limits of its own,
+// also where it inherits this part from its service. A call beyond the limit is
+// refused with RESOURCE_EXHAUSTED. The fields are inherited together.
+type RateLimit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many calls are allowed in each period. Required; from 1 to 1,000,000.
+	Requests uint32 `protobuf:"varint,1,opt,name=requests,proto3" json:"requests,omitempty"`
+	// The period. Required; from a millisecond to a day.
+	Per *durationpb.Duration `protobuf:"bytes,2,opt,name=per,proto3" json:"per,omitempty"`
+	// How many calls may come at once, after a pause. Default: requests. At most
+	// 1,000,000.
+	Burst uint32 `protobuf:"varint,3,opt,name=burst,proto3" json:"burst,omitempty"`
+	// Whose calls count together. Required; beside "public" only KEY_METHOD is
+	// possible.
+	Key RateLimit_Key `protobuf:"varint,4,opt,name=key,proto3,enum=usher.authz.v1.RateLimit_Key" json:"key,omitempty"`
+	// Where calls are counted. Default: by the server's configured limiter.
+	Scope         RateLimit_Scope `protobuf:"varint,5,opt,name=scope,proto3,enum=usher.authz.v1.RateLimit_Scope" json:"scope,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RateLimit) Reset() {
+	*x = RateLimit{}
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RateLimit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RateLimit) ProtoMessage() {}
+
+func (x *RateLimit) ProtoReflect() protoreflect.Message {
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RateLimit.ProtoReflect.Descriptor instead.
+func (*RateLimit) Descriptor() ([]byte, []int) {
+	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *RateLimit) GetRequests() uint32 {
+	if x != nil {
+		return x.Requests
+	}
+	return 0
+}
+
+func (x *RateLimit) GetPer() *durationpb.Duration {
+	if x != nil {
+		return x.Per
+	}
+	return nil
+}
+
+func (x *RateLimit) GetBurst() uint32 {
+	if x != nil {
+		return x.Burst
+	}
+	return 0
+}
+
+func (x *RateLimit) GetKey() RateLimit_Key {
+	if x != nil {
+		return x.Key
+	}
+	return RateLimit_KEY_UNSPECIFIED
+}
+
+func (x *RateLimit) GetScope() RateLimit_Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return RateLimit_SCOPE_UNSPECIFIED
+}
+
 // Condition is one part of all_of or any_of.
 type Condition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1087,6 +1751,12 @@ type Condition struct {
 	//	*Condition_HasScope
 	//	*Condition_AllOf
 	//	*Condition_AnyOf
+	//	*Condition_Permission
+	//	*Condition_Attributes
+	//	*Condition_Expression
+	//	*Condition_HasRole
+	//	*Condition_InGroup
+	//	*Condition_HasClaim
 	Condition     isCondition_Condition `protobuf_oneof:"condition"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1094,7 +1764,7 @@ type Condition struct {
 
 func (x *Condition) Reset() {
 	*x = Condition{}
-	mi := &file_usher_authz_v1_authz_proto_msgTypes[10]
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1106,7 +1776,7 @@ func (x *Condition) String() string {
 func (*Condition) ProtoMessage() {}
 
 func (x *Condition) ProtoReflect() protoreflect.Message {
-	mi := &file_usher_authz_v1_authz_proto_msgTypes[10]
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1119,7 +1789,7 @@ func (x *Condition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Condition.ProtoReflect.Descriptor instead.
 func (*Condition) Descriptor() ([]byte, []int) {
-	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{10}
+	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Condition) GetCondition() isCondition_Condition {
@@ -1174,6 +1844,60 @@ func (x *Condition) GetAnyOf() *AnyOf {
 	return nil
 }
 
+func (x *Condition) GetPermission() *Permission {
+	if x != nil {
+		if x, ok := x.Condition.(*Condition_Permission); ok {
+			return x.Permission
+		}
+	}
+	return nil
+}
+
+func (x *Condition) GetAttributes() *Attributes {
+	if x != nil {
+		if x, ok := x.Condition.(*Condition_Attributes); ok {
+			return x.Attributes
+		}
+	}
+	return nil
+}
+
+func (x *Condition) GetExpression() *Expression {
+	if x != nil {
+		if x, ok := x.Condition.(*Condition_Expression); ok {
+			return x.Expression
+		}
+	}
+	return nil
+}
+
+func (x *Condition) GetHasRole() *HasRole {
+	if x != nil {
+		if x, ok := x.Condition.(*Condition_HasRole); ok {
+			return x.HasRole
+		}
+	}
+	return nil
+}
+
+func (x *Condition) GetInGroup() *InGroup {
+	if x != nil {
+		if x, ok := x.Condition.(*Condition_InGroup); ok {
+			return x.InGroup
+		}
+	}
+	return nil
+}
+
+func (x *Condition) GetHasClaim() *HasClaim {
+	if x != nil {
+		if x, ok := x.Condition.(*Condition_HasClaim); ok {
+			return x.HasClaim
+		}
+	}
+	return nil
+}
+
 type isCondition_Condition interface {
 	isCondition_Condition()
 }
@@ -1203,6 +1927,36 @@ type Condition_AnyOf struct {
 	AnyOf *AnyOf `protobuf:"bytes,5,opt,name=any_of,json=anyOf,proto3,oneof"`
 }
 
+type Condition_Permission struct {
+	// The caller must have a permission.
+	Permission *Permission `protobuf:"bytes,6,opt,name=permission,proto3,oneof"`
+}
+
+type Condition_Attributes struct {
+	// A policy decision point must allow an action on a resource, by attributes.
+	Attributes *Attributes `protobuf:"bytes,7,opt,name=attributes,proto3,oneof"`
+}
+
+type Condition_Expression struct {
+	// An expression must be true.
+	Expression *Expression `protobuf:"bytes,8,opt,name=expression,proto3,oneof"`
+}
+
+type Condition_HasRole struct {
+	// The access token must have a role.
+	HasRole *HasRole `protobuf:"bytes,9,opt,name=has_role,json=hasRole,proto3,oneof"`
+}
+
+type Condition_InGroup struct {
+	// The access token must name a group.
+	InGroup *InGroup `protobuf:"bytes,10,opt,name=in_group,json=inGroup,proto3,oneof"`
+}
+
+type Condition_HasClaim struct {
+	// A claim of the access token must have one of some values.
+	HasClaim *HasClaim `protobuf:"bytes,11,opt,name=has_claim,json=hasClaim,proto3,oneof"`
+}
+
 func (*Condition_Check) isCondition_Condition() {}
 
 func (*Condition_Match) isCondition_Condition() {}
@@ -1212,6 +1966,18 @@ func (*Condition_HasScope) isCondition_Condition() {}
 func (*Condition_AllOf) isCondition_Condition() {}
 
 func (*Condition_AnyOf) isCondition_Condition() {}
+
+func (*Condition_Permission) isCondition_Condition() {}
+
+func (*Condition_Attributes) isCondition_Condition() {}
+
+func (*Condition_Expression) isCondition_Condition() {}
+
+func (*Condition_HasRole) isCondition_Condition() {}
+
+func (*Condition_InGroup) isCondition_Condition() {}
+
+func (*Condition_HasClaim) isCondition_Condition() {}
 
 // AllOf holds when every one of its conditions holds. One that is denied denies
 // it, whatever the others are. Groups nest to a depth of 4 at most; more belongs
@@ -1227,7 +1993,7 @@ type AllOf struct {
 
 func (x *AllOf) Reset() {
 	*x = AllOf{}
-	mi := &file_usher_authz_v1_authz_proto_msgTypes[11]
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1239,7 +2005,7 @@ func (x *AllOf) String() string {
 func (*AllOf) ProtoMessage() {}
 
 func (x *AllOf) ProtoReflect() protoreflect.Message {
-	mi := &file_usher_authz_v1_authz_proto_msgTypes[11]
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1252,7 +2018,7 @@ func (x *AllOf) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllOf.ProtoReflect.Descriptor instead.
 func (*AllOf) Descriptor() ([]byte, []int) {
-	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{11}
+	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AllOf) GetConditions() []*Condition {
@@ -1275,7 +2041,7 @@ type AnyOf struct {
 
 func (x *AnyOf) Reset() {
 	*x = AnyOf{}
-	mi := &file_usher_authz_v1_authz_proto_msgTypes[12]
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1287,7 +2053,7 @@ func (x *AnyOf) String() string {
 func (*AnyOf) ProtoMessage() {}
 
 func (x *AnyOf) ProtoReflect() protoreflect.Message {
-	mi := &file_usher_authz_v1_authz_proto_msgTypes[12]
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1300,7 +2066,7 @@ func (x *AnyOf) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnyOf.ProtoReflect.Descriptor instead.
 func (*AnyOf) Descriptor() ([]byte, []int) {
-	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{12}
+	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *AnyOf) GetConditions() []*Condition {
@@ -1338,7 +2104,7 @@ type AccessToken struct {
 
 func (x *AccessToken) Reset() {
 	*x = AccessToken{}
-	mi := &file_usher_authz_v1_authz_proto_msgTypes[13]
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1350,7 +2116,7 @@ func (x *AccessToken) String() string {
 func (*AccessToken) ProtoMessage() {}
 
 func (x *AccessToken) ProtoReflect() protoreflect.Message {
-	mi := &file_usher_authz_v1_authz_proto_msgTypes[13]
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1363,7 +2129,7 @@ func (x *AccessToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessToken.ProtoReflect.Descriptor instead.
 func (*AccessToken) Descriptor() ([]byte, []int) {
-	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{13}
+	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *AccessToken) GetScopes() []string {
@@ -1431,7 +2197,7 @@ type Stream struct {
 
 func (x *Stream) Reset() {
 	*x = Stream{}
-	mi := &file_usher_authz_v1_authz_proto_msgTypes[14]
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1443,7 +2209,7 @@ func (x *Stream) String() string {
 func (*Stream) ProtoMessage() {}
 
 func (x *Stream) ProtoReflect() protoreflect.Message {
-	mi := &file_usher_authz_v1_authz_proto_msgTypes[14]
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1456,7 +2222,7 @@ func (x *Stream) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stream.ProtoReflect.Descriptor instead.
 func (*Stream) Descriptor() ([]byte, []int) {
-	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{14}
+	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Stream) GetMessageCheck() MessageCheck {
@@ -1491,7 +2257,7 @@ type Consistency struct {
 
 func (x *Consistency) Reset() {
 	*x = Consistency{}
-	mi := &file_usher_authz_v1_authz_proto_msgTypes[15]
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1503,7 +2269,7 @@ func (x *Consistency) String() string {
 func (*Consistency) ProtoMessage() {}
 
 func (x *Consistency) ProtoReflect() protoreflect.Message {
-	mi := &file_usher_authz_v1_authz_proto_msgTypes[15]
+	mi := &file_usher_authz_v1_authz_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1516,7 +2282,7 @@ func (x *Consistency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Consistency.ProtoReflect.Descriptor instead.
 func (*Consistency) Descriptor() ([]byte, []int) {
-	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{15}
+	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Consistency) GetMode() Mode {
@@ -1583,7 +2349,7 @@ const file_usher_authz_v1_authz_proto_rawDesc = "" +
 	"\x1ausher/authz/v1/authz.proto\x12\x0eusher.authz.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"q\n" +
 	"\vServiceRule\x12.\n" +
 	"\adefault\x18\x01 \x01(\v2\x14.usher.authz.v1.RuleR\adefault\x122\n" +
-	"\x15require_method_policy\x18\x02 \x01(\bR\x13requireMethodPolicy\"\xd2\x05\n" +
+	"\x15require_method_policy\x18\x02 \x01(\bR\x13requireMethodPolicy\"\xa3\a\n" +
 	"\x04Rule\x120\n" +
 	"\x06public\x18\x01 \x01(\v2\x16.usher.authz.v1.PublicH\x00R\x06public\x12E\n" +
 	"\rauthenticated\x18\x02 \x01(\v2\x1d.usher.authz.v1.AuthenticatedH\x00R\rauthenticated\x12-\n" +
@@ -1592,15 +2358,24 @@ const file_usher_authz_v1_authz_proto_rawDesc = "" +
 	"\x06all_of\x18\x05 \x01(\v2\x15.usher.authz.v1.AllOfH\x00R\x05allOf\x12.\n" +
 	"\x06any_of\x18\x06 \x01(\v2\x15.usher.authz.v1.AnyOfH\x00R\x05anyOf\x123\n" +
 	"\ahandler\x18\a \x01(\v2\x17.usher.authz.v1.HandlerH\x00R\ahandler\x12*\n" +
-	"\x04deny\x18\b \x01(\v2\x14.usher.authz.v1.DenyH\x00R\x04deny\x12>\n" +
+	"\x04deny\x18\b \x01(\v2\x14.usher.authz.v1.DenyH\x00R\x04deny\x12<\n" +
+	"\n" +
+	"permission\x18\t \x01(\v2\x1a.usher.authz.v1.PermissionH\x00R\n" +
+	"permission\x12<\n" +
+	"\n" +
+	"attributes\x18\n" +
+	" \x01(\v2\x1a.usher.authz.v1.AttributesH\x00R\n" +
+	"attributes\x12<\n" +
+	"\n" +
+	"expression\x18\x11 \x01(\v2\x1a.usher.authz.v1.ExpressionH\x00R\n" +
+	"expression\x12>\n" +
 	"\faccess_token\x18\v \x01(\v2\x1b.usher.authz.v1.AccessTokenR\vaccessToken\x12.\n" +
 	"\x06stream\x18\f \x01(\v2\x16.usher.authz.v1.StreamR\x06stream\x12=\n" +
 	"\vconsistency\x18\r \x01(\v2\x1b.usher.authz.v1.ConsistencyR\vconsistency\x12/\n" +
-	"\aon_deny\x18\x0e \x01(\x0e2\x16.usher.authz.v1.OnDenyR\x06onDenyB\b\n" +
-	"\x06policyJ\x04\b\t\x10\n" +
-	"J\x04\b\n" +
-	"\x10\vJ\x04\b\x0f\x10\x10J\x04\b\x10\x10\x11R\n" +
-	"permissionR\tattributeR\x0fresponse_filterR\bfor_each\" \n" +
+	"\aon_deny\x18\x0e \x01(\x0e2\x16.usher.authz.v1.OnDenyR\x06onDeny\x128\n" +
+	"\n" +
+	"rate_limit\x18\x12 \x01(\v2\x19.usher.authz.v1.RateLimitR\trateLimitB\b\n" +
+	"\x06policyJ\x04\b\x0f\x10\x10J\x04\b\x10\x10\x11R\x0fresponse_filterR\bfor_each\" \n" +
 	"\x06Public\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x0f\n" +
 	"\rAuthenticated\"!\n" +
@@ -1622,13 +2397,71 @@ const file_usher_authz_v1_authz_proto_rawDesc = "" +
 	"\x04left\x18\x01 \x01(\tR\x04left\x12\x14\n" +
 	"\x05right\x18\x02 \x01(\tR\x05right\" \n" +
 	"\bHasScope\x12\x14\n" +
-	"\x05scope\x18\x01 \x01(\tR\x05scope\"\x8f\x02\n" +
+	"\x05scope\x18\x01 \x01(\tR\x05scope\"\xbc\x01\n" +
+	"\n" +
+	"Permission\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
+	"\x02on\x18\x02 \x01(\tR\x02on\x126\n" +
+	"\acontext\x18\x03 \x03(\v2\x1c.usher.authz.v1.ContextValueR\acontext\x12\x18\n" +
+	"\asubject\x18\x04 \x01(\tR\asubject\x128\n" +
+	"\n" +
+	"on_missing\x18\x05 \x01(\x0e2\x19.usher.authz.v1.OnMissingR\tonMissing\"\xb3\x03\n" +
+	"\n" +
+	"Attributes\x12\x16\n" +
+	"\x06action\x18\x01 \x01(\tR\x06action\x12\x1a\n" +
+	"\bresource\x18\x02 \x01(\tR\bresource\x12M\n" +
+	"\x13resource_properties\x18\x03 \x03(\v2\x1c.usher.authz.v1.ContextValueR\x12resourceProperties\x12K\n" +
+	"\x12subject_properties\x18\x04 \x03(\v2\x1c.usher.authz.v1.ContextValueR\x11subjectProperties\x12I\n" +
+	"\x11action_properties\x18\x05 \x03(\v2\x1c.usher.authz.v1.ContextValueR\x10actionProperties\x126\n" +
+	"\acontext\x18\x06 \x03(\v2\x1c.usher.authz.v1.ContextValueR\acontext\x12\x18\n" +
+	"\asubject\x18\a \x01(\tR\asubject\x128\n" +
+	"\n" +
+	"on_missing\x18\b \x01(\x0e2\x19.usher.authz.v1.OnMissingR\tonMissing\"\x1e\n" +
+	"\n" +
+	"Expression\x12\x10\n" +
+	"\x03cel\x18\x01 \x01(\tR\x03cel\"\x1d\n" +
+	"\aHasRole\x12\x12\n" +
+	"\x04role\x18\x01 \x01(\tR\x04role\"\x1f\n" +
+	"\aInGroup\x12\x14\n" +
+	"\x05group\x18\x01 \x01(\tR\x05group\"5\n" +
+	"\bHasClaim\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x15\n" +
+	"\x06any_of\x18\x02 \x03(\tR\x05anyOf\"\xd2\x02\n" +
+	"\tRateLimit\x12\x1a\n" +
+	"\brequests\x18\x01 \x01(\rR\brequests\x12+\n" +
+	"\x03per\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03per\x12\x14\n" +
+	"\x05burst\x18\x03 \x01(\rR\x05burst\x12/\n" +
+	"\x03key\x18\x04 \x01(\x0e2\x1d.usher.authz.v1.RateLimit.KeyR\x03key\x125\n" +
+	"\x05scope\x18\x05 \x01(\x0e2\x1f.usher.authz.v1.RateLimit.ScopeR\x05scope\"K\n" +
+	"\x03Key\x12\x13\n" +
+	"\x0fKEY_UNSPECIFIED\x10\x00\x12\x0e\n" +
+	"\n" +
+	"KEY_CLIENT\x10\x01\x12\x0f\n" +
+	"\vKEY_SUBJECT\x10\x02\x12\x0e\n" +
+	"\n" +
+	"KEY_METHOD\x10\x03\"1\n" +
+	"\x05Scope\x12\x15\n" +
+	"\x11SCOPE_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rSCOPE_PROCESS\x10\x01\"\xee\x04\n" +
 	"\tCondition\x12-\n" +
 	"\x05check\x18\x01 \x01(\v2\x15.usher.authz.v1.CheckH\x00R\x05check\x12-\n" +
 	"\x05match\x18\x02 \x01(\v2\x15.usher.authz.v1.MatchH\x00R\x05match\x127\n" +
 	"\thas_scope\x18\x03 \x01(\v2\x18.usher.authz.v1.HasScopeH\x00R\bhasScope\x12.\n" +
 	"\x06all_of\x18\x04 \x01(\v2\x15.usher.authz.v1.AllOfH\x00R\x05allOf\x12.\n" +
-	"\x06any_of\x18\x05 \x01(\v2\x15.usher.authz.v1.AnyOfH\x00R\x05anyOfB\v\n" +
+	"\x06any_of\x18\x05 \x01(\v2\x15.usher.authz.v1.AnyOfH\x00R\x05anyOf\x12<\n" +
+	"\n" +
+	"permission\x18\x06 \x01(\v2\x1a.usher.authz.v1.PermissionH\x00R\n" +
+	"permission\x12<\n" +
+	"\n" +
+	"attributes\x18\a \x01(\v2\x1a.usher.authz.v1.AttributesH\x00R\n" +
+	"attributes\x12<\n" +
+	"\n" +
+	"expression\x18\b \x01(\v2\x1a.usher.authz.v1.ExpressionH\x00R\n" +
+	"expression\x124\n" +
+	"\bhas_role\x18\t \x01(\v2\x17.usher.authz.v1.HasRoleH\x00R\ahasRole\x124\n" +
+	"\bin_group\x18\n" +
+	" \x01(\v2\x17.usher.authz.v1.InGroupH\x00R\ainGroup\x127\n" +
+	"\thas_claim\x18\v \x01(\v2\x18.usher.authz.v1.HasClaimH\x00R\bhasClaimB\v\n" +
 	"\tcondition\"B\n" +
 	"\x05AllOf\x129\n" +
 	"\n" +
@@ -1697,8 +2530,8 @@ func file_usher_authz_v1_authz_proto_rawDescGZIP() []byte {
 	return file_usher_authz_v1_authz_proto_rawDescData
 }
 
-var file_usher_authz_v1_authz_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_usher_authz_v1_authz_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_usher_authz_v1_authz_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
+var file_usher_authz_v1_authz_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_usher_authz_v1_authz_proto_goTypes = []any{
 	(Kind)(0),                           // 0: usher.authz.v1.Kind
 	(Validation)(0),                     // 1: usher.authz.v1.Validation
@@ -1706,65 +2539,94 @@ var file_usher_authz_v1_authz_proto_goTypes = []any{
 	(Mode)(0),                           // 3: usher.authz.v1.Mode
 	(OnMissing)(0),                      // 4: usher.authz.v1.OnMissing
 	(OnDeny)(0),                         // 5: usher.authz.v1.OnDeny
-	(*ServiceRule)(nil),                 // 6: usher.authz.v1.ServiceRule
-	(*Rule)(nil),                        // 7: usher.authz.v1.Rule
-	(*Public)(nil),                      // 8: usher.authz.v1.Public
-	(*Authenticated)(nil),               // 9: usher.authz.v1.Authenticated
-	(*Handler)(nil),                     // 10: usher.authz.v1.Handler
-	(*Deny)(nil),                        // 11: usher.authz.v1.Deny
-	(*Check)(nil),                       // 12: usher.authz.v1.Check
-	(*ContextValue)(nil),                // 13: usher.authz.v1.ContextValue
-	(*Match)(nil),                       // 14: usher.authz.v1.Match
-	(*HasScope)(nil),                    // 15: usher.authz.v1.HasScope
-	(*Condition)(nil),                   // 16: usher.authz.v1.Condition
-	(*AllOf)(nil),                       // 17: usher.authz.v1.AllOf
-	(*AnyOf)(nil),                       // 18: usher.authz.v1.AnyOf
-	(*AccessToken)(nil),                 // 19: usher.authz.v1.AccessToken
-	(*Stream)(nil),                      // 20: usher.authz.v1.Stream
-	(*Consistency)(nil),                 // 21: usher.authz.v1.Consistency
-	(*durationpb.Duration)(nil),         // 22: google.protobuf.Duration
-	(*descriptorpb.MethodOptions)(nil),  // 23: google.protobuf.MethodOptions
-	(*descriptorpb.ServiceOptions)(nil), // 24: google.protobuf.ServiceOptions
+	(RateLimit_Key)(0),                  // 6: usher.authz.v1.RateLimit.Key
+	(RateLimit_Scope)(0),                // 7: usher.authz.v1.RateLimit.Scope
+	(*ServiceRule)(nil),                 // 8: usher.authz.v1.ServiceRule
+	(*Rule)(nil),                        // 9: usher.authz.v1.Rule
+	(*Public)(nil),                      // 10: usher.authz.v1.Public
+	(*Authenticated)(nil),               // 11: usher.authz.v1.Authenticated
+	(*Handler)(nil),                     // 12: usher.authz.v1.Handler
+	(*Deny)(nil),                        // 13: usher.authz.v1.Deny
+	(*Check)(nil),                       // 14: usher.authz.v1.Check
+	(*ContextValue)(nil),                // 15: usher.authz.v1.ContextValue
+	(*Match)(nil),                       // 16: usher.authz.v1.Match
+	(*HasScope)(nil),                    // 17: usher.authz.v1.HasScope
+	(*Permission)(nil),                  // 18: usher.authz.v1.Permission
+	(*Attributes)(nil),                  // 19: usher.authz.v1.Attributes
+	(*Expression)(nil),                  // 20: usher.authz.v1.Expression
+	(*HasRole)(nil),                     // 21: usher.authz.v1.HasRole
+	(*InGroup)(nil),                     // 22: usher.authz.v1.InGroup
+	(*HasClaim)(nil),                    // 23: usher.authz.v1.HasClaim
+	(*RateLimit)(nil),                   // 24: usher.authz.v1.RateLimit
+	(*Condition)(nil),                   // 25: usher.authz.v1.Condition
+	(*AllOf)(nil),                       // 26: usher.authz.v1.AllOf
+	(*AnyOf)(nil),                       // 27: usher.authz.v1.AnyOf
+	(*AccessToken)(nil),                 // 28: usher.authz.v1.AccessToken
+	(*Stream)(nil),                      // 29: usher.authz.v1.Stream
+	(*Consistency)(nil),                 // 30: usher.authz.v1.Consistency
+	(*durationpb.Duration)(nil),         // 31: google.protobuf.Duration
+	(*descriptorpb.MethodOptions)(nil),  // 32: google.protobuf.MethodOptions
+	(*descriptorpb.ServiceOptions)(nil), // 33: google.protobuf.ServiceOptions
 }
 var file_usher_authz_v1_authz_proto_depIdxs = []int32{
-	7,  // 0: usher.authz.v1.ServiceRule.default:type_name -> usher.authz.v1.Rule
-	8,  // 1: usher.authz.v1.Rule.public:type_name -> usher.authz.v1.Public
-	9,  // 2: usher.authz.v1.Rule.authenticated:type_name -> usher.authz.v1.Authenticated
-	12, // 3: usher.authz.v1.Rule.check:type_name -> usher.authz.v1.Check
-	14, // 4: usher.authz.v1.Rule.match:type_name -> usher.authz.v1.Match
-	17, // 5: usher.authz.v1.Rule.all_of:type_name -> usher.authz.v1.AllOf
-	18, // 6: usher.authz.v1.Rule.any_of:type_name -> usher.authz.v1.AnyOf
-	10, // 7: usher.authz.v1.Rule.handler:type_name -> usher.authz.v1.Handler
-	11, // 8: usher.authz.v1.Rule.deny:type_name -> usher.authz.v1.Deny
-	19, // 9: usher.authz.v1.Rule.access_token:type_name -> usher.authz.v1.AccessToken
-	20, // 10: usher.authz.v1.Rule.stream:type_name -> usher.authz.v1.Stream
-	21, // 11: usher.authz.v1.Rule.consistency:type_name -> usher.authz.v1.Consistency
-	5,  // 12: usher.authz.v1.Rule.on_deny:type_name -> usher.authz.v1.OnDeny
-	4,  // 13: usher.authz.v1.Check.on_missing:type_name -> usher.authz.v1.OnMissing
-	13, // 14: usher.authz.v1.Check.context:type_name -> usher.authz.v1.ContextValue
-	12, // 15: usher.authz.v1.Condition.check:type_name -> usher.authz.v1.Check
-	14, // 16: usher.authz.v1.Condition.match:type_name -> usher.authz.v1.Match
-	15, // 17: usher.authz.v1.Condition.has_scope:type_name -> usher.authz.v1.HasScope
-	17, // 18: usher.authz.v1.Condition.all_of:type_name -> usher.authz.v1.AllOf
-	18, // 19: usher.authz.v1.Condition.any_of:type_name -> usher.authz.v1.AnyOf
-	16, // 20: usher.authz.v1.AllOf.conditions:type_name -> usher.authz.v1.Condition
-	16, // 21: usher.authz.v1.AnyOf.conditions:type_name -> usher.authz.v1.Condition
-	22, // 22: usher.authz.v1.AccessToken.max_age:type_name -> google.protobuf.Duration
-	0,  // 23: usher.authz.v1.AccessToken.kinds:type_name -> usher.authz.v1.Kind
-	1,  // 24: usher.authz.v1.AccessToken.validation:type_name -> usher.authz.v1.Validation
-	2,  // 25: usher.authz.v1.Stream.message_check:type_name -> usher.authz.v1.MessageCheck
-	22, // 26: usher.authz.v1.Stream.recheck_interval:type_name -> google.protobuf.Duration
-	3,  // 27: usher.authz.v1.Consistency.mode:type_name -> usher.authz.v1.Mode
-	3,  // 28: usher.authz.v1.Consistency.if_absent:type_name -> usher.authz.v1.Mode
-	23, // 29: usher.authz.v1.rule:extendee -> google.protobuf.MethodOptions
-	24, // 30: usher.authz.v1.service_rule:extendee -> google.protobuf.ServiceOptions
-	7,  // 31: usher.authz.v1.rule:type_name -> usher.authz.v1.Rule
-	6,  // 32: usher.authz.v1.service_rule:type_name -> usher.authz.v1.ServiceRule
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	31, // [31:33] is the sub-list for extension type_name
-	29, // [29:31] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	9,  // 0: usher.authz.v1.ServiceRule.default:type_name -> usher.authz.v1.Rule
+	10, // 1: usher.authz.v1.Rule.public:type_name -> usher.authz.v1.Public
+	11, // 2: usher.authz.v1.Rule.authenticated:type_name -> usher.authz.v1.Authenticated
+	14, // 3: usher.authz.v1.Rule.check:type_name -> usher.authz.v1.Check
+	16, // 4: usher.authz.v1.Rule.match:type_name -> usher.authz.v1.Match
+	26, // 5: usher.authz.v1.Rule.all_of:type_name -> usher.authz.v1.AllOf
+	27, // 6: usher.authz.v1.Rule.any_of:type_name -> usher.authz.v1.AnyOf
+	12, // 7: usher.authz.v1.Rule.handler:type_name -> usher.authz.v1.Handler
+	13, // 8: usher.authz.v1.Rule.deny:type_name -> usher.authz.v1.Deny
+	18, // 9: usher.authz.v1.Rule.permission:type_name -> usher.authz.v1.Permission
+	19, // 10: usher.authz.v1.Rule.attributes:type_name -> usher.authz.v1.Attributes
+	20, // 11: usher.authz.v1.Rule.expression:type_name -> usher.authz.v1.Expression
+	28, // 12: usher.authz.v1.Rule.access_token:type_name -> usher.authz.v1.AccessToken
+	29, // 13: usher.authz.v1.Rule.stream:type_name -> usher.authz.v1.Stream
+	30, // 14: usher.authz.v1.Rule.consistency:type_name -> usher.authz.v1.Consistency
+	5,  // 15: usher.authz.v1.Rule.on_deny:type_name -> usher.authz.v1.OnDeny
+	24, // 16: usher.authz.v1.Rule.rate_limit:type_name -> usher.authz.v1.RateLimit
+	4,  // 17: usher.authz.v1.Check.on_missing:type_name -> usher.authz.v1.OnMissing
+	15, // 18: usher.authz.v1.Check.context:type_name -> usher.authz.v1.ContextValue
+	15, // 19: usher.authz.v1.Permission.context:type_name -> usher.authz.v1.ContextValue
+	4,  // 20: usher.authz.v1.Permission.on_missing:type_name -> usher.authz.v1.OnMissing
+	15, // 21: usher.authz.v1.Attributes.resource_properties:type_name -> usher.authz.v1.ContextValue
+	15, // 22: usher.authz.v1.Attributes.subject_properties:type_name -> usher.authz.v1.ContextValue
+	15, // 23: usher.authz.v1.Attributes.action_properties:type_name -> usher.authz.v1.ContextValue
+	15, // 24: usher.authz.v1.Attributes.context:type_name -> usher.authz.v1.ContextValue
+	4,  // 25: usher.authz.v1.Attributes.on_missing:type_name -> usher.authz.v1.OnMissing
+	31, // 26: usher.authz.v1.RateLimit.per:type_name -> google.protobuf.Duration
+	6,  // 27: usher.authz.v1.RateLimit.key:type_name -> usher.authz.v1.RateLimit.Key
+	7,  // 28: usher.authz.v1.RateLimit.scope:type_name -> usher.authz.v1.RateLimit.Scope
+	14, // 29: usher.authz.v1.Condition.check:type_name -> usher.authz.v1.Check
+	16, // 30: usher.authz.v1.Condition.match:type_name -> usher.authz.v1.Match
+	17, // 31: usher.authz.v1.Condition.has_scope:type_name -> usher.authz.v1.HasScope
+	26, // 32: usher.authz.v1.Condition.all_of:type_name -> usher.authz.v1.AllOf
+	27, // 33: usher.authz.v1.Condition.any_of:type_name -> usher.authz.v1.AnyOf
+	18, // 34: usher.authz.v1.Condition.permission:type_name -> usher.authz.v1.Permission
+	19, // 35: usher.authz.v1.Condition.attributes:type_name -> usher.authz.v1.Attributes
+	20, // 36: usher.authz.v1.Condition.expression:type_name -> usher.authz.v1.Expression
+	21, // 37: usher.authz.v1.Condition.has_role:type_name -> usher.authz.v1.HasRole
+	22, // 38: usher.authz.v1.Condition.in_group:type_name -> usher.authz.v1.InGroup
+	23, // 39: usher.authz.v1.Condition.has_claim:type_name -> usher.authz.v1.HasClaim
+	25, // 40: usher.authz.v1.AllOf.conditions:type_name -> usher.authz.v1.Condition
+	25, // 41: usher.authz.v1.AnyOf.conditions:type_name -> usher.authz.v1.Condition
+	31, // 42: usher.authz.v1.AccessToken.max_age:type_name -> google.protobuf.Duration
+	0,  // 43: usher.authz.v1.AccessToken.kinds:type_name -> usher.authz.v1.Kind
+	1,  // 44: usher.authz.v1.AccessToken.validation:type_name -> usher.authz.v1.Validation
+	2,  // 45: usher.authz.v1.Stream.message_check:type_name -> usher.authz.v1.MessageCheck
+	31, // 46: usher.authz.v1.Stream.recheck_interval:type_name -> google.protobuf.Duration
+	3,  // 47: usher.authz.v1.Consistency.mode:type_name -> usher.authz.v1.Mode
+	3,  // 48: usher.authz.v1.Consistency.if_absent:type_name -> usher.authz.v1.Mode
+	32, // 49: usher.authz.v1.rule:extendee -> google.protobuf.MethodOptions
+	33, // 50: usher.authz.v1.service_rule:extendee -> google.protobuf.ServiceOptions
+	9,  // 51: usher.authz.v1.rule:type_name -> usher.authz.v1.Rule
+	8,  // 52: usher.authz.v1.service_rule:type_name -> usher.authz.v1.ServiceRule
+	53, // [53:53] is the sub-list for method output_type
+	53, // [53:53] is the sub-list for method input_type
+	51, // [51:53] is the sub-list for extension type_name
+	49, // [49:51] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_usher_authz_v1_authz_proto_init() }
@@ -1781,21 +2643,30 @@ func file_usher_authz_v1_authz_proto_init() {
 		(*Rule_AnyOf)(nil),
 		(*Rule_Handler)(nil),
 		(*Rule_Deny)(nil),
+		(*Rule_Permission)(nil),
+		(*Rule_Attributes)(nil),
+		(*Rule_Expression)(nil),
 	}
-	file_usher_authz_v1_authz_proto_msgTypes[10].OneofWrappers = []any{
+	file_usher_authz_v1_authz_proto_msgTypes[17].OneofWrappers = []any{
 		(*Condition_Check)(nil),
 		(*Condition_Match)(nil),
 		(*Condition_HasScope)(nil),
 		(*Condition_AllOf)(nil),
 		(*Condition_AnyOf)(nil),
+		(*Condition_Permission)(nil),
+		(*Condition_Attributes)(nil),
+		(*Condition_Expression)(nil),
+		(*Condition_HasRole)(nil),
+		(*Condition_InGroup)(nil),
+		(*Condition_HasClaim)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_usher_authz_v1_authz_proto_rawDesc), len(file_usher_authz_v1_authz_proto_rawDesc)),
-			NumEnums:      6,
-			NumMessages:   16,
+			NumEnums:      8,
+			NumMessages:   23,
 			NumExtensions: 2,
 			NumServices:   0,
 		},
