@@ -52,7 +52,10 @@ var kindMutants = map[string]struct {
 		return q
 	})},
 	"the first properties for all": {suites: "a", caught: "properties of the subject", before: func(batch authz.Batch) authz.Batch {
-		return eachQuery(func(q authz.Query, _ authz.QueryKind) authz.Query { q.Properties = batch.Queries[0].Properties; return q })(batch)
+		return eachQuery(func(q authz.Query, _ authz.QueryKind) authz.Query {
+			q.Properties = batch.Queries[0].Properties
+			return q
+		})(batch)
 	}},
 	"numbers as text": {suites: "a", caught: "properties of every type", before: eachQuery(func(q authz.Query, _ authz.QueryKind) authz.Query {
 		if q.Properties != nil && q.Properties.Resource["count"] == int64(-7) {
