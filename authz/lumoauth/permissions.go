@@ -56,12 +56,12 @@ func (e *Engine) askPermissions(ctx context.Context, request bulkRequest) error 
 	if err := e.checks.Fault(object); err != nil {
 		return err
 	}
-	if err := subjectOf(object, request.subject()).err("NativePermissions"); err != nil {
-		return err
-	}
 	results, ok := object["results"].(map[string]any)
 	if !ok {
 		return e.checks.Unusable(errors.New("no results"))
+	}
+	if err := subjectOf(object, request.subject()).err("NativePermissions"); err != nil {
+		return err
 	}
 	effects := make(map[string]authz.Effect, len(results))
 	for name, result := range results {
