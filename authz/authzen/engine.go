@@ -107,54 +107,46 @@ func (e *Engine) ask(ctx context.Context, batch authz.Batch, kind authz.QueryKin
 	if urls.evaluations == "" || len(answers) == 1 {
 		size, ask = 1, e.evaluateOne
 	}
-	err = adapter.Chunks(ctx, answers, size, e.http.Parallel(), func(ctx context.Context, lo, hi int) error {
-		return ask(ctx, *urls, kind, batch.Queries[lo:hi], answers[lo:hi])
+	requests := e.requests(batch.Queries, answers, kind, size)
+	asked := make([]authz.Answer, len(requests))
+	err = adapter.Chunks(ctx, asked, 1, e.http.Parallel(), func(ctx context.Context, lo, _ int) error {
+		return ask(ctx, *urls, requests[lo])
 	})
+	for i, r := range requests {
+		if asked[i].Err == nil {
+			continue
+		}
+		for _, answer := range r.answers {
+			*answer = authz.Answer{Err: asked[i].Err}
+		}
+	}
 
 	return authz.Result{Answers: answers}, err
 }
 
 // evaluateOne sends a single evaluation (AuthZEN §6).
-func (e *Engine) evaluateOne(ctx context.Context, urls endpoints, kind authz.QueryKind, queries []authz.Query, answers []authz.Answer) error {
-	body, err := e.evaluation(queries[0], kind)
-	if err != nil {
-		answers[0].Err = err
-
-		return nil //nolint:nilerr // the fault is the query's own and stands in its answer
-	}
-	object, err := e.http.Post(ctx, urls.evaluation, queries[0].Subject, body)
+func (e *Engine) evaluateOne(ctx context.Context, urls endpoints, r *request) error {
+	object, err := e.http.Post(ctx, urls.evaluation, r.queries[0].Subject, r.items[0])
 	if err != nil {
 		return err
 	}
 	if err := e.http.Fault(object); err != nil {
 		return err
 	}
-	answers[0], err = e.decision(object, queries[0])
+	answer, err := e.decision(object, r.queries[0])
+	if err != nil {
+		return err
+	}
+	*r.answers[0] = answer
 
-	return err
+	return nil
 }
 
-// evaluateMany sends evaluations (AuthZEN §7) for queries that fit in one request.
-// If any part of the response doesn't fit its question, the whole response is
-// refused.
-func (e *Engine) evaluateMany(ctx context.Context, urls endpoints, kind authz.QueryKind, queries []authz.Query, answers []authz.Answer) error {
-	asked := make([]int, 0, len(queries))
-	request := evaluations{Options: options{Semantic: "execute_all"}}
-	for i, q := range queries {
-		item, err := e.evaluation(q, kind)
-		if err != nil {
-			answers[i].Err = err
-
-			continue
-		}
-		request.Evaluations = append(request.Evaluations, item)
-		asked = append(asked, i)
-	}
-	if len(asked) == 0 {
-		return nil
-	}
-
-	object, err := e.http.Post(ctx, urls.evaluations, queries[asked[0]].Subject, request)
+// evaluateMany sends evaluations (AuthZEN §7). If any part of the response doesn't fit
+// its question, the whole response is refused.
+func (e *Engine) evaluateMany(ctx context.Context, urls endpoints, r *request) error {
+	object, err := e.http.Post(ctx, urls.evaluations, r.queries[0].Subject,
+		evaluations{Evaluations: r.items, Options: options{Semantic: "execute_all"}})
 	if err != nil {
 		return err
 	}
@@ -165,8 +157,8 @@ func (e *Engine) evaluateMany(ctx context.Context, urls endpoints, kind authz.Qu
 	if !ok {
 		return e.http.Unusable(errors.New("no list of evaluations"))
 	}
-	if len(items) != len(asked) {
-		return e.http.Unusable(fmt.Errorf("%d evaluations to %d questions", len(items), len(asked)))
+	if len(items) != len(r.items) {
+		return e.http.Unusable(fmt.Errorf("%d evaluations to %d questions", len(items), len(r.items)))
 	}
 	read := make([]authz.Answer, len(items))
 	for i, item := range items {
@@ -174,12 +166,12 @@ func (e *Engine) evaluateMany(ctx context.Context, urls endpoints, kind authz.Qu
 		if !ok {
 			return e.http.Unusable(errors.New("an evaluation that is no object"))
 		}
-		if read[i], err = e.decision(object, queries[asked[i]]); err != nil {
+		if read[i], err = e.decision(object, r.queries[i]); err != nil {
 			return err
 		}
 	}
 	for i, answer := range read {
-		answers[asked[i]] = answer
+		*r.answers[i] = answer
 	}
 
 	return nil

@@ -314,6 +314,65 @@ func TestProperties(t *testing.T) {
 	})
 }
 
+// A server that takes what the first evaluation of a subject's id, or of a resource,
+// says for all of them, as Cerbos 0.50 does, never mixes up the answers to a batch.
+func TestServerThatEvaluatesBySubjectID(t *testing.T) {
+	var most atomic.Int64
+	front := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		var body struct {
+			Evaluations []struct {
+				Subject, Resource struct {
+					Type, ID   string
+					Properties map[string]any
+				}
+			}
+		}
+		_ = json.NewDecoder(r.Body).Decode(&body)
+		most.Store(max(most.Load(), int64(len(body.Evaluations))))
+		out := make([]map[string]any, len(body.Evaluations))
+		subjects, resources := map[string]int{}, map[string]int{}
+		for i, item := range body.Evaluations {
+			if _, known := subjects[item.Subject.ID]; !known {
+				subjects[item.Subject.ID] = i
+			}
+			if _, known := resources[item.Resource.ID]; !known {
+				resources[item.Resource.ID] = i
+			}
+			subject, resource := body.Evaluations[subjects[item.Subject.ID]].Subject, body.Evaluations[resources[item.Resource.ID]].Resource
+			out[i] = map[string]any{"decision": subject.Type == "user" && subject.Properties["department"] == nil && resource.Properties["draft"] == nil}
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"evaluations": out})
+	})
+	b := of(authz.QueryAttributes, 40)
+	allowed := make([]bool, len(b.Queries))
+	for i := range b.Queries {
+		q := &b.Queries[i]
+		q.Object.ID = fmt.Sprint(i / 4)
+		switch i % 4 {
+		case 0:
+			allowed[i] = true
+		case 1:
+			q.Subject.Type = "service"
+		case 2:
+			q.Properties = &authz.Properties{Subject: map[string]any{"department": "sales"}}
+		case 3:
+			q.Properties = &authz.Properties{Resource: map[string]any{"draft": true}}
+		}
+	}
+	result, err := engine(t, front).EvaluateAttributes(deadline(t), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, answer := range result.Answers {
+		if answer.Err != nil || (answer.Effect == authz.EffectAllowed) != allowed[i] {
+			t.Errorf("row 68: answer %d = %+v, want allowed %v", i, answer, allowed[i])
+		}
+	}
+	if n := most.Load(); n != 10 {
+		t.Errorf("%d evaluations in a request, want 10: those that differ in nothing share it", n)
+	}
+}
+
 // What a server adds to its answer is kept for hooks, within bounds.
 func TestAnswerContext(t *testing.T) {
 	var text string

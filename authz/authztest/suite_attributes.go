@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/usher-auth/usher/authz"
@@ -25,6 +26,15 @@ type AttributeSuite struct {
 	Limit int
 	// Lacks names what the engine's protocol can't express.
 	Lacks AttributeLacks
+	// Ignores names what the policies of the adapter's server can't read. The cases for
+	// it are left out.
+	Ignores AttributeIgnores
+}
+
+// AttributeIgnores names what an adapter sends and its server's policies can't read.
+type AttributeIgnores struct {
+	// Context and ActionProperties are set if the policies can't read those.
+	Context, ActionProperties bool
 }
 
 // AttributeLacks names what an engine can't express. A query that needs it must be
@@ -40,6 +50,12 @@ const (
 	described = "described"
 	bySubject = "by_subject"
 	byAction  = "by_action"
+)
+
+// The names of the cases that may be left out.
+const (
+	contextCase = "context"
+	actionCase  = "properties of the action"
 )
 
 // describedProperties are the resource properties that the condition described
@@ -143,12 +159,14 @@ func (s AttributeSuite) Run(t *testing.T) {
 	if s.Hanging != nil {
 		common.hanging = func(tb testing.TB) asker { tb.Helper(); return s.Hanging(tb).EvaluateAttributes }
 	}
-	common.run(t, kindCases(), attributeCases(s.Lacks))
+	common.run(t, kindCases(), slices.DeleteFunc(attributeCases(s.Lacks), func(c kindCase) bool {
+		return s.Ignores.Context && c.name == contextCase || s.Ignores.ActionProperties && c.name == actionCase
+	}))
 }
 
 func attributeCases(lacks AttributeLacks) []kindCase {
 	return []kindCase{
-		{"context", func(t *testing.T, f *kindFixture) {
+		{contextCase, func(t *testing.T, f *kindFixture) {
 			f.with(t, "document:1#view@user:alice["+onNetwork+"]")
 			q := f.query("document:1#view@user:alice")
 			with := func(value any) authz.Query { q.Context = map[string]any{trusted: value}; return q }
@@ -160,7 +178,7 @@ func attributeCases(lacks AttributeLacks) []kindCase {
 				return &authz.Properties{Subject: map[string]any{"department": value}}
 			})
 		}},
-		{"properties of the action", func(t *testing.T, f *kindFixture) {
+		{actionCase, func(t *testing.T, f *kindFixture) {
 			f.property(t, byAction, lacks.ActionProperties, true, false, func(value any) *authz.Properties {
 				return &authz.Properties{Action: map[string]any{"dry_run": value}}
 			})
