@@ -136,7 +136,7 @@ var conditions = map[string]string{
 	"by_subject": `P.attr.department == "engineering"`,
 	"described": `R.attr.text == "a,b" && R.attr.count == -7 && R.attr.ratio == 0.5 && R.attr.open == true && ` +
 		`R.attr.tags == ["x", "y"] && R.attr.at == "2026-01-02T03:04:05Z" && ` +
-		`R.attr.large == "1152921504606846976" && R.attr.size == "9223372036854775808"`,
+		`R.attr.large == "1152921504606846976" && R.attr.size == "4611686018427387904"`,
 }
 
 // policies returns the policies that allow what the tuples say. The type of a subject
