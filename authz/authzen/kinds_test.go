@@ -319,13 +319,16 @@ func TestProperties(t *testing.T) {
 func TestServerThatEvaluatesBySubjectID(t *testing.T) {
 	var most atomic.Int64
 	front := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		type entity struct {
+			Type       string         `json:"type"`
+			ID         string         `json:"id"`
+			Properties map[string]any `json:"properties"`
+		}
 		var body struct {
 			Evaluations []struct {
-				Subject, Resource struct {
-					Type, ID   string
-					Properties map[string]any
-				}
-			}
+				Subject  entity `json:"subject"`
+				Resource entity `json:"resource"`
+			} `json:"evaluations"`
 		}
 		_ = json.NewDecoder(r.Body).Decode(&body)
 		most.Store(max(most.Load(), int64(len(body.Evaluations))))

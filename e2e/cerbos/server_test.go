@@ -28,8 +28,7 @@ func TestMain(m *testing.M) {
 	// The go command keeps tools that it has built.
 	path, err := exec.Command("go", "tool", "-modfile=server.mod", "-n", "cerbos").Output()
 	if err != nil {
-		var failed *exec.ExitError
-		if errors.As(err, &failed) {
+		if failed, ok := errors.AsType[*exec.ExitError](err); ok {
 			err = fmt.Errorf("%w\n%s", err, failed.Stderr)
 		}
 		panic(fmt.Sprintf("building Cerbos: %v", err))
@@ -42,7 +41,7 @@ func TestMain(m *testing.M) {
 func start(tb testing.TB, policies map[string]string, edit ...func(*authzen.Config)) *authzen.Engine {
 	tb.Helper()
 	// A socket's path is bounded by some hundred bytes, which tb.TempDir may exceed.
-	folder, err := os.MkdirTemp("", "cerbos")
+	folder, err := os.MkdirTemp("", "cerbos") //nolint:usetesting // see above
 	if err != nil {
 		tb.Fatal(err)
 	}

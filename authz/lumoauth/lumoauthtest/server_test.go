@@ -238,8 +238,10 @@ func TestPermissionsAndAttributes(t *testing.T) {
 		{"in bulk, naming another", permissionBulkPath, `{"permissions": ["documents.edit"], "user_id": "ann"}`, lumoauthtest.JudgeNamingAnother, "service:x", `{"results":{"documents.edit":true},"user_id":"ann-another"}`},
 		{"attributes", attributesPath, `{` + check + `, "user_id": "ann"}`, 0, "service:x", `{"allowed":true,"matchedPolicies":[],"reason":"a policy allows it","user_id":"ann"}`},
 		{"attributes without a type", attributesPath, `{"action": "read"}`, 0, "user:ann", `{"code":"MISSING_FIELDS","error":true,"message":"resourceType and action are required","status":400}`},
-		{"attributes in bulk", attributesBulkPath, `{"requests": [{` + check + `}, {"resourceType": "document", "action": "read", "environment": {"network": "office"}}], "user_id": "ann"}`, 0, "service:x",
-			`{"results":[{"allowed":true,"matchedPolicies":[],"reason":"a policy allows it"},{"allowed":false,"matchedPolicies":[],"reason":"no policy allows it"}],"user_id":"ann"}`},
+		{
+			"attributes in bulk", attributesBulkPath, `{"requests": [{` + check + `}, {"resourceType": "document", "action": "read", "environment": {"network": "office"}}], "user_id": "ann"}`, 0, "service:x",
+			`{"results":[{"allowed":true,"matchedPolicies":[],"reason":"a policy allows it"},{"allowed":false,"matchedPolicies":[],"reason":"no policy allows it"}],"user_id":"ann"}`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			lumo, base := server(t, func(config *lumoauthtest.Config) { config.Engine, config.Judged = decider(), c.judged })
