@@ -139,6 +139,9 @@ func (c *causes) Error() string {
 	return strings.Join(texts, "; ")
 }
 
+// Unwrap returns the causes, as far as they are listed.
+func (c *causes) Unwrap() []error { return append([]error{c.first}, c.rest...) }
+
 // why returns why the parts of the rule that didn't ask the engine are denied. The
 // engine's own answers are in the decision's checks.
 func (e *evaluation) why() error {
@@ -182,7 +185,7 @@ func (e *evaluation) collect(n *node, into *causes) {
 	case nodeHeld:
 		into.add(unheld{n.held})
 	case nodeExpression:
-		into.add(&failedExpression{n.expression.text, at.cause})
+		into.add(&expressionError{n.expression.text, at.cause})
 	case nodeNever, nodeAll, nodeAny:
 	}
 }

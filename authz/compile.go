@@ -88,9 +88,11 @@ func (a *Authorizer) compileMethod(md protoreflect.MethodDescriptor, at *site, o
 		m.remembered = &Decision{allowed: true, method: m.name, rule: m.rule, remembered: true}
 	}()
 	whole := inherit(own, def)
-	cs := &conditions{site: at, input: md.Input(), issuers: a.issuers.narrowed(whole.rule.GetAccessToken().GetIssuers()), subjects: &a.subjects,
-		compiler: a.compiler, claims: a.claims, named: len(whole.rule.GetAccessToken().GetIssuers()) > 0}
-	cs.unlisted = a.issuers.unlisted(whole.rule.GetAccessToken().GetIssuers())
+	admitted := whole.rule.GetAccessToken().GetIssuers()
+	cs := &conditions{
+		site: at, input: md.Input(), subjects: &a.subjects, compiler: a.compiler, claims: a.claims,
+		issuers: a.issuers.narrowed(admitted), unlisted: a.issuers.unlisted(admitted), named: len(admitted) > 0,
+	}
 	cs.servicesOnly = servicesOnly(whole.rule.GetAccessToken().GetKinds())
 	m.compilePolicy(whole, own, cs)
 	if m.policy == policyPublic || own.GetDeny() != nil {

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -62,7 +63,7 @@ func compileExpression(compiler ExpressionCompiler, text string, input protorefl
 
 // expressionFaults reports each of the joined errors of a compiler.
 func (c *conditions) expressionFaults(path string, err error) {
-	if several, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it is about this error, not about those that it wraps
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, one := range several.Unwrap() {
 			c.expressionFaults(path, one)
 		}
@@ -101,14 +102,14 @@ func (c *conditions) expressionReads(reads ExpressionReads, path string) {
 	}
 }
 
-// failedExpression is why an expression was denied. Its cause is the expression's own.
-type failedExpression struct {
+// expressionError is why an expression was denied. Its cause is the expression's own.
+type expressionError struct {
 	text string
 	err  error
 }
 
 // Error returns the expression, and why it has no value.
-func (f *failedExpression) Error() string {
+func (f *expressionError) Error() string {
 	text := "expression " + quoted(f.text)
 	if f.err == nil {
 		return text + " is false"
@@ -118,9 +119,12 @@ func (f *failedExpression) Error() string {
 }
 
 // Unwrap returns why the expression has no value, nil if it is false.
-func (f *failedExpression) Unwrap() error { return f.err }
+func (f *expressionError) Unwrap() error { return f.err }
 
-var errExpressionPanicked = errors.New("it panicked")
+var (
+	errExpressionPanicked = errors.New("it panicked")
+	errExpressionEnded    = errors.New("it didn't end in time")
+)
 
 // gatherExpression decides an expression.
 func (e *evaluation) gatherExpression(x *expression, at *leaf) {
@@ -145,5 +149,11 @@ func (x *expression) evaluate(in *ExpressionInput) (granted bool, err error) {
 		}
 	}()
 
-	return x.of.Evaluate(in)
+	granted, err = x.of.Evaluate(in)
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		// Not the call's end: the errors must not be mistaken for each other.
+		err = errExpressionEnded
+	}
+
+	return granted, err
 }

@@ -4,7 +4,7 @@ import "time"
 
 // Principal is a caller as its verified access token describes it. It is immutable
 // and safe for concurrent use.
-type Principal interface {
+type Principal interface { //nolint:interfacebloat // each method is one thing that a token says
 	// Issuer returns the token's issuer, exactly as the token has it.
 	Issuer() string
 	// IssuerName returns the issuer's configured short name, the value of
