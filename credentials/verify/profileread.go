@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/usher-auth/usher/internal/endpoint"
 )
 
 // profile is a Profile that was checked and copied, with what reading needs.
@@ -129,6 +131,9 @@ func (p *profile) checkSubject(bad func(format string, args ...any)) {
 	}
 	if p.TokenIssuer != "" && !p.TrustDomain {
 		bad("TokenIssuer is of no use without TrustDomain")
+	}
+	if err := endpoint.CheckIssuer(p.TokenIssuer); err != nil {
+		bad("TokenIssuer: %w", err)
 	}
 	if p.TrustDomain && !isTrustDomain(p.issuer) {
 		bad("TrustDomain: Issuer must be a trust domain, such as spiffe://example.org")
