@@ -583,6 +583,25 @@ func TestRefusedBeforeItIsAsked(t *testing.T) {
 	}
 }
 
+func TestNewReportsAllFaultsAtOnce(t *testing.T) {
+	_, err := lumoauth.New(lumoauth.Config{
+		BaseURL: "lumo.example.com", Evaluations: true, EvaluationPath: "x", BatchSize: -1, Parallelism: -1, Timeout: -1,
+	})
+	for _, want := range []string{
+		"lumoauth: set exactly one",
+		"lumoauth: BaseURL: not an absolute URL",
+		"lumoauth: Organization or CheckPath",
+		"EvaluationPath",
+		"BatchSize -1",
+		"Parallelism -1",
+		"Timeout",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("nothing of %q in %v", want, err)
+		}
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	for name, config := range map[string]lumoauth.Config{
 		"no credentials":          {Organization: "acme"},
