@@ -203,7 +203,7 @@ func (e *evaluation) unasked(c *check, at *leaf) error {
 		return e.method.owner.subjects.unmapped(e.call.Principal).Err
 	case ReasonSubjectInvalid:
 		if at.bad == nil {
-			return denial("check " + quoted(c.object.String()) + ": a claim in its context can't be written as JSON")
+			return denial("check " + quoted(c.object.String()) + ": a claim in its context is no JSON value")
 		}
 		where := "the check's object"
 		if at.of != c.object {
