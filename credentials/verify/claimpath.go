@@ -12,9 +12,9 @@ func (path Path) valid() bool {
 	return len(path) > 0 && len(path) <= maxPathDepth && !slices.Contains(path, "")
 }
 
-// find returns the JSON text of a claim, empty if there is none. What looks like
-// a name of the path, and a way through something that is no object, are refused
-// as they are at the top.
+// find returns the JSON text of a claim, or an empty text if there is none. It
+// refuses a member that looks like a name of the path, as it is refused at the top
+// level, and a path through a value that isn't an object.
 func (c *claims) find(path Path) (string, *Error) {
 	members := c.members
 	for i, name := range path {
@@ -38,8 +38,8 @@ func (c *claims) find(path Path) (string, *Error) {
 	return "", nil
 }
 
-// looksLike reports whether name differs from one of names only by case,
-// Unicode's simple folding included.
+// looksLike reports whether name differs from one of names only by case, by
+// Unicode's simple case folding.
 func looksLike(name string, names []string) bool {
 	for _, n := range names {
 		if name != n && strings.EqualFold(name, n) {

@@ -10,22 +10,23 @@ import (
 	"github.com/usher-auth/usher/internal/endpoint"
 )
 
-// profile is a Profile that was checked and copied, with what reading needs.
+// profile is a checked copy of a Profile, with what is derived from it.
 type profile struct {
 	Profile
 
 	issuer string
 
-	// plain says that claims are read as RFC 9068 has them: nothing to do.
+	// plain is set if claims are read where RFC 9068 has them, so that read has
+	// nothing to do.
 	plain     bool
 	accepted  []string // header types, in lower case, without application/
 	untyped   bool     // a header without typ is accepted
 	tolerated tokenMark
-	// names are the claims that get a meaning by the profile alone.
+	// names are the claims that have a meaning only because of the profile.
 	names []string
 }
 
-// newProfile checks a profile for an issuer. All problems come at once.
+// newProfile checks a profile for an issuer. Its error joins all faults.
 func newProfile(given Profile, issuer string) (*profile, error) {
 	p := &profile{Profile: given.clone(), issuer: issuer}
 	var problems []error
@@ -76,7 +77,7 @@ func newProfile(given Profile, issuer string) (*profile, error) {
 	return p, errors.Join(problems...)
 }
 
-// readTypes reads Types, and reports whether there is more than at+jwt.
+// readTypes reads Types, and reports whether it has any other than at+jwt.
 func (p *profile) readTypes() (generic bool) {
 	if p.Types == nil {
 		p.accepted = []string{typeAccessToken}
@@ -94,7 +95,7 @@ func (p *profile) readTypes() (generic bool) {
 	return generic
 }
 
-// checkSubject checks what is read of sub.
+// checkSubject checks the fields that determine how sub is read.
 func (p *profile) checkSubject(bad func(format string, args ...any)) {
 	if (p.SubjectPrefix != "" || p.TrustDomain) && len(p.Service) == 0 && p.Kind == nil {
 		bad("Service is required: a client id that is made of sub proves nothing")
@@ -113,7 +114,8 @@ func (p *profile) checkSubject(bad func(format string, args ...any)) {
 	}
 }
 
-// gives notes that a claim has a meaning, so that nothing may look like it.
+// gives records that a claim has a meaning, so that tokens with a similar name are
+// refused: see looksLike.
 func (p *profile) gives(path Path) {
 	if !slices.Contains(registeredClaims, path[0]) && !slices.Contains(p.names, path[0]) {
 		p.names = append(p.names, path[0])
@@ -142,8 +144,8 @@ func (p *Profile) clone() Profile {
 	return out
 }
 
-// same reports whether two profiles read tokens alike. Of functions it can only
-// be known whether there are any.
+// same reports whether two profiles read tokens alike. Functions can't be compared:
+// two profiles that both have a Kind may differ in it.
 func (p *profile) same(other *profile) bool {
 	a, b := p.Profile, other.Profile
 	alike := (a.Kind == nil) == (b.Kind == nil)
@@ -151,7 +153,7 @@ func (p *profile) same(other *profile) bool {
 	return alike && reflect.DeepEqual(a, b)
 }
 
-// title names the profile in a cause.
+// title returns the name of the profile for the cause of an error.
 func (p *profile) title() string {
 	switch {
 	case p.Name != "":

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// read finds what stands where the profile says, and puts it where the later
-// steps look. It does so before the signature is checked: its work is bounded by
-// the size of the claims and of the profile.
+// read reads the claims that the profile names into the fields that the later steps
+// use. It runs before the signature is checked; its work is bounded by the size of
+// the claims and of the profile.
 func (p *profile) read(c *claims) *Error {
 	if c.authTimeText != "" {
 		t, err := time.Parse(time.RFC3339, c.authTimeText)
@@ -50,7 +50,7 @@ func (p *profile) read(c *claims) *Error {
 	return nil
 }
 
-// readClient finds the client's id. Two that differ are no answer.
+// readClient reads the client's id. A token with two that differ is refused.
 func (p *profile) readClient(c *claims) *Error {
 	id, found := "", false
 	take := func(text string) bool {
@@ -105,7 +105,8 @@ func (p *profile) readClient(c *claims) *Error {
 
 var rfc9068ClientID = []Path{{"client_id"}}
 
-// kind says whose token the claims are of, by evidence alone.
+// kind returns whether the token is a service's or a user's, by the profile's
+// evidence alone.
 func (p *profile) kind(c *claims) Kind {
 	if p.Service == nil && p.User == nil {
 		switch {
@@ -121,7 +122,7 @@ func (p *profile) kind(c *claims) Kind {
 	}
 	service, user := c.clientID != "" && anyHolds(p.Service, c), anyHolds(p.User, c)
 	switch {
-	case service == user: // nothing is proved, or too much
+	case service == user: // neither is proved, or both are
 		return KindUnclear
 	case service:
 		return KindService
@@ -130,7 +131,7 @@ func (p *profile) kind(c *claims) Kind {
 	}
 }
 
-// lists reads roles and the like from where the profile says.
+// lists reads roles, groups and permissions from the claims that the profile names.
 func (p *profile) lists(c *claims) {
 	for _, list := range []struct {
 		paths []Path

@@ -7,7 +7,7 @@ const (
 	typeAccessToken = "at+jwt"
 )
 
-// tokenMark is a claim that only other kinds of tokens have.
+// tokenMark is a set of claims that only other kinds of tokens have.
 type tokenMark uint8
 
 const (
@@ -20,7 +20,7 @@ const (
 
 var tokenMarks = map[string]tokenMark{"nonce": markNonce, "at_hash": markAtHash, "c_hash": markCHash, "s_hash": markSHash}
 
-// bareType is a media type without "application/" (RFC 7515 §4.1.9).
+// bareType returns a media type without "application/" (RFC 7515 §4.1.9).
 func bareType(typ string) string {
 	if len(typ) > len(typePrefix) && strings.EqualFold(typ[:len(typePrefix)], typePrefix) {
 		return typ[len(typePrefix):]
@@ -28,7 +28,8 @@ func bareType(typ string) string {
 	return typ
 }
 
-// typAllowed applies RFC 9068 §4 and RFC 8725 §3.11.
+// typAllowed reports whether the profile accepts the header's typ (RFC 9068 §4,
+// RFC 8725 §3.11).
 func (p *profile) typAllowed(h *header) bool {
 	if !h.hasTyp {
 		return p.untyped
@@ -42,9 +43,9 @@ func (p *profile) typAllowed(h *header) bool {
 	return false
 }
 
-// isAccessToken judges what kind of token the claims are of: the one function
-// for JWTs and for introspection answers, for which h is nil. What a token says
-// against itself counts under every profile and every header.
+// isAccessToken reports whether the claims are an access token's, for JWTs and for
+// introspection answers alike; for the latter, h is nil. A token that identifies
+// itself as another kind is refused under every profile, whatever its header.
 func (p *profile) isAccessToken(h *header, c *claims) bool {
 	if !saysAccessToken(c.tokenUse) || !saysAccessToken(c.tokenType) || !saysAccessToken(c.typ) {
 		return false
@@ -58,9 +59,9 @@ func (p *profile) isAccessToken(h *header, c *claims) bool {
 	return h != nil && h.saysAccessToken() || anyHolds(p.AccessToken, c)
 }
 
-// saysAccessToken reports whether a claim that names the token's kind says
-// nothing else: servers write it in token_use, token_type or typ. DPoP, MAC and
-// N_A are no bearer tokens.
+// saysAccessToken reports whether a claim that names the token's kind is absent or
+// names an access token. Servers write the kind in token_use, token_type or typ.
+// DPoP, MAC and N_A are no bearer tokens.
 func saysAccessToken(kind string) bool {
 	if kind == "" {
 		return true
@@ -77,7 +78,8 @@ var accessTokenNames = []string{
 	"bearer", "access", "access_token", typeAccessToken, typePrefix + typeAccessToken, "urn:ietf:params:oauth:token-type:access_token",
 }
 
-// saysAccessToken reports whether the header says so (RFC 9068 §2.1).
+// saysAccessToken reports whether the header's typ is an access token's (RFC 9068
+// §2.1).
 func (h *header) saysAccessToken() bool {
 	return h.hasTyp && strings.EqualFold(bareType(h.typ), typeAccessToken)
 }
