@@ -57,7 +57,8 @@ func appendValue(key []byte, value any, depth int) ([]byte, bool) {
 // appendNumber adds a Go number. int64, uint64 and float64 are those of a message's
 // fields.
 func appendNumber(key []byte, value any) ([]byte, bool) {
-	tag, bits := byte(0), uint64(0)
+	var tag byte
+	var bits uint64
 	switch value := value.(type) {
 	case int64:
 		tag, bits = 'i', uint64(value)

@@ -14,7 +14,8 @@ import (
 func TestValuesHaveKeysOfTheirOwn(t *testing.T) {
 	day := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	values := []any{
-		nil, []any(nil), []any{}, map[string]any(nil), map[string]any{}, []string(nil), []string{}, []int64(nil), []int64{},
+		nil,
+		[]any(nil), []any{}, map[string]any(nil), map[string]any{}, []string(nil), []string{}, []int64(nil), []int64{},
 		true, false, "true", []any{true}, []any{false},
 		"90000000000", json.Number("90000000000"), 90 * time.Second, "1m30s", int64(90e9), uint64(90e9), int(90e9), uint(90e9), float64(90e9),
 		int64(1), uint64(1), float64(1), int(1), int32(1), uint(1), uint32(1), float32(1), json.Number("1"), json.Number("1.0"), json.Number("-1"), json.Number("1e0"),

@@ -61,7 +61,7 @@ func ExampleNew() {
 	// credentials: TokenURL: plain http is refused off loopback: the secret would travel in the clear (see InsecureTokenURL)
 	// credentials: Auth: no client authentication was chosen: use a method of credentials/clientauth: SecretBasic, SecretPost, PrivateKeyJWT, AssertionFile or TLSClientAuth
 	// credentials: Auth: the client id is empty: set ClientID, which only clientauth.AssertionFile can do without
-	// credentials: Scopes[0] is empty or has a character that scopes can't have (RFC 6749 §3.3)
+	// credentials: the scope in Scopes[0] is empty or has a character that scopes can't have (RFC 6749 §3.3)
 }
 
 // The token endpoint can be discovered from the issuer.

@@ -50,13 +50,13 @@ func (t Target) key() string {
 func (t Target) validate() []error {
 	var faults []error
 	if i := slices.IndexFunc(t.Scopes, badScope); i >= 0 {
-		faults = append(faults, fmt.Errorf("Scopes[%d] is empty or has a character that scopes can't have (RFC 6749 §3.3)", i))
+		faults = append(faults, fmt.Errorf("the scope in Scopes[%d] is empty or has a character that scopes can't have (RFC 6749 §3.3)", i))
 	}
 	if strings.ContainsFunc(t.Audience, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		faults = append(faults, errors.New("Audience has a control character"))
+		faults = append(faults, errors.New("the Audience has a control character"))
 	}
 	if i := slices.IndexFunc(t.Resources, badResource); i >= 0 {
-		faults = append(faults, fmt.Errorf("Resources[%d] must be an absolute URI without a fragment (RFC 8707 §2): this resource isn't", i))
+		faults = append(faults, fmt.Errorf("the resource in Resources[%d] is not an absolute URI without a fragment (RFC 8707 §2)", i))
 	}
 	return faults
 }

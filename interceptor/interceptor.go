@@ -135,7 +135,7 @@ func (i *Interceptor) validationFaults(methods []string) []error {
 
 // unjoined returns the errors that err joins.
 func unjoined(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the outermost error is meant
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return slices.Clone(joined.Unwrap())
 	}
 
