@@ -191,7 +191,8 @@ func TestOnlyTrueAllows(t *testing.T) {
 	}
 }
 
-// Row 59: an error that comes under a 200 is no denial, whatever stands beside it.
+// Row 59: an error in an answer with status 200 is no denial, whatever else the answer
+// has.
 func TestErrorUnder200(t *testing.T) {
 	for text, kind := range map[string]authz.EngineErrorKind{
 		`{"allowed": false, "error": "upstream-secret"}`:                                       authz.EngineUnavailable,
@@ -236,8 +237,8 @@ func of(who, id string) authz.Batch {
 	return authz.Batch{Queries: []authz.Query{q}}
 }
 
-// A 429 for one caller's queries stops that caller's, for half a minute at most,
-// and nobody else's; once all are told so, all wait.
+// A 429 for one caller's queries stops only that caller's, for half a minute at most;
+// once several callers in a row got one, all wait.
 func TestTooManyRequestsOfOneCaller(t *testing.T) {
 	var requests, everybody atomic.Int64
 	e := engine(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
