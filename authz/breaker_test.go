@@ -71,8 +71,8 @@ func paced(ctx context.Context, authorizer *authz.Authorizer, callers int, long,
 	return calls, failed
 }
 
-// One caller's objects that time out cost nobody else a call: five at once, as many
-// as it likes for as long as it likes, and one object that many callers ask for.
+// One caller's objects that time out make no other caller's call fail: five at once,
+// any number for any time, and one object that many callers ask for.
 func TestOneCallersObjectsDoNotOpenTheBreaker(t *testing.T) {
 	for name, attack := range map[string]func(ctx context.Context, authorizer *authz.Authorizer, round int){
 		"row 61: five that time out at once": func(ctx context.Context, authorizer *authz.Authorizer, round int) {
@@ -137,7 +137,7 @@ func TestOneCallersObjectsDoNotOpenTheBreaker(t *testing.T) {
 	}
 }
 
-// A caller whose own checks all fail is kept from the engine, and nobody else is.
+// Only the caller whose own checks all fail is kept from the engine.
 func TestBreakerOfOneCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := &moody{slow: func(q authz.Query) bool { return q.Subject.ID == "mallory" }}

@@ -210,7 +210,7 @@ func (e *evaluation) unasked(c *check, at *leaf) error {
 		return e.method.owner.subjects.unmapped(e.call.Principal).Err
 	case ReasonSubjectInvalid:
 		if at.bad == nil {
-			return denial(c.short() + ": a claim that it gives can't be written as JSON")
+			return denial(c.short() + ": a claim that it gives is no JSON value")
 		}
 		where := "the check's object"
 		if c.object == nil || at.of != c.object {

@@ -2,9 +2,7 @@ package authz
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"math"
-	"strconv"
 
 	"github.com/usher-auth/usher/authz/internal/template"
 )
@@ -92,35 +90,23 @@ func (c *check) appendGiven(key []byte, context map[string]any, given *Propertie
 }
 
 // appendContext adds a context, or properties, to a key, marked by a letter: each value
-// with its name, type and length, in the rule's fixed order. It returns false for a value that JSON can't
-// represent, which only a custom Principal can have.
+// with its name and type, in the rule's fixed order. It returns false for a value that
+// isn't one of [Query]'s Context, which only a custom Principal can have.
 func appendContext(key []byte, mark byte, values []contextValue, context map[string]any) ([]byte, bool) {
 	for i := range values {
 		value, set := context[values[i].name]
 		if !set {
 			continue
 		}
-		key = append(key, 0, mark)
-		key = appendSized(key, values[i].name)
-		switch value := value.(type) {
-		case string:
-			key = appendSized(append(key, 's'), value)
-		case bool:
-			key = strconv.AppendBool(append(key, 'b'), value)
-		case int64:
-			key = strconv.AppendInt(append(key, 'i'), value, 10)
-		case uint64:
-			key = strconv.AppendUint(append(key, 'u'), value, 10)
-		case float64:
-			key = binary.BigEndian.AppendUint64(append(key, 'f'), math.Float64bits(value))
-		default:
-			// A claim, as the token has it. JSON has one form for one value here,
-			// since encoding/json sorts members.
-			text, err := json.Marshal(value)
-			if err != nil {
-				return key, false
-			}
-			key = appendSized(append(key, 'j'), string(text))
+		key = appendSized(append(key, 0, mark), values[i].name)
+		if number, is := value.(float64); is { // a message's may be NaN, which engines refuse
+			key = binary.BigEndian.AppendUint64(append(key, 'f'), math.Float64bits(number))
+
+			continue
+		}
+		var ok bool
+		if key, ok = appendValue(key, value, maxContextDepth); !ok {
+			return key, false
 		}
 	}
 

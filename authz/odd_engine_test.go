@@ -39,8 +39,8 @@ func TestNilPointerForAnError(t *testing.T) {
 	}
 }
 
-// A caller who leaves says nothing about the engine, however the engine's client
-// words it: nobody can open the breaker by hanging up.
+// A caller that leaves is no failure of the engine, whatever error the engine's client
+// returns: no caller can open the breaker by hanging up.
 func TestCallersWhoLeaveDoNotOpenTheBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := &leavingEngine{tuples: newTuples("document:1#owner@user:alice")}

@@ -37,6 +37,11 @@ type Principal interface { //nolint:interfacebloat // each method is one thing t
 	// refusal's cause then holds it.
 	IsUser() bool
 	// Claim returns a copy of the claim at a path of member names, and whether
-	// there is one. Numbers are json.Number.
+	// there is one. It is what encoding/json decodes, with numbers as json.Number. In
+	// the context of a check, a principal of your own may also return an int, int32,
+	// int64, uint, uint32, uint64, float32, float64, []string, []int64, time.Time,
+	// time.Duration, netip.Addr or netip.Prefix; the check is refused with
+	// SUBJECT_INVALID if any other Go type is in the claim, or if the claim nests
+	// deeper than 32 levels.
 	Claim(path ...string) (any, bool)
 }

@@ -3,7 +3,9 @@ package interceptor
 import (
 	"context"
 	"errors"
+	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -83,6 +85,9 @@ type ServiceInfoProvider interface {
 // registered on the server, at once; a method without a rule is such a fault. Call
 // it after the last registration: a server without services is an error. A method
 // that is registered later, or is unknown, is denied when it is called.
+//
+// A rule whose validation the verifier can't do is a fault, too, if the verifier
+// has a method Validates, as those of package verify have.
 func (i *Interceptor) ValidateServer(server ServiceInfoProvider) error {
 	services := server.GetServiceInfo()
 	if len(services) == 0 {
@@ -96,7 +101,45 @@ func (i *Interceptor) ValidateServer(server ServiceInfoProvider) error {
 	}
 	sort.Strings(methods)
 
-	return i.authorizer.ValidateMethods(methods...)
+	return errors.Join(append(unjoined(i.authorizer.ValidateMethods(methods...)), i.validationFaults(methods)...)...)
+}
+
+// validationFaults returns a fault for each method whose tokens the verifier can't
+// validate as the rule demands. A verifier that doesn't say what it can do isn't
+// judged.
+func (i *Interceptor) validationFaults(methods []string) []error {
+	verifier, ok := i.verifier.(interface {
+		Validates(way verify.Validation) bool
+	})
+	if !ok {
+		return nil
+	}
+	var faults []error
+	for _, name := range methods {
+		way := validationOf(i.authorizer.Method(name).Validation())
+		if way == verify.ValidationDefault || verifier.Validates(way) {
+			continue
+		}
+		fault := &authz.RuleError{
+			Method: strings.TrimPrefix(name, "/"), Path: "rule.access_token.validation", Column: -1,
+			Problem: "the verifier can't introspect tokens", Fix: "use verify.NewIntrospection or verify.NewHybrid, or leave validation out",
+		}
+		if way == verify.ValidationLocal {
+			fault.Problem, fault.Fix = "the verifier can't validate tokens locally", "use verify.NewJWT or verify.NewHybrid, or leave validation out"
+		}
+		faults = append(faults, fault)
+	}
+
+	return faults
+}
+
+// unjoined returns the errors that err joins.
+func unjoined(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return slices.Clone(joined.Unwrap())
+	}
+
+	return []error{err}
 }
 
 // report is what is known about a verdict when the hooks are told of it.

@@ -98,7 +98,8 @@ type Decided struct {
 	// call was granted. A denial that hides existence doesn't tell the caller.
 	DecisionID string
 	// Err is the cause of a refusal, for logs; nil if there is none beyond the
-	// reason.
+	// reason. If it is a [*verify.Error], its text is constant, and [errors.Unwrap]
+	// returns what was wrong with the token or its issuer.
 	Err error
 	// Peer is the address of the connection's other end, for a refusal. It is
 	// invalid if the call was granted, or if there is no such address, as on a unix

@@ -84,28 +84,30 @@ type Config struct {
 	HTTPClient *http.Client
 }
 
-func (c *Config) check() (base string, err error) {
+// check fills in the defaults. It returns the base URL, and an error that joins all
+// faults but those that the engine's HTTP client finds.
+func (c *Config) check() (string, error) {
+	var faults []error
 	if (c.TokenSource == nil) == (c.APIKey == nil) {
-		return "", errors.New("lumoauth: set exactly one of TokenSource and APIKey")
+		faults = append(faults, errors.New("lumoauth: set exactly one of TokenSource and APIKey"))
 	}
 	c.BaseURL = cmp.Or(c.BaseURL, DefaultBaseURL)
-	base, err = httpapi.BaseURL("lumoauth", c.BaseURL, c.InsecureHTTP)
-	if err != nil {
-		return "", err
-	}
-	if c.CheckPath == "" {
-		if !isSegment(c.Organization) {
-			return "", fmt.Errorf("lumoauth: Organization %q is not a name that fits in a URL", c.Organization)
-		}
+	base, err := httpapi.BaseURL("lumoauth", c.BaseURL, c.InsecureHTTP)
+	faults = append(faults, err)
+	switch {
+	case c.CheckPath != "":
+		faults = append(faults, httpapi.Path("lumoauth", "CheckPath", c.CheckPath))
+	case c.Organization == "":
+		faults = append(faults, errors.New("lumoauth: Organization or CheckPath is required"))
+	case !isSegment(c.Organization):
+		faults = append(faults, fmt.Errorf("lumoauth: Organization %q is not a name that fits in a URL", c.Organization))
+	default:
 		c.CheckPath = "/orgs/" + c.Organization + "/api/v1/zanzibar/check"
-	}
-	if err := httpapi.Path("lumoauth", "CheckPath", c.CheckPath); err != nil {
-		return "", err
 	}
 	c.EvaluationPath = cmp.Or(c.EvaluationPath, DefaultEvaluationPath)
 	c.EvaluationsPath = cmp.Or(c.EvaluationsPath, DefaultEvaluationsPath)
 
-	return base, nil
+	return base, errors.Join(faults...)
 }
 
 // isSegment allows RFC 3986 §2.3's unreserved characters, and no dot segments.

@@ -25,34 +25,36 @@ type Engine struct {
 
 var _ authz.Engine = (*Engine)(nil)
 
-// New returns an engine. It does no I/O.
+// New returns an engine, or an error that joins all faults of the configuration. It
+// does no I/O.
 func New(config Config) (*Engine, error) {
-	base, err := config.check()
-	if err != nil {
-		return nil, err
-	}
+	base, fault := config.check()
 	e := &Engine{checkURL: base + config.CheckPath, subject: "subject"}
 	if config.UserField {
 		e.subject = "user"
 	}
+	tokens, key := config.TokenSource, config.APIKey
+	if fault != nil { // what it reports isn't reported again below
+		config.BaseURL, tokens, key = DefaultBaseURL, nil, nil
+	}
+	var err error
 	if config.Evaluations {
 		e.authzen, err = authzen.New(authzen.Config{
 			BaseURL: config.BaseURL, InsecureHTTP: config.InsecureHTTP,
 			EvaluationPath: config.EvaluationPath, EvaluationsPath: config.EvaluationsPath,
-			TokenSource: config.TokenSource, APIKey: config.APIKey,
+			TokenSource: tokens, APIKey: key,
 			BatchSize: config.BatchSize, Parallelism: config.Parallelism, Timeout: config.Timeout, HTTPClient: config.HTTPClient,
 		})
 		if err != nil {
-			return nil, fmt.Errorf("lumoauth: %w", err)
+			err = fmt.Errorf("lumoauth: %w", err)
 		}
-
-		return e, nil
+	} else {
+		e.http, err = httpapi.New(httpapi.Config{
+			Name: "lumoauth", HTTPClient: config.HTTPClient, TokenSource: tokens, APIKey: key,
+			Timeout: config.Timeout, Parallel: config.Parallelism,
+		})
 	}
-	e.http, err = httpapi.New(httpapi.Config{
-		Name: "lumoauth", HTTPClient: config.HTTPClient, TokenSource: config.TokenSource, APIKey: config.APIKey,
-		Timeout: config.Timeout, Parallel: config.Parallelism,
-	})
-	if err != nil {
+	if err := errors.Join(fault, err); err != nil {
 		return nil, err
 	}
 
