@@ -148,7 +148,7 @@ func (c *conditions) check(rule *authzv1.Check, path string) *node {
 	}
 	compiled.context = c.context(rule.GetContext(), path+".context")
 	for _, value := range compiled.context {
-		compiled.cacheable = compiled.cacheable && (value.value == nil || value.value.Reads(template.SourceNow) == nil)
+		compiled.cacheable = compiled.cacheable && (value.value == nil || !value.value.Volatile())
 	}
 	if compiled.object != nil {
 		compiled.prefix = keyPrefix(compiled.relation, compiled.object.Type())

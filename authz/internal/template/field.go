@@ -131,7 +131,7 @@ func (f *fieldPath) checkType(format formatter, in Role) *Fault {
 		}
 
 		return f.typeFault("|name takes a string", "leave out |name")
-	case formatNone:
+	case formatNone, formatTruncated:
 	}
 	switch kind {
 	case protoreflect.StringKind, protoreflect.EnumKind,

@@ -45,6 +45,12 @@ func (t *Template) Reads(sources ...Source) *Part {
 	return nil
 }
 
+// Volatile reports whether the template reads {$now} without truncating it, so that
+// its value is nearly always a new one.
+func (t *Template) Volatile() bool {
+	return slices.ContainsFunc(t.parts, func(p Part) bool { return p.source == SourceNow && p.format.unit == 0 })
+}
+
 // ReadsClaim returns the first placeholder of a claim whose path has one of the
 // names, nil if there is none.
 func (t *Template) ReadsClaim(names ...string) *Part {

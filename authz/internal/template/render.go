@@ -164,7 +164,7 @@ func (p *Part) render(buf []byte, in *Input, i int) ([]byte, Status) {
 		}
 		buf = in.PeerIP.Unmap().WithZone("").AppendTo(buf)
 	case SourceNow:
-		buf = in.Now().UTC().AppendFormat(buf, time.RFC3339)
+		buf = in.Now().UTC().Truncate(p.format.unit).AppendFormat(buf, time.RFC3339)
 	case sourceLiteral:
 		buf = append(buf, p.literal...)
 	default:
