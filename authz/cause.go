@@ -205,6 +205,9 @@ func (e *evaluation) unasked(c *check, at *leaf) error {
 		if at.bad == nil {
 			return denial("check " + quoted(c.object.String()) + ": a claim in its context can't be written as JSON")
 		}
+		if at.of == nil {
+			return denial("check " + quoted(c.object.String()) + ": {" + at.bad.Name() + "} of its context is too long, or isn't text or JSON")
+		}
 		where := "the check's object"
 		if at.of != c.object {
 			if where = "the check's subject"; c.subject == nil {

@@ -10,6 +10,7 @@ var (
 	errDenied   = errors.New("the policy denies it")
 	errMissing  = errors.New("the request doesn't name its object")
 	errUnusable = errors.New("the value can't name an object")
+	errContext  = errors.New("the value can't be sent to the engine")
 	errOther    = errors.New("the message names another object than the stream's first")
 )
 
@@ -66,9 +67,9 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 	if len(e.questions)+count > e.method.owner.maxObjects {
 		return e.tooMany(c.object, count)
 	}
-	context, err := e.contextOf(c)
-	if err != nil {
-		e.fault(at, err)
+	context, st, bad, element := e.valuesOf(c.context)
+	if st != template.StatusOK && st != template.StatusForeign {
+		e.fault(at, &Error{Reason: ReasonObjectMissing, Field: bad.Path(element), Err: errContext})
 
 		return nil
 	}
@@ -77,8 +78,11 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 		subject = e.caller
 	}
 	var reason Reason
-	if subject == nil {
+	switch {
+	case subject == nil:
 		reason = ReasonSubjectUnmapped
+	case st == template.StatusForeign:
+		reason, at.bad = ReasonSubjectInvalid, bad
 	}
 	for i := range count {
 		from := len(e.buf)
@@ -122,27 +126,35 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 	return nil
 }
 
-// contextOf renders a check's context. A value that is absent is left out; the
-// engine then answers what it lacks.
-func (e *evaluation) contextOf(c *check) (map[string]any, *Error) {
-	if len(c.context) == 0 {
-		return nil, nil
+// valuesOf renders a context, or properties. A value that is absent is left out; the
+// engine then answers what it lacks. If the status isn't StatusOK, it is StatusForeign
+// for a value of the token that can't be used, and otherwise the request is at fault;
+// the part and the element are those of [template.Template.Value].
+func (e *evaluation) valuesOf(entries []contextValue) (values map[string]any, st template.Status, bad *template.Part, element int) {
+	if len(entries) == 0 {
+		return nil, template.StatusOK, nil, -1
 	}
-	context := make(map[string]any, len(c.context))
-	for _, entry := range c.context {
-		value, st, bad := entry.value.Value(&e.in)
+	var foreign *template.Part
+	values = make(map[string]any, len(entries))
+	for _, entry := range entries {
+		value, st, bad, element := entry.value.Value(&e.in)
 		switch st {
 		case template.StatusOK:
-			context[entry.name] = value
+			values[entry.name] = value
 		case template.StatusMissing:
-		case template.StatusInvalid, template.StatusForeign:
+		case template.StatusForeign:
+			foreign = bad
+		case template.StatusInvalid:
 			fallthrough
 		default:
-			return nil, &Error{Reason: ReasonObjectMissing, Field: bad.Path(0), Err: errUnusable}
+			return nil, st, bad, element
 		}
 	}
+	if foreign != nil {
+		return nil, template.StatusForeign, foreign, -1
+	}
 
-	return context, nil
+	return values, template.StatusOK, nil, -1
 }
 
 // deny denies a check that needn't be asked.

@@ -18,7 +18,7 @@ func nowIn(t *testing.T, text string) *Template {
 }
 
 func TestNowIsTruncatedInUTC(t *testing.T) {
-	now := time.Date(2030, 1, 2, 3, 4, 5, 678_000_000, time.FixedZone("half past", -(5*3600 + 1800)))
+	now := time.Date(2030, 1, 2, 3, 4, 5, 678_000_000, time.FixedZone("half past", -(5*3600+1800)))
 	for text, want := range map[string]string{
 		"{$now}":           "2030-01-02T08:34:05Z",
 		"{$now|second}":    "2030-01-02T08:34:05Z",
@@ -28,13 +28,13 @@ func TestNowIsTruncatedInUTC(t *testing.T) {
 		"at {$now|day}, x": "at 2030-01-02T00:00:00Z, x",
 	} {
 		in := Input{Now: func() time.Time { return now }, Principal: claims{}}
-		if got, st, _ := nowIn(t, text).Value(&in); st != StatusOK || got != want {
+		if got, st, _, _ := nowIn(t, text).Value(&in); st != StatusOK || got != want {
 			t.Errorf("%s: got %q, status %d; want %q", text, got, st, want)
 		}
 	}
 	// A day is the calendar's, also before 1970.
 	early := Input{Now: func() time.Time { return time.Date(1969, 12, 31, 23, 59, 59, 999, time.UTC) }}
-	if got, _, _ := nowIn(t, "{$now|day}").Value(&early); got != "1969-12-31T00:00:00Z" {
+	if got, _, _, _ := nowIn(t, "{$now|day}").Value(&early); got != "1969-12-31T00:00:00Z" {
 		t.Errorf("got %v", got)
 	}
 }

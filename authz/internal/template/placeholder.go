@@ -107,7 +107,7 @@ func sourceFix(refused Source) string {
 	case SourceMetadata:
 		return "the caller writes the metadata, so it can only stand in consistency.revision"
 	case SourceNow, SourcePeerIP:
-		return "it can only stand in a check's context"
+		return "it can only stand in a context or a property"
 	default:
 		return "use a field of the request"
 	}
