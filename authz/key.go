@@ -76,29 +76,50 @@ func appendContext(key []byte, values []contextValue, context map[string]any) ([
 		}
 		key = append(key, 0, 'c')
 		key = appendSized(key, values[i].name)
-		switch value := value.(type) {
-		case string:
-			key = appendSized(append(key, 's'), value)
-		case bool:
-			key = strconv.AppendBool(append(key, 'b'), value)
-		case int64:
-			key = strconv.AppendInt(append(key, 'i'), value, 10)
-		case uint64:
-			key = strconv.AppendUint(append(key, 'u'), value, 10)
-		case float64:
-			key = binary.BigEndian.AppendUint64(append(key, 'f'), math.Float64bits(value))
-		default:
-			// A claim, as the token has it. JSON has one form for one value here,
-			// since encoding/json sorts members.
-			text, err := json.Marshal(value)
-			if err != nil {
-				return key, false
-			}
-			key = appendSized(append(key, 'j'), string(text))
+		var ok bool
+		if key, ok = appendValue(key, value, maxNesting); !ok {
+			return key, false
 		}
 	}
 
 	return key, true
+}
+
+// maxNesting is how deep lists may nest in a context. Templates allow less.
+const maxNesting = 32
+
+// appendValue adds a value to a key, with its type and length, so that no value's
+// text is the start of another's.
+func appendValue(key []byte, value any, depth int) ([]byte, bool) {
+	switch value := value.(type) {
+	case string:
+		return appendSized(append(key, 's'), value), true
+	case bool:
+		return strconv.AppendBool(append(key, 'b'), value), true
+	case int64:
+		return strconv.AppendInt(append(key, 'i'), value, 10), true
+	case uint64:
+		return strconv.AppendUint(append(key, 'u'), value, 10), true
+	case float64:
+		return binary.BigEndian.AppendUint64(append(key, 'f'), math.Float64bits(value)), true
+	case []any:
+		key = binary.AppendUvarint(append(key, 'l'), uint64(len(value)))
+		ok := depth > 0
+		for i := 0; ok && i < len(value); i++ {
+			key, ok = appendValue(key, value[i], depth-1)
+		}
+
+		return key, ok
+	default:
+		// A claim, as the token has it. JSON has one form for one value here,
+		// since encoding/json sorts members.
+		text, err := json.Marshal(value)
+		if err != nil {
+			return key, false
+		}
+
+		return appendSized(append(key, 'j'), string(text)), true
+	}
 }
 
 func appendSized(key []byte, text string) []byte {
