@@ -62,6 +62,25 @@
 // empty or "*", and can't hold ':', '#', white space, invisible characters, or the
 // literal that follows its placeholder, so a value can't inject engine syntax.
 //
+// # Values
+//
+// A value of a context that is one placeholder alone keeps its type: a string, a
+// boolean, a number, an enum by its name, a google.protobuf.Timestamp or Duration as
+// the string of its JSON form, a claim as the token has it, and a repeated field, as in
+// {tags[]} or {items[].name}, as a list. Any other template gives a string. Unset fields
+// and empty strings are left out, and the engine answers without them; a field without
+// presence has its zero value, and an empty list is an empty list.
+//
+// {$now|second}, {$now|minute}, {$now|hour} and {$now|day} truncate the time, in UTC.
+// Decisions that depend on a truncated time are cached; those that depend on {$now}
+// aren't.
+//
+// A number that isn't finite, a string above 4 KiB (a list's strings together) and a
+// list of more than [Config.MaxObjects] elements fail the call with OBJECT_MISSING and
+// the field's path. A value of the token that can't be sent, such as a claim whose JSON
+// is longer than 4 KiB, is denied with SUBJECT_INVALID. In both cases the engine isn't
+// asked.
+//
 // # How a .proto finds usher/authz/v1/authz.proto
 //
 // It is a part of this Go module, under proto. With protoc:
