@@ -38,6 +38,9 @@ func fits(value any, room *int, depth int) bool {
 		}
 		size = len(value) + len(`""`)
 	case json.Number:
+		if _, err := value.Float64(); err != nil { // engines have no larger numbers
+			return false
+		}
 		size = len(value)
 	case float64:
 		if math.IsNaN(value) || math.IsInf(value, 0) {

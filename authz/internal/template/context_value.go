@@ -18,6 +18,8 @@ import (
 func (t *Template) Value(in *Input) (value any, st Status, bad *Part, element int) {
 	if p := &t.parts[0]; len(t.parts) == 1 {
 		switch {
+		case p.source == sourceLiteral:
+			return t.fixed, StatusOK, nil, -1
 		case p.source == sourceField && p.field.fan >= 0:
 			value, st, element = p.values(in)
 
@@ -142,37 +144,39 @@ func (f *fieldPath) descend(message protoreflect.Message, n int) (protoreflect.V
 
 // typed returns a field's value with its type.
 func (f *fieldPath) typed(value protoreflect.Value) (any, Status) {
-	switch inner := value.Interface().(type) {
-	case string:
-		if len(inner) > maxText || !utf8.ValidString(inner) {
+	switch f.leaf().kind {
+	case protoreflect.StringKind:
+		text := value.String()
+		if len(text) > maxText || !utf8.ValidString(text) {
 			return nil, StatusInvalid
 		}
 
-		return inner, StatusOK
-	case bool, int64, uint64:
-		return inner, StatusOK
-	case int32:
-		return int64(inner), StatusOK
-	case uint32:
-		return uint64(inner), StatusOK
-	case float64:
-		return finite(inner)
-	case float32:
-		return finite(float64(inner))
-	case protoreflect.EnumNumber:
-		name, known := f.enums[inner]
+		return text, StatusOK
+	case protoreflect.BoolKind:
+		return value.Bool(), StatusOK
+	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind,
+		protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind:
+		return value.Int(), StatusOK
+	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind, protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
+		return value.Uint(), StatusOK
+	case protoreflect.FloatKind, protoreflect.DoubleKind:
+		return finite(value.Float())
+	case protoreflect.EnumKind:
+		name, known := f.enums[value.Enum()]
 		if !known {
 			return nil, StatusInvalid
 		}
 
 		return name, StatusOK
-	case protoreflect.Message:
-		text, st := f.appendTime(nil, inner)
+	case protoreflect.MessageKind:
+		text, st := f.appendTime(nil, value.Message())
 		if st != StatusOK {
 			return nil, st
 		}
 
 		return string(text), StatusOK
+	case protoreflect.BytesKind, protoreflect.GroupKind:
+		fallthrough
 	default:
 		return nil, StatusInvalid
 	}

@@ -211,6 +211,7 @@ func TestTokenValuesInAContext(t *testing.T) {
 		"row 69: list above 4 KiB":         {"{$claim.a}", claims{"a": []any{long[:4091], "b"}}, outcome{st: StatusForeign}},
 		"row 69: long list of nothing":     {"{$claim.a}", claims{"a": make([]any, 1025)}, outcome{st: StatusForeign}},
 		"row 69: object above 4 KiB":       {"{$claim.a}", claims{"a": map[string]any{long: true}}, outcome{st: StatusForeign}},
+		"row 69: number beyond floats":     {"{$claim.a}", claims{"a": []any{json.Number("1e999")}}, outcome{st: StatusForeign}},
 		"row 69: long number":              {"{$claim.a}", claims{"a": json.Number(strings.Repeat("1", 4097))}, outcome{st: StatusForeign}},
 		"row 69: invalid UTF-8":            {"{$claim.a}", claims{"a": []any{"\xff"}}, outcome{st: StatusForeign}},
 		"row 69: invalid UTF-8 in a name":  {"{$claim.a}", claims{"a": map[string]any{"\xff": true}}, outcome{st: StatusForeign}},

@@ -22,6 +22,8 @@ type Template struct {
 	fan int
 	// as is the screen that values must pass.
 	as screen
+	// fixed is the value of a template without placeholders.
+	fixed any
 	// fields are the placeholders that read the request's message.
 	fields []*Part
 }
@@ -274,8 +276,12 @@ func (t *Template) checkTexts(in Role) *Fault {
 	return nil
 }
 
-// link gives each placeholder the literal that follows it, and collects the fields.
+// link gives each placeholder the literal that follows it, collects the fields, and
+// keeps the value of a literal.
 func (t *Template) link() {
+	if t.IsLiteral() {
+		t.fixed = t.parts[0].literal
+	}
 	for i := range t.parts {
 		p := &t.parts[i]
 		if p.source == sourceLiteral {
