@@ -242,7 +242,7 @@ func TestExcerptOfListsAndTimes(t *testing.T) {
 	message := proto.CloneOf(want)
 	message.Texts, message.Parts[0].Rank, message.Nested.Text = []string{"y"}, 9, "y"
 	// What isn't read of a time isn't kept either.
-	message.Times[0].ProtoReflect().SetUnknown(protowire.AppendString(protowire.AppendTag(nil, 99, protowire.BytesType), strings.Repeat("z", 1000)))
+	message.GetTimes()[0].ProtoReflect().SetUnknown(protowire.AppendString(protowire.AppendTag(nil, 99, protowire.BytesType), strings.Repeat("z", 1000)))
 	got, err := method.Excerpt(message)
 	if err != nil {
 		t.Fatal(err)

@@ -26,7 +26,7 @@ func claimValue(principal Principal, path []string) (any, Status) {
 
 // fits reports whether a claim can be sent as context, and takes its size from room.
 func fits(value any, room *int, depth int) bool {
-	size := 0
+	var size int
 	switch value := value.(type) {
 	case nil:
 		size = len("null")
