@@ -20,7 +20,7 @@ func keyOf(tb testing.TB, context map[string]any) string {
 		entries = append(entries, contextValue{name: name})
 	}
 	slices.SortFunc(entries, func(a, b contextValue) int { return strings.Compare(a.name, b.name) })
-	key, ok := appendContext(nil, entries, context)
+	key, ok := appendContext(nil, 'c', entries, context)
 	if !ok {
 		tb.Fatalf("%v has no key", context)
 	}
@@ -100,6 +100,32 @@ func TestValuesThatLookAlikeHaveDifferentKeys(t *testing.T) {
 	}
 }
 
+// The same values as the context and as each kind of properties are different queries.
+func TestContextAndPropertiesHaveDifferentKeys(t *testing.T) {
+	entries := []contextValue{{name: "a"}, {name: "b"}}
+	asked := &check{context: entries, properties: &properties{subject: entries, action: entries, resource: entries}}
+	seen := map[string]string{}
+	for _, value := range []any{"x", []any{}, []any{"x"}, "x\x00s\x01as\x01y"} {
+		for at := range 16 { // who has the value
+			sets := make([]map[string]any, 4)
+			for i := range sets {
+				if at&(1<<i) != 0 {
+					sets[i] = map[string]any{"a": value, "b": "c"}
+				}
+			}
+			if at == 0 && value != "x" {
+				continue
+			}
+			key, ok := asked.appendGiven(nil, sets[0], &Properties{Subject: sets[1], Action: sets[2], Resource: sets[3]})
+			name := fmt.Sprintf("%v in %04b", value, at)
+			if other, taken := seen[string(key)]; taken || !ok {
+				t.Errorf("%s and %s have one key, %v", name, other, ok)
+			}
+			seen[string(key)] = name
+		}
+	}
+}
+
 func TestListsThatNestTooDeepHaveNoKey(t *testing.T) {
 	value := any("x")
 	for range maxNesting + 1 {
@@ -108,7 +134,7 @@ func TestListsThatNestTooDeepHaveNoKey(t *testing.T) {
 	endless := make([]any, 1)
 	endless[0] = endless
 	for name, value := range map[string]any{"deep": value, "endless": endless, "not JSON": []any{make(chan int)}} {
-		if _, ok := appendContext(nil, []contextValue{{name: "a"}}, map[string]any{"a": value}); ok {
+		if _, ok := appendContext(nil, 'c', []contextValue{{name: "a"}}, map[string]any{"a": value}); ok {
 			t.Errorf("%s has a key", name)
 		}
 	}

@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -177,7 +178,7 @@ func TestTokenValuesThatCannotBeSent(t *testing.T) {
 			if engine.requests() > 0 {
 				t.Error("the engine was asked")
 			}
-			if c.want == authz.ReasonSubjectInvalid && !strings.Contains(errors.Unwrap(err).Error(), "{$claim.level} of its context") || strings.Contains(err.Error(), "aaaa") {
+			if c.want == authz.ReasonSubjectInvalid && !strings.Contains(errors.Unwrap(err).Error(), "{$claim.level} that it gives") || strings.Contains(err.Error(), "aaaa") {
 				t.Errorf("got %v, %v", err, errors.Unwrap(err))
 			}
 		})
@@ -268,4 +269,99 @@ func TestExcerptOfListsAndTimes(t *testing.T) {
 			t.Errorf("%s: the keys are the same, %v", name, err)
 		}
 	}
+}
+
+// attributesEngine allows every evaluation, and records them.
+type attributesEngine struct{ *tuples }
+
+func (e attributesEngine) EvaluateAttributes(ctx context.Context, batch authz.Batch) (authz.Result, error) {
+	if _, err := e.Check(ctx, batch); err != nil {
+		return authz.Result{}, err
+	}
+	answers := make([]authz.Answer, len(batch.Queries))
+	for i := range answers {
+		answers[i].Effect = authz.EffectAllowed
+	}
+
+	return authz.Result{Answers: answers}, nil
+}
+
+// Properties are values as those of a context are.
+func TestValuesOfProperties(t *testing.T) {
+	values := func(pairs ...string) []*authzv1.ContextValue {
+		var list []*authzv1.ContextValue
+		for i := 0; i < len(pairs); i += 2 {
+			list = append(list, &authzv1.ContextValue{Name: pairs[i], Value: pairs[i+1]})
+		}
+
+		return list
+	}
+	compiled := func(engine authz.Engine, rule *authzv1.Attributes, now func() time.Time) *authz.Method {
+		return newAuthorizer(t, authz.Config{
+			Engine: engine, Now: now, Cache: authz.CacheConfig{Size: 10, TTL: time.Hour}, MaxObjects: 3,
+			Resolver: ruledOver(t, &docsv1.Values{}, nil, map[string]*authzv1.Rule{"M": {Policy: &authzv1.Rule_Attributes{Attributes: rule}}}),
+		}).Method("/t.S/M")
+	}
+	rule := &authzv1.Attributes{
+		Action: "edit", Resource: "document:{text}", ResourceProperties: values("tags", "{texts[]}", "at", "{at}"),
+		SubjectProperties: values("level", "{$claim.level}"), ActionProperties: values("day", "{$now|day}"), Context: values("tags", "{numbers[]}"),
+	}
+	engine := attributesEngine{newTuples()}
+	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	method := compiled(engine, rule, func() time.Time { return now })
+	alice := user("alice")
+	alice.claims = map[string]any{"level": []any{"a"}}
+	call := &authz.Call{Principal: alice, Message: &docsv1.Values{Text: "x", Texts: []string{"a", "b"}, Numbers: []int32{1}}}
+	for range 2 {
+		if _, err := method.Authorize(t.Context(), call); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Hour)
+	}
+	want := &authz.Properties{
+		Subject: map[string]any{"level": []any{"a"}}, Action: map[string]any{"day": "2030-01-02T00:00:00Z"}, Resource: map[string]any{"tags": []any{"a", "b"}},
+	}
+	if engine.requests() != 1 {
+		t.Fatalf("%d requests of one day", engine.requests())
+	}
+	if got := engine.batches[0].Queries[0]; !reflect.DeepEqual(got.Properties, want) || !reflect.DeepEqual(got.Context, map[string]any{"tags": []any{int64(1)}}) {
+		t.Errorf("got %v and %v", got.Properties, got.Context)
+	}
+	for name, c := range map[string]struct {
+		claim   any
+		message *docsv1.Values
+		want    authz.Reason
+		field   string
+	}{
+		"row 69: a list above MaxObjects": {"a", &docsv1.Values{Text: "x", Texts: make([]string, 4)}, authz.ReasonObjectMissing, "texts"},
+		"row 69: no such time":            {"a", &docsv1.Values{Text: "x", At: &timestamppb.Timestamp{Nanos: -1}}, authz.ReasonObjectMissing, "at"},
+		"row 69: a claim above 4 KiB":     {strings.Repeat("a", 5000), &docsv1.Values{Text: "x"}, authz.ReasonSubjectInvalid, ""},
+		"row 69: both":                    {strings.Repeat("a", 5000), &docsv1.Values{Text: "x", At: &timestamppb.Timestamp{Nanos: -1}}, authz.ReasonObjectMissing, "at"},
+	} {
+		alice := user("alice")
+		alice.claims = map[string]any{"level": c.claim}
+		_, err := method.Authorize(t.Context(), &authz.Call{Principal: alice, Message: c.message})
+		var refused *authz.Error
+		if !errors.As(err, &refused) || refused.Reason != c.want || refused.Field != c.field || engine.requests() != 1 {
+			t.Errorf("%s: got %v, %d requests", name, err, engine.requests())
+		}
+	}
+	t.Run("the time as it is isn't cached", func(t *testing.T) {
+		engine := attributesEngine{newTuples()}
+		method := compiled(engine, &authzv1.Attributes{Action: "edit", Resource: "document:{text}", ActionProperties: values("now", "{$now}")}, nil)
+		for range 2 {
+			if _, err := method.Authorize(t.Context(), call); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if engine.requests() != 2 {
+			t.Errorf("%d requests", engine.requests())
+		}
+	})
+	t.Run("a fault names the property", func(t *testing.T) {
+		err := compiled(engine, &authzv1.Attributes{Action: "edit", Resource: "document:{text}", ResourceProperties: values("a", "x", "b", "{$metadata.x}")}, nil).Err()
+		if err == nil || !strings.Contains(err.Error(), "resource_properties[1].value") || !strings.Contains(err.Error(), "in a property") {
+			t.Errorf("got %v", err)
+		}
+	})
 }
