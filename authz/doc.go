@@ -64,8 +64,8 @@
 //
 // # Values
 //
-// A value of a context that is one placeholder alone keeps its type: a string, a
-// boolean, a number, an enum by its name, a google.protobuf.Timestamp or Duration as
+// A value of a context or of properties that is one placeholder alone keeps its type: a
+// string, a boolean, a number, an enum by its name, a google.protobuf.Timestamp or Duration as
 // the string of its JSON form, a claim as the token has it, and a repeated field, as in
 // {tags[]} or {items[].name}, as a list. Any other template gives a string. Unset fields
 // and empty strings are left out, and the engine answers without them; a field without

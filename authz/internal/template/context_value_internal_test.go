@@ -5,12 +5,17 @@ import (
 	"math"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -175,6 +180,49 @@ func TestListsKeepTheirElementsTypes(t *testing.T) {
 			t.Errorf("status %d", st)
 		}
 	})
+}
+
+// A rule may be compiled from a descriptor set, whose well-known types are its own.
+func TestValuesOfADynamicMessage(t *testing.T) {
+	set := &descriptorpb.FileDescriptorSet{}
+	var add func(file protoreflect.FileDescriptor)
+	add = func(file protoreflect.FileDescriptor) {
+		for i := range file.Imports().Len() {
+			add(file.Imports().Get(i).FileDescriptor)
+		}
+		if !slices.ContainsFunc(set.GetFile(), func(other *descriptorpb.FileDescriptorProto) bool { return other.GetName() == file.Path() }) {
+			set.File = append(set.File, protodesc.ToFileDescriptorProto(file))
+		}
+	}
+	add(docsv1.File_usher_test_docs_v1_values_proto)
+	files, err := protodesc.NewFiles(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := files.FindDescriptorByName((&docsv1.Values{}).ProtoReflect().Descriptor().FullName())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wire, err := proto.Marshal(&docsv1.Values{
+		At: &timestamppb.Timestamp{Seconds: 1}, Durations: []*durationpb.Duration{{Nanos: -5}}, Colors: []docsv1.Color{1}, WrappedNumbers: []*wrapperspb.Int64Value{wrapperspb.Int64(3)},
+		Parts: []*docsv1.ValuesPart{{Name: "a", At: &timestamppb.Timestamp{}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	descriptor, _ := found.(protoreflect.MessageDescriptor)
+	message := dynamicpb.NewMessage(descriptor)
+	if err := proto.Unmarshal(wire, message); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]any{
+		"{at}": "1970-01-01T00:00:01Z", "{durations[]}": []any{"-0.000000005s"}, "{colors[]}": []any{"COLOR_RED"}, "{wrapped_numbers[]}": []any{int64(3)},
+		"{parts[].at}": []any{"1970-01-01T00:00:00Z"}, "{texts[]}": []any{}, "{parts[].name}": []any{"a"},
+	} {
+		if got := valueOf(t, text, message, nil); !got.is(outcome{value: want}) {
+			t.Errorf("%s: got %v, want %v", text, got, want)
+		}
+	}
 }
 
 func TestTokenValuesInAContext(t *testing.T) {
