@@ -58,9 +58,10 @@
 // more than one issuer is trusted, a template that reads one of the others must
 // hold {$issuer}, or the rule must name its one issuer in access_token.issuers. A
 // context value or a property may also hold {$peer.ip} and {$now}; only
-// consistency.revision may hold {$metadata.key}. A value that is put into an object or a subject can't be
-// empty or "*", and can't hold ':', '#', white space, invisible characters, or the
-// literal that follows its placeholder, so a value can't inject engine syntax.
+// consistency.revision may hold {$metadata.key}. A value that is put into an object or
+// a subject can't be empty or "*", and can't hold ':', '#', white space, invisible
+// characters, or the literal that follows its placeholder, so a value can't inject
+// engine syntax.
 //
 // # Values
 //
