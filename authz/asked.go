@@ -40,7 +40,7 @@ func (c *conditions) permission(rule *authzv1.Permission, path string) *node {
 		compiled.object = c.template(rule.GetOn(), path+".on", template.RoleObject)
 	}
 	compiled.subject = c.subject(rule.GetSubject(), path)
-	compiled.context = c.context(rule.GetContext(), path+".context")
+	compiled.context = c.context(rule.GetContext(), path+".context", template.RoleContext)
 
 	return c.asked(compiled, rule.GetOnMissing(), path)
 }
@@ -51,11 +51,11 @@ func (c *conditions) attributes(rule *authzv1.Attributes, path string) *node {
 	compiled := &check{kind: QueryAttributes, relation: rule.GetAction()}
 	compiled.object = c.template(rule.GetResource(), path+".resource", template.RoleObject)
 	compiled.subject = c.subject(rule.GetSubject(), path)
-	compiled.context = c.context(rule.GetContext(), path+".context")
+	compiled.context = c.context(rule.GetContext(), path+".context", template.RoleContext)
 	given := &properties{
-		subject:  c.context(rule.GetSubjectProperties(), path+".subject_properties"),
-		action:   c.context(rule.GetActionProperties(), path+".action_properties"),
-		resource: c.context(rule.GetResourceProperties(), path+".resource_properties"),
+		subject:  c.context(rule.GetSubjectProperties(), path+".subject_properties", template.RoleProperty),
+		action:   c.context(rule.GetActionProperties(), path+".action_properties", template.RoleProperty),
+		resource: c.context(rule.GetResourceProperties(), path+".resource_properties", template.RoleProperty),
 	}
 	if len(given.subject)+len(given.action)+len(given.resource) > 0 {
 		compiled.properties = given
@@ -73,7 +73,7 @@ func (c *conditions) asked(compiled *check, onMissing authzv1.OnMissing, path st
 	compiled.cacheable = true
 	compiled.values(func(values []contextValue) {
 		for _, value := range values {
-			compiled.cacheable = compiled.cacheable && (value.value == nil || value.value.Reads(template.SourceNow) == nil)
+			compiled.cacheable = compiled.cacheable && (value.value == nil || !value.value.Volatile())
 		}
 	})
 	compiled.prefix = keyPrefix(compiled.kind, compiled.relation, compiled.objectType())

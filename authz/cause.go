@@ -212,6 +212,9 @@ func (e *evaluation) unasked(c *check, at *leaf) error {
 		if at.bad == nil {
 			return denial(c.short() + ": a claim that it gives is no JSON value")
 		}
+		if at.of == nil {
+			return denial(c.short() + ": {" + at.bad.Name() + "} that it gives is too long, or isn't text or JSON")
+		}
 		where := "the check's object"
 		if c.object == nil || at.of != c.object {
 			if where = "the check's subject"; c.subject == nil {

@@ -230,7 +230,7 @@ func (m *Method) compileStream(whole *merged, own *authzv1.Rule, md protoreflect
 	}
 	if name, found := cs.zeroInContext(); m.first && found {
 		at.fail(whole.at("stream.message_check"), -1, "the context value "+strconv.Quote(name)+" is of a field whose zero can't be told from unset, so a later message could change it",
-			"make the field optional, or leave message_check out")
+			"name a field with presence, such as an optional one, or leave message_check out")
 	}
 	m.recheck = at.duration(whole.rule.GetStream().GetRecheckInterval(), whole.at("stream.recheck_interval"))
 	if m.recheck > 0 && m.policy == policyHandler {

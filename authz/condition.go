@@ -163,7 +163,7 @@ func (c *conditions) check(rule *authzv1.Check, path string) *node {
 		c.site.fail(path+".relation", at, problem, "write a relation or permission of the engine's model")
 	}
 	compiled.subject = c.subject(rule.GetSubject(), path)
-	compiled.context = c.context(rule.GetContext(), path+".context")
+	compiled.context = c.context(rule.GetContext(), path+".context", template.RoleContext)
 
 	return c.asked(compiled, rule.GetOnMissing(), path)
 }
@@ -195,7 +195,7 @@ func (c *conditions) subject(text, path string) *subjectTemplate {
 	return newSubjectTemplate(subject, "the check's subject")
 }
 
-func (c *conditions) context(values []*authzv1.ContextValue, path string) []contextValue {
+func (c *conditions) context(values []*authzv1.ContextValue, path string, in template.Role) []contextValue {
 	compiled := make([]contextValue, 0, len(values))
 	names := map[string]bool{}
 	for i, value := range values {
@@ -207,7 +207,7 @@ func (c *conditions) context(values []*authzv1.ContextValue, path string) []cont
 			c.site.fail(at+".name", -1, "the name "+strconv.Quote(name)+" stands twice", "leave one")
 		}
 		names[value.GetName()] = true
-		compiled = append(compiled, contextValue{value.GetName(), c.template(value.GetValue(), at+".value", template.RoleContext)})
+		compiled = append(compiled, contextValue{value.GetName(), c.template(value.GetValue(), at+".value", in)})
 	}
 	// Sorted, so that equal contexts have equal keys.
 	slices.SortFunc(compiled, func(a, b contextValue) int { return cmp.Compare(a.name, b.name) })

@@ -77,7 +77,8 @@ type Config struct {
 	Timeout time.Duration
 	// MaxObjects is how many objects one call may name, over all its checks. A call
 	// that names more is refused with OBJECT_MISSING, even if a condition that
-	// needs no object would grant it. Optional. Default 100;
+	// needs no object would grant it. It is also how many elements each list of a
+	// context or of properties may have. Optional. Default 100;
 	// negative is an error.
 	MaxObjects int
 	// Cache configures the decision cache, which is one for all engines. Optional.

@@ -215,6 +215,7 @@ func (m *Method) conclude(ctx context.Context, e *evaluation, v verdict) (*Decis
 // cache.
 func (a *Authorizer) fill(in *template.Input, call *Call) {
 	in.Principal, in.Metadata, in.PeerIP, in.Now = call.Principal, call.Metadata, call.PeerIP, a.now
+	in.MaxList = a.maxObjects
 }
 
 func (e *evaluation) setMessage() *Error {

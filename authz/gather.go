@@ -10,6 +10,7 @@ var (
 	errDenied   = errors.New("the policy denies it")
 	errMissing  = errors.New("the request doesn't name its object")
 	errUnusable = errors.New("the value can't name an object")
+	errContext  = errors.New("the value can't be sent to the engine")
 	errOther    = errors.New("the message names another object than the stream's first")
 )
 
@@ -76,7 +77,7 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 	if len(e.questions)+count > e.method.owner.maxObjects {
 		return e.tooMany(c.fan(), count)
 	}
-	context, given, err := e.given(c)
+	context, given, foreign, err := e.given(c)
 	if err != nil {
 		e.fault(at, err)
 
@@ -87,8 +88,11 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 		subject = e.caller
 	}
 	var reason Reason
-	if subject == nil {
+	switch {
+	case subject == nil:
 		reason = ReasonSubjectUnmapped
+	case foreign != nil:
+		reason, at.bad = ReasonSubjectInvalid, foreign
 	}
 	for i := range count {
 		from := len(e.buf)
@@ -132,46 +136,51 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 	return nil
 }
 
-// given renders a check's context and properties, nil where it has none.
-func (e *evaluation) given(c *check) (context map[string]any, of *Properties, err *Error) {
-	if context, err = e.contextOf(c.context); err != nil || c.properties == nil {
-		return context, nil, err
+// given renders a check's context and properties, nil where it has none. A part is one
+// that reads a value of the token that can't be used, unless the request is at fault.
+func (e *evaluation) given(c *check) (context map[string]any, of *Properties, foreign *template.Part, err *Error) {
+	context, foreign, err = e.valuesOf(c.context, nil)
+	if err != nil || c.properties == nil {
+		return context, nil, foreign, err
 	}
 	of = &Properties{}
-	if of.Subject, err = e.contextOf(c.properties.subject); err != nil {
-		return nil, nil, err
+	if of.Subject, foreign, err = e.valuesOf(c.properties.subject, foreign); err != nil {
+		return nil, nil, nil, err
 	}
-	if of.Action, err = e.contextOf(c.properties.action); err != nil {
-		return nil, nil, err
+	if of.Action, foreign, err = e.valuesOf(c.properties.action, foreign); err != nil {
+		return nil, nil, nil, err
 	}
-	if of.Resource, err = e.contextOf(c.properties.resource); err != nil {
-		return nil, nil, err
+	if of.Resource, foreign, err = e.valuesOf(c.properties.resource, foreign); err != nil {
+		return nil, nil, nil, err
 	}
 
-	return context, of, nil
+	return context, of, foreign, nil
 }
 
-// contextOf renders the values of a context, or of properties. A value that is absent
-// is left out; the engine then answers what it lacks.
-func (e *evaluation) contextOf(values []contextValue) (map[string]any, *Error) {
-	if len(values) == 0 {
-		return nil, nil
+// valuesOf renders the values of a context, or of properties. A value that is absent
+// is left out; the engine then answers what it lacks. It returns the part of a value
+// of the token that can't be used, the one that it was given if there is none.
+func (e *evaluation) valuesOf(entries []contextValue, foreign *template.Part) (map[string]any, *template.Part, *Error) {
+	if len(entries) == 0 {
+		return nil, foreign, nil
 	}
-	context := make(map[string]any, len(values))
-	for _, entry := range values {
-		value, st, bad := entry.value.Value(&e.in)
+	values := make(map[string]any, len(entries))
+	for _, entry := range entries {
+		value, st, bad, element := entry.value.Value(&e.in)
 		switch st {
 		case template.StatusOK:
-			context[entry.name] = value
+			values[entry.name] = value
 		case template.StatusMissing:
-		case template.StatusInvalid, template.StatusForeign:
+		case template.StatusForeign:
+			foreign = bad
+		case template.StatusInvalid:
 			fallthrough
 		default:
-			return nil, &Error{Reason: ReasonObjectMissing, Field: bad.Path(0), Err: errUnusable}
+			return nil, nil, &Error{Reason: ReasonObjectMissing, Field: bad.Path(element), Err: errContext}
 		}
 	}
 
-	return context, nil
+	return values, foreign, nil
 }
 
 // deny denies a check that needn't be asked.

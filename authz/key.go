@@ -2,7 +2,6 @@ package authz
 
 import (
 	"encoding/binary"
-	"math"
 
 	"github.com/usher-auth/usher/authz/internal/template"
 )
@@ -99,11 +98,6 @@ func appendContext(key []byte, mark byte, values []contextValue, context map[str
 			continue
 		}
 		key = appendSized(append(key, 0, mark), values[i].name)
-		if number, is := value.(float64); is { // a message's may be NaN, which engines refuse
-			key = binary.BigEndian.AppendUint64(append(key, 'f'), math.Float64bits(number))
-
-			continue
-		}
 		var ok bool
 		if key, ok = appendValue(key, value, maxContextDepth); !ok {
 			return key, false
