@@ -3,6 +3,7 @@ package interceptor
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"sort"
 	"time"
 
@@ -42,6 +43,7 @@ type Interceptor struct {
 	maxTokenBytes       int
 	verifierIsOurs      bool
 	firstMessageTimeout time.Duration
+	addresses           addresses
 }
 
 // New returns an Interceptor. It does no I/O. It returns an error, with all faults
@@ -61,6 +63,7 @@ func New(cfg Config) (*Interceptor, error) {
 		maxTokenBytes:       cfg.MaxTokenBytes,
 		verifierIsOurs:      isOurs(cfg.Verifier),
 		firstMessageTimeout: cfg.FirstMessageTimeout,
+		addresses:           newAddresses(&cfg),
 	}, nil
 }
 
@@ -107,6 +110,10 @@ type report struct {
 	principal *verify.Principal
 	decision  *authz.Decision
 	watch     stopwatch
+	// peerIP is the address that rules read. Unless located is set, it hasn't been
+	// looked for.
+	peerIP  netip.Addr
+	located bool
 }
 
 // granted reports a grant.
@@ -116,7 +123,7 @@ func (i *Interceptor) granted(ctx context.Context, r report) {
 	}
 	i.hooks.decided(ctx, Decided{
 		Method: r.name, Known: r.known(), Occasion: r.occasion, Principal: r.principal, Decision: r.decision,
-		Code: codes.OK, Duration: r.watch.elapsed(),
+		Code: codes.OK, PeerIP: r.peerIP, Duration: r.watch.elapsed(),
 	})
 }
 
@@ -125,6 +132,9 @@ func (i *Interceptor) granted(ctx context.Context, r report) {
 func (i *Interceptor) refused(ctx context.Context, r report, cause error) *Error {
 	refusal := i.refusals.of(ctx, cause, r.method.HidesExistence())
 	if i.hooks.observer.Decided != nil {
+		if !r.located {
+			r.peerIP, _ = i.peerIP(ctx) // a panic is reported there; the cause of this refusal is another
+		}
 		var unverified *verify.Unverified
 		if fault := (*verify.Error)(nil); errors.As(refusal.cause, &fault) && fault != nil {
 			unverified = fault.Unverified
@@ -132,7 +142,7 @@ func (i *Interceptor) refused(ctx context.Context, r report, cause error) *Error
 		i.hooks.decided(ctx, Decided{
 			Method: r.name, Known: r.known(), Occasion: r.occasion, Principal: r.principal, Decision: r.decision,
 			Reason: refusal.Reason, Code: refusal.status.Code(), DecisionID: refusal.DecisionID,
-			Err: refusal.cause, Duration: r.watch.elapsed(), Peer: peerAddress(ctx), Unverified: unverified,
+			Err: refusal.cause, Duration: r.watch.elapsed(), Peer: connectionAddress(ctx), PeerIP: r.peerIP, Unverified: unverified,
 		})
 	}
 
