@@ -88,6 +88,9 @@ func (a *audit) decided(ctx context.Context, e interceptor.Decided) {
 	if e.Peer.IsValid() {
 		attributes = append(attributes, slog.String("peer", e.Peer.String()))
 	}
+	if e.PeerIP.IsValid() && e.PeerIP != e.Peer.Addr() {
+		attributes = append(attributes, slog.String("peer_ip", e.PeerIP.String()))
+	}
 	attributes = appendUnverified(attributes, e.Unverified)
 	attributes = append(attributes, slog.Duration("duration", e.Duration))
 	a.log.LogAttrs(ctx, level, messageDecision, attributes...)

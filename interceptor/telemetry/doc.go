@@ -40,7 +40,10 @@
 // handler made itself. A filter that was answered is recorded as a grant; its group
 // "filter" has the number of objects in "of", and how many were granted in "granted".
 //
-// A refusal's record also has the peer's address. The record of a refused token has
+// A refusal's record also has the connection's address and port, "peer". The
+// address that rules read as peer.ip is in "peer_ip" where it is another one, as
+// behind a proxy (see [interceptor.Config.TrustedProxies]); a grant's record has it
+// if the method's rule reads the connection. The record of a refused token has
 // a group "unverified" with the token's claims as they were sent: issuer, sub,
 // client_id, aud and type, each cut to 128 bytes and escaped as in Go source. Anyone
 // can write such a token.
