@@ -80,12 +80,12 @@ func fromAddress() rules {
 // forwarded returns a context that calls with those lines of a header.
 func forwarded(t testing.TB, token, header string, lines ...string) context.Context {
 	t.Helper()
-	ctx := as(t, token)
+	var pairs []string
 	for _, line := range lines {
-		ctx = metadata.AppendToOutgoingContext(ctx, header, line)
+		pairs = append(pairs, header, line)
 	}
 
-	return ctx
+	return metadata.AppendToOutgoingContext(as(t, token), pairs...)
 }
 
 // everyKind makes a call of each kind, and returns how they ended.
