@@ -112,8 +112,8 @@ func TestOneCallersObjectsDoNotOpenTheBreaker(t *testing.T) {
 					var opened atomic.Int64
 					authorizer := newAuthorizer(t, authz.Config{
 						Engine: &moody{slow: slowObjects}, Timeout: time.Second,
-						Observer: authz.Observer{BreakerChanged: func(open bool) {
-							if open {
+						Observer: authz.Observer{BreakerChanged: func(changed authz.BreakerChanged) {
+							if changed.Open {
 								opened.Add(1)
 							}
 						}},
@@ -188,7 +188,7 @@ func TestBreakerInAnOutage(t *testing.T) {
 					var changes []string
 					begun := time.Now()
 					authorizer := newAuthorizer(t, authz.Config{Engine: engine, Observer: authz.Observer{
-						BreakerChanged: func(open bool) { changes = append(changes, fmt.Sprint(open)) },
+						BreakerChanged: func(changed authz.BreakerChanged) { changes = append(changes, fmt.Sprint(changed.Open)) },
 					}})
 					ctx, cancel := context.WithCancel(t.Context())
 					if slow {
@@ -232,10 +232,10 @@ func TestBreakerChangedMayCallBack(t *testing.T) {
 		engine := &moody{}
 		var authorizer *authz.Authorizer
 		var told []string
-		authorizer = newAuthorizer(t, authz.Config{Engine: engine, Observer: authz.Observer{BreakerChanged: func(open bool) {
+		authorizer = newAuthorizer(t, authz.Config{Engine: engine, Observer: authz.Observer{BreakerChanged: func(changed authz.BreakerChanged) {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()
-			told = append(told, fmt.Sprint(open, ask(ctx, authorizer, "hook", "1")))
+			told = append(told, fmt.Sprint(changed.Open, ask(ctx, authorizer, "hook", "1")))
 		}}})
 		engine.down.Store(true)
 		for i := range 20 {
@@ -380,7 +380,7 @@ func TestRefusedRequestsDoNotHideAnOutage(t *testing.T) {
 				})
 				var changes []bool
 				authorizer := newAuthorizer(t, authz.Config{Engine: engine, Observer: authz.Observer{
-					BreakerChanged: func(open bool) { changes = append(changes, open) },
+					BreakerChanged: func(changed authz.BreakerChanged) { changes = append(changes, changed.Open) },
 				}})
 				refused := func() {
 					for i := range 100 {

@@ -163,7 +163,7 @@ func (e *evaluation) collect(n *node, into *causes) {
 	for _, child := range n.children {
 		e.collect(child, into)
 	}
-	if n.kind != nodeCheck && n.kind != nodeMatch && n.kind != nodeScope {
+	if !n.isLeaf() {
 		return
 	}
 	at := &e.leaves[n.leaf]
@@ -179,6 +179,10 @@ func (e *evaluation) collect(n *node, into *causes) {
 		if err := e.unasked(n.check, at); err != nil {
 			into.add(err)
 		}
+	case nodeHeld:
+		into.add(unheld{n.held})
+	case nodeExpression:
+		into.add(&failedExpression{n.expression.text, at.cause})
 	case nodeNever, nodeAll, nodeAny:
 	}
 }
@@ -203,10 +207,10 @@ func (e *evaluation) unasked(c *check, at *leaf) error {
 		return e.method.owner.subjects.unmapped(e.call.Principal).Err
 	case ReasonSubjectInvalid:
 		if at.bad == nil {
-			return denial("check " + quoted(c.object.String()) + ": a claim in its context can't be written as JSON")
+			return denial(c.short() + ": a claim that it gives can't be written as JSON")
 		}
 		where := "the check's object"
-		if at.of != c.object {
+		if c.object == nil || at.of != c.object {
 			if where = "the check's subject"; c.subject == nil {
 				where = e.caller.where
 			}
@@ -215,7 +219,7 @@ func (e *evaluation) unasked(c *check, at *leaf) error {
 		return &unusable{where: where, text: at.of.String(), name: at.bad.Name(), principal: e.call.Principal}
 	case ReasonRelationDenied:
 		if at.bad != nil {
-			return denial("check " + quoted(c.object.String()) + ": " + at.bad.Path(-1) + " is absent, or doesn't fit")
+			return denial(c.short() + ": " + at.bad.Path(-1) + " is absent, or doesn't fit")
 		}
 	default:
 	}

@@ -27,6 +27,8 @@ type leaf struct {
 	of  *template.Template
 	// err is the error to report if the request is at fault.
 	err *Error
+	// cause is why an expression has no value.
+	cause error
 }
 
 func (e *evaluation) gather(n *node) *Error {
@@ -41,6 +43,14 @@ func (e *evaluation) gather(n *node) *Error {
 		if e.call.Principal.HasScope(n.scope) {
 			at.verdict = verdictAllowed
 		}
+	case nodeHeld:
+		at := &e.leaves[n.leaf]
+		*at = leaf{verdict: verdictDenied, reason: ReasonRelationDenied}
+		if n.held.by(e.call.Principal) {
+			at.verdict = verdictAllowed
+		}
+	case nodeExpression:
+		e.gatherExpression(n.expression, &e.leaves[n.leaf])
 	case nodeAll, nodeAny:
 		for _, child := range n.children {
 			if err := e.gather(child); err != nil {
@@ -57,16 +67,16 @@ func (e *evaluation) gather(n *node) *Error {
 // the objects takes precedence over a fault of the subject.
 func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 	*at = leaf{from: len(e.questions), to: len(e.questions), verdict: verdictPending}
-	count := c.object.Count(&e.in)
+	count := c.count(&e.in)
 	if count == 0 {
-		e.missing(c, at, c.object.Fan(), -1)
+		e.missing(c, at, c.fan(), -1)
 
 		return nil
 	}
 	if len(e.questions)+count > e.method.owner.maxObjects {
-		return e.tooMany(c.object, count)
+		return e.tooMany(c.fan(), count)
 	}
-	context, err := e.contextOf(c)
+	context, given, err := e.given(c)
 	if err != nil {
 		e.fault(at, err)
 
@@ -102,7 +112,7 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 				continue
 			}
 			var ok bool
-			if e.buf, ok = appendContext(e.buf, c.context, context); !ok {
+			if e.buf, ok = c.appendGiven(e.buf, context, given); !ok {
 				reason = ReasonSubjectInvalid
 
 				continue
@@ -110,7 +120,7 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 			e.buf = appendConsistency(e.buf, e.consistency)
 		}
 		q := e.add(from, found)
-		q.check, q.objectType, q.subject, q.context, q.element = c, c.object.Type(), subject, context, i
+		q.check, q.objectType, q.subject, q.context, q.properties, q.element = c, c.objectType(), subject, context, given, i
 	}
 	if reason != "" {
 		e.deny(at, reason)
@@ -122,14 +132,33 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 	return nil
 }
 
-// contextOf renders a check's context. A value that is absent is left out; the
-// engine then answers what it lacks.
-func (e *evaluation) contextOf(c *check) (map[string]any, *Error) {
-	if len(c.context) == 0 {
+// given renders a check's context and properties, nil where it has none.
+func (e *evaluation) given(c *check) (context map[string]any, of *Properties, err *Error) {
+	if context, err = e.contextOf(c.context); err != nil || c.properties == nil {
+		return context, nil, err
+	}
+	of = &Properties{}
+	if of.Subject, err = e.contextOf(c.properties.subject); err != nil {
+		return nil, nil, err
+	}
+	if of.Action, err = e.contextOf(c.properties.action); err != nil {
+		return nil, nil, err
+	}
+	if of.Resource, err = e.contextOf(c.properties.resource); err != nil {
+		return nil, nil, err
+	}
+
+	return context, of, nil
+}
+
+// contextOf renders the values of a context, or of properties. A value that is absent
+// is left out; the engine then answers what it lacks.
+func (e *evaluation) contextOf(values []contextValue) (map[string]any, *Error) {
+	if len(values) == 0 {
 		return nil, nil
 	}
-	context := make(map[string]any, len(c.context))
-	for _, entry := range c.context {
+	context := make(map[string]any, len(values))
+	for _, entry := range values {
 		value, st, bad := entry.value.Value(&e.in)
 		switch st {
 		case template.StatusOK:
@@ -190,10 +219,10 @@ func (e *evaluation) missing(c *check, at *leaf, p *template.Part, i int) {
 	e.fault(at, &Error{Reason: ReasonObjectMissing, Field: p.Path(i), Err: errMissing})
 }
 
-func (e *evaluation) tooMany(t *template.Template, count int) *Error {
+func (e *evaluation) tooMany(fan *template.Part, count int) *Error {
 	err := refusal(ReasonObjectMissing, "the request names %d objects more than the %d that one may",
 		len(e.questions)+count-e.method.owner.maxObjects, e.method.owner.maxObjects)
-	if fan := t.Fan(); fan != nil {
+	if fan != nil {
 		err.Field = fan.Path(-1)
 	}
 
@@ -208,7 +237,7 @@ func (e *evaluation) gatherMatch(m *match, at *leaf) *Error {
 	}
 	count := many.Count(&e.in)
 	if count > e.method.owner.maxObjects {
-		return e.tooMany(many, count)
+		return e.tooMany(many.Fan(), count)
 	}
 	mark := len(e.buf)
 	defer func() { e.buf = e.buf[:mark] }()

@@ -85,7 +85,7 @@ func TestObserverThatPanicsChangesNothing(t *testing.T) {
 	authorizer := newAuthorizer(t, authz.Config{Engine: engine, Breaker: authz.BreakerConfig{Failures: 1}, Observer: authz.Observer{
 		Decided:        func(context.Context, *authz.Decision) { panic("decided") },
 		Asked:          func(context.Context, authz.EngineAsked) { panic("asked") },
-		BreakerChanged: func(bool) { panic("changed") },
+		BreakerChanged: func(authz.BreakerChanged) { panic("changed") },
 		RuleFault:      func(*authz.RuleError) { panic("fault") },
 	}})
 	if _, err := authorizer.Authorize(t.Context(), service+"GetDocument", user("alice"), get("1")); err != nil {

@@ -16,6 +16,12 @@ type Principal interface {
 	ClientID() string
 	// HasScope reports whether the token has exactly this scope.
 	HasScope(scope string) bool
+	// HasRole reports whether the token has exactly this role.
+	HasRole(role string) bool
+	// InGroup reports whether the token names exactly this group.
+	InGroup(group string) bool
+	// HasPermission reports whether the token has exactly this permission.
+	HasPermission(permission string) bool
 	// ACR returns the authentication context class reference (RFC 9470), empty if
 	// the token has none.
 	ACR() string

@@ -176,16 +176,19 @@ func (w *world) naiveCheck(check *authzv1.Check, asking bool) truth {
 
 type propertyCaller struct{ scopes map[string]bool }
 
-func (propertyCaller) Issuer() string               { return "i" }
-func (propertyCaller) IssuerName() string           { return "i" }
-func (propertyCaller) Subject() string              { return "alice" }
-func (propertyCaller) ClientID() string             { return "app" }
-func (c propertyCaller) HasScope(scope string) bool { return c.scopes[scope] }
-func (propertyCaller) ACR() string                  { return "" }
-func (propertyCaller) AuthTime() time.Time          { return time.Time{} }
-func (propertyCaller) IsService() bool              { return false }
-func (propertyCaller) IsUser() bool                 { return true }
-func (propertyCaller) Claim(...string) (any, bool)  { return nil, false }
+func (propertyCaller) Issuer() string                   { return "i" }
+func (propertyCaller) IssuerName() string               { return "i" }
+func (propertyCaller) Subject() string                  { return "alice" }
+func (propertyCaller) ClientID() string                 { return "app" }
+func (c propertyCaller) HasScope(scope string) bool     { return c.scopes[scope] }
+func (c propertyCaller) HasRole(role string) bool       { return c.scopes["role "+role] }
+func (c propertyCaller) InGroup(group string) bool      { return c.scopes["group "+group] }
+func (c propertyCaller) HasPermission(name string) bool { return c.scopes["permission "+name] }
+func (propertyCaller) ACR() string                      { return "" }
+func (propertyCaller) AuthTime() time.Time              { return time.Time{} }
+func (propertyCaller) IsService() bool                  { return false }
+func (propertyCaller) IsUser() bool                     { return true }
+func (propertyCaller) Claim(...string) (any, bool)      { return nil, false }
 
 // TestRandomRulesDecideAsANaiveEvaluator runs 100,000 random trees, half of them
 // against a cache that already knows some of the answers.

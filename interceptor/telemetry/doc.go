@@ -17,9 +17,9 @@
 //	usher.verify.keys.age              gauge, s       issuer
 //	usher.verify.introspect.duration   histogram, s   outcome, issuer
 //	usher.decision.duration            histogram, s   outcome, reason, occasion, rpc.method
-//	usher.authz.engine.duration        histogram, s   outcome
+//	usher.authz.engine.duration        histogram, s   kind, outcome
 //	usher.authz.checks                 counter        effect, cached
-//	usher.authz.breaker.open           gauge          (1: open)
+//	usher.authz.breaker.open           gauge          kind (1: open)
 //	usher.credentials.fetch.duration   histogram, s   outcome
 //	usher.credentials.invalidations    counter        reason
 //	usher.handlers.abandoned           updowncounter

@@ -12,6 +12,7 @@ import (
 // The names of labels, and their values where those are fixed.
 const (
 	labelOutcome  = "outcome"
+	labelKind     = "kind"
 	labelSource   = "source"
 	labelIssuer   = "issuer"
 	labelReason   = "reason"

@@ -106,14 +106,14 @@ func authzObserver(i *instruments, a *audit) authz.Observer {
 			if e.Err != nil {
 				outcome = outcomeUnavailable
 			}
-			i.asked.Record(ctx, e.Duration.Seconds(), labels(attribute.String(labelOutcome, outcome)))
+			i.asked.Record(ctx, e.Duration.Seconds(), labels(attribute.String(labelOutcome, outcome), attribute.String(labelKind, e.Kind.String())))
 		},
-		BreakerChanged: func(open bool) {
+		BreakerChanged: func(e authz.BreakerChanged) {
 			value := int64(0)
-			if open {
+			if e.Open {
 				value = 1
 			}
-			i.breaker.Record(context.Background(), value)
+			i.breaker.Record(context.Background(), value, labels(attribute.String(labelKind, e.Kind.String())))
 		},
 	}
 }
