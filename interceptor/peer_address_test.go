@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/credentials/verify"
@@ -463,4 +464,46 @@ func TestTrustedProxiesAreCopied(t *testing.T) {
 	trusted[0] = netip.MustParsePrefix("127.0.0.1/32")
 	_, err := s.Ping(forwarded(t, aliceToken, "x-forwarded-for", "203.0.113.9"), &testpb.PingRequest{Value: "1"})
 	wantCode(t, err, codes.OK)
+}
+
+// office is a language with one expression: that the caller is at the office.
+type office struct{ ip string }
+
+func (o office) CompileExpression(string, protoreflect.MessageDescriptor) (authz.Expression, error) {
+	return o, nil
+}
+
+func (office) Reads() authz.ExpressionReads { return authz.ExpressionReads{Peer: true} }
+
+func (o office) Evaluate(in *authz.ExpressionInput) (bool, error) {
+	return in.PeerIP == netip.MustParseAddr(o.ip), nil
+}
+
+// An expression reads the same address as a check.
+func TestExpressionReadsThePeerAddress(t *testing.T) {
+	const caller = "203.0.113.9"
+	set := byValue()
+	for name := range set {
+		set[name] = &authzv1.Rule{Policy: &authzv1.Rule_Expression{Expression: &authzv1.Expression{Cel: "atOffice"}}}
+	}
+	for name, test := range map[string]struct {
+		lines []string
+		want  codes.Code
+	}{
+		"at the office":                       {[]string{caller}, codes.OK},
+		"elsewhere":                           {[]string{"203.0.113.8"}, codes.PermissionDenied},
+		"row 69: what the caller wrote":       {[]string{caller + ", 203.0.113.8"}, codes.PermissionDenied},
+		"row 69: a header that can't be read": {[]string{"unknown"}, codes.PermissionDenied},
+		"row 69: no header":                   {nil, codes.PermissionDenied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, newWorld(t), setupConfig{rules: set, config: func(c *parts) {
+				c.authz.Expressions = office{caller}
+				c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+			}})
+			for kind, err := range everyKind(t, s, forwarded(t, aliceToken, "x-forwarded-for", test.lines...)) {
+				t.Run(kind, func(t *testing.T) { wantCode(t, err, test.want) })
+			}
+		})
+	}
 }

@@ -143,7 +143,7 @@ func TestQueriesOfEveryKindAreRecorded(t *testing.T) {
 	said := log.buf.String() + strings.Join(series, "\n")
 	for _, span := range spans.Ended() {
 		for _, a := range span.Attributes() {
-			said += string(a.Key) + "=" + a.Value.Emit() + "\n"
+			said += string(a.Key) + "=" + a.Value.String() + "\n"
 		}
 	}
 	if strings.Contains(said, personal) {
