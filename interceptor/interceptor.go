@@ -3,6 +3,7 @@ package interceptor
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"sort"
 	"strings"
@@ -44,6 +45,7 @@ type Interceptor struct {
 	maxTokenBytes       int
 	verifierIsOurs      bool
 	firstMessageTimeout time.Duration
+	addresses           addresses
 }
 
 // New returns an Interceptor. It does no I/O. It returns an error, with all faults
@@ -63,6 +65,7 @@ func New(cfg Config) (*Interceptor, error) {
 		maxTokenBytes:       cfg.MaxTokenBytes,
 		verifierIsOurs:      isOurs(cfg.Verifier),
 		firstMessageTimeout: cfg.FirstMessageTimeout,
+		addresses:           newAddresses(&cfg),
 	}, nil
 }
 
@@ -150,6 +153,10 @@ type report struct {
 	principal *verify.Principal
 	decision  *authz.Decision
 	watch     stopwatch
+	// peerIP is the address that rules read. Unless located is set, it hasn't been
+	// looked for.
+	peerIP  netip.Addr
+	located bool
 }
 
 // granted reports a grant.
@@ -159,7 +166,7 @@ func (i *Interceptor) granted(ctx context.Context, r report) {
 	}
 	i.hooks.decided(ctx, Decided{
 		Method: r.name, Known: r.known(), Occasion: r.occasion, Principal: r.principal, Decision: r.decision,
-		Code: codes.OK, Duration: r.watch.elapsed(),
+		Code: codes.OK, PeerIP: r.peerIP, Duration: r.watch.elapsed(),
 	})
 }
 
@@ -168,6 +175,9 @@ func (i *Interceptor) granted(ctx context.Context, r report) {
 func (i *Interceptor) refused(ctx context.Context, r report, cause error) *Error {
 	refusal := i.refusals.of(ctx, cause, r.method.HidesExistence())
 	if i.hooks.observer.Decided != nil {
+		if !r.located {
+			r.peerIP, _ = i.peerIP(ctx) // a panic is reported there; the cause of this refusal is another
+		}
 		var unverified *verify.Unverified
 		if fault := (*verify.Error)(nil); errors.As(refusal.cause, &fault) && fault != nil {
 			unverified = fault.Unverified
@@ -175,7 +185,7 @@ func (i *Interceptor) refused(ctx context.Context, r report, cause error) *Error
 		i.hooks.decided(ctx, Decided{
 			Method: r.name, Known: r.known(), Occasion: r.occasion, Principal: r.principal, Decision: r.decision,
 			Reason: refusal.Reason, Code: refusal.status.Code(), DecisionID: refusal.DecisionID,
-			Err: refusal.cause, Duration: r.watch.elapsed(), Peer: peerAddress(ctx), Unverified: unverified,
+			Err: refusal.cause, Duration: r.watch.elapsed(), Peer: connectionAddress(ctx), PeerIP: r.peerIP, Unverified: unverified,
 		})
 	}
 
