@@ -222,8 +222,12 @@ func (a *activation) readRequest(at int, s *slot) ref.Val {
 		if wrong := a.weighMessage(message, 0); wrong != "" {
 			return fail(wrong)
 		}
+		whole, wrong := native(message, a.expression.env.input, nil)
+		if wrong != "" {
+			return fail(wrong)
+		}
 
-		return a.expression.env.adapter.NativeToValue(a.in.Message)
+		return a.expression.env.adapter.NativeToValue(whole.Interface())
 	}
 	holder, field, wrong := walk(message, s.fields)
 	if wrong != "" {
@@ -242,6 +246,10 @@ func (a *activation) readField(at int, s *slot, holder protoreflect.Message, fie
 			if wrong := a.weigh(field, holder.Get(field), 0); wrong != "" {
 				return fail(wrong)
 			}
+		}
+		holder, wrong := native(holder, s.fields[len(s.fields)-1].ContainingMessage(), field)
+		if wrong != "" {
+			return fail(wrong)
 		}
 		value, err := s.last.GetFrom(holder.Interface())
 		if err != nil {

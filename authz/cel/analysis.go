@@ -1,7 +1,6 @@
 package cel
 
 import (
-	"errors"
 	"regexp"
 	"strconv"
 	"strings"
@@ -154,10 +153,7 @@ func (x *analysis) literal(call, arg ast.Expr, what string) (string, bool) {
 
 func checkPattern(text string) (problem, fix string) {
 	if _, err := regexp.Compile(text); err != nil {
-		var syntax interface{ Error() string }
-		if errors.As(err, &syntax) {
-			return "the pattern isn't a regular expression of RE2: " + oneLine(strings.TrimPrefix(syntax.Error(), "error parsing regexp: ")), "see https://github.com/google/re2/wiki/Syntax"
-		}
+		return "the pattern isn't a regular expression: " + oneLine(strings.TrimPrefix(err.Error(), "error parsing regexp: ")), "write it in the syntax of RE2, https://github.com/google/re2/wiki/Syntax"
 	}
 	if size, err := types.RegexProgramSize(text); err != nil || size > maxPattern {
 		return "the pattern is too large: " + strconv.Itoa(size) + " instructions; at most " + strconv.Itoa(maxPattern), "repeat fewer parts, or fewer times"

@@ -78,7 +78,7 @@ func (c *Compiler) compile(text *source, env *environment) (authz.Expression, er
 // plan makes a program of an analysed expression. Only if its cost isn't certain to be
 // within the limit does it count the cost at run time.
 func (c *Compiler) plan(text *source, env *environment, x *analysis, uncertain bool) (authz.Expression, error) {
-	made := &expression{env: env, slots: x.slots, reads: readsOf(x.slots), maxInput: c.maxInput, columns: map[int64]int{}}
+	made := &expression{env: env, slots: x.slots, reads: readsOf(x.slots), maxInput: c.maxInput, plain: c.plain, columns: map[int64]int{}}
 	for id := range x.tree.IDs() {
 		made.columns[id] = text.columnOf(x.tree.SourceInfo(), id)
 	}
@@ -87,7 +87,7 @@ func (c *Compiler) plan(text *source, env *environment, x *analysis, uncertain b
 		cel.EvalOptions(cel.OptOptimize),
 		cel.CustomDecoratorV2(made.decorate),
 	}
-	if uncertain || x.heavy {
+	if made.counts = uncertain || x.heavy; made.counts {
 		options = append(options, cel.CostLimit(c.maxCost), cel.CostTrackerOptions(trackerOptions()...))
 	}
 	program, err := env.env.PlanProgram(x.tree, options...)

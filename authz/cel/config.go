@@ -33,7 +33,7 @@ type Config struct {
 	// MaxCost bounds what one evaluation costs, in the cost units of CEL: about one for
 	// each operation, and one for each ten bytes that an operation reads. Optional.
 	// Default [DefaultMaxCost]; at most 10,000,000. An expression that costs more if
-	// its lists have 100 members and its texts 256 bytes is a fault; one that turns out
+	// its lists have 64 members and its texts 256 bytes is a fault; one that turns out
 	// to cost more at run time is denied.
 	MaxCost uint64
 	// MaxInput bounds how many bytes of the request one evaluation reads in lists, maps,
@@ -49,6 +49,8 @@ type Compiler struct {
 	maxCost  uint64
 	maxInput int
 	base     *cel.Env
+	// plain leaves comparisons to cel-go, for the tests.
+	plain bool
 
 	mu sync.Mutex
 	// environments has one for each type of request: as many as there are methods.

@@ -2,6 +2,7 @@ package cel
 
 import (
 	"math"
+	"slices"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/cost"
@@ -13,7 +14,7 @@ import (
 
 // What the estimate before the start supposes about the call.
 const (
-	assumedMembers = 100 // of a list, map or message
+	assumedMembers = 64  // of a list, map or message
 	assumedBytes   = 256 // of a text
 )
 
@@ -22,6 +23,9 @@ const (
 	bytesPerCost = 10
 	// stepsPerCost is how many steps of a regular expression's program are one unit.
 	stepsPerCost = 10
+	// partCost is the cost of comparing one part of a value with members, and
+	// memberCost of comparing one member of a list that is searched.
+	partCost, memberCost = 4, 2
 )
 
 // estimator supposes sizes of what an expression reads of the call. Its zero value
@@ -44,7 +48,11 @@ func (e estimator) EstimateSize(node cost.AstNode) *cost.SizeEstimate {
 }
 
 // EstimateCallCost implements [cost.Estimator].
-func (e estimator) EstimateCallCost(string, string, *cost.AstNode, []cost.AstNode) *cost.CallEstimate {
+func (e estimator) EstimateCallCost(_, overload string, _ *cost.AstNode, args []cost.AstNode) *cost.CallEstimate {
+	if overload == overloads.InList && len(args) == 2 && slices.Equal(args[1].Path(), []string{varScopes}) {
+		return cost.NewCallEstimate(cost.FixedCostEstimate(1), nil) // the principal is asked
+	}
+
 	return nil
 }
 
@@ -73,7 +81,7 @@ func trackerOptions() []cost.TrackerOption {
 	options := []cost.TrackerOption{
 		cost.OverloadTracker(overloads.Equals, equalCost),
 		cost.OverloadTracker(overloads.NotEquals, equalCost),
-		cost.OverloadTracker(overloads.InList, memberCost),
+		cost.OverloadTracker(overloads.InList, searchCost),
 		cost.OverloadTracker(overloads.Matches, stepsCost),
 		cost.OverloadTracker(overloads.MatchesString, stepsCost),
 	}
@@ -112,17 +120,17 @@ func equalCost(args []ref.Val, _ ref.Val) *uint64 {
 	if len(args) != 2 || !nested(args[0]) || !nested(args[1]) {
 		return nil
 	}
-	total := 1 + min(uint64(sizes.AggregateSize(args[0])), uint64(sizes.AggregateSize(args[1])))
+	total := 1 + partCost*min(uint64(sizes.AggregateSize(args[0])), uint64(sizes.AggregateSize(args[1])))
 
 	return &total
 }
 
-// memberCost is the cost of searching a list.
-func memberCost(args []ref.Val, _ ref.Val) *uint64 {
+// searchCost is the cost of searching a list.
+func searchCost(args []ref.Val, _ ref.Val) *uint64 {
 	if len(args) != 2 {
 		return nil
 	}
-	total := uint64(sizes.AggregateSize(args[1]))
+	total := 1 + memberCost*uint64(sizes.AggregateSize(args[1]))
 
 	return &total
 }

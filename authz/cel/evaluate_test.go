@@ -143,7 +143,7 @@ func TestDescriptorsThatAreNotLinked(t *testing.T) {
 		"request.amount == 5", "request.at == timestamp('1970-01-01T00:16:40Z')", "request.at < now", "request.within == duration('1m')", "request.within < duration('61s')",
 		"request.state == shop.v1.State.STATE_OPEN", "request.extra.n == 2.0", "request.extra.n < 3", "request.extra.l[0] == 'x'", "has(request.extra.n)", "!has(request.extra.m)",
 		"request.lines.all(l, l.count > 0 && l.sku != '')", "request.lines[1].sku == 'b'", "request.value == true", "request.rate == 0.5", "0.4 < request.rate",
-		"request == request", "request.lines[0] == shop.v1.Line{sku: 'a', count: 1}", "has(request.detail)",
+		"request.lines == request.lines", "request.lines[0] == shop.v1.Line{sku: 'a', count: 1}", "has(request.detail)",
 	} {
 		e, err := c.CompileExpression(text, of)
 		if err != nil {

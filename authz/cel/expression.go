@@ -17,6 +17,9 @@ type expression struct {
 	slots    []slot
 	reads    authz.ExpressionReads
 	maxInput int
+	plain    bool
+	// counts is set if the cost is counted at run time.
+	counts bool
 	// columns are the offsets of the nodes in the text.
 	columns map[int64]int
 	pool    sync.Pool

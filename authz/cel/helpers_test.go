@@ -95,7 +95,10 @@ func shop(t testing.TB) protoreflect.FileDescriptor {
 
 		return f
 	}
-	repeated := func(f *descriptorpb.FieldDescriptorProto) *descriptorpb.FieldDescriptorProto { f.Label = list; return f }
+	repeated := func(f *descriptorpb.FieldDescriptorProto) *descriptorpb.FieldDescriptorProto {
+		f.Label = list
+		return f
+	}
 	const message, enum = descriptorpb.FieldDescriptorProto_TYPE_MESSAGE, descriptorpb.FieldDescriptorProto_TYPE_ENUM
 	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
 		// A path that a linked file has, too: that mustn't matter.

@@ -30,7 +30,7 @@ func (e *expression) decorate(node interpreter.InterpretableV2) (interpreter.Int
 			return &scopeNode{id: call.ID(), arg: args[0]}, nil
 		}
 	}
-	if len(args) == 2 {
+	if len(args) == 2 && !e.plain {
 		if fast := e.newCompareNode(call, args[0], args[1]); fast != nil {
 			return fast, nil
 		}

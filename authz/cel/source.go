@@ -103,9 +103,9 @@ func (f *faults) addIssues(s *source, issues *cel.Issues) {
 // explain returns a message of cel-go in plainer words.
 func explain(message string) (problem, fix string) {
 	problem = oneLine(strings.ReplaceAll(message, " (in container '')", ""))
-	if name, ok := strings.CutPrefix(problem, "undeclared reference to '"); ok {
-		name = strings.TrimSuffix(name, "'")
-		switch name {
+	if rest, ok := strings.CutPrefix(problem, "undeclared reference to '"); ok {
+		name, _, _ := strings.Cut(rest, "'")
+		switch first, _, _ := strings.Cut(name, "."); first {
 		case "caller":
 			return "caller has no such member, or is used whole", "it has subject, client_id, issuer, kind, scopes, acr and claims; has() takes a claim: has(caller.claims.name)"
 		case "peer":
@@ -113,6 +113,11 @@ func explain(message string) (problem, fix string) {
 		}
 
 		return "there is no " + name, "the variables are request, caller, peer and now"
+	}
+	if rest, ok := strings.CutPrefix(problem, "expected type '"); ok {
+		if want, have, ok := strings.Cut(rest, "' but found '"); ok {
+			return "this is of type " + strings.TrimSuffix(have, "'") + "; it must be of type " + want, ""
+		}
 	}
 	if rest, ok := strings.CutPrefix(problem, "found no matching overload for '"); ok {
 		if name, types, ok := strings.Cut(rest, "' applied to '"); ok {

@@ -2,6 +2,8 @@ package cel_test
 
 import (
 	"encoding/json"
+	"math"
+	"net/netip"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -9,3 +11,8 @@ import (
 func protoValue(value any) protoreflect.Value { return protoreflect.ValueOf(value) }
 
 func number2(text string) json.Number { return json.Number(text) }
+
+// noAddr is no address.
+var noAddr netip.Addr
+
+var nan = math.NaN()
