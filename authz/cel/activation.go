@@ -15,13 +15,13 @@ import (
 const activationName = "@"
 
 const (
-	problemNoRequest problem = "there is no request"
-	problemNoCaller  problem = "there is no caller"
-	problemNoPeer    problem = "the peer's address isn't known"
-	problemNoTime    problem = "the time isn't known"
-	problemKind      problem = "the caller's kind is unclear"
-	problemScopes    problem = "the caller's scopes can't be listed; only in finds one"
-	problemNoObject  problem = "a part of the claim isn't an object"
+	errNoRequest   problem = "there is no request"
+	errNoCaller    problem = "there is no caller"
+	errNoPeer      problem = "the peer's address isn't known"
+	errNoTime      problem = "the time isn't known"
+	errUnclearKind problem = "the caller's kind is unclear"
+	errNoScopeList problem = "the caller's scopes can't be listed; only in finds one"
+	errNoObject    problem = "a part of the claim isn't an object"
 )
 
 // scopeLister is an optional interface of an [authz.Principal].
@@ -93,19 +93,19 @@ func (a *activation) read(at int) ref.Val {
 		return a.readRequest(at, s)
 	case slotIP:
 		if !a.in.PeerIP.IsValid() {
-			return fail(problemNoPeer)
+			return fail(errNoPeer)
 		}
 
 		return ipValue{a.in.PeerIP.Unmap().WithZone("")}
 	case slotNow:
 		if a.in.Now == nil {
-			return fail(problemNoTime)
+			return fail(errNoTime)
 		}
 
 		return types.Timestamp{Time: a.in.Now().UTC()}
 	default:
 		if a.in.Principal == nil {
-			return fail(problemNoCaller)
+			return fail(errNoCaller)
 		}
 
 		return a.readCaller(at, s)
@@ -133,35 +133,33 @@ func (a *activation) readCaller(at int, s *slot) ref.Val {
 		case user && !service:
 			return types.String("user")
 		default:
-			return fail(problemKind)
+			return fail(errUnclearKind)
 		}
 	case slotScopes:
 		lister, ok := a.in.Principal.(scopeLister)
 		if !ok {
-			return fail(problemScopes)
+			return fail(errNoScopeList)
 		}
 
 		return a.expression.env.adapter.NativeToValue(lister.Scopes())
 	default:
-		text, _ := a.text(s.kind)
-
-		return types.String(text)
+		return types.String(a.text(s.kind))
 	}
 }
 
-// text returns a text of the caller, and whether the slot holds one.
-func (a *activation) text(kind slotKind) (string, bool) {
+// text returns a text of the caller.
+func (a *activation) text(kind slotKind) string {
 	switch kind {
 	case slotSubject:
-		return a.in.Principal.Subject(), true
+		return a.in.Principal.Subject()
 	case slotClientID:
-		return a.in.Principal.ClientID(), true
+		return a.in.Principal.ClientID()
 	case slotIssuer:
-		return a.in.Principal.IssuerName(), true
+		return a.in.Principal.IssuerName()
 	case slotACR:
-		return a.in.Principal.ACR(), true
+		return a.in.Principal.ACR()
 	default:
-		return "", false
+		return ""
 	}
 }
 
@@ -191,7 +189,7 @@ func (a *activation) hasClaim(path []string) ref.Val {
 		return fail(problem("the claim " + strings.Join(path[:len(path)-1], ".") + " is missing"))
 	}
 	if _, isObject := parent.(map[string]any); !isObject {
-		return fail(problemNoObject)
+		return fail(errNoObject)
 	}
 
 	return types.False
@@ -200,14 +198,14 @@ func (a *activation) hasClaim(path []string) ref.Val {
 // request returns the message, or what is wrong with it.
 func (a *activation) request() (protoreflect.Message, problem) {
 	if a.in.Message == nil {
-		return nil, problemNoRequest
+		return nil, errNoRequest
 	}
 	message := a.in.Message.ProtoReflect()
 	if !message.IsValid() {
-		return nil, problemNoRequest
+		return nil, errNoRequest
 	}
 	if message.Descriptor() != a.expression.env.input && message.Descriptor().FullName() != a.expression.env.input.FullName() {
-		return nil, problemForeign
+		return nil, errForeign
 	}
 
 	return message, ""
@@ -274,14 +272,14 @@ func (a *activation) readField(at int, s *slot, holder protoreflect.Message, fie
 	case protoreflect.StringKind:
 		text := value.String()
 		if !a.weighText(at, len(text)) {
-			return fail(problemInput)
+			return fail(errTooLarge)
 		}
 
 		return types.String(text)
 	case protoreflect.BytesKind:
 		raw := value.Bytes()
 		if !a.weighText(at, len(raw)) {
-			return fail(problemInput)
+			return fail(errTooLarge)
 		}
 
 		return types.Bytes(raw)

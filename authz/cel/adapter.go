@@ -10,7 +10,7 @@ import (
 	"cel.dev/cel-go/common/types/ref"
 )
 
-const problemNumber problem = "a number of a claim is too large to be exact"
+const errInexact problem = "a number of a claim is too large to be exact"
 
 // adapter makes CEL's values of Go's: of the request's by the registry, of claims by
 // itself.
@@ -51,11 +51,11 @@ func numberValue(number json.Number) ref.Val {
 			return types.Uint(u)
 		}
 
-		return fail(problemNumber)
+		return fail(errInexact)
 	}
 	double, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsNaN(double) || math.Abs(double) >= maxExact {
-		return fail(problemNumber)
+		return fail(errInexact)
 	}
 
 	return types.Double(double)

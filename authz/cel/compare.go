@@ -140,9 +140,7 @@ func (n *compareNode) compare(a *activation) ref.Val {
 		}
 	case slotSubject, slotClientID, slotIssuer, slotACR:
 		if literal, ok := n.literal.(types.String); ok && a.in.Principal != nil {
-			text, _ := a.text(s.kind)
-
-			return n.how.of(cmp.Compare(text, string(literal)))
+			return n.how.of(cmp.Compare(a.text(s.kind), string(literal)))
 		}
 	default:
 	}

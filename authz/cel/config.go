@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/usher-auth/usher/authz"
@@ -13,7 +14,7 @@ import (
 
 // The limits of what an expression may cost.
 const (
-	// DefaultMaxCost is the default of [Config.MaxCost]: some milliseconds.
+	// DefaultMaxCost is the default of [Config.MaxCost]: at most some milliseconds.
 	DefaultMaxCost = 50_000
 	// DefaultMaxInput is the default of [Config.MaxInput], in bytes.
 	DefaultMaxInput = 64 << 10
@@ -53,8 +54,10 @@ type Compiler struct {
 	plain bool
 
 	mu sync.Mutex
-	// environments has one for each type of request: as many as there are methods.
+	// environments has one for each type of request, and registries for each file that
+	// declares one: as many as there are methods and files with expressions.
 	environments map[protoreflect.MessageDescriptor]*environment
+	registries   map[protoreflect.FileDescriptor]*types.Registry
 }
 
 var _ authz.ExpressionCompiler = (*Compiler)(nil)
@@ -85,5 +88,6 @@ func New(config Config) (*Compiler, error) {
 	return &Compiler{
 		maxCost: config.MaxCost, maxInput: config.MaxInput, base: base,
 		environments: map[protoreflect.MessageDescriptor]*environment{},
+		registries:   map[protoreflect.FileDescriptor]*types.Registry{},
 	}, nil
 }

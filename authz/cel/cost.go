@@ -110,7 +110,12 @@ func nested(value ref.Val) bool {
 	case traits.Lister, traits.Mapper:
 		return true
 	default:
-		return value != nil && value.Type().(*types.Type).Kind() == types.StructKind
+		if value == nil {
+			return false
+		}
+		of, ok := value.Type().(*types.Type)
+
+		return ok && of.Kind() == types.StructKind
 	}
 }
 

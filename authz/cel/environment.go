@@ -60,11 +60,8 @@ func (c *Compiler) environmentOf(input protoreflect.MessageDescriptor) (*environ
 	if known := c.environments[input]; known != nil {
 		return known, nil
 	}
-	registry, err := types.NewProtoRegistry()
+	registry, err := c.registryOf(input.ParentFile())
 	if err != nil {
-		return nil, err
-	}
-	if err := registerFiles(registry, input.ParentFile(), map[string]bool{}); err != nil {
 		return nil, err
 	}
 	made := &environment{registry: registry, adapter: &adapter{registry}, input: input}
@@ -81,6 +78,23 @@ func (c *Compiler) environmentOf(input protoreflect.MessageDescriptor) (*environ
 	return made, nil
 }
 
+// registryOf returns the types that a file declares and imports.
+func (c *Compiler) registryOf(file protoreflect.FileDescriptor) (*types.Registry, error) {
+	if known := c.registries[file]; known != nil {
+		return known, nil
+	}
+	made, err := types.NewProtoRegistry()
+	if err != nil {
+		return nil, err
+	}
+	if err := registerFiles(made, file, map[string]bool{}); err != nil {
+		return nil, err
+	}
+	c.registries[file] = made
+
+	return made, nil
+}
+
 // registerFiles makes the types of a file and its imports known.
 func registerFiles(registry *types.Registry, file protoreflect.FileDescriptor, seen map[string]bool) error {
 	if file == nil || file.IsPlaceholder() || seen[file.Path()] {
@@ -92,8 +106,11 @@ func registerFiles(registry *types.Registry, file protoreflect.FileDescriptor, s
 			return err
 		}
 	}
-	if file.Package() == "google.protobuf" {
-		return nil // the registry has those that CEL knows
+	if file.Package() == "google.protobuf" && file.Messages().Len() > 0 {
+		// CEL has values of its own for some.
+		if _, known := registry.FindStructType(string(file.Messages().Get(0).FullName())); known {
+			return nil
+		}
 	}
 	if err := registry.RegisterDescriptor(ownFile{file}); err != nil {
 		return fmt.Errorf("types of the request: %w", err)

@@ -10,6 +10,10 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/usher-auth/usher/authz/authztest"
@@ -134,7 +138,7 @@ func TestDescriptorsThatAreNotLinked(t *testing.T) {
 	message := dynamic(t, of, `
 		amount: 5 at { seconds: 1000 } within { seconds: 60 } state: STATE_OPEN rate: 0.5
 		extra { fields { key: "n" value { number_value: 2 } } fields { key: "l" value { list_value { values { string_value: "x" } } } } }
-		lines { sku: "a" count: 1 } lines { sku: "b" count: 2 } value { bool_value: true }`)
+		lines { sku: "a" count: 1 } lines { sku: "b" count: 2 } value { bool_value: true } mask { paths: "a" } empty {}`)
 	dynamicAny := message.Mutable(of.Fields().ByName("detail")).Message()
 	dynamicAny.Set(dynamicAny.Descriptor().Fields().ByName("type_url"), protoValue(detail.GetTypeUrl()))
 	dynamicAny.Set(dynamicAny.Descriptor().Fields().ByName("value"), protoValue(detail.GetValue()))
@@ -144,6 +148,7 @@ func TestDescriptorsThatAreNotLinked(t *testing.T) {
 		"request.state == shop.v1.State.STATE_OPEN", "request.extra.n == 2.0", "request.extra.n < 3", "request.extra.l[0] == 'x'", "has(request.extra.n)", "!has(request.extra.m)",
 		"request.lines.all(l, l.count > 0 && l.sku != '')", "request.lines[1].sku == 'b'", "request.value == true", "request.rate == 0.5", "0.4 < request.rate",
 		"request.lines == request.lines", "request.lines[0] == shop.v1.Line{sku: 'a', count: 1}", "has(request.detail)",
+		"request.mask.paths == ['a']", "'a' in request.mask.paths", "has(request.empty)", "request.empty == google.protobuf.Empty{}", "!has(request.empty) || true",
 	} {
 		e, err := c.CompileExpression(text, of)
 		if err != nil {
@@ -182,15 +187,10 @@ func TestDescriptorsThatAreNotLinked(t *testing.T) {
 
 func TestAnyOfAKnownType(t *testing.T) {
 	of := order(t)
-	line := dynamic(t, of.ParentFile().Messages().ByName("Line"), `sku: "a" count: 3`)
-	raw, err := proto.Marshal(line)
-	if err != nil {
-		t.Fatal(err)
-	}
 	message := dynamicpb.NewMessage(of)
 	dynamicAny := message.Mutable(of.Fields().ByName("detail")).Message()
 	dynamicAny.Set(dynamicAny.Descriptor().Fields().ByName("type_url"), protoValue("type.googleapis.com/google.protobuf.StringValue"))
-	raw, err = proto.Marshal(wrapperspb.String("hello"))
+	raw, err := proto.Marshal(wrapperspb.String("hello"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,6 +270,34 @@ func TestEvaluateTwiceWithOthers(t *testing.T) {
 		in := input(sample(), authztest.Claims{"räd": i})
 		if holds, err := e.Evaluate(in); err != nil || holds != (i == 1) {
 			t.Errorf("%d: %v, %v", i, holds, err)
+		}
+	}
+}
+
+// Requests of types that CEL has values of its own for.
+func TestWellKnownRequests(t *testing.T) {
+	c := compiler(t, cel.Config{})
+	fields, err := structpb.NewStruct(map[string]any{"a": "b", "n": 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, message := range map[string]proto.Message{
+		"caller.subject == 'ann'":              &emptypb.Empty{},
+		"request == google.protobuf.Empty{}":   &emptypb.Empty{},
+		"request.a == 'b' && request.n == 2.0": fields,
+		"has(request.a) && !has(request.c)":    fields,
+		"request == 'x'":                       wrapperspb.String("x"),
+		"request < now":                        timestamppb.New(now.Add(-1)),
+		"'a' in request.paths":                 &fieldmaskpb.FieldMask{Paths: []string{"a"}},
+	} {
+		e, err := c.CompileExpression(text, message.ProtoReflect().Descriptor())
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+
+			continue
+		}
+		if holds, err := e.Evaluate(input(message)); err != nil || !holds {
+			t.Errorf("%s: %v, %v; want true", text, holds, err)
 		}
 	}
 }

@@ -17,7 +17,7 @@ func faultsOf(t *testing.T, text string) []*authz.ExpressionError {
 		t.Fatalf("%q compiles", text)
 	}
 	all := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the joined errors themselves are wanted
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		all = joined.Unwrap()
 	}
 	var faults []*authz.ExpressionError

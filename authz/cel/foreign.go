@@ -23,11 +23,11 @@ func native(message protoreflect.Message, to protoreflect.MessageDescriptor, fie
 	}
 	raw, err := proto.Marshal(from.Interface())
 	if err != nil {
-		return nil, problemForeign
+		return nil, errForeign
 	}
 	made := dynamicpb.NewMessage(to)
 	if err := proto.Unmarshal(raw, made); err != nil {
-		return nil, problemForeign
+		return nil, errForeign
 	}
 
 	return made, ""

@@ -15,7 +15,7 @@ import (
 )
 
 // comparable are the expressions for which a way of this package replaces cel-go's.
-func comparable() []string {
+func comparisons() []string {
 	var texts []string
 	for _, operator := range []string{"==", "!=", "<", "<=", ">", ">="} {
 		for left, rights := range map[string][]string{
@@ -74,11 +74,14 @@ func (e twice) check(t *testing.T, in *authz.ExpressionInput) {
 // claimValues are values of a claim of each type.
 var claimValues = []any{
 	"a", "", "b", 0, 1, 2, -1, 1.5, number2("1e400"), number2("1.0"), number2("1e0"), int64(9007199254740993), number2("9007199254740993.0"),
-	number2("18446744073709551615"), true, false, []any{1}, []any{}, map[string]any{"a": 1},
+	number2("18446744073709551615"), true, false,
+	[]any{1},
+	[]any{},
+	map[string]any{"a": 1},
 }
 
 func TestComparisonsAreThoseOfCEL(t *testing.T) {
-	all := bothWays(t, append(comparable(), holding...))
+	all := bothWays(t, append(comparisons(), holding...))
 	ratio := proto.CloneOf(sample())
 	ratio.Ratio = nan
 	for _, e := range all {
@@ -98,7 +101,7 @@ func FuzzEvaluate(f *testing.F) {
 	for _, one := range failing {
 		texts = append(texts, one.text)
 	}
-	all := bothWays(f, append(append(comparable(), holding...), texts...))
+	all := bothWays(f, append(append(comparisons(), holding...), texts...))
 	for at := range 40 {
 		raw, err := proto.Marshal(sample())
 		if err != nil {
@@ -123,7 +126,7 @@ func FuzzEvaluate(f *testing.F) {
 }
 
 func FuzzCompileExpression(f *testing.F) {
-	for _, text := range append(append([]string{}, holding...), comparable()[:20]...) {
+	for _, text := range append(append([]string{}, holding...), comparisons()[:20]...) {
 		f.Add(text)
 	}
 	for _, one := range failing {

@@ -13,10 +13,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/dynamicpb"
-	_ "google.golang.org/protobuf/types/known/anypb"
-	_ "google.golang.org/protobuf/types/known/durationpb"
-	_ "google.golang.org/protobuf/types/known/structpb"
-	_ "google.golang.org/protobuf/types/known/timestamppb"
+	_ "google.golang.org/protobuf/types/known/durationpb" // shop.v1 imports it
 
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/authz/authztest"
@@ -103,7 +100,7 @@ func shop(t testing.TB) protoreflect.FileDescriptor {
 	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
 		// A path that a linked file has, too: that mustn't matter.
 		Name: proto.String(docsv1.File_usher_test_docs_v1_docs_proto.Path()), Package: proto.String("shop.v1"), Syntax: proto.String("proto3"),
-		Dependency: []string{"google/protobuf/any.proto", "google/protobuf/duration.proto", "google/protobuf/struct.proto", "google/protobuf/timestamp.proto"},
+		Dependency: []string{"google/protobuf/any.proto", "google/protobuf/duration.proto", "google/protobuf/empty.proto", "google/protobuf/field_mask.proto", "google/protobuf/struct.proto", "google/protobuf/timestamp.proto"},
 		EnumType: []*descriptorpb.EnumDescriptorProto{{Name: proto.String("State"), Value: []*descriptorpb.EnumValueDescriptorProto{
 			{Name: proto.String("STATE_UNSPECIFIED"), Number: proto.Int32(0)}, {Name: proto.String("STATE_OPEN"), Number: proto.Int32(1)},
 		}}},
@@ -118,6 +115,8 @@ func shop(t testing.TB) protoreflect.FileDescriptor {
 				repeated(field("lines", 7, message, ".shop.v1.Line")),
 				field("value", 8, message, ".google.protobuf.Value"),
 				field("rate", 9, descriptorpb.FieldDescriptorProto_TYPE_FLOAT, ""),
+				field("mask", 11, message, ".google.protobuf.FieldMask"),
+				field("empty", 12, message, ".google.protobuf.Empty"),
 				repeated(field("details", 10, message, ".google.protobuf.Any")),
 			}},
 			{Name: proto.String("Line"), Field: []*descriptorpb.FieldDescriptorProto{

@@ -13,7 +13,7 @@ import (
 // instructions of the pattern's program. It is some milliseconds.
 const maxSteps = 1 << 20
 
-const problemSteps problem = "the text is too long for the pattern"
+const errTooLong problem = "the text is too long for the pattern"
 
 var errPattern = errors.New("the pattern isn't literal")
 
@@ -60,7 +60,7 @@ func (n *matchNode) Exec(frame *interpreter.ExecutionFrame) ref.Val {
 	}
 	steps := len(text) * n.size
 	if steps > maxSteps {
-		return types.LabelErrNode(n.ID(), fail(problemSteps))
+		return types.LabelErrNode(n.ID(), fail(errTooLong))
 	}
 	if costs := frame.CostTracker(); costs != nil {
 		costs.EvalUnary(frame, n.ID(), n.call, types.Int(steps), types.True)

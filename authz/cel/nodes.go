@@ -82,7 +82,7 @@ func (n *scopeNode) Exec(frame *interpreter.ExecutionFrame) ref.Val {
 	}
 	a := activationOf(frame)
 	if a.in.Principal == nil {
-		return types.LabelErrNode(n.id, fail(problemNoCaller))
+		return types.LabelErrNode(n.id, fail(errNoCaller))
 	}
 
 	return types.Bool(a.in.Principal.HasScope(string(scope)))
@@ -129,7 +129,7 @@ func (n *rangeNode) Exec(frame *interpreter.ExecutionFrame) ref.Val {
 	if n.direct {
 		addr := activationOf(frame).in.PeerIP
 		if !addr.IsValid() {
-			return types.LabelErrNode(n.ID(), fail(problemNoPeer))
+			return types.LabelErrNode(n.ID(), fail(errNoPeer))
 		}
 
 		return types.Bool(n.within.Contains(addr.Unmap().WithZone("")))

@@ -70,7 +70,7 @@ func slotIndex(name string) (int, bool) {
 }
 
 // withField returns the slot of a field within the message of a slot.
-func (s slot) withField(field protoreflect.FieldDescriptor, last *types.FieldType, presence bool) slot {
+func (s *slot) withField(field protoreflect.FieldDescriptor, last *types.FieldType, presence bool) slot {
 	made := slot{kind: slotField, last: last, key: s.key + "." + string(field.Name())}
 	made.fields = append(append(made.fields, s.fields...), field)
 	if presence {
@@ -81,7 +81,7 @@ func (s slot) withField(field protoreflect.FieldDescriptor, last *types.FieldTyp
 }
 
 // withName returns the slot of a member of a claim.
-func (s slot) withName(name string, presence bool) slot {
+func (s *slot) withName(name string, presence bool) slot {
 	made := slot{kind: slotClaim, key: s.key + "." + strconv.Quote(name)}
 	made.path = append(append(made.path, s.path...), name)
 	if presence {

@@ -15,9 +15,9 @@ const (
 )
 
 const (
-	problemInput   problem = "the request is too large for the expression"
-	problemDepth   problem = "the request is nested too deep for the expression"
-	problemForeign problem = "the request isn't of the method's type"
+	errTooLarge problem = "the request is too large for the expression"
+	errTooDeep  problem = "the request is nested too deep for the expression"
+	errForeign  problem = "the request isn't of the method's type"
 )
 
 // spend counts a value, and reports whether the evaluation may still read it.
@@ -82,7 +82,7 @@ func (a *activation) weighOne(field protoreflect.FieldDescriptor, value protoref
 	default:
 	}
 	if !a.spend(size) {
-		return problemInput
+		return errTooLarge
 	}
 
 	return ""
@@ -90,16 +90,16 @@ func (a *activation) weighOne(field protoreflect.FieldDescriptor, value protoref
 
 func (a *activation) weighMessage(message protoreflect.Message, depth int) problem {
 	if depth > maxNesting {
-		return problemDepth
+		return errTooDeep
 	}
 	if !a.spend(len(message.GetUnknown())) {
-		return problemInput
+		return errTooLarge
 	}
 	isAny := message.Descriptor().FullName() == "google.protobuf.Any"
 	wrong := problem("")
 	message.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
 		if isAny && field.Kind() == protoreflect.BytesKind && len(value.Bytes()) > maxAny {
-			wrong = problemInput
+			wrong = errTooLarge
 		} else {
 			wrong = a.weigh(field, value, depth)
 		}
@@ -117,7 +117,7 @@ func walk(message protoreflect.Message, fields []protoreflect.FieldDescriptor) (
 		if message.Descriptor() != field.ContainingMessage() {
 			same := message.Descriptor().Fields().ByNumber(field.Number())
 			if same == nil || same.FullName() != field.FullName() || same.Kind() != field.Kind() || same.Cardinality() != field.Cardinality() || same.IsMap() != field.IsMap() {
-				return nil, nil, problemForeign
+				return nil, nil, errForeign
 			}
 			field = same
 		}
@@ -127,5 +127,5 @@ func walk(message protoreflect.Message, fields []protoreflect.FieldDescriptor) (
 		message = message.Get(field).Message()
 	}
 
-	return nil, nil, problemForeign
+	return nil, nil, errForeign
 }
