@@ -1,11 +1,13 @@
 package cel_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	celgo "cel.dev/cel-go/cel"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/usher-auth/usher/authz"
@@ -37,23 +39,52 @@ func comparisons() []string {
 	return texts
 }
 
+// twice is an expression that is compiled in more than one way.
 type twice struct {
 	text       string
 	own, plain authz.Expression
+	// pure is cel-go without this package, nil if the expression reads more than the
+	// request.
+	pure celgo.Program
+}
+
+// pure compiles expressions over the request by cel-go alone.
+func pure(t testing.TB) func(text string) celgo.Program {
+	t.Helper()
+	env, err := celgo.NewEnv(celgo.Types(&docsv1.Kinds{}), celgo.Variable("request", celgo.ObjectType("usher.test.docs.v1.Kinds")), celgo.CrossTypeNumericComparisons(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return func(text string) celgo.Program {
+		if strings.Contains(text, "caller") || strings.Contains(text, "peer") || strings.Contains(text, "now") {
+			return nil
+		}
+		tree, issues := env.Compile(text)
+		if issues.Err() != nil {
+			t.Fatal(issues.Err())
+		}
+		program, err := env.Program(tree)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		return program
+	}
 }
 
 // bothWays compiles expressions with and without this package's comparisons.
 func bothWays(t testing.TB, texts []string) []twice {
 	t.Helper()
 	own, plain := compiler(t, cel.Config{}), cel.Plain(compiler(t, cel.Config{}))
-	all := make([]twice, 0, len(texts))
+	all, compilePure := make([]twice, 0, len(texts)), pure(t)
 	for _, text := range texts {
 		a, errA := own.CompileExpression(text, kinds)
 		b, errB := plain.CompileExpression(text, kinds)
 		if errA != nil || errB != nil {
 			t.Fatalf("%s: %v, %v", text, errA, errB)
 		}
-		all = append(all, twice{text, a, b})
+		all = append(all, twice{text, a, b, compilePure(text)})
 	}
 
 	return all
@@ -69,6 +100,29 @@ func (e twice) check(t *testing.T, in *authz.ExpressionInput) {
 	if err != nil && holds {
 		t.Errorf("%s holds with the error %v", e.text, err)
 	}
+	if e.pure == nil {
+		return
+	}
+	// Only a limit may differ.
+	result, _, pureErr := e.pure.Eval(map[string]any{"request": in.Message})
+	if (err == nil) != (pureErr == nil) && (pureErr != nil || !limited(err)) || err == nil && result.Value() != holds {
+		t.Errorf("%s of %v: %v, %v; cel-go alone: %v, %v", e.text, in.Message, holds, err, result, pureErr)
+	}
+}
+
+// limited reports whether an evaluation hit a limit.
+func limited(err error) bool {
+	var evaluation *cel.EvaluationError
+	if !errors.As(err, &evaluation) {
+		return false
+	}
+	for _, limit := range []string{"too large", "too deep", "too long", "costs more"} {
+		if strings.Contains(evaluation.Problem, limit) {
+			return true
+		}
+	}
+
+	return false
 }
 
 // claimValues are values of a claim of each type.
