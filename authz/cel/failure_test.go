@@ -81,27 +81,25 @@ var failing = []struct{ text, problem string }{
 func TestFailures(t *testing.T) {
 	c := compiler(t, cel.Config{})
 	for _, test := range failing {
-		e, err := c.CompileExpression(test.text, kinds)
-		if err != nil {
-			t.Errorf("%s: %v", test.text, err)
-
-			continue
-		}
-		for range 2 {
-			holds, err := e.Evaluate(secretInput())
-			if err == nil || holds {
-				t.Errorf("%s: %v, %v; want an error", test.text, holds, err)
-
-				break
+		t.Run("row 70: "+test.text, func(t *testing.T) {
+			e, err := c.CompileExpression(test.text, kinds)
+			if err != nil {
+				t.Fatal(err)
 			}
-			wantProblem(t, err, test.problem)
-			if text := fmt.Sprintf("%v %+v %#v", err, err, err); strings.Contains(text, secret) || strings.Contains(text, "271828") {
-				t.Errorf("%s: the error quotes a value: %s", test.text, text)
+			for range 2 {
+				holds, err := e.Evaluate(secretInput())
+				if err == nil || holds {
+					t.Fatalf("%v, %v; want an error", holds, err)
+				}
+				wantProblem(t, err, test.problem)
+				if text := fmt.Sprintf("%v %+v %#v", err, err, err); strings.Contains(text, secret) || strings.Contains(text, "271828") {
+					t.Errorf("the error quotes a value: %s", text)
+				}
+				if errors.Unwrap(err) != nil {
+					t.Errorf("the error wraps %v", errors.Unwrap(err))
+				}
 			}
-			if errors.Unwrap(err) != nil {
-				t.Errorf("%s: the error wraps %v", test.text, errors.Unwrap(err))
-			}
-		}
+		})
 	}
 }
 
@@ -222,23 +220,23 @@ func costly() map[string]struct {
 func TestWorstCases(t *testing.T) {
 	c := compiler(t, cel.Config{})
 	for name, test := range costly() {
-		e, err := c.CompileExpression(test.text, kinds)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-
-			continue
-		}
-		in := input(test.message)
-		best := time.Hour
-		for range 3 {
-			start := time.Now()
-			_, err = e.Evaluate(in)
-			best = min(best, time.Since(start))
-		}
-		t.Logf("%-14s %8v %v", name, best.Round(10*time.Microsecond), err)
-		if best > 500*time.Millisecond { // some milliseconds without the race detector
-			t.Errorf("%s takes %v", name, best)
-		}
+		t.Run("row 70: "+name, func(t *testing.T) {
+			e, err := c.CompileExpression(test.text, kinds)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := input(test.message)
+			best := time.Hour
+			for range 3 {
+				start := time.Now()
+				_, err = e.Evaluate(in)
+				best = min(best, time.Since(start))
+			}
+			t.Logf("%v %v", best.Round(10*time.Microsecond), err)
+			if best > 500*time.Millisecond { // some milliseconds without the race detector
+				t.Errorf("it takes %v", best)
+			}
+		})
 	}
 	e := compile(t, costly()["nested"].text)
 	_, err := e.Evaluate(input(costly()["nested"].message))

@@ -2,6 +2,7 @@ package cel_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -35,6 +36,7 @@ func faultsOf(t *testing.T, text string) []*authz.ExpressionError {
 	return faults
 }
 
+// An expression that doesn't compile, isn't boolean or costs too much is a fault at start.
 func TestFaults(t *testing.T) {
 	for _, test := range []struct {
 		text    string
@@ -42,7 +44,6 @@ func TestFaults(t *testing.T) {
 		problem string
 		fix     string
 	}{
-		// row 70: an expression that doesn't compile or isn't boolean is a fault at start
 		{"", -1, "empty", ""},
 		{"request.large", 0, "is of type int; it must be boolean", ""},
 		{"caller.claims.admin", 0, "any type; it must be boolean", "== true"},
@@ -93,7 +94,7 @@ func TestFaults(t *testing.T) {
 		{"(request.flag ? caller.claims : {}).x == 1", 22, "caller.claims can't be used whole", ""},
 		{"request.items.all(request, request.id == '')", 17, "hides the variable request", "otherwise"},
 		{"request.items.all(now, now.id == '')", 17, "hides the variable now", ""},
-		// row 70: an expression that costs too much
+		// what costs too much
 		{"request.items.all(a, request.items.all(b, request.items.all(c, a.id == c.id)))", -1, "may cost", "MaxCost"},
 		{"request.texts.all(a, request.texts.all(b, a + b != 'c' && b + a != 'd' && a + a != 'e'))", -1, "may cost", "MaxCost"},
 		// what CEL has, and this doesn't
@@ -102,14 +103,15 @@ func TestFaults(t *testing.T) {
 		{"request.text.lowerAscii() == ''", -2, "", ""},
 		{"google.protobuf.Duration{seconds: 1} == 1", -2, "", ""},
 	} {
-		faults := faultsOf(t, test.text)
-		fault := faults[0]
-		if test.column != -2 && fault.Column != test.column {
-			t.Errorf("%.80q: column %d; want %d: %s", test.text, fault.Column, test.column, fault.Problem)
-		}
-		if !strings.Contains(fault.Problem, test.problem) || !strings.Contains(fault.Fix, test.fix) {
-			t.Errorf("%.80q: %q; fix %q", test.text, fault.Problem, fault.Fix)
-		}
+		t.Run(fmt.Sprintf("row 70: %.60q", test.text), func(t *testing.T) {
+			fault := faultsOf(t, test.text)[0]
+			if test.column != -2 && fault.Column != test.column {
+				t.Errorf("column %d; want %d: %s", fault.Column, test.column, fault.Problem)
+			}
+			if !strings.Contains(fault.Problem, test.problem) || !strings.Contains(fault.Fix, test.fix) {
+				t.Errorf("%q; fix %q", fault.Problem, fault.Fix)
+			}
+		})
 	}
 }
 
