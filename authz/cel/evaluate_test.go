@@ -83,6 +83,10 @@ var holding = []string{
 	"now.getSeconds('UTC') == 5", "now.getMilliseconds('UTC') == 6", "now > timestamp('2026-01-01T00:00:00Z')", "now - duration('1h') < now", "now == now",
 	"request.text.matches('^r.d$')", "matches(request.text, 'ä')", "!request.text.matches('x{3}')",
 	"true", "1 < 2", "[1, 2].exists(x, x == 2)",
+	// within a condition and a list
+	"(request.large == 9999 ? peer.ip : peer.ip).inRange('10.0.0.0/8')", "(peer.ip.inRange('10.0.0.0/8') ? 1 : 2) == 1", "(request.text.matches('r') ? 1 : 2) == 1",
+	"('documents.read' in caller.scopes ? 1 : 2) == 1", "(now.getHours('UTC') == 15 ? 1 : 2) == 1", "[now.getHours('UTC')][0] == 15", "peer.ip in [peer.ip]",
+	"string(dyn(peer.ip)) == '10.1.2.3'", "dyn(peer.ip) != '10.1.2.3'", "type(peer.ip) == type(peer.ip)", "!(caller.claims.level in caller.scopes)", "(caller.claims.level == 3 ? request.item : request.items[0]).number == 5",
 	// several lines, and a comment
 	"request.flag // as it must be\n  && caller.kind == 'user'",
 }

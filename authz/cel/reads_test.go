@@ -77,6 +77,7 @@ func TestWhereTheCostIsCounted(t *testing.T) {
 		"request.large < 10000 && caller.claims.department == 'finance' && peer.ip.inRange('10.0.0.0/8')": false,
 		"request.text == 'a' && 'x' in caller.scopes && caller.subject != ''":                             false,
 		"has(caller.claims.a) && now.getHours('UTC') < 5":                                                 false,
+
 		"request.text.matches('a')":           true,
 		"request.items.all(i, i.number > 0)":  true,
 		"'a' in caller.claims.groups":         true,
