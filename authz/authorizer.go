@@ -18,13 +18,16 @@ import (
 // Authorizer holds the compiled rules and decides calls by them. It is immutable
 // and safe for concurrent use.
 type Authorizer struct {
-	methods    map[string]*Method
-	ruleless   map[string]*site // where the methods without a rule are declared
-	faults     []*RuleError
-	subjects   compiledSubjects
-	ruled      []*ruledSubject // of the service that is being compiled
-	issuers    issuerNames
-	front      *front
+	methods  map[string]*Method
+	ruleless map[string]*site // where the methods without a rule are declared
+	faults   []*RuleError
+	subjects compiledSubjects
+	ruled    []*ruledSubject // of the service that is being compiled
+	issuers  issuerNames
+	fronts   *fronts
+	compiler ExpressionCompiler
+	// claims is set if permissions are those of the caller's token.
+	claims     bool
 	maxObjects int
 	now        func() time.Time
 	observer   Observer
@@ -56,9 +59,8 @@ func New(config Config) (*Authorizer, error) {
 	if a.subjects, err = compileSubjects(&config); err != nil {
 		errs = append(errs, err)
 	}
-	if config.Engine != nil {
-		a.front = newFront(&config)
-	}
+	a.fronts, a.compiler = newFronts(&config), config.Expressions
+	_, a.claims = config.Permissions.(ClaimPermissions)
 	if err := a.compile(&config); err != nil {
 		errs = append(errs, err)
 	}
@@ -263,7 +265,7 @@ func (a *Authorizer) compileOne(
 		return &Method{owner: a, name: fullMethod(md), faults: at.faults}
 	}
 	if service.GetRequireMethodPolicy() && own.GetPolicy() == nil {
-		at.fail(pathRule, -1, "the service demands a policy of each method and this one has none", "set public, authenticated, check, match, all_of, any_of, handler or deny")
+		at.fail(pathRule, -1, "the service demands a policy of each method and this one has none", "set public, authenticated, check, permission, attributes, match, expression, all_of, any_of, handler or deny")
 	}
 
 	return a.compileMethod(md, at, own, service.GetDefault())

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/usher-auth/usher/authz"
 	docsv1 "github.com/usher-auth/usher/authz/internal/testproto/usher/test/docs/v1"
@@ -125,4 +126,33 @@ func manyMethods(tb testing.TB, n int) *protoregistry.Files {
 	}
 
 	return files
+}
+
+// BenchmarkContext is a warm decision whose query has a context, of one value of each
+// sort, beside one without.
+func BenchmarkContext(b *testing.B) {
+	message := &docsv1.Values{
+		Text: "1", Ratio: 0.5, Texts: []string{"a", "b", "c"}, At: &timestamppb.Timestamp{Seconds: 1},
+	}
+	for _, context := range []struct{ name, value string }{
+		{"without", ""}, {"literal", "a"}, {"number", "{ratio}"}, {"timestamp", "{at}"}, {"list of three", "{texts[]}"}, {"this day", "{$now|day}"},
+	} {
+		b.Run(context.name, func(b *testing.B) {
+			rule := check("document:{text}", "viewer")
+			if context.value != "" {
+				rule.GetCheck().Context = []*authzv1.ContextValue{{Name: "v", Value: context.value}}
+			}
+			method := newAuthorizer(b, authz.Config{
+				Engine: newTuplesUnrecorded("document:1#viewer@user:alice"), Cache: authz.CacheConfig{Size: 10_000, TTL: time.Hour},
+				Resolver: ruledOver(b, &docsv1.Values{}, nil, map[string]*authzv1.Rule{"M": rule}),
+			}).Method("/t.S/M")
+			call := &authz.Call{Principal: user("alice"), Message: message}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := method.Authorize(b.Context(), call); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

@@ -40,7 +40,8 @@ var (
 type breaker struct {
 	openFor time.Duration
 	clock   func() time.Duration
-	changed func(open bool)
+	changed func(BreakerChanged)
+	kind    QueryKind
 	seed    maphash.Seed
 
 	mu     sync.Mutex
@@ -86,12 +87,12 @@ const (
 
 // newBreaker returns nil, which is a breaker that never opens, if config disables
 // it.
-func newBreaker(config BreakerConfig, clock func() time.Duration, observer *Observer) *breaker {
+func newBreaker(config BreakerConfig, kind QueryKind, clock func() time.Duration, observer *Observer) *breaker {
 	if config.Disabled {
 		return nil
 	}
 	b := &breaker{
-		openFor: config.OpenFor, clock: clock, changed: observer.BreakerChanged, seed: maphash.MakeSeed(),
+		openFor: config.OpenFor, clock: clock, changed: observer.BreakerChanged, kind: kind, seed: maphash.MakeSeed(),
 		window: window{length: config.Window, failures: int(config.Failures)}, own: map[uint64]*circuit{},
 	}
 	if b.openFor == 0 {
@@ -261,7 +262,7 @@ func (b *breaker) tellOnce() (told bool) {
 		b.telling = false
 		b.mu.Unlock()
 	}()
-	b.changed(open)
+	b.changed(BreakerChanged{Kind: b.kind, Open: open})
 
 	return true
 }

@@ -15,7 +15,7 @@ func newTestBreaker(config BreakerConfig) (*breaker, *time.Duration) {
 	now := new(time.Duration)
 	*now = time.Hour
 
-	return newBreaker(config, func() time.Duration { return *now }, &Observer{}), now
+	return newBreaker(config, QueryRelation, func() time.Duration { return *now }, &Observer{}), now
 }
 
 func about(ids ...string) *Batch {

@@ -71,8 +71,8 @@ func paced(ctx context.Context, authorizer *authz.Authorizer, callers int, long,
 	return calls, failed
 }
 
-// One caller's objects that time out cost nobody else a call: five at once, as many
-// as it likes for as long as it likes, and one object that many callers ask for.
+// One caller's objects that time out make no other caller's call fail: five at once,
+// any number for any time, and one object that many callers ask for.
 func TestOneCallersObjectsDoNotOpenTheBreaker(t *testing.T) {
 	for name, attack := range map[string]func(ctx context.Context, authorizer *authz.Authorizer, round int){
 		"row 61: five that time out at once": func(ctx context.Context, authorizer *authz.Authorizer, round int) {
@@ -112,8 +112,8 @@ func TestOneCallersObjectsDoNotOpenTheBreaker(t *testing.T) {
 					var opened atomic.Int64
 					authorizer := newAuthorizer(t, authz.Config{
 						Engine: &moody{slow: slowObjects}, Timeout: time.Second,
-						Observer: authz.Observer{BreakerChanged: func(open bool) {
-							if open {
+						Observer: authz.Observer{BreakerChanged: func(changed authz.BreakerChanged) {
+							if changed.Open {
 								opened.Add(1)
 							}
 						}},
@@ -137,7 +137,7 @@ func TestOneCallersObjectsDoNotOpenTheBreaker(t *testing.T) {
 	}
 }
 
-// A caller whose own checks all fail is kept from the engine, and nobody else is.
+// Only the caller whose own checks all fail is kept from the engine.
 func TestBreakerOfOneCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := &moody{slow: func(q authz.Query) bool { return q.Subject.ID == "mallory" }}
@@ -188,7 +188,7 @@ func TestBreakerInAnOutage(t *testing.T) {
 					var changes []string
 					begun := time.Now()
 					authorizer := newAuthorizer(t, authz.Config{Engine: engine, Observer: authz.Observer{
-						BreakerChanged: func(open bool) { changes = append(changes, fmt.Sprint(open)) },
+						BreakerChanged: func(changed authz.BreakerChanged) { changes = append(changes, fmt.Sprint(changed.Open)) },
 					}})
 					ctx, cancel := context.WithCancel(t.Context())
 					if slow {
@@ -232,10 +232,10 @@ func TestBreakerChangedMayCallBack(t *testing.T) {
 		engine := &moody{}
 		var authorizer *authz.Authorizer
 		var told []string
-		authorizer = newAuthorizer(t, authz.Config{Engine: engine, Observer: authz.Observer{BreakerChanged: func(open bool) {
+		authorizer = newAuthorizer(t, authz.Config{Engine: engine, Observer: authz.Observer{BreakerChanged: func(changed authz.BreakerChanged) {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()
-			told = append(told, fmt.Sprint(open, ask(ctx, authorizer, "hook", "1")))
+			told = append(told, fmt.Sprint(changed.Open, ask(ctx, authorizer, "hook", "1")))
 		}}})
 		engine.down.Store(true)
 		for i := range 20 {
@@ -380,7 +380,7 @@ func TestRefusedRequestsDoNotHideAnOutage(t *testing.T) {
 				})
 				var changes []bool
 				authorizer := newAuthorizer(t, authz.Config{Engine: engine, Observer: authz.Observer{
-					BreakerChanged: func(open bool) { changes = append(changes, open) },
+					BreakerChanged: func(changed authz.BreakerChanged) { changes = append(changes, changed.Open) },
 				}})
 				refused := func() {
 					for i := range 100 {

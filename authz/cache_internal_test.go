@@ -10,13 +10,13 @@ import (
 )
 
 func cacheKey(i int) string {
-	return keyPrefix("viewer", "document") + fmt.Sprintf("d%06d", i) + keySubject("user", "") + "alice"
+	return keyPrefix(QueryRelation, "viewer", "document") + fmt.Sprintf("d%06d", i) + keySubject("user", "") + "alice"
 }
 
 // BenchmarkCacheHit is a hit among 10,000 entries (goal 7).
 func BenchmarkCacheHit(b *testing.B) {
 	const entries = 10_000
-	a := &front{base: time.Now(), cache: newDecisionCache(CacheConfig{Size: entries, TTL: time.Hour})}
+	a := &fronts{base: time.Now(), cache: newDecisionCache(CacheConfig{Size: entries, TTL: time.Hour})}
 	keys := make([][]byte, 0, entries)
 	for i := range entries {
 		a.cache.put(cacheKey(i), EffectAllowed, a.clock(), a.clock())

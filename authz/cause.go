@@ -139,6 +139,9 @@ func (c *causes) Error() string {
 	return strings.Join(texts, "; ")
 }
 
+// Unwrap returns the causes, as far as they are listed.
+func (c *causes) Unwrap() []error { return append([]error{c.first}, c.rest...) }
+
 // why returns why the parts of the rule that didn't ask the engine are denied. The
 // engine's own answers are in the decision's checks.
 func (e *evaluation) why() error {
@@ -163,7 +166,7 @@ func (e *evaluation) collect(n *node, into *causes) {
 	for _, child := range n.children {
 		e.collect(child, into)
 	}
-	if n.kind != nodeCheck && n.kind != nodeMatch && n.kind != nodeScope {
+	if !n.isLeaf() {
 		return
 	}
 	at := &e.leaves[n.leaf]
@@ -179,6 +182,10 @@ func (e *evaluation) collect(n *node, into *causes) {
 		if err := e.unasked(n.check, at); err != nil {
 			into.add(err)
 		}
+	case nodeHeld:
+		into.add(unheld{n.held})
+	case nodeExpression:
+		into.add(&expressionError{n.expression.text, at.cause})
 	case nodeNever, nodeAll, nodeAny:
 	}
 }
@@ -203,10 +210,13 @@ func (e *evaluation) unasked(c *check, at *leaf) error {
 		return e.method.owner.subjects.unmapped(e.call.Principal).Err
 	case ReasonSubjectInvalid:
 		if at.bad == nil {
-			return denial("check " + quoted(c.object.String()) + ": a claim in its context can't be written as JSON")
+			return denial(c.short() + ": a claim that it gives is no JSON value")
+		}
+		if at.of == nil {
+			return denial(c.short() + ": {" + at.bad.Name() + "} that it gives is too long, or isn't text or JSON")
 		}
 		where := "the check's object"
-		if at.of != c.object {
+		if c.object == nil || at.of != c.object {
 			if where = "the check's subject"; c.subject == nil {
 				where = e.caller.where
 			}
@@ -215,7 +225,7 @@ func (e *evaluation) unasked(c *check, at *leaf) error {
 		return &unusable{where: where, text: at.of.String(), name: at.bad.Name(), principal: e.call.Principal}
 	case ReasonRelationDenied:
 		if at.bad != nil {
-			return denial("check " + quoted(c.object.String()) + ": " + at.bad.Path(-1) + " is absent, or doesn't fit")
+			return denial(c.short() + ": " + at.bad.Path(-1) + " is absent, or doesn't fit")
 		}
 	default:
 	}

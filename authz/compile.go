@@ -41,6 +41,29 @@ func (s *site) fault(path string, bad *template.Fault) {
 	}
 }
 
+// checkName reports a permission or an action that can't be one name: exactly what a
+// scope-token may hold, except a pattern.
+func (s *site) checkName(what, name, path string) {
+	for i := range len(name) {
+		if c := name[i]; c <= ' ' || c == '"' || c == '\\' || c >= 0x7f {
+			s.fail(path, i, "the "+what+" can't hold this character", "write one "+what+", without spaces")
+
+			return
+		}
+		if name[i] == '*' {
+			s.fail(path, i, "the "+what+" is one name, no pattern", "write each in a rule of its own, or all_of or any_of them")
+
+			return
+		}
+	}
+	switch {
+	case name == "":
+		s.fail(path, -1, "the "+what+" is empty", "write its name")
+	case len(name) > template.MaxValue:
+		s.fail(path, template.MaxValue, "the "+what+" is too long", "write its name")
+	}
+}
+
 // checkScope reports a scope that isn't a scope-token (RFC 6749 §3.3).
 func (s *site) checkScope(scope, path string) {
 	for i := range len(scope) {
@@ -65,8 +88,11 @@ func (a *Authorizer) compileMethod(md protoreflect.MethodDescriptor, at *site, o
 		m.remembered = &Decision{allowed: true, method: m.name, rule: m.rule, remembered: true}
 	}()
 	whole := inherit(own, def)
-	cs := &conditions{site: at, input: md.Input(), issuers: a.issuers.narrowed(whole.rule.GetAccessToken().GetIssuers()), subjects: &a.subjects}
-	cs.unlisted = a.issuers.unlisted(whole.rule.GetAccessToken().GetIssuers())
+	admitted := whole.rule.GetAccessToken().GetIssuers()
+	cs := &conditions{
+		site: at, input: md.Input(), subjects: &a.subjects, compiler: a.compiler, claims: a.claims,
+		issuers: a.issuers.narrowed(admitted), unlisted: a.issuers.unlisted(admitted), named: len(admitted) > 0,
+	}
 	cs.servicesOnly = servicesOnly(whole.rule.GetAccessToken().GetKinds())
 	m.compilePolicy(whole, own, cs)
 	if m.policy == policyPublic || own.GetDeny() != nil {
@@ -85,10 +111,8 @@ func (a *Authorizer) compileMethod(md protoreflect.MethodDescriptor, at *site, o
 		own.method = m
 		a.ruled = append(a.ruled, own)
 	}
-	m.leaves, m.reads, m.connection, m.pins = cs.leaves, cs.reads, cs.connection, cs.pins
-	if len(cs.checks) > 0 || m.policy == policyHandler {
-		a.demandEngine(m, cs, at)
-	}
+	m.leaves, m.reads, m.connection, m.pins, m.copies = cs.leaves, cs.reads, cs.connection, cs.pins, cs.copies
+	a.demand(m, cs, at)
 	if len(at.faults) == 0 {
 		m.rule = m.text()
 		m.single = m.policy == policyCondition && m.root.asksOnce() && m.consistency.mode == ModeMinimizeLatency
@@ -117,12 +141,18 @@ func (m *Method) compilePolicy(whole *merged, own *authzv1.Rule, cs *conditions)
 		m.policy, m.root = policyCondition, cs.check(rule.Check, path+".check")
 	case *authzv1.Rule_Match:
 		m.policy, m.root = policyCondition, cs.match(rule.Match, path+".match")
+	case *authzv1.Rule_Permission:
+		m.policy, m.root = policyCondition, cs.permission(rule.Permission, path+".permission")
+	case *authzv1.Rule_Attributes:
+		m.policy, m.root = policyCondition, cs.attributes(rule.Attributes, path+".attributes")
+	case *authzv1.Rule_Expression:
+		m.policy, m.root = policyCondition, cs.expression(rule.Expression, path+".expression")
 	case *authzv1.Rule_AllOf:
 		m.policy, m.root = policyCondition, cs.group(nodeAll, rule.AllOf.GetConditions(), path+".all_of", 1)
 	case *authzv1.Rule_AnyOf:
 		m.policy, m.root = policyCondition, cs.group(nodeAny, rule.AnyOf.GetConditions(), path+".any_of", 1)
 	default:
-		cs.site.fail(pathRule, -1, "the rule has no policy", "set public, authenticated, check, match, all_of, any_of, handler or deny")
+		cs.site.fail(pathRule, -1, "the rule has no policy", "set public, authenticated, check, permission, attributes, match, expression, all_of, any_of, handler or deny")
 	}
 }
 
@@ -194,9 +224,13 @@ func (m *Method) compileStream(whole *merged, own *authzv1.Rule, md protoreflect
 		at.fail(whole.at("stream.message_check"), -1, "the rule reads no object from the message, so there is nothing to hold later ones to",
 			"name the object by a field, or leave message_check out")
 	}
+	if m.first && cs.unpinned {
+		at.fail(whole.at("stream.message_check"), -1, "an expression of the rule reads the message, and later ones can't be held to what the first one said",
+			"leave message_check out")
+	}
 	if name, found := cs.zeroInContext(); m.first && found {
 		at.fail(whole.at("stream.message_check"), -1, "the context value "+strconv.Quote(name)+" is of a field whose zero can't be told from unset, so a later message could change it",
-			"make the field optional, or leave message_check out")
+			"name a field with presence, such as an optional one, or leave message_check out")
 	}
 	m.recheck = at.duration(whole.rule.GetStream().GetRecheckInterval(), whole.at("stream.recheck_interval"))
 	if m.recheck > 0 && m.policy == policyHandler {
@@ -256,27 +290,6 @@ func engineMode(mode authzv1.Mode, unset Mode) Mode {
 		return unset
 	default:
 		return ModeFullyConsistent
-	}
-}
-
-// demandEngine reports what the rule needs and the configuration lacks.
-func (a *Authorizer) demandEngine(m *Method, cs *conditions, at *site) {
-	if a.front == nil {
-		at.fail("", -1, "the rule asks an engine and none is configured", "set Config.Engine")
-
-		return
-	}
-	if cs.asksAboutCaller && a.subjects.none {
-		at.fail("", -1, "the rule asks about the caller and no subjects are configured", "set Config.Subjects")
-	}
-	modes := []Mode{m.consistency.mode}
-	if m.consistency.mode == ModeAtLeastAsFresh {
-		modes = append(modes, m.consistency.absent)
-	}
-	for _, mode := range modes {
-		if !a.front.supports(mode) {
-			at.fail(pathRule+".consistency", -1, "the engine can't answer "+mode.String(), "use another mode or another engine")
-		}
 	}
 }
 

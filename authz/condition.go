@@ -22,6 +22,8 @@ const (
 	nodeCheck
 	nodeMatch
 	nodeScope
+	nodeHeld
+	nodeExpression
 	nodeAll
 	nodeAny
 )
@@ -34,17 +36,26 @@ type node struct {
 	check    *check
 	match    *match
 	scope    string
+	held     *held
+
+	expression *expression
 }
 
-// check is a compiled Check.
+// check is a compiled Check, or a Permission or Attributes that an engine answers.
 type check struct {
-	object   *template.Template
+	kind QueryKind
+	// object is nil for a permission that isn't on one.
+	object *template.Template
+	// relation is the relation, the permission or the action.
 	relation string
 	// subject is nil if the check uses the configured subject of the token's kind.
 	subject *subjectTemplate
 	deny    bool
 	context []contextValue
-	// prefix is the start of the query's key: the relation and the object's type.
+	// properties is nil if there are none.
+	properties *properties
+	// prefix is the start of the query's key: its kind, the relation and the object's
+	// type.
 	prefix string
 	// cacheable is false if equal calls have different queries.
 	cacheable bool
@@ -53,7 +64,19 @@ type check struct {
 // asksOnce reports whether the condition is one check of one object, whose query is
 // determined by the object and the subject alone.
 func (n *node) asksOnce() bool {
-	return n.kind == nodeCheck && n.check.object.Fan() == nil && len(n.check.context) == 0 && n.check.cacheable
+	return n.kind == nodeCheck && n.check.fan() == nil && len(n.check.context) == 0 && n.check.properties == nil && n.check.cacheable
+}
+
+// isLeaf reports whether the condition is decided by itself, and not by parts.
+func (n *node) isLeaf() bool {
+	switch n.kind {
+	case nodeCheck, nodeMatch, nodeScope, nodeHeld, nodeExpression:
+		return true
+	case nodeNever, nodeAll, nodeAny:
+		return false
+	default:
+		return false
+	}
 }
 
 type contextValue struct {
@@ -74,6 +97,15 @@ type conditions struct {
 	reads           bool
 	connection      bool
 	pins            []*template.Part
+	// copies are fields that expressions read. Later messages of a stream can't be
+	// held to them, which unpinned tells.
+	copies   []protoreflect.FieldDescriptor
+	unpinned bool
+	// compiler compiles expressions, and claims says that permissions are the token's.
+	compiler ExpressionCompiler
+	claims   bool
+	// named is set if the rule names the issuers that it admits.
+	named bool
 	// issuers are those whose tokens the rule admits.
 	issuers issuerNames
 	// unlisted is set if the rule's own list of issuers is at fault. What depends
@@ -121,7 +153,7 @@ func (c *conditions) parse(text, path string, in template.Role) *template.Templa
 }
 
 func (c *conditions) check(rule *authzv1.Check, path string) *node {
-	compiled := &check{relation: rule.GetRelation(), deny: rule.GetOnMissing() == authzv1.OnMissing_ON_MISSING_DENY, cacheable: true}
+	compiled := &check{relation: rule.GetRelation()}
 	compiled.object = c.template(rule.GetObject(), path+".object", template.RoleObject)
 	if at := template.BadName(rule.GetRelation()); at >= 0 {
 		problem := "the relation isn't a name of letters, digits and _-./"
@@ -130,35 +162,40 @@ func (c *conditions) check(rule *authzv1.Check, path string) *node {
 		}
 		c.site.fail(path+".relation", at, problem, "write a relation or permission of the engine's model")
 	}
-	if rule.GetSubject() == "" {
-		c.asksAboutCaller = true
-	} else if subject := c.template(rule.GetSubject(), path+".subject", template.RoleSubject); subject != nil {
-		if p := readsClient(subject); p != nil && !c.servicesOnly {
-			c.site.fault(path+".subject", p.Fault("{"+p.Name()+"} would give a user's token the rights of the client that it was minted through",
-				"use {$client_id}, which only a service's token has, or admit KIND_SERVICE alone"))
-		}
-		if of := c.subjects.taken(subject, c.issuers); of != nil && !c.unlisted && c.issuers.apart(subject) == nil {
-			c.site.fail(path+".subject", -1, "a token that the rule admits can name the subject of another issuer's, by "+of.where+" "+strconv.Quote(of.template.String()),
-				"leave subject out, or give it a type, a prefix or a suffix of its own")
-		}
-		if readsPrincipal(subject) != nil {
-			c.ruled = append(c.ruled, &ruledSubject{site: c.site, path: path + ".subject", template: subject, issuers: c.issuers})
-		}
-		compiled.subject = newSubjectTemplate(subject, "the check's subject")
-	}
-	compiled.context = c.context(rule.GetContext(), path+".context")
-	for _, value := range compiled.context {
-		compiled.cacheable = compiled.cacheable && (value.value == nil || value.value.Reads(template.SourceNow) == nil)
-	}
-	if compiled.object != nil {
-		compiled.prefix = keyPrefix(compiled.relation, compiled.object.Type())
-	}
-	c.checks = append(c.checks, compiled)
+	compiled.subject = c.subject(rule.GetSubject(), path)
+	compiled.context = c.context(rule.GetContext(), path+".context", template.RoleContext)
 
-	return c.leafNode(&node{kind: nodeCheck, check: compiled})
+	return c.asked(compiled, rule.GetOnMissing(), path)
 }
 
-func (c *conditions) context(values []*authzv1.ContextValue, path string) []contextValue {
+// subject compiles a rule's own subject, nil if it has none.
+func (c *conditions) subject(text, path string) *subjectTemplate {
+	if text == "" {
+		c.asksAboutCaller = true
+
+		return nil
+	}
+	path += ".subject"
+	subject := c.template(text, path, template.RoleSubject)
+	if subject == nil {
+		return nil
+	}
+	if p := readsClient(subject); p != nil && !c.servicesOnly {
+		c.site.fault(path, p.Fault("{"+p.Name()+"} would give a user's token the rights of the client that it was minted through",
+			"use {$client_id}, which only a service's token has, or admit KIND_SERVICE alone"))
+	}
+	if of := c.subjects.taken(subject, c.issuers); of != nil && !c.unlisted && c.issuers.apart(subject) == nil {
+		c.site.fail(path, -1, "a token that the rule admits can name the subject of another issuer's, by "+of.where+" "+strconv.Quote(of.template.String()),
+			"leave subject out, or give it a type, a prefix or a suffix of its own")
+	}
+	if readsPrincipal(subject) != nil {
+		c.ruled = append(c.ruled, &ruledSubject{site: c.site, path: path, template: subject, issuers: c.issuers})
+	}
+
+	return newSubjectTemplate(subject, "the check's subject")
+}
+
+func (c *conditions) context(values []*authzv1.ContextValue, path string, in template.Role) []contextValue {
 	compiled := make([]contextValue, 0, len(values))
 	names := map[string]bool{}
 	for i, value := range values {
@@ -170,7 +207,7 @@ func (c *conditions) context(values []*authzv1.ContextValue, path string) []cont
 			c.site.fail(at+".name", -1, "the name "+strconv.Quote(name)+" stands twice", "leave one")
 		}
 		names[value.GetName()] = true
-		compiled = append(compiled, contextValue{value.GetName(), c.template(value.GetValue(), at+".value", template.RoleContext)})
+		compiled = append(compiled, contextValue{value.GetName(), c.template(value.GetValue(), at+".value", in)})
 	}
 	// Sorted, so that equal contexts have equal keys.
 	slices.SortFunc(compiled, func(a, b contextValue) int { return cmp.Compare(a.name, b.name) })
@@ -182,14 +219,16 @@ func (c *conditions) context(values []*authzv1.ContextValue, path string) []cont
 // from unset, so that a later message of a stream could change it unnoticed.
 func (c *conditions) zeroInContext() (name string, found bool) {
 	for _, check := range c.checks {
-		for _, value := range check.context {
-			if value.value != nil && value.value.ZeroIsUnset() {
-				return value.name, true
+		check.values(func(values []contextValue) {
+			for _, value := range values {
+				if !found && value.value != nil && value.value.ZeroIsUnset() {
+					name, found = value.name, true
+				}
 			}
-		}
+		})
 	}
 
-	return "", false
+	return name, found
 }
 
 func (c *conditions) match(rule *authzv1.Match, path string) *node {
@@ -251,12 +290,24 @@ func (c *conditions) condition(condition *authzv1.Condition, path string, depth 
 		return c.match(part.Match, path+".match")
 	case *authzv1.Condition_HasScope:
 		return c.scope(part.HasScope, path+".has_scope")
+	case *authzv1.Condition_Permission:
+		return c.permission(part.Permission, path+".permission")
+	case *authzv1.Condition_Attributes:
+		return c.attributes(part.Attributes, path+".attributes")
+	case *authzv1.Condition_Expression:
+		return c.expression(part.Expression, path+".expression")
+	case *authzv1.Condition_HasRole:
+		return c.role(part.HasRole, path+".has_role")
+	case *authzv1.Condition_InGroup:
+		return c.inGroup(part.InGroup, path+".in_group")
+	case *authzv1.Condition_HasClaim:
+		return c.claim(part.HasClaim, path+".has_claim")
 	case *authzv1.Condition_AllOf:
 		return c.group(nodeAll, part.AllOf.GetConditions(), path+".all_of", depth+1)
 	case *authzv1.Condition_AnyOf:
 		return c.group(nodeAny, part.AnyOf.GetConditions(), path+".any_of", depth+1)
 	default:
-		c.site.fail(path, -1, "the condition is empty", "set check, match, has_scope, all_of or any_of")
+		c.site.fail(path, -1, "the condition is empty", "set check, permission, attributes, match, expression, has_scope, has_role, in_group, has_claim, all_of or any_of")
 
 		return &node{}
 	}
@@ -266,16 +317,15 @@ func (c *conditions) condition(condition *authzv1.Condition, path string, depth 
 func (n *node) text() string {
 	switch n.kind {
 	case nodeCheck:
-		text := "check " + n.check.object.String() + "#" + n.check.relation
-		if n.check.subject != nil {
-			text += "@" + n.check.subject.template.String()
-		}
-
-		return text
+		return n.check.text()
 	case nodeMatch:
 		return "match " + n.match.left.String() + " = " + n.match.right.String()
 	case nodeScope:
 		return "has_scope " + n.scope
+	case nodeHeld:
+		return n.held.String()
+	case nodeExpression:
+		return "expression " + quoted(n.expression.text)
 	case nodeAll, nodeAny:
 		parts := make([]string, len(n.children))
 		for i, child := range n.children {

@@ -38,6 +38,18 @@ func (i Issuers) IssuerNames() []string { return i }
 type Config struct {
 	// Engine answers the checks. Required if any rule has one.
 	Engine Engine
+	// Permissions answers the permissions of rules. Required if any rule has one.
+	// Default: Engine, if it is a [PermissionEngine]. [ClaimPermissions] takes them
+	// from the caller's token.
+	Permissions PermissionEngine
+	// Attributes answers the attributes of rules. Required if any rule has one.
+	// Default: Engine, if it is an [AttributeEngine].
+	Attributes AttributeEngine
+	// Expressions compiles the expressions of rules. Required if any rule has one.
+	Expressions ExpressionCompiler
+	// Limiter counts the calls of rules with a rate limit. Optional. Default: each
+	// Authorizer counts for itself, in bounded memory.
+	Limiter Limiter
 	// Subjects are the templates for the caller's subject. Required if any rule
 	// asks the engine about the caller.
 	Subjects Subjects
@@ -60,17 +72,20 @@ type Config struct {
 	// Resolver provides the services to compile. Optional. Default: every service
 	// linked into the program.
 	Resolver Resolver
-	// Timeout bounds one request to the engine. Optional. Default 3 s;
+	// Timeout bounds one request to an engine. Optional. Default 3 s;
 	// negative is an error.
 	Timeout time.Duration
 	// MaxObjects is how many objects one call may name, over all its checks. A call
 	// that names more is refused with OBJECT_MISSING, even if a condition that
-	// needs no object would grant it. Optional. Default 100;
+	// needs no object would grant it. It is also how many elements each list of a
+	// context or of properties may have. Optional. Default 100;
 	// negative is an error.
 	MaxObjects int
-	// Cache configures the decision cache. Optional. Default: no cache.
+	// Cache configures the decision cache, which is one for all engines. Optional.
+	// Default: no cache.
 	Cache CacheConfig
-	// Breaker configures the circuit breaker. Optional. Default: the breaker is on.
+	// Breaker configures the circuit breakers: relations, permissions and attributes
+	// each have their own. Optional. Default: they are on.
 	Breaker BreakerConfig
 	// Now is the clock. Optional, for tests. Default [time.Now].
 	Now func() time.Time

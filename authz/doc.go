@@ -57,10 +57,31 @@
 // {$sub}, {$client_id}, {$issuer} and {$claim.path} read the caller's token. If
 // more than one issuer is trusted, a template that reads one of the others must
 // hold {$issuer}, or the rule must name its one issuer in access_token.issuers. A
-// context value may also hold {$peer.ip} and {$now}; only consistency.revision may
-// hold {$metadata.key}. A value that is put into an object or a subject can't be
-// empty or "*", and can't hold ':', '#', white space, invisible characters, or the
-// literal that follows its placeholder, so a value can't inject engine syntax.
+// context value or a property may also hold {$peer.ip} and {$now}; only
+// consistency.revision may hold {$metadata.key}. A value that is put into an object or
+// a subject can't be empty or "*", and can't hold ':', '#', white space, invisible
+// characters, or the literal that follows its placeholder, so a value can't inject
+// engine syntax.
+//
+// # Values
+//
+// A value of a context or of properties that is one placeholder alone keeps its
+// type: a string, a boolean, a number, an enum by its name, a
+// google.protobuf.Timestamp or Duration as the string of its JSON form, a claim as
+// the token has it, and a repeated field, as in {tags[]} or {items[].name}, as a
+// list. Any other template gives a string. Unset fields and empty strings are left
+// out, and the engine answers without them; a field without presence has its zero
+// value, and an empty list is an empty list.
+//
+// {$now|second}, {$now|minute}, {$now|hour} and {$now|day} truncate the time, in UTC.
+// Decisions that depend on a truncated time are cached; those that depend on {$now}
+// aren't.
+//
+// A number that isn't finite, a string above 4 KiB (a list's strings together) and a
+// list of more than [Config.MaxObjects] elements fail the call with OBJECT_MISSING and
+// the field's path. A value of the token that can't be sent, such as a claim whose JSON
+// is longer than 4 KiB, is denied with SUBJECT_INVALID. In both cases the engine isn't
+// asked.
 //
 // # How a .proto finds usher/authz/v1/authz.proto
 //

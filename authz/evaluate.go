@@ -28,6 +28,8 @@ type evaluation struct {
 	// begun is when the work began. It is zero while the duration isn't needed:
 	// until the engine is asked, unless the decision is to be explained.
 	begun time.Time
+	// expr is what an expression reads.
+	expr ExpressionInput
 	// stale is why the engine can't be asked: the call's revision is invalid.
 	stale *Error
 }
@@ -100,8 +102,8 @@ const keyRoom = 128
 // evaluate for a call in which nothing has to be asked, explained or refused, without
 // the cost of keeping several questions. If it returns false, evaluate decides.
 func (m *Method) recalls(call *Call, caller *subjectTemplate) bool {
-	c, front := m.root.check, m.owner.front
-	if front.cache == nil || call.Fresh || call.Explain || m.owner.observer.Decided != nil {
+	c, fronts := m.root.check, m.owner.fronts
+	if fronts.cache == nil || call.Fresh || call.Explain || m.owner.observer.Decided != nil {
 		return false
 	}
 	// Objects and subjects read nothing else of the call, so in needs no heap.
@@ -126,7 +128,7 @@ func (m *Method) recalls(call *Call, caller *subjectTemplate) bool {
 	if key, st, _ = caller.append(key, &in, &found); st != template.StatusOK {
 		return false
 	}
-	effect, hit := front.cache.get(key, front.clock())
+	effect, hit := fronts.cache.get(key, fronts.clock())
 
 	return hit && effect == EffectAllowed
 }
@@ -156,12 +158,12 @@ func (e *evaluation) prepare() *Error {
 // cache first, then from the engine those that still can. The error is the
 // context's.
 func (e *evaluation) resolve(ctx context.Context) (verdict, error) {
-	root, front := e.method.root, e.method.owner.front
+	root, fronts := e.method.root, e.method.owner.fronts
 	if len(root.children) > 0 {
 		e.want(root)
 	}
-	landed := front.landed.Load()
-	if front.recall(e) {
+	before := fronts.landed()
+	if fronts.recall(e) {
 		if v := e.fold(root); v != verdictPending {
 			return v, nil
 		}
@@ -170,7 +172,7 @@ func (e *evaluation) resolve(ctx context.Context) (verdict, error) {
 	if e.begun.IsZero() {
 		e.begun = time.Now()
 	}
-	if err := front.ask(ctx, e, landed); err != nil {
+	if err := fronts.ask(ctx, e, root, before); err != nil {
 		return verdictDenied, err
 	}
 
@@ -213,6 +215,7 @@ func (m *Method) conclude(ctx context.Context, e *evaluation, v verdict) (*Decis
 // cache.
 func (a *Authorizer) fill(in *template.Input, call *Call) {
 	in.Principal, in.Metadata, in.PeerIP, in.Now = call.Principal, call.Metadata, call.PeerIP, a.now
+	in.MaxList = a.maxObjects
 }
 
 func (e *evaluation) setMessage() *Error {

@@ -53,8 +53,8 @@ func ExampleMethod_Rule() {
 	// PurgeDocuments: deny
 }
 
-// The policy "public" lets anyone call, "deny" nobody, "authenticated" whoever has
-// a valid token.
+// The policy "public" lets anyone call, "deny" no one, and "authenticated" every caller
+// with a valid token.
 func ExampleMethod_Authorize_withoutChecks() {
 	docs := cookbook()
 	for _, method := range []string{"Ping", "Whoami", "PurgeDocuments"} {

@@ -44,6 +44,14 @@ func (m *Method) excerpt(message proto.Message, revision bool) (protoreflect.Mes
 	for _, p := range m.pins {
 		p.Copy(into, e.in.Message)
 	}
+	for _, fd := range m.copies {
+		into.Clear(fd) // of what a pin reads within it
+		if e.in.Message.Has(fd) {
+			shared := e.in.Message.New()
+			shared.Set(fd, e.in.Message.Get(fd))
+			proto.Merge(into.Interface(), shared.Interface())
+		}
+	}
 	if at := m.consistency.revision; at != nil && revision {
 		for _, p := range at.Fields() {
 			p.Copy(into, e.in.Message)

@@ -30,7 +30,7 @@ func (e *evaluation) denied(n *node, err *Error) {
 	for _, child := range n.children {
 		e.denied(child, err)
 	}
-	if n.kind != nodeCheck && n.kind != nodeMatch && n.kind != nodeScope {
+	if !n.isLeaf() {
 		return
 	}
 	at := &e.leaves[n.leaf]
@@ -91,7 +91,7 @@ func (e *evaluation) cause(n *node, v verdict) *Error {
 		}
 		failed := engineFailure(asEngineError(q.answer.Err))
 		if failed.Reason == ReasonObjectMissing {
-			if fields := q.check.object.Fields(); len(fields) > 0 {
+			if fields := q.check.fields(); len(fields) > 0 {
 				failed.Field = fields[0].Path(q.element)
 			}
 		}

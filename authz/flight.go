@@ -56,15 +56,15 @@ type flight struct {
 }
 
 // newFlight returns a flight with place for so many seats.
-func newFlight(ctx context.Context, e *evaluation, caller uint64, places int) *flight {
-	f := &flight{
-		front: e.method.owner.front, caller: caller, call: ctx, context: e.call.EngineContext, consistency: e.consistency, done: make(chan struct{}),
+func (f *front) newFlight(ctx context.Context, e *evaluation, caller uint64, places int) *flight {
+	own := &flight{
+		front: f, caller: caller, call: ctx, context: e.call.EngineContext, consistency: e.consistency, done: make(chan struct{}),
 	}
-	if f.seats, f.queries = f.oneSeat[:0], f.oneQuery[:0]; places > 1 {
-		f.seats, f.queries = make([]seat, 0, places), make([]Query, 0, places)
+	if own.seats, own.queries = own.oneSeat[:0], own.oneQuery[:0]; places > 1 {
+		own.seats, own.queries = make([]seat, 0, places), make([]Query, 0, places)
 	}
 
-	return f
+	return own
 }
 
 // add gives a question a seat.

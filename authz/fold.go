@@ -42,7 +42,7 @@ func (e *evaluation) fold(n *node) verdict {
 		}
 
 		return conclusion(least, open)
-	case nodeMatch, nodeScope:
+	case nodeMatch, nodeScope, nodeHeld, nodeExpression:
 		return e.leaves[n.leaf].settled()
 	case nodeAll:
 		if len(n.children) == 0 {
@@ -127,7 +127,7 @@ func (e *evaluation) settle(n *node) verdict {
 		}
 
 		return verdictPending
-	case nodeMatch, nodeScope, nodeNever:
+	case nodeMatch, nodeScope, nodeHeld, nodeExpression, nodeNever:
 		return e.fold(n)
 	default:
 		return verdictDenied

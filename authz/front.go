@@ -10,16 +10,18 @@ import (
 	"time"
 )
 
-// front is what stands before the engine: the decision cache, the sharing of queries
-// in flight, the breaker and the timeout. It answers questions from the first of
-// these that can.
+// front is what a query meets before the engine that answers its kind: the decision
+// cache, which is one for all kinds, the sharing of queries in flight, the breaker
+// and the timeout.
 type front struct {
-	engine   Engine
+	kind     QueryKind
+	check    func(context.Context, Batch) (Result, error)
+	supports func(Mode) bool
 	timeout  time.Duration
 	validate func(Query) error
 	cache    *decisionCache
 	breaker  *breaker
-	base     time.Time
+	clock    func() time.Duration
 	seed     maphash.Seed
 	observer Observer
 
@@ -50,33 +52,6 @@ var (
 	errLeft    = errors.New("too many requests are under way for calls that the caller has left")
 	errOverdue = errors.New("the engine doesn't end its requests at their timeout")
 )
-
-func newFront(config *Config) *front {
-	f := &front{
-		engine: config.Engine, timeout: config.Timeout, observer: config.Observer, base: time.Now(), seed: maphash.MakeSeed(),
-		cache: newDecisionCache(config.Cache), inFlight: map[flightKey]*seat{}, left: map[uint64]int{},
-	}
-	f.breaker = newBreaker(config.Breaker, f.clock, &f.observer)
-	if f.timeout == 0 {
-		f.timeout = defaultTimeout
-	}
-	if validator, ok := config.Engine.(QueryValidator); ok {
-		f.validate = validator.ValidateQuery
-	}
-
-	return f
-}
-
-func (f *front) supports(mode Mode) bool {
-	if supporter, ok := f.engine.(ConsistencySupporter); ok {
-		return supporter.SupportsConsistency(mode)
-	}
-
-	return mode == ModeMinimizeLatency
-}
-
-// clock is monotonic time since the front was made: it doesn't jump.
-func (f *front) clock() time.Duration { return time.Since(f.base) }
 
 // callerOf identifies who asks, for what is bounded for each caller, whatever the
 // subject of its queries is: a rule's own subject may come from the request. A
@@ -110,82 +85,6 @@ func (e *evaluation) shares() bool {
 	return !e.call.Fresh && e.consistency.Mode != ModeFullyConsistent
 }
 
-// recall answers what the cache knows of the wanted questions. It reports whether
-// that is anything.
-func (f *front) recall(e *evaluation) (hit bool) {
-	if f.cache == nil || !e.shares() {
-		return false
-	}
-	now := f.clock()
-	for i := range e.questions {
-		q := &e.questions[i]
-		if !q.wanted || !q.check.cacheable {
-			continue
-		}
-		if effect, known := f.cache.get(e.buf[q.key.from:q.key.to], now); known {
-			q.recalled(effect)
-			hit = true
-		}
-	}
-
-	return hit
-}
-
-// ask answers the wanted questions: from what is in flight for the caller already,
-// and the rest from the engine, in one flight. Landed is the count of flights that had
-// landed before the cache was asked. The error is the context's.
-func (f *front) ask(ctx context.Context, e *evaluation, landed uint64) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	caller := f.callerOf(e.call.Principal)
-	own, refused := f.board(ctx, caller, e, landed)
-	switch {
-	case own == nil:
-	case refused:
-		own.land(nil, &EngineError{Kind: EngineUnavailable, RetryAfter: retryNow, Err: errLeft})
-	case !f.overdue.admits(caller):
-		own.land(nil, &EngineError{Kind: EngineUnavailable, Err: errOverdue})
-	default:
-		go own.run()
-	}
-	if err := e.await(ctx); err != nil {
-		own.leave()
-
-		return err
-	}
-
-	return nil
-}
-
-// await takes the answers of the questions that have a seat. The error is the
-// context's.
-func (e *evaluation) await(ctx context.Context) error {
-	var landed *flight
-	for i := range e.questions {
-		q := &e.questions[i]
-		if q.seat == nil {
-			continue
-		}
-		if q.seat.flight != landed {
-			select {
-			case <-q.seat.flight.done:
-				landed = q.seat.flight
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		if q.seat.answer.Err != nil {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-		}
-		q.told(&q.seat.answer)
-	}
-
-	return nil
-}
-
 // board finds a seat for each wanted question that the engine can take: in a flight
 // that is under way, or in one of the call's own, which is returned if there is any.
 // Refused says that the caller has left too many. This is the place where questions
@@ -194,7 +93,7 @@ func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed 
 	wanted := 0
 	for i := range e.questions {
 		q := &e.questions[i]
-		if !q.wanted {
+		if !q.wanted || q.check.kind != f.kind {
 			continue
 		}
 		query := e.query(q)
@@ -222,7 +121,7 @@ func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed 
 	}
 	for i := range e.questions {
 		q := &e.questions[i]
-		if !q.wanted {
+		if !q.wanted || q.check.kind != f.kind {
 			continue
 		}
 		shared := shares && q.check.cacheable
@@ -241,7 +140,7 @@ func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed 
 			continue
 		}
 		if own == nil {
-			own = newFlight(ctx, e, caller, wanted)
+			own = f.newFlight(ctx, e, caller, wanted)
 		}
 		q.seat = own.add(q, shared)
 		if shared {

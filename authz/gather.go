@@ -10,6 +10,7 @@ var (
 	errDenied   = errors.New("the policy denies it")
 	errMissing  = errors.New("the request doesn't name its object")
 	errUnusable = errors.New("the value can't name an object")
+	errContext  = errors.New("the value can't be sent to the engine")
 	errOther    = errors.New("the message names another object than the stream's first")
 )
 
@@ -27,6 +28,8 @@ type leaf struct {
 	of  *template.Template
 	// err is the error to report if the request is at fault.
 	err *Error
+	// cause is why an expression has no value.
+	cause error
 }
 
 func (e *evaluation) gather(n *node) *Error {
@@ -41,6 +44,14 @@ func (e *evaluation) gather(n *node) *Error {
 		if e.call.Principal.HasScope(n.scope) {
 			at.verdict = verdictAllowed
 		}
+	case nodeHeld:
+		at := &e.leaves[n.leaf]
+		*at = leaf{verdict: verdictDenied, reason: ReasonRelationDenied}
+		if n.held.by(e.call.Principal) {
+			at.verdict = verdictAllowed
+		}
+	case nodeExpression:
+		e.gatherExpression(n.expression, &e.leaves[n.leaf])
 	case nodeAll, nodeAny:
 		for _, child := range n.children {
 			if err := e.gather(child); err != nil {
@@ -57,16 +68,16 @@ func (e *evaluation) gather(n *node) *Error {
 // the objects takes precedence over a fault of the subject.
 func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 	*at = leaf{from: len(e.questions), to: len(e.questions), verdict: verdictPending}
-	count := c.object.Count(&e.in)
+	count := c.count(&e.in)
 	if count == 0 {
-		e.missing(c, at, c.object.Fan(), -1)
+		e.missing(c, at, c.fan(), -1)
 
 		return nil
 	}
 	if len(e.questions)+count > e.method.owner.maxObjects {
-		return e.tooMany(c.object, count)
+		return e.tooMany(c.fan(), count)
 	}
-	context, err := e.contextOf(c)
+	context, given, foreign, err := e.given(c)
 	if err != nil {
 		e.fault(at, err)
 
@@ -77,8 +88,11 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 		subject = e.caller
 	}
 	var reason Reason
-	if subject == nil {
+	switch {
+	case subject == nil:
 		reason = ReasonSubjectUnmapped
+	case foreign != nil:
+		reason, at.bad = ReasonSubjectInvalid, foreign
 	}
 	for i := range count {
 		from := len(e.buf)
@@ -102,7 +116,7 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 				continue
 			}
 			var ok bool
-			if e.buf, ok = appendContext(e.buf, c.context, context); !ok {
+			if e.buf, ok = c.appendGiven(e.buf, context, given); !ok {
 				reason = ReasonSubjectInvalid
 
 				continue
@@ -110,7 +124,7 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 			e.buf = appendConsistency(e.buf, e.consistency)
 		}
 		q := e.add(from, found)
-		q.check, q.objectType, q.subject, q.context, q.element = c, c.object.Type(), subject, context, i
+		q.check, q.objectType, q.subject, q.context, q.properties, q.element = c, c.objectType(), subject, context, given, i
 	}
 	if reason != "" {
 		e.deny(at, reason)
@@ -122,27 +136,51 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 	return nil
 }
 
-// contextOf renders a check's context. A value that is absent is left out; the
-// engine then answers what it lacks.
-func (e *evaluation) contextOf(c *check) (map[string]any, *Error) {
-	if len(c.context) == 0 {
-		return nil, nil
+// given renders a check's context and properties, nil where it has none. A part is one
+// that reads a value of the token that can't be used, unless the request is at fault.
+func (e *evaluation) given(c *check) (context map[string]any, of *Properties, foreign *template.Part, err *Error) {
+	context, foreign, err = e.valuesOf(c.context, nil)
+	if err != nil || c.properties == nil {
+		return context, nil, foreign, err
 	}
-	context := make(map[string]any, len(c.context))
-	for _, entry := range c.context {
-		value, st, bad := entry.value.Value(&e.in)
+	of = &Properties{}
+	if of.Subject, foreign, err = e.valuesOf(c.properties.subject, foreign); err != nil {
+		return nil, nil, nil, err
+	}
+	if of.Action, foreign, err = e.valuesOf(c.properties.action, foreign); err != nil {
+		return nil, nil, nil, err
+	}
+	if of.Resource, foreign, err = e.valuesOf(c.properties.resource, foreign); err != nil {
+		return nil, nil, nil, err
+	}
+
+	return context, of, foreign, nil
+}
+
+// valuesOf renders the values of a context, or of properties. A value that is absent
+// is left out; the engine then answers what it lacks. It returns the part of a value
+// of the token that can't be used, the one that it was given if there is none.
+func (e *evaluation) valuesOf(entries []contextValue, foreign *template.Part) (map[string]any, *template.Part, *Error) {
+	if len(entries) == 0 {
+		return nil, foreign, nil
+	}
+	values := make(map[string]any, len(entries))
+	for _, entry := range entries {
+		value, st, bad, element := entry.value.Value(&e.in)
 		switch st {
 		case template.StatusOK:
-			context[entry.name] = value
+			values[entry.name] = value
 		case template.StatusMissing:
-		case template.StatusInvalid, template.StatusForeign:
+		case template.StatusForeign:
+			foreign = bad
+		case template.StatusInvalid:
 			fallthrough
 		default:
-			return nil, &Error{Reason: ReasonObjectMissing, Field: bad.Path(0), Err: errUnusable}
+			return nil, nil, &Error{Reason: ReasonObjectMissing, Field: bad.Path(element), Err: errContext}
 		}
 	}
 
-	return context, nil
+	return values, foreign, nil
 }
 
 // deny denies a check that needn't be asked.
@@ -190,10 +228,10 @@ func (e *evaluation) missing(c *check, at *leaf, p *template.Part, i int) {
 	e.fault(at, &Error{Reason: ReasonObjectMissing, Field: p.Path(i), Err: errMissing})
 }
 
-func (e *evaluation) tooMany(t *template.Template, count int) *Error {
+func (e *evaluation) tooMany(fan *template.Part, count int) *Error {
 	err := refusal(ReasonObjectMissing, "the request names %d objects more than the %d that one may",
 		len(e.questions)+count-e.method.owner.maxObjects, e.method.owner.maxObjects)
-	if fan := t.Fan(); fan != nil {
+	if fan != nil {
 		err.Field = fan.Path(-1)
 	}
 
@@ -208,7 +246,7 @@ func (e *evaluation) gatherMatch(m *match, at *leaf) *Error {
 	}
 	count := many.Count(&e.in)
 	if count > e.method.owner.maxObjects {
-		return e.tooMany(many, count)
+		return e.tooMany(many.Fan(), count)
 	}
 	mark := len(e.buf)
 	defer func() { e.buf = e.buf[:mark] }()

@@ -158,7 +158,7 @@ func (s *Session) decide(ctx context.Context, e *evaluation, refused *Error, obj
 	switch {
 	case refused != nil && errors.Is(refused, errSessionOver):
 		return refused
-	case m.owner.front == nil:
+	case m.owner.fronts.of[QueryRelation] == nil:
 		return refusal(ReasonMisconfigured, "no engine is configured")
 	case m.policy == policyPublic || e.call.Principal == nil:
 		return refusal(ReasonSubjectUnmapped, "the call has no principal")
@@ -175,10 +175,10 @@ func (s *Session) decide(ctx context.Context, e *evaluation, refused *Error, obj
 	if refused := e.gatherObjects(objects, relation, filter); refused != nil {
 		return refused
 	}
-	front := m.owner.front
-	landed := front.landed.Load()
-	front.recall(e)
-	if err := front.ask(ctx, e, landed); err != nil {
+	fronts := m.owner.fronts
+	before := fronts.landed()
+	fronts.recall(e)
+	if err := fronts.ask(ctx, e, nil, before); err != nil {
 		return fmt.Errorf("authz: the call ended before a decision: %w", err)
 	}
 	if s.over() {
@@ -224,7 +224,7 @@ func (e *evaluation) gatherObjects(objects []string, relation string, filter boo
 			}
 		}
 		from := len(e.buf)
-		e.buf = appendPrefix(e.buf, relation, objectType)
+		e.buf = appendPrefix(e.buf, QueryRelation, relation, objectType)
 		found := ids{object: span{len(e.buf), len(e.buf) + len(id)}}
 		if e.buf = append(e.buf, id...); i > 0 {
 			e.endAs(&e.questions[0], &found)

@@ -15,26 +15,30 @@ const service = "/usher.test.docs.v1.DocumentService/"
 
 // caller is a principal of a test.
 type caller struct {
-	issuer   string
-	subject  string
-	client   string
-	scopes   []string
-	acr      string
-	authTime time.Time
-	service  bool
-	unclear  bool
-	claims   map[string]any
+	issuer                     string
+	subject                    string
+	client                     string
+	scopes                     []string
+	roles, groups, permissions []string
+	acr                        string
+	authTime                   time.Time
+	service                    bool
+	unclear                    bool
+	claims                     map[string]any
 }
 
-func (c *caller) Issuer() string             { return "https://" + c.issuer }
-func (c *caller) IssuerName() string         { return c.issuer }
-func (c *caller) Subject() string            { return c.subject }
-func (c *caller) ClientID() string           { return c.client }
-func (c *caller) HasScope(scope string) bool { return slices.Contains(c.scopes, scope) }
-func (c *caller) ACR() string                { return c.acr }
-func (c *caller) AuthTime() time.Time        { return c.authTime }
-func (c *caller) IsService() bool            { return c.service && !c.unclear }
-func (c *caller) IsUser() bool               { return !c.service && !c.unclear }
+func (c *caller) Issuer() string                 { return "https://" + c.issuer }
+func (c *caller) IssuerName() string             { return c.issuer }
+func (c *caller) Subject() string                { return c.subject }
+func (c *caller) ClientID() string               { return c.client }
+func (c *caller) HasScope(scope string) bool     { return slices.Contains(c.scopes, scope) }
+func (c *caller) HasRole(role string) bool       { return slices.Contains(c.roles, role) }
+func (c *caller) InGroup(group string) bool      { return slices.Contains(c.groups, group) }
+func (c *caller) HasPermission(name string) bool { return slices.Contains(c.permissions, name) }
+func (c *caller) ACR() string                    { return c.acr }
+func (c *caller) AuthTime() time.Time            { return c.authTime }
+func (c *caller) IsService() bool                { return c.service && !c.unclear }
+func (c *caller) IsUser() bool                   { return !c.service && !c.unclear }
 
 func (c *caller) Claim(path ...string) (any, bool) {
 	var at any = c.claims

@@ -347,7 +347,7 @@ func TestIssuersOfARule(t *testing.T) {
 	}
 }
 
-// Row 21a: a token whose kind nothing proves is nobody's, whatever the rule admits.
+// Row 21a: a token whose kind isn't proved has no subject, whatever the rule admits.
 func TestUnclearKindsAreRefused(t *testing.T) {
 	scoped := check("document:{text}", "viewer")
 	scoped.AccessToken = &authzv1.AccessToken{Kinds: []authzv1.Kind{authzv1.Kind_KIND_SERVICE, authzv1.Kind_KIND_USER}}

@@ -2,28 +2,29 @@ package authz
 
 import (
 	"encoding/binary"
-	"encoding/json"
-	"math"
-	"strconv"
 
 	"github.com/usher-auth/usher/authz/internal/template"
 )
 
 // A question's key holds all of its query, so that equal keys are equal queries:
-// the relation, the object's type and id, the subject's type, relation and id, the
+// its kind, unless that is a relation, the relation, the object's type and id, the subject's type, relation and id, the
 // context and how fresh the answer must be. Names and ids hold no control
 // characters, so NUL is an unambiguous separator.
 
-// appendPrefix begins a key, with the relation and the object's type.
-func appendPrefix(key []byte, relation, objectType string) []byte {
+// appendPrefix begins a key, with the kind, the relation and the object's type. A
+// relation isn't empty, so no key of one begins with NUL.
+func appendPrefix(key []byte, kind QueryKind, relation, objectType string) []byte {
+	if kind != QueryRelation {
+		key = append(key, 0, byte(kind))
+	}
 	key = append(append(key, relation...), 0)
 
 	return append(append(key, objectType...), 0)
 }
 
 // keyPrefix returns the key's prefix for a check whose type is known.
-func keyPrefix(relation, objectType string) string {
-	return string(appendPrefix(nil, relation, objectType))
+func keyPrefix(kind QueryKind, relation, objectType string) string {
+	return string(appendPrefix(nil, kind, relation, objectType))
 }
 
 // keySubject returns the part of a key between the object's id and the subject's.
@@ -39,6 +40,11 @@ type ids struct{ object, subject span }
 func (c *check) appendObject(key []byte, in *template.Input, i int, at *ids) ([]byte, template.Status, *template.Part) {
 	key = append(key, c.prefix...)
 	at.object.from = len(key)
+	if c.object == nil {
+		at.object.to = len(key)
+
+		return key, template.StatusOK, nil
+	}
 	key, st, bad := c.object.Append(key, in, i)
 	at.object.to = len(key)
 
@@ -65,36 +71,36 @@ func appendConsistency(key []byte, consistency Consistency) []byte {
 	return append(key, consistency.Revision...)
 }
 
-// appendContext adds a context to a key: each value with its name, type and length,
-// in the rule's fixed order. It returns false for a value that JSON can't
-// represent, which only a custom Principal can have.
-func appendContext(key []byte, values []contextValue, context map[string]any) ([]byte, bool) {
+// appendGiven adds the context and the properties of a check to a key. It returns false
+// as appendContext does.
+func (c *check) appendGiven(key []byte, context map[string]any, given *Properties) ([]byte, bool) {
+	key, ok := appendContext(key, 'c', c.context, context)
+	if given == nil || !ok {
+		return key, ok
+	}
+	if key, ok = appendContext(key, 's', c.properties.subject, given.Subject); !ok {
+		return key, false
+	}
+	if key, ok = appendContext(key, 'a', c.properties.action, given.Action); !ok {
+		return key, false
+	}
+
+	return appendContext(key, 'r', c.properties.resource, given.Resource)
+}
+
+// appendContext adds a context, or properties, to a key, marked by a letter: each value
+// with its name and type, in the rule's fixed order. It returns false for a value that
+// isn't one of [Query]'s Context, which only a custom Principal can have.
+func appendContext(key []byte, mark byte, values []contextValue, context map[string]any) ([]byte, bool) {
 	for i := range values {
 		value, set := context[values[i].name]
 		if !set {
 			continue
 		}
-		key = append(key, 0, 'c')
-		key = appendSized(key, values[i].name)
-		switch value := value.(type) {
-		case string:
-			key = appendSized(append(key, 's'), value)
-		case bool:
-			key = strconv.AppendBool(append(key, 'b'), value)
-		case int64:
-			key = strconv.AppendInt(append(key, 'i'), value, 10)
-		case uint64:
-			key = strconv.AppendUint(append(key, 'u'), value, 10)
-		case float64:
-			key = binary.BigEndian.AppendUint64(append(key, 'f'), math.Float64bits(value))
-		default:
-			// A claim, as the token has it. JSON has one form for one value here,
-			// since encoding/json sorts members.
-			text, err := json.Marshal(value)
-			if err != nil {
-				return key, false
-			}
-			key = appendSized(append(key, 'j'), string(text))
+		key = appendSized(append(key, 0, mark), values[i].name)
+		var ok bool
+		if key, ok = appendValue(key, value, maxContextDepth); !ok {
+			return key, false
 		}
 	}
 

@@ -257,7 +257,7 @@ func TestBreaker(t *testing.T) {
 		var changes []bool
 		authorizer := newAuthorizer(t, authz.Config{
 			Engine: engine, Breaker: authz.BreakerConfig{Failures: 3, OpenFor: 10 * time.Second},
-			Observer: authz.Observer{BreakerChanged: func(open bool) { changes = append(changes, open) }},
+			Observer: authz.Observer{BreakerChanged: func(changed authz.BreakerChanged) { changes = append(changes, changed.Open) }},
 		})
 		calls := 0
 		call := func() error { // each of another caller, about another object

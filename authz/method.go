@@ -35,6 +35,8 @@ type Method struct {
 	connection  bool
 	rule        string
 	pins        []*template.Part
+	// copies are the fields that expressions read.
+	copies []protoreflect.FieldDescriptor
 	// single is set if the rule is one check of one object, which the cache may
 	// answer.
 	single bool

@@ -22,12 +22,22 @@ type Observer struct {
 	// Asked is called for each request to the engine, and for each request that an
 	// open circuit breaker refused.
 	Asked func(ctx context.Context, asked EngineAsked)
-	// BreakerChanged is called when the circuit breaker opens or closes.
-	BreakerChanged func(open bool)
+	// BreakerChanged is called when a circuit breaker opens or closes.
+	BreakerChanged func(changed BreakerChanged)
+}
+
+// BreakerChanged is a change of one circuit breaker.
+type BreakerChanged struct {
+	// Kind is what the breaker's requests ask for.
+	Kind QueryKind
+	// Open is the breaker's new state.
+	Open bool
 }
 
 // EngineAsked is one request to the engine.
 type EngineAsked struct {
+	// Kind is what the request asks for.
+	Kind QueryKind
 	// Queries is the size of the batch.
 	Queries int
 	// Duration is how long the engine took.

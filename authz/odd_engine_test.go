@@ -39,8 +39,8 @@ func TestNilPointerForAnError(t *testing.T) {
 	}
 }
 
-// A caller who leaves says nothing about the engine, however the engine's client
-// words it: nobody can open the breaker by hanging up.
+// A caller that leaves is no failure of the engine, whatever error the engine's client
+// returns: no caller can open the breaker by hanging up.
 func TestCallersWhoLeaveDoNotOpenTheBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := &leavingEngine{tuples: newTuples("document:1#owner@user:alice")}
@@ -85,7 +85,7 @@ func TestObserverThatPanicsChangesNothing(t *testing.T) {
 	authorizer := newAuthorizer(t, authz.Config{Engine: engine, Breaker: authz.BreakerConfig{Failures: 1}, Observer: authz.Observer{
 		Decided:        func(context.Context, *authz.Decision) { panic("decided") },
 		Asked:          func(context.Context, authz.EngineAsked) { panic("asked") },
-		BreakerChanged: func(bool) { panic("changed") },
+		BreakerChanged: func(authz.BreakerChanged) { panic("changed") },
 		RuleFault:      func(*authz.RuleError) { panic("fault") },
 	}})
 	if _, err := authorizer.Authorize(t.Context(), service+"GetDocument", user("alice"), get("1")); err != nil {

@@ -7,6 +7,7 @@ type question struct {
 	objectType string
 	subject    *subjectTemplate
 	context    map[string]any
+	properties *Properties
 	// key is in the evaluation's buffer; object and id are the two ids within it.
 	key, object, id span
 	// text is the key once it is needed for longer than the call; see [evaluation.query].
@@ -46,12 +47,13 @@ func (q *question) recalled(effect Effect) {
 // that both are one text.
 func (q *question) query() Query {
 	return Query{
+		Kind:     q.check.kind,
 		Object:   Object{Type: q.objectType, ID: q.text[q.object.from:q.object.to]},
 		Relation: q.check.relation,
 		Subject: Subject{
 			Type: q.subject.template.Type(), ID: q.text[q.id.from:q.id.to], Relation: q.subject.template.Relation(),
 		},
-		Context: q.context,
+		Context: q.context, Properties: q.properties,
 	}
 }
 

@@ -37,7 +37,7 @@ func read(err error) {
 func (f *front) call(ctx context.Context, caller uint64, batch Batch, asked time.Duration) (result Result, err error) {
 	defer func() {
 		if f.observer.Asked != nil {
-			f.observer.Asked(ctx, EngineAsked{Queries: len(batch.Queries), Duration: f.clock() - asked, Err: err})
+			f.observer.Asked(ctx, EngineAsked{Kind: f.kind, Queries: len(batch.Queries), Duration: f.clock() - asked, Err: err})
 		}
 	}()
 	tried, err := f.breaker.admit(caller, &batch, asked)
@@ -46,19 +46,19 @@ func (f *front) call(ctx context.Context, caller uint64, batch Batch, asked time
 	}
 	err = errGone
 	defer func() { f.breaker.done(tried, &batch, outcomeOf(&result, err)) }()
-	result, err = f.check(ctx, batch)
+	result, err = f.contained(ctx, batch)
 
 	return result, err
 }
 
-// check asks the engine, and makes a panic of it, or of its errors, an error.
-func (f *front) check(ctx context.Context, batch Batch) (result Result, err error) {
+// contained asks the engine, and makes a panic of it, or of its errors, an error.
+func (f *front) contained(ctx context.Context, batch Batch) (result Result, err error) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
 			result, err = Result{}, &EngineError{Kind: EngineMisconfigured, Err: errPanicked}
 		}
 	}()
-	if result, err = f.engine.Check(ctx, batch); err != nil {
+	if result, err = f.check(ctx, batch); err != nil {
 		if errors.Is(ctx.Err(), context.Canceled) {
 			// The caller has left. However the engine's client words that, it says
 			// nothing about the engine.

@@ -61,7 +61,7 @@ func TestRuleBytes(t *testing.T) {
 		"scalar set twice":                   {field(3, append(field(2, []byte("viewer")), field(2, []byte("owner"))...)), "check.relation is set twice"},
 		"scalar set twice in two pieces":     {append(field(3, field(2, []byte("viewer"))), field(3, field(2, []byte("owner")))...), "check.relation is set twice"},
 		"wrong wire type":                    {number(3, 1), "check has the wrong wire type"},
-		"unknown field in a condition":       {field(5, field(1, field(9, nil))), "all_of.conditions[0] has a field 9 that this version doesn't know"},
+		"unknown field in a condition":       {field(5, field(1, field(99, nil))), "all_of.conditions[0] has a field 99 that this version doesn't know"},
 		"two conditions in one":              {field(5, field(1, append(field(1, nil), field(3, nil)...))), "all_of.conditions[0].check and all_of.conditions[0].has_scope can't both be set"},
 		"invalid UTF-8":                      {field(3, field(2, []byte{0xff})), "the rule's bytes are malformed: string field contains invalid UTF-8"},
 	} {

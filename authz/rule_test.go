@@ -21,24 +21,32 @@ import (
 // ruled is a service "t.S" over Kinds, with a method for each rule; nil: none.
 func ruled(tb testing.TB, defaults *authzv1.ServiceRule, rules map[string]*authzv1.Rule) *protoregistry.Files {
 	tb.Helper()
-	kinds := proto.String(".usher.test.docs.v1.Kinds")
+
+	return ruledOver(tb, &docsv1.Kinds{}, defaults, rules)
+}
+
+// ruledOver is ruled for methods over another message.
+func ruledOver(tb testing.TB, input proto.Message, defaults *authzv1.ServiceRule, rules map[string]*authzv1.Rule) *protoregistry.Files {
+	tb.Helper()
+	message := input.ProtoReflect().Descriptor()
+	name := proto.String("." + string(message.FullName()))
 	service := &descriptorpb.ServiceDescriptorProto{Name: proto.String("S"), Options: &descriptorpb.ServiceOptions{}}
 	if defaults != nil {
 		proto.SetExtension(service.GetOptions(), authzv1.E_ServiceRule, defaults)
 	}
-	for name, rule := range rules {
-		method := &descriptorpb.MethodDescriptorProto{
-			Name: proto.String(name), InputType: kinds, OutputType: kinds, Options: &descriptorpb.MethodOptions{},
-			ClientStreaming: proto.Bool(strings.HasPrefix(name, "Stream")),
+	for method, rule := range rules {
+		declared := &descriptorpb.MethodDescriptorProto{
+			Name: proto.String(method), InputType: name, OutputType: name, Options: &descriptorpb.MethodOptions{},
+			ClientStreaming: proto.Bool(strings.HasPrefix(method, "Stream")),
 		}
 		if rule != nil {
-			proto.SetExtension(method.GetOptions(), authzv1.E_Rule, rule)
+			proto.SetExtension(declared.GetOptions(), authzv1.E_Rule, rule)
 		}
-		service.Method = append(service.Method, method)
+		service.Method = append(service.Method, declared)
 	}
 	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
 		Name: proto.String("t.proto"), Package: proto.String("t"), Syntax: proto.String("proto3"),
-		Dependency: []string{docsv1.File_usher_test_docs_v1_docs_proto.Path()},
+		Dependency: []string{message.ParentFile().Path()},
 		Service:    []*descriptorpb.ServiceDescriptorProto{service},
 	}, protoregistry.GlobalFiles)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	docsv1 "github.com/usher-auth/usher/authz/internal/testproto/usher/test/docs/v1"
 )
 
-// BenchmarkSharedDecision is goal 12: 64 callers with one question that nobody
-// asked before. The goal is that the engine is asked once.
+// BenchmarkSharedDecision is goal 12: 64 callers ask one new question. The goal is
+// that the engine is asked once.
 func BenchmarkSharedDecision(b *testing.B) {
 	const callers = 64
 	asked := 0

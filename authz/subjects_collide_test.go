@@ -7,8 +7,8 @@ import (
 	"github.com/usher-auth/usher/authz"
 )
 
-// Row 21a: whoever registers with one issuer can't choose a name to be somebody of
-// another's.
+// Row 21a: a user of one issuer can't become the subject of another issuer's user by
+// the choice of a name.
 func TestSubjectsOfTwoIssuersStayApart(t *testing.T) {
 	user := func(template string) authz.Subjects { return authz.Subjects{User: template} }
 	for name, c := range map[string]struct {

@@ -56,8 +56,8 @@ func docsSet(t *testing.T, resolver extensionResolver) *protoregistry.Files {
 	return files
 }
 
-// held says how the options of a method hold its rule.
-func held(files Resolver) string {
+// heldFiles says how the options of a method hold its rule.
+func heldFiles(files Resolver) string {
 	how := "nothing"
 	files.RangeFiles(func(file protoreflect.FileDescriptor) bool {
 		if file.Path() != docsv1.File_usher_test_docs_v1_docs_proto.Path() {
@@ -104,8 +104,8 @@ func TestDescriptorsThreeWaysGiveTheSameRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	ways := map[string]struct {
-		files Resolver
-		held  string
+		files     Resolver
+		heldFiles string
 	}{
 		"generated": {generated, "*authzv1.Rule"},
 		"dynamic":   {docsSet(t, dynamicpb.NewTypes(rules)), "*dynamicpb.Message"},
@@ -124,8 +124,8 @@ func TestDescriptorsThreeWaysGiveTheSameRules(t *testing.T) {
 	})
 	dumps := map[string]map[string]string{}
 	for way, source := range ways {
-		if got := held(source.files); got != source.held {
-			t.Errorf("%s: the rule is held as %s, want %s: the test tests nothing", way, got, source.held)
+		if got := heldFiles(source.files); got != source.heldFiles {
+			t.Errorf("%s: the rule is heldFiles as %s, want %s: the test tests nothing", way, got, source.heldFiles)
 		}
 		authorizer, err := New(Config{Engine: freshEngine{asked}, Subjects: Subjects{User: "user:{$sub}"}, Issuers: Issuers{"i"}, Resolver: source.files})
 		if err != nil {

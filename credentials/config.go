@@ -38,7 +38,7 @@ type Config struct {
 	// TokenURL the endpoint is discovered from it by OpenID Connect Discovery
 	// or, if the server has no such metadata, by RFC 8414; the issuer in the
 	// metadata must equal this one exactly. With a TokenURL it serves only as
-	// the audience of client assertions.
+	// the audience of client assertions. White space in it is an error.
 	Issuer string
 	// MetadataURL overrides the URL of the metadata. Optional; needs Issuer and
 	// excludes TokenURL.
@@ -115,8 +115,9 @@ var ownParams = []string{
 	"client_id", "client_secret", "client_assertion", "client_assertion_type",
 }
 
-// validate reports all faults at once. It does no I/O.
-func (c *Config) validate() error {
+// validate returns the HTTP client of the requests, and an error that joins all
+// faults. It does no I/O.
+func (c *Config) validate() (*http.Client, error) {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("credentials: "+format, args...)) }
 	check := func(name, raw string) {
@@ -139,7 +140,9 @@ func (c *Config) validate() error {
 			fault("MetadataURL needs Issuer, which the metadata must name exactly")
 		}
 	}
-	if c.Issuer != "" && c.TokenURL == "" && c.MetadataURL == "" {
+	if err := endpoint.CheckIssuer(c.Issuer); err != nil {
+		fault("Issuer: %w", err)
+	} else if c.Issuer != "" && c.TokenURL == "" && c.MetadataURL == "" {
 		check("Issuer", c.Issuer)
 	}
 	clientID := c.ClientID
@@ -149,10 +152,10 @@ func (c *Config) validate() error {
 		}
 		clientID = "supplied at each fetch"
 	}
-	if err := authn.Check(c.Auth, clientID, authn.Endpoint{URL: c.TokenURL, Issuer: c.Issuer}); err != nil {
+	for _, err := range authn.Check(c.Auth, clientID, authn.Endpoint{URL: c.TokenURL, Issuer: c.Issuer}) {
 		fault("Auth: %w", err)
 	}
-	if err := c.target().validate(); err != nil {
+	for _, err := range c.target().validate() {
 		fault("%w", err)
 	}
 	for name := range c.Params {
@@ -166,7 +169,11 @@ func (c *Config) validate() error {
 	if c.DefaultLifetime != 0 && (c.DefaultLifetime < minLifetime || c.DefaultLifetime > maxLifetime) {
 		fault("DefaultLifetime is not between a second and 30 days")
 	}
-	return errors.Join(faults...)
+	client, err := authn.Client(c.Auth, c.HTTPClient)
+	if err != nil {
+		fault("HTTPClient: %w", err)
+	}
+	return client, errors.Join(faults...)
 }
 
 // checkEndpoint is endpoint.Check whose error names the setting that allows

@@ -33,6 +33,8 @@ func TestNewValidatesEverythingWithoutIO(t *testing.T) {
 	}{
 		"complete":                     {valid, ""},
 		"nothing":                      {credentials.Config{}, "TokenURL and Issuer"},
+		"issuer with a space":          {with(func(c *credentials.Config) { c.Issuer = "a b" }), "Issuer"},
+		"no authentication, in words":  {with(func(c *credentials.Config) { c.Auth = nil }), "credentials: Auth: no client authentication was chosen: use a method of credentials/clientauth"},
 		"no client id":                 {with(func(c *credentials.Config) { c.ClientID = "" }), "client id is empty"},
 		"no authentication":            {with(func(c *credentials.Config) { c.Auth = nil }), "no client authentication"},
 		"secret without a source":      {with(func(c *credentials.Config) { c.Auth = clientauth.SecretPost(nil) }), "no source"},
@@ -92,8 +94,20 @@ func TestNewValidatesEverythingWithoutIO(t *testing.T) {
 	}
 	t.Run("all faults come at once", func(t *testing.T) {
 		_, err := credentials.New(credentials.Config{TokenURL: "http://auth.test", Scopes: []string{""}, FetchTimeout: -1})
-		if n := strings.Count(err.Error(), "credentials: "); n != 4 {
+		if n := strings.Count(err.Error(), "credentials: "); n != 5 {
 			t.Fatal(err)
+		}
+		_, err = credentials.New(credentials.Config{
+			TokenURL: "https://auth.test/token", Issuer: "https://auth.test/a b", Scopes: []string{"a", ""}, Audience: "\x00", Resources: []string{"docs"},
+			Auth: clientauth.PrivateKeyJWT(clientauth.PrivateKey{Algorithm: "none", Audience: 9}), HTTPClient: &http.Client{Transport: byHost{}},
+		})
+		for _, want := range []string{
+			"Issuer: an issuer must not have white space", "Scopes[1]", "Audience has", "Resources[0]",
+			"set PrivateKey.Key\n", "set ClientID", "set PrivateKey.Audience", "set PrivateKey.Algorithm",
+		} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("nothing of %q in %v", want, err)
+			}
 		}
 	})
 }

@@ -30,10 +30,7 @@ var _ grpccredentials.PerRPCCredentials = (*Credentials)(nil)
 // lists all faults. It does no I/O: the first token is fetched by the first
 // call that needs one, or by Ready.
 func New(cfg Config) (*Credentials, error) {
-	if err := cfg.validate(); err != nil {
-		return nil, err
-	}
-	client, err := authn.Client(cfg.Auth, cfg.HTTPClient)
+	client, err := cfg.validate()
 	if err != nil {
 		return nil, err
 	}

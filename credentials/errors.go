@@ -152,3 +152,12 @@ func errorOfContext(err error) *Error {
 	}
 	return &Error{Kind: KindCanceled, text: "canceled while waiting for a token", err: err}
 }
+
+// joined returns the texts of several errors as one line.
+func joined(errs []error) string {
+	texts := make([]string, len(errs))
+	for i, err := range errs {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}

@@ -59,8 +59,9 @@ func ExampleNew() {
 	fmt.Println(err)
 	// Output:
 	// credentials: TokenURL: plain http is refused off loopback: the secret would travel in the clear (see InsecureTokenURL)
-	// credentials: Auth: no client authentication was chosen
-	// credentials: a scope is empty or has a character that scopes can't have
+	// credentials: Auth: no client authentication was chosen: use a method of credentials/clientauth: SecretBasic, SecretPost, PrivateKeyJWT, AssertionFile or TLSClientAuth
+	// credentials: Auth: the client id is empty: set ClientID, which only clientauth.AssertionFile can do without
+	// credentials: the scope in Scopes[0] is empty or has a character that scopes can't have (RFC 6749 §3.3)
 }
 
 // The token endpoint can be discovered from the issuer.

@@ -90,10 +90,10 @@ func (f *failure) backsOff(now time.Time) bool {
 func (g *group) source(t Target) *source {
 	s := &source{g: g, target: t, settled: make(chan struct{})}
 	s.params = t.params(g.params)
-	if err := t.validate(); err != nil {
+	if faults := t.validate(); len(faults) > 0 {
 		// Its key could equal that of a valid target. It needs no lookup, since
 		// it has no token to share.
-		s.broken = &Error{Kind: KindMisconfigured, text: err.Error()}
+		s.broken = &Error{Kind: KindMisconfigured, text: joined(faults)}
 		return s
 	}
 	key := t.key()

@@ -58,8 +58,10 @@ type TokenInvalidated struct {
 	// Reason is where the report came from.
 	Reason InvalidationReason
 	// Kept reports whether the token is still sent and nothing replaces it yet:
-	// a refresh was forced less than 30 s ago, or can't be made now. A steady
-	// rate of these events points to one faulty replica.
+	// a refresh was forced less than 30 s ago, or can't be made now. The 30 s
+	// double, up to 2 min, while servers refuse the new tokens as well, and a
+	// jitter of up to a fifth is added. A steady rate of these events points to
+	// one faulty replica.
 	Kept bool
 }
 

@@ -53,7 +53,7 @@ func TestConnectionLostWhileIdle(t *testing.T) {
 				if failed != nil {
 					t.Errorf("failed fetches: %v", failed)
 				}
-				want := 2 // and those of which nobody read more than the first bytes
+				want := 2 // and those whose first bytes alone were read
 				if moment == lossy.Answer {
 					want = 3
 				}

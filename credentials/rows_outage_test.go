@@ -85,7 +85,7 @@ func TestDownAtStart(t *testing.T) {
 		if err := creds.Ready(within(t, time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		// Also with nobody waiting.
+		// The same while no call waits.
 		i2 := newIssuer(t)
 		i2.Down()
 		creds2 := newCreds(t, i2, nil)

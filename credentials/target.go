@@ -2,6 +2,7 @@ package credentials
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -45,23 +46,30 @@ func (t Target) key() string {
 	return strings.Join(t.Scopes, " ") + "\x00" + t.Audience + "\x00" + strings.Join(t.Resources, "\x00")
 }
 
-func (t Target) validate() error {
-	for _, scope := range t.Scopes {
-		// RFC 6749 §3.3: printable ASCII without space, quote and backslash.
-		if scope == "" || strings.ContainsFunc(scope, func(r rune) bool { return r < '!' || r > '~' || r == '"' || r == '\\' }) {
-			return errors.New("a scope is empty or has a character that scopes can't have")
-		}
+// validate returns all faults, one for each field at most.
+func (t Target) validate() []error {
+	var faults []error
+	if i := slices.IndexFunc(t.Scopes, badScope); i >= 0 {
+		faults = append(faults, fmt.Errorf("the scope in Scopes[%d] is empty or has a character that scopes can't have (RFC 6749 §3.3)", i))
 	}
 	if strings.ContainsFunc(t.Audience, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return errors.New("the audience has a control character")
+		faults = append(faults, errors.New("the Audience has a control character"))
 	}
-	for _, resource := range t.Resources {
-		u, err := url.Parse(resource)
-		if err != nil || !u.IsAbs() || strings.Contains(resource, "#") {
-			return errors.New("a resource must be an absolute URI without a fragment (RFC 8707 §2)")
-		}
+	if i := slices.IndexFunc(t.Resources, badResource); i >= 0 {
+		faults = append(faults, fmt.Errorf("the resource in Resources[%d] is not an absolute URI without a fragment (RFC 8707 §2)", i))
 	}
-	return nil
+	return faults
+}
+
+// badScope applies RFC 6749 §3.3: printable ASCII without space, quote and
+// backslash.
+func badScope(scope string) bool {
+	return scope == "" || strings.ContainsFunc(scope, func(r rune) bool { return r < '!' || r > '~' || r == '"' || r == '\\' })
+}
+
+func badResource(resource string) bool {
+	u, err := url.Parse(resource)
+	return err != nil || !u.IsAbs() || strings.Contains(resource, "#")
 }
 
 // params returns the form parameters of every request for t, except scope,

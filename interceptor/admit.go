@@ -20,7 +20,10 @@ func (i *Interceptor) admit(ctx context.Context, r *report, req any) (*callConte
 		return nil, err
 	}
 	r.principal = principal
-	call := i.newCall(ctx, r.method, principal)
+	if err := i.locate(ctx, r); err != nil {
+		return nil, err
+	}
+	call := i.newCall(ctx, r.method, principal, r.peerIP)
 	if r.method.ReadsMessage() {
 		message, ok := req.(proto.Message)
 		if !ok {
@@ -54,8 +57,11 @@ func (i *Interceptor) admitStream(ss grpc.ServerStream, r *report) (s *guardedSt
 		return nil, "", err
 	}
 	r.principal = principal
+	if err := i.locate(ctx, r); err != nil {
+		return nil, "", err
+	}
 	memory := r.method.NewStream()
-	call := i.newCall(ctx, r.method, principal)
+	call := i.newCall(ctx, r.method, principal, r.peerIP)
 	if !r.method.ReadsMessage() {
 		if r.decision, err = memory.Authorize(ctx, &call); err != nil {
 			return nil, "", err

@@ -3,7 +3,6 @@ package interceptor
 import (
 	"context"
 	"crypto/x509"
-	"net"
 	"net/netip"
 	"time"
 
@@ -45,7 +44,8 @@ func validationOf(v authzv1.Validation) verify.Validation {
 }
 
 // newCall returns what the method's rule may read of a call, without its message.
-func (i *Interceptor) newCall(ctx context.Context, method *authz.Method, principal *verify.Principal) authz.Call {
+// PeerIP is the address that locate has recorded.
+func (i *Interceptor) newCall(ctx context.Context, method *authz.Method, principal *verify.Principal, peerIP netip.Addr) authz.Call {
 	call := authz.Call{
 		Principal:     principal,
 		EngineContext: newEngineContext,
@@ -53,15 +53,16 @@ func (i *Interceptor) newCall(ctx context.Context, method *authz.Method, princip
 		Explain: i.hooks.observer.Decided != nil,
 	}
 	if method.ReadsConnection() {
-		call.Metadata, call.PeerIP = metadataOf(ctx), peerIP(ctx)
+		call.Metadata, call.PeerIP = metadataOf(ctx), peerIP
 	}
 
 	return call
 }
 
-// handlersCall returns the call for the checks that its handler makes.
+// handlersCall returns the call for the checks that its handler makes. They read the
+// connection only for how fresh answers must be, which has no address in it.
 func handlersCall(ctx context.Context, principal *verify.Principal) authz.Call {
-	return authz.Call{Principal: principal, EngineContext: newEngineContext, Metadata: metadataOf(ctx), PeerIP: peerIP(ctx)}
+	return authz.Call{Principal: principal, EngineContext: newEngineContext, Metadata: metadataOf(ctx)}
 }
 
 func metadataOf(ctx context.Context) func(string) string {
@@ -90,30 +91,6 @@ func peerCertificate(ctx context.Context) *x509.Certificate {
 	}
 
 	return info.State.PeerCertificates[0]
-}
-
-// peerIP returns the address of the connection's other end without its port.
-func peerIP(ctx context.Context) netip.Addr { return peerAddress(ctx).Addr() }
-
-// peerAddress returns the address of the connection's other end, or the zero
-// AddrPort if there is none, as on a unix socket. Behind a proxy it is the proxy's
-// address.
-func peerAddress(ctx context.Context) netip.AddrPort {
-	p, ok := peer.FromContext(ctx)
-	if !ok || p.Addr == nil {
-		return netip.AddrPort{}
-	}
-	if tcp, ok := p.Addr.(*net.TCPAddr); ok {
-		address := tcp.AddrPort()
-
-		return netip.AddrPortFrom(address.Addr().Unmap(), address.Port())
-	}
-	// Under grpc-go's ServeHTTP it is the request's RemoteAddr, as text.
-	if address, err := netip.ParseAddrPort(p.Addr.String()); err == nil {
-		return netip.AddrPortFrom(address.Addr().Unmap(), address.Port())
-	}
-
-	return netip.AddrPort{}
 }
 
 // stopwatch measures how long a verdict takes, if an observer is told.

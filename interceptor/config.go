@@ -1,8 +1,10 @@
 package interceptor
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -46,6 +48,39 @@ type Config struct {
 	// FIRST_MESSAGE_TIMEOUT. Optional. Default [DefaultFirstMessageTimeout];
 	// negative is an error.
 	FirstMessageTimeout time.Duration
+	// TrustedProxies are the addresses of the proxies in front of the server. If a
+	// connection comes from one of them, the address that rules read as peer.ip is
+	// the last one in ForwardedHeader that isn't itself in TrustedProxies, or the
+	// first one if all are. The header of any other connection isn't read. The address
+	// is unknown if the header is absent, or if an element that has to be read isn't an
+	// IP address (which may have a port) or isn't among the last 32.
+	//
+	// Each proxy must append the address that it is called from, or replace the
+	// header by it. Whoever can connect from an address in TrustedProxies chooses its
+	// own address: list the proxies, not a network that callers are in, too.
+	//
+	// Optional. Default: none, and the address is the connection's. A prefix of zero
+	// bits is an error.
+	TrustedProxies []netip.Prefix
+	// TrustUnixSocket trusts every connection over a unix socket as one from
+	// TrustedProxies: a proxy beside the server. Optional. Default: the address of
+	// such a connection is unknown.
+	TrustUnixSocket bool
+	// ForwardedHeader is the header that the trusted proxies write: addresses
+	// separated by commas, in one or several lines, or a single address as in
+	// x-real-ip. The header forwarded (RFC 7239) isn't supported. Optional. Default
+	// [DefaultForwardedHeader]. Setting it without TrustedProxies or TrustUnixSocket
+	// is an error.
+	ForwardedHeader string
+	// PeerIP returns the address that rules read as peer.ip, and reports whether it
+	// is known. It is for an interceptor before this one that has found the address:
+	// realip.FromContext of go-grpc-middleware fits. It is called with the
+	// call's context: at the start of a call whose rule reads the connection, and for
+	// another call if Observer.Decided is told that it is refused. It must be safe for
+	// concurrent use and must not block. If it panics, a call whose rule reads the connection is refused
+	// with MISCONFIGURED. Optional. Default: TrustedProxies decide. Setting it beside
+	// TrustedProxies, TrustUnixSocket or ForwardedHeader is an error.
+	PeerIP func(ctx context.Context) (netip.Addr, bool)
 }
 
 // withDefaults returns the configuration with its defaults, and an error that
@@ -67,6 +102,10 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.FirstMessageTimeout < 0 {
 		faults = append(faults, errors.New("interceptor: Config.FirstMessageTimeout is negative"))
+	}
+	faults = append(faults, addressFaults(&c)...)
+	if c.ForwardedHeader == "" {
+		c.ForwardedHeader = DefaultForwardedHeader
 	}
 	if c.ErrorDomain == "" {
 		c.ErrorDomain = DefaultErrorDomain

@@ -59,7 +59,8 @@
 //
 // Put logging first, then recovery, then usher: refusals are then logged with
 // their code, a panic in a handler reaches the recovery, and interceptors after
-// usher run for admitted calls only. grpc.SetHeader, SendHeader and SetTrailer work
+// usher run for admitted calls only. An interceptor that finds the caller's address
+// for Config.PeerIP comes before usher. grpc.SetHeader, SendHeader and SetTrailer work
 // in handlers as usual; instead of grpc.SetSendCompressor and
 // grpc.ClientSupportedCompressors use [SetSendCompressor] and
 // [ClientSupportedCompressors].

@@ -3,7 +3,10 @@ package interceptor
 import (
 	"context"
 	"errors"
+	"net/netip"
+	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -42,6 +45,7 @@ type Interceptor struct {
 	maxTokenBytes       int
 	verifierIsOurs      bool
 	firstMessageTimeout time.Duration
+	addresses           addresses
 }
 
 // New returns an Interceptor. It does no I/O. It returns an error, with all faults
@@ -61,6 +65,7 @@ func New(cfg Config) (*Interceptor, error) {
 		maxTokenBytes:       cfg.MaxTokenBytes,
 		verifierIsOurs:      isOurs(cfg.Verifier),
 		firstMessageTimeout: cfg.FirstMessageTimeout,
+		addresses:           newAddresses(&cfg),
 	}, nil
 }
 
@@ -83,6 +88,9 @@ type ServiceInfoProvider interface {
 // registered on the server, at once; a method without a rule is such a fault. Call
 // it after the last registration: a server without services is an error. A method
 // that is registered later, or is unknown, is denied when it is called.
+//
+// A rule whose validation the verifier can't do is a fault, too, if the verifier
+// has a method Validates, as those of package verify have.
 func (i *Interceptor) ValidateServer(server ServiceInfoProvider) error {
 	services := server.GetServiceInfo()
 	if len(services) == 0 {
@@ -96,7 +104,45 @@ func (i *Interceptor) ValidateServer(server ServiceInfoProvider) error {
 	}
 	sort.Strings(methods)
 
-	return i.authorizer.ValidateMethods(methods...)
+	return errors.Join(append(unjoined(i.authorizer.ValidateMethods(methods...)), i.validationFaults(methods)...)...)
+}
+
+// validationFaults returns a fault for each method whose tokens the verifier can't
+// validate as the rule demands. A verifier that doesn't say what it can do isn't
+// judged.
+func (i *Interceptor) validationFaults(methods []string) []error {
+	verifier, ok := i.verifier.(interface {
+		Validates(way verify.Validation) bool
+	})
+	if !ok {
+		return nil
+	}
+	var faults []error
+	for _, name := range methods {
+		way := validationOf(i.authorizer.Method(name).Validation())
+		if way == verify.ValidationDefault || verifier.Validates(way) {
+			continue
+		}
+		fault := &authz.RuleError{
+			Method: strings.TrimPrefix(name, "/"), Path: "rule.access_token.validation", Column: -1,
+			Problem: "the verifier can't introspect tokens", Fix: "use verify.NewIntrospection or verify.NewHybrid, or leave validation out",
+		}
+		if way == verify.ValidationLocal {
+			fault.Problem, fault.Fix = "the verifier can't validate tokens locally", "use verify.NewJWT or verify.NewHybrid, or leave validation out"
+		}
+		faults = append(faults, fault)
+	}
+
+	return faults
+}
+
+// unjoined returns the errors that err joins.
+func unjoined(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return slices.Clone(joined.Unwrap())
+	}
+
+	return []error{err}
 }
 
 // report is what is known about a verdict when the hooks are told of it.
@@ -107,6 +153,10 @@ type report struct {
 	principal *verify.Principal
 	decision  *authz.Decision
 	watch     stopwatch
+	// peerIP is the address that rules read. Unless located is set, it hasn't been
+	// looked for.
+	peerIP  netip.Addr
+	located bool
 }
 
 // granted reports a grant.
@@ -116,7 +166,7 @@ func (i *Interceptor) granted(ctx context.Context, r report) {
 	}
 	i.hooks.decided(ctx, Decided{
 		Method: r.name, Known: r.known(), Occasion: r.occasion, Principal: r.principal, Decision: r.decision,
-		Code: codes.OK, Duration: r.watch.elapsed(),
+		Code: codes.OK, PeerIP: r.peerIP, Duration: r.watch.elapsed(),
 	})
 }
 
@@ -125,6 +175,9 @@ func (i *Interceptor) granted(ctx context.Context, r report) {
 func (i *Interceptor) refused(ctx context.Context, r report, cause error) *Error {
 	refusal := i.refusals.of(ctx, cause, r.method.HidesExistence())
 	if i.hooks.observer.Decided != nil {
+		if !r.located {
+			r.peerIP, _ = i.peerIP(ctx) // a panic is reported there; the cause of this refusal is another
+		}
 		var unverified *verify.Unverified
 		if fault := (*verify.Error)(nil); errors.As(refusal.cause, &fault) && fault != nil {
 			unverified = fault.Unverified
@@ -132,7 +185,7 @@ func (i *Interceptor) refused(ctx context.Context, r report, cause error) *Error
 		i.hooks.decided(ctx, Decided{
 			Method: r.name, Known: r.known(), Occasion: r.occasion, Principal: r.principal, Decision: r.decision,
 			Reason: refusal.Reason, Code: refusal.status.Code(), DecisionID: refusal.DecisionID,
-			Err: refusal.cause, Duration: r.watch.elapsed(), Peer: peerAddress(ctx), Unverified: unverified,
+			Err: refusal.cause, Duration: r.watch.elapsed(), Peer: connectionAddress(ctx), PeerIP: r.peerIP, Unverified: unverified,
 		})
 	}
 

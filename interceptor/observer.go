@@ -31,8 +31,9 @@ type Observer struct {
 	// HandlerPanicked is called for a panic in a stream's handler after its call has
 	// ended. A panic before that propagates as any panic of a handler does.
 	HandlerPanicked func(ctx context.Context, event HandlerPanicked)
-	// HookPanicked is called for a panic in one of the functions above, or in the
-	// verifier. After a panic in the verifier the call is refused with MISCONFIGURED.
+	// HookPanicked is called for a panic in one of the functions above, in the
+	// verifier or in [Config.PeerIP]. After a panic in one of the last two the call is
+	// refused: if nothing else refuses it, with MISCONFIGURED.
 	HookPanicked func(ctx context.Context, event HookPanicked)
 }
 
@@ -98,12 +99,17 @@ type Decided struct {
 	// call was granted. A denial that hides existence doesn't tell the caller.
 	DecisionID string
 	// Err is the cause of a refusal, for logs; nil if there is none beyond the
-	// reason.
+	// reason. If it is a [*verify.Error], its text is constant, and [errors.Unwrap]
+	// returns what was wrong with the token or its issuer.
 	Err error
 	// Peer is the address of the connection's other end, for a refusal. It is
 	// invalid if the call was granted, or if there is no such address, as on a unix
 	// socket. Behind a proxy it is the proxy's address.
 	Peer netip.AddrPort
+	// PeerIP is the address that rules read: behind the proxies of
+	// [Config.TrustedProxies] it is the caller's. For a grant it is set only if the
+	// method's rule reads the connection. It is invalid if it isn't known.
+	PeerIP netip.Addr
 	// Unverified holds the claims of a refused token as they were sent; nil if no
 	// token was refused, or nothing could be read. Anyone can write such a token: it
 	// is for logs, where it must be escaped, never for a decision or a metric's label.
@@ -141,9 +147,10 @@ type HandlerPanicked struct {
 	Stack []byte
 }
 
-// HookPanicked describes a panic in a function of an Observer, or in the verifier.
+// HookPanicked describes a panic in a function of an Observer, in the verifier or in
+// [Config.PeerIP].
 type HookPanicked struct {
-	// Hook is the name of the function, or "Verifier".
+	// Hook is the name of the function, "Verifier" or "PeerIP".
 	Hook string
 	// Value is what it panicked with. It may hold anything, in a verifier even a
 	// token: don't log it.

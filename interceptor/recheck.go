@@ -19,9 +19,10 @@ func (r *run) recheck() {
 	ctx, cancel := context.WithDeadline(r.ctx.Context, r.expiry())
 	defer cancel()
 	about := report{method: r.method, name: r.method.Name(), occasion: OccasionRecheck, principal: r.principal.Load(), watch: r.owner.startWatch()}
+	about.peerIP, about.located = r.address()
 	err := r.reverify(ctx, &about)
 	if err == nil {
-		call := r.owner.newCall(ctx, r.method, about.principal)
+		call := r.owner.newCall(ctx, r.method, about.principal, about.peerIP)
 		about.decision, err = r.memory.Recheck(ctx, &call)
 	}
 	switch {

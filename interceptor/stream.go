@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/netip"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -102,6 +103,7 @@ func (s *guardedStream) authorizeMessage(message proto.Message) error {
 	r := report{
 		method: s.method, name: s.method.Name(), occasion: OccasionMessage, principal: principal, decision: decision, watch: watch,
 	}
+	r.peerIP, r.located = s.address()
 	if err != nil {
 		return s.owner.refused(s.ctx, r, err)
 	}
@@ -201,9 +203,16 @@ func (s *guardedStream) refuse(occasion Occasion, cause error) error {
 		return s.endErr()
 	}
 
-	return s.finishWith(s.owner.refused(s.ctx, report{
-		method: s.method, name: s.method.Name(), occasion: occasion, principal: s.principal.Load(),
-	}, cause))
+	r := report{method: s.method, name: s.method.Name(), occasion: occasion, principal: s.principal.Load()}
+	r.peerIP, r.located = s.address()
+
+	return s.finishWith(s.owner.refused(s.ctx, r, cause))
+}
+
+// address returns the address that the rule reads, as it was when the stream began,
+// and reports whether the rule reads one.
+func (s *guardedStream) address() (netip.Addr, bool) {
+	return s.call.PeerIP, s.method.ReadsConnection()
 }
 
 // reset clears the content of a refused message, of any type that a codec can fill.

@@ -229,8 +229,8 @@ func TestVerifierThatMisbehavesRefusesOneCall(t *testing.T) {
 	}
 }
 
-// A verifier of one's own that remembers its principals beyond their end lets
-// nobody in by them: unary calls end there as streams do.
+// A custom verifier may return cached principals that are no longer valid: calls with
+// them are refused, unary ones as streams.
 func TestPrincipalThatIsOverIsRefused(t *testing.T) {
 	for name, until := range map[string]time.Duration{"just over": 0, "long over": -time.Hour} {
 		t.Run(name, func(t *testing.T) {

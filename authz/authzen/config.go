@@ -105,30 +105,27 @@ type Config struct {
 // endpoints are the two URLs; evaluations is empty if there is none.
 type endpoints struct{ evaluation, evaluations string }
 
+// check fills in the defaults. It returns the base URL, the endpoints, and an error
+// that joins all faults.
 func (c *Config) check() (string, endpoints, error) {
 	base, err := httpapi.BaseURL("authzen", c.BaseURL, c.InsecureHTTP)
-	if err != nil {
-		return "", endpoints{}, err
-	}
+	faults := []error{err}
 	if c.Discover && (c.EvaluationPath != "" || c.EvaluationsPath != "") {
-		return "", endpoints{}, errors.New("authzen: Discover and paths: set one")
+		faults = append(faults, errors.New("authzen: Discover excludes EvaluationPath and EvaluationsPath"))
 	}
 	if c.BatchSize < 0 || c.BatchSize > maxBatchSize {
-		return "", endpoints{}, fmt.Errorf("authzen: BatchSize %d is not within 1 and %d", c.BatchSize, maxBatchSize)
+		faults = append(faults, fmt.Errorf("authzen: BatchSize %d is not within 1 and %d, nor 0 for the default", c.BatchSize, maxBatchSize))
 	}
 	c.BatchSize = cmp.Or(c.BatchSize, defaultBatchSize)
 	c.EvaluationPath = cmp.Or(c.EvaluationPath, DefaultEvaluationPath)
 	c.EvaluationsPath = cmp.Or(c.EvaluationsPath, DefaultEvaluationsPath)
-	if err := httpapi.Path("authzen", "EvaluationPath", c.EvaluationPath); err != nil {
-		return "", endpoints{}, err
-	}
-	if err := httpapi.Path("authzen", "EvaluationsPath", c.EvaluationsPath); err != nil {
-		return "", endpoints{}, err
-	}
+	faults = append(faults,
+		httpapi.Path("authzen", "EvaluationPath", c.EvaluationPath),
+		httpapi.Path("authzen", "EvaluationsPath", c.EvaluationsPath))
 	if on := c.PermissionResource; on != (authz.Object{}) {
 		for _, name := range [...]string{on.Type, on.ID} {
 			if err := httpapi.ValidateName(name, maxName); err != nil {
-				return "", endpoints{}, fmt.Errorf("authzen: PermissionResource %q: %w", on, err)
+				faults = append(faults, fmt.Errorf("authzen: PermissionResource %q: %w", on, err))
 			}
 		}
 	}
@@ -137,5 +134,5 @@ func (c *Config) check() (string, endpoints, error) {
 		urls.evaluations = base + c.EvaluationsPath
 	}
 
-	return base, urls, nil
+	return base, urls, errors.Join(faults...)
 }

@@ -30,18 +30,16 @@ var (
 	_ authz.QueryValidator   = (*Engine)(nil)
 )
 
-// New returns an engine. It does no I/O.
+// New returns an engine, or an error that joins all faults of the configuration. It
+// does no I/O.
 func New(config Config) (*Engine, error) {
-	base, urls, err := config.check()
-	if err != nil {
-		return nil, err
-	}
+	base, urls, fault := config.check()
 	client, err := httpapi.New(httpapi.Config{
 		Name: "authzen", HTTPClient: config.HTTPClient, TokenSource: config.TokenSource,
 		APIKey: config.APIKey, APIKeyHeader: config.APIKeyHeader, Header: config.Header,
 		Timeout: config.Timeout, Parallel: config.Parallelism,
 	})
-	if err != nil {
+	if err := errors.Join(fault, err); err != nil {
 		return nil, err
 	}
 	e := &Engine{config: config, base: base, http: client}

@@ -461,6 +461,30 @@ func TestDiscovery(t *testing.T) {
 	})
 }
 
+func TestNewReportsAllFaultsAtOnce(t *testing.T) {
+	_, err := authzen.New(authzen.Config{
+		Discover: true, EvaluationPath: "x", EvaluationsPath: "y", BatchSize: -1, Parallelism: -1, Timeout: -1,
+		Header:      http.Header{"Authorization": {"Bearer x"}, "X-A": {"a\nb"}},
+		TokenSource: noTokens{}, APIKey: func(context.Context) (string, error) { return "", nil },
+	})
+	for _, want := range []string{
+		"authzen: BaseURL: the URL is empty",
+		"authzen: Discover",
+		"authzen: EvaluationPath",
+		"authzen: EvaluationsPath",
+		"authzen: BatchSize -1",
+		"authzen: Parallelism -1",
+		"authzen: Timeout",
+		"authzen: Header must not",
+		"authzen: Header \"X-A\"",
+		"authzen: TokenSource and APIKey",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("nothing of %q in %v", want, err)
+		}
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	for name, config := range map[string]authzen.Config{
 		"no URL":                   {},

@@ -31,6 +31,8 @@ type Principal struct {
 	text   []byte
 	claims Claims
 	scopes []string
+	// roles, groups and permissions are the claims of these names.
+	roles, groups, permissions []string
 }
 
 var _ authz.Principal = (*Principal)(nil)
@@ -76,6 +78,7 @@ func newPrincipal(service bool, claims Claims, more []Claims) *Principal {
 	p := &Principal{service: service, text: text}
 	p.claims = p.Claims()
 	p.scopes = strings.Fields(p.claim("scope"))
+	p.roles, p.groups, p.permissions = p.list("roles"), p.list("groups"), p.list("permissions")
 
 	return p
 }
@@ -98,6 +101,27 @@ func (p *Principal) claim(name string) string {
 	return text
 }
 
+// list returns the texts of a claim that is an array, and panics if it isn't one of
+// texts.
+func (p *Principal) list(name string) []string {
+	value, ok := p.claims[name]
+	if !ok {
+		return nil
+	}
+	items, ok := value.([]any)
+	texts := make([]string, len(items))
+	for i := range items {
+		var isText bool
+		texts[i], isText = items[i].(string)
+		ok = ok && isText
+	}
+	if !ok {
+		panic(fmt.Sprintf("authztest: the claim %q must be a list of strings", name))
+	}
+
+	return texts
+}
+
 // Issuer returns the issuer.
 func (p *Principal) Issuer() string { return p.claim("iss") }
 
@@ -112,6 +136,17 @@ func (p *Principal) ClientID() string { return p.claim("client_id") }
 
 // HasScope reports whether the token has the scope.
 func (p *Principal) HasScope(scope string) bool { return slices.Contains(p.scopes, scope) }
+
+// HasRole reports whether the claim "roles" has the role.
+func (p *Principal) HasRole(role string) bool { return slices.Contains(p.roles, role) }
+
+// InGroup reports whether the claim "groups" has the group.
+func (p *Principal) InGroup(group string) bool { return slices.Contains(p.groups, group) }
+
+// HasPermission reports whether the claim "permissions" has the permission.
+func (p *Principal) HasPermission(permission string) bool {
+	return slices.Contains(p.permissions, permission)
+}
 
 // ACR returns the acr claim.
 func (p *Principal) ACR() string { return p.claim("acr") }

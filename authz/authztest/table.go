@@ -2,6 +2,7 @@ package authztest
 
 import (
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -32,6 +33,9 @@ type Row struct {
 	Method string
 	// Request is the message. Optional.
 	Request proto.Message
+	// PeerIP is the caller's address, which rules read as peer.ip. Optional. Default:
+	// it isn't known.
+	PeerIP netip.Addr
 	// Want is the expectation. Required.
 	Want Expected
 }
@@ -104,7 +108,9 @@ func (table Table) row(t *testing.T, row Row) {
 	if row.Method == "" || strings.Contains(row.Method, "/") {
 		t.Fatalf("method %q isn't a method's name within %s", row.Method, table.Service)
 	}
-	decision, err := table.Authorizer.Authorize(t.Context(), "/"+table.Service+"/"+row.Method, row.Principal, row.Request)
+	decision, err := table.Authorizer.Method("/"+table.Service+"/"+row.Method).Authorize(t.Context(), &authz.Call{
+		Principal: row.Principal, Message: row.Request, PeerIP: row.PeerIP,
+	})
 	got := Allowed
 	if err != nil {
 		var refused *authz.Error

@@ -114,17 +114,34 @@ type Config struct {
 	HTTPClient *http.Client
 }
 
-func (c *Config) check() (base string, err error) {
+// check fills in the defaults. It returns the base URL, and an error that joins all
+// faults but those that the engine's HTTP client finds.
+func (c *Config) check() (string, error) {
+	var faults []error
 	if (c.TokenSource == nil) == (c.APIKey == nil) {
-		return "", errors.New("lumoauth: set exactly one of TokenSource and APIKey")
+		faults = append(faults, errors.New("lumoauth: set exactly one of TokenSource and APIKey"))
 	}
 	c.BaseURL = cmp.Or(c.BaseURL, DefaultBaseURL)
-	base, err = httpapi.BaseURL("lumoauth", c.BaseURL, c.InsecureHTTP)
-	if err != nil {
-		return "", err
-	}
-	if (c.CheckPath == "" || c.NativeAttributes && c.AttributesPath == "") && !isSegment(c.Organization) {
-		return "", fmt.Errorf("lumoauth: Organization %q is not a name that fits in a URL", c.Organization)
+	base, err := httpapi.BaseURL("lumoauth", c.BaseURL, c.InsecureHTTP)
+	faults = append(faults, err, c.paths())
+	c.EvaluationPath = cmp.Or(c.EvaluationPath, DefaultEvaluationPath)
+	c.EvaluationsPath = cmp.Or(c.EvaluationsPath, DefaultEvaluationsPath)
+
+	return base, errors.Join(faults...)
+}
+
+// paths fills in the paths that have the organization, and returns an error that joins
+// the faults of the organization and of the paths.
+func (c *Config) paths() error {
+	if c.CheckPath == "" || c.NativeAttributes && c.AttributesPath == "" {
+		switch {
+		case c.Organization == "" && c.CheckPath == "":
+			return errors.New("lumoauth: Organization or CheckPath is required")
+		case c.Organization == "":
+			return errors.New("lumoauth: Organization or AttributesPath is required for NativeAttributes")
+		case !isSegment(c.Organization):
+			return fmt.Errorf("lumoauth: Organization %q is not a name that fits in a URL", c.Organization)
+		}
 	}
 	organization := "/orgs/" + c.Organization + "/api/v1"
 	c.CheckPath = cmp.Or(c.CheckPath, organization+"/zanzibar/check")
@@ -132,21 +149,14 @@ func (c *Config) check() (base string, err error) {
 	if c.NativeAttributes {
 		c.AttributesPath = cmp.Or(c.AttributesPath, organization+"/abac/check-bulk")
 	}
-	for _, path := range [...]struct {
-		name, value string
-	}{
-		{"CheckPath", c.CheckPath},
-		{"PermissionsPath", c.PermissionsPath},
-		{"AttributesPath", cmp.Or(c.AttributesPath, "/")},
+	var faults []error
+	for _, path := range [...]struct{ name, value string }{
+		{"CheckPath", c.CheckPath}, {"PermissionsPath", c.PermissionsPath}, {"AttributesPath", cmp.Or(c.AttributesPath, "/")},
 	} {
-		if err := httpapi.Path("lumoauth", path.name, path.value); err != nil {
-			return "", err
-		}
+		faults = append(faults, httpapi.Path("lumoauth", path.name, path.value))
 	}
-	c.EvaluationPath = cmp.Or(c.EvaluationPath, DefaultEvaluationPath)
-	c.EvaluationsPath = cmp.Or(c.EvaluationsPath, DefaultEvaluationsPath)
 
-	return base, nil
+	return errors.Join(faults...)
 }
 
 // isSegment allows RFC 3986 §2.3's unreserved characters, and no dot segments.

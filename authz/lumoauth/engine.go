@@ -37,12 +37,10 @@ var (
 	_ authz.QueryValidator   = (*Engine)(nil)
 )
 
-// New returns an engine. It does no I/O.
+// New returns an engine, or an error that joins all faults of the configuration. It
+// does no I/O.
 func New(config Config) (*Engine, error) {
-	base, err := config.check()
-	if err != nil {
-		return nil, err
-	}
+	base, fault := config.check()
 	e := &Engine{
 		config: config, subject: "subject",
 		checkURL: base + config.CheckPath, permissionsURL: base + config.PermissionsPath, attributesURL: base + config.AttributesPath,
@@ -50,6 +48,10 @@ func New(config Config) (*Engine, error) {
 	if config.UserField {
 		e.subject = "user"
 	}
+	if fault != nil { // what it reports isn't reported again below
+		config.BaseURL, config.TokenSource, config.APIKey = DefaultBaseURL, nil, nil
+	}
+	var err error
 	e.authzen, err = authzen.New(authzen.Config{
 		BaseURL: config.BaseURL, InsecureHTTP: config.InsecureHTTP,
 		EvaluationPath: config.EvaluationPath, EvaluationsPath: config.EvaluationsPath,
@@ -57,8 +59,12 @@ func New(config Config) (*Engine, error) {
 		BatchSize: config.BatchSize, Parallelism: config.Parallelism, Timeout: config.Timeout, HTTPClient: config.HTTPClient,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("lumoauth: %w", err)
+		err = fmt.Errorf("lumoauth: %w", err)
 	}
+	if err := errors.Join(fault, err); err != nil {
+		return nil, err
+	}
+	// The other clients have the settings that authzen has checked.
 	if !config.Evaluations || config.NativePermissions {
 		if e.checks, err = config.client(); err != nil {
 			return nil, err

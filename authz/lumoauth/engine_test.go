@@ -191,7 +191,8 @@ func TestOnlyTrueAllows(t *testing.T) {
 	}
 }
 
-// Row 59: an error that comes under a 200 is no denial, whatever stands beside it.
+// Row 59: an error in an answer with status 200 is no denial, whatever else the answer
+// has.
 func TestErrorUnder200(t *testing.T) {
 	for text, kind := range map[string]authz.EngineErrorKind{
 		`{"allowed": false, "error": "upstream-secret"}`:                                       authz.EngineUnavailable,
@@ -236,8 +237,8 @@ func of(who, id string) authz.Batch {
 	return authz.Batch{Queries: []authz.Query{q}}
 }
 
-// A 429 for one caller's queries stops that caller's, for half a minute at most,
-// and nobody else's; once all are told so, all wait.
+// A 429 for one caller's queries stops only that caller's, for half a minute at most;
+// once several callers in a row got one, all wait.
 func TestTooManyRequestsOfOneCaller(t *testing.T) {
 	var requests, everybody atomic.Int64
 	e := engine(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -580,6 +581,25 @@ func TestRefusedBeforeItIsAsked(t *testing.T) {
 	}
 	if _, err := e.Check(deadline(t), authz.Batch{Queries: []authz.Query{query("1")}, Consistency: authz.Consistency{Mode: authz.ModeFullyConsistent}}); err == nil {
 		t.Error("fully consistent was accepted")
+	}
+}
+
+func TestNewReportsAllFaultsAtOnce(t *testing.T) {
+	_, err := lumoauth.New(lumoauth.Config{
+		BaseURL: "lumo.example.com", Evaluations: true, EvaluationPath: "x", BatchSize: -1, Parallelism: -1, Timeout: -1,
+	})
+	for _, want := range []string{
+		"lumoauth: set exactly one",
+		"lumoauth: BaseURL: not an absolute URL",
+		"lumoauth: Organization or CheckPath",
+		"EvaluationPath",
+		"BatchSize -1",
+		"Parallelism -1",
+		"Timeout",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("nothing of %q in %v", want, err)
+		}
 	}
 }
 

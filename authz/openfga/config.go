@@ -46,16 +46,24 @@ type Config struct {
 	Timeout time.Duration
 }
 
+// limits returns the limits with their defaults, and an error that joins all faults
+// of the configuration.
 func (c *Config) limits() (adapter.Limits, error) {
 	limits := adapter.Limits{BatchSize: c.BatchSize, Parallelism: c.Parallelism, Timeout: c.Timeout}
-	switch {
-	case c.Client == nil:
-		return limits, errors.New("openfga: no client")
-	case !isULID(c.StoreID):
-		return limits, fmt.Errorf("openfga: store id %q is not a ULID (26 characters)", c.StoreID)
-	case c.ModelID != "" && !isULID(c.ModelID):
-		return limits, fmt.Errorf("openfga: model id %q is not a ULID (26 characters)", c.ModelID)
+	var faults []error
+	if c.Client == nil {
+		faults = append(faults, errors.New("openfga: Client is required"))
 	}
+	switch {
+	case c.StoreID == "":
+		faults = append(faults, errors.New("openfga: StoreID is required"))
+	case !isULID(c.StoreID):
+		faults = append(faults, fmt.Errorf("openfga: StoreID %q is not a ULID (26 characters); a store's name is not its id", c.StoreID))
+	}
+	if c.ModelID != "" && !isULID(c.ModelID) {
+		faults = append(faults, fmt.Errorf("openfga: ModelID %q is not a ULID (26 characters)", c.ModelID))
+	}
+	faults = append(faults, limits.Check("openfga", defaultBatchSize))
 
-	return limits, limits.Check("openfga", defaultBatchSize)
+	return limits, errors.Join(faults...)
 }

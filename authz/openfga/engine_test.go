@@ -371,6 +371,22 @@ func TestSupportsConsistency(t *testing.T) {
 	}
 }
 
+func TestNewReportsAllFaultsAtOnce(t *testing.T) {
+	_, err := openfga.New(openfga.Config{ModelID: "latest", BatchSize: -1, Parallelism: 65, Timeout: -1})
+	for _, want := range []string{
+		"openfga: Client is required",
+		"openfga: StoreID is required",
+		"openfga: ModelID",
+		"openfga: BatchSize -1",
+		"openfga: Parallelism 65",
+		"openfga: Timeout",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("nothing of %q in %v", want, err)
+		}
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	client := dial(t, &front{})
 	for name, build := range map[string]func() (*openfga.Engine, error){

@@ -19,7 +19,7 @@ import (
 const (
 	storeID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 	modelID = "01ARZ3NDEKTSV4RRFFQ69G5FAW"
-	// upstreamText stands in every error of the front: it must show nowhere.
+	// upstreamText is in every error of the front, and must be in none of the engine's.
 	upstreamText = "upstream-secret document:1#viewer@user:ann"
 )
 

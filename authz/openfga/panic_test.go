@@ -40,7 +40,7 @@ func (leaving) ReadAuthorizationModels(context.Context, *openfgav1.ReadAuthoriza
 }
 
 // Row 61: a client that ends the goroutine in which the model is read is
-// unavailable at once: nobody waits for an answer that will never be.
+// unavailable at once: no call waits for an answer that will never come.
 func TestGoexitWhileTheModelIsRead(t *testing.T) {
 	e, err := openfga.New(openfga.Config{Client: leaving{}, StoreID: storeID})
 	if err != nil {

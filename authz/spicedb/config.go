@@ -36,11 +36,14 @@ type Config struct {
 	Timeout time.Duration
 }
 
+// limits returns the limits with their defaults, and an error that joins all faults
+// of the configuration.
 func (c *Config) limits() (adapter.Limits, error) {
 	limits := adapter.Limits{BatchSize: c.BatchSize, Parallelism: c.Parallelism, Timeout: c.Timeout}
+	var missing error
 	if c.Client == nil {
-		return limits, errors.New("spicedb: no client")
+		missing = errors.New("spicedb: Client is required")
 	}
 
-	return limits, limits.Check("spicedb", defaultBatchSize)
+	return limits, errors.Join(missing, limits.Check("spicedb", defaultBatchSize))
 }

@@ -28,6 +28,20 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+func TestNewReportsAllFaultsAtOnce(t *testing.T) {
+	_, err := spicedb.New(spicedb.Config{BatchSize: -1, Parallelism: 65, Timeout: -1})
+	for _, want := range []string{
+		"spicedb: Client is required",
+		"spicedb: BatchSize -1",
+		"spicedb: Parallelism 65",
+		"spicedb: Timeout",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("nothing of %q in %v", want, err)
+		}
+	}
+}
+
 func TestPresharedKeyNeedsTLSAndHides(t *testing.T) {
 	key := spicedb.PresharedKey("fake-key")
 	if text := fmt.Sprintf("%v %+v %#v %s", key, key, key, key); strings.Contains(text, "fake-key") {

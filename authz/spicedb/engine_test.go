@@ -20,7 +20,7 @@ import (
 	"github.com/usher-auth/usher/authz/spicedb"
 )
 
-// upstreamText stands in every error of the front: it must show nowhere.
+// upstreamText is in every error of the front, and must be in none of the engine's.
 const upstreamText = "upstream-secret document:1#viewer@user:ann"
 
 func (f *front) CheckPermission(ctx context.Context, r *v1.CheckPermissionRequest) (*v1.CheckPermissionResponse, error) {

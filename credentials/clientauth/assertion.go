@@ -20,9 +20,9 @@ func AssertionFile(path string) Method { return assertionFile{path: path} }
 
 type assertionFile struct{ path string }
 
-func (a assertionFile) Check(string, authn.Endpoint) error {
+func (a assertionFile) Check(string, authn.Endpoint) []error {
 	if a.path == "" {
-		return errors.New("the assertion file has no path")
+		return []error{errors.New("the assertion file has no path: AssertionFile got an empty one")}
 	}
 	return nil
 }

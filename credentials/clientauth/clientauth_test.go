@@ -244,7 +244,7 @@ func TestCheck(t *testing.T) {
 		"odd algorithm":        {PrivateKeyJWT(PrivateKey{Key: key, Algorithm: "none"}), "a", endpoint, false},
 		"certificate, no id":   {TLSClientAuth(CertificateFiles("/x", "/y")), "", endpoint, false},
 	} {
-		if err := authn.Check(c.method, c.id, c.ep); (err == nil) != c.ok {
+		if err := errors.Join(authn.Check(c.method, c.id, c.ep)...); (err == nil) != c.ok {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

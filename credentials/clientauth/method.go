@@ -1,10 +1,6 @@
 package clientauth
 
-import (
-	"errors"
-
-	"github.com/usher-auth/usher/credentials/internal/authn"
-)
+import "github.com/usher-auth/usher/credentials/internal/authn"
 
 // Method is how a client authenticates to an authorization server. Only the
 // functions of this package return Methods. A Method reads its secret, key or
@@ -13,5 +9,3 @@ import (
 type Method interface {
 	authn.Method
 }
-
-var errNoClientID = errors.New("the client id is empty")

@@ -55,22 +55,28 @@ func PrivateKeyJWT(cfg PrivateKey) Method { return privateKeyJWT{cfg: cfg} }
 
 type privateKeyJWT struct{ cfg PrivateKey }
 
-func (p privateKeyJWT) Check(clientID string, ep authn.Endpoint) error {
+func (p privateKeyJWT) Check(clientID string, ep authn.Endpoint) []error {
+	var faults []error
+	if p.cfg.Key == nil {
+		faults = append(faults, errors.New("private_key_jwt has no key: set PrivateKey.Key"))
+	}
+	if clientID == "" {
+		faults = append(faults, authn.ErrNoClientID)
+	}
 	switch {
-	case p.cfg.Key == nil:
-		return errors.New("private_key_jwt has no key")
-	case clientID == "":
-		return errNoClientID
 	case p.cfg.Audience > AudienceTokenURL:
-		return errors.New("private_key_jwt has an unknown audience")
+		faults = append(faults, errors.New("private_key_jwt has an unknown audience: set PrivateKey.Audience to AudienceIssuer or AudienceTokenURL"))
 	case p.cfg.Audience == AudienceIssuer && ep.Issuer == "":
-		return errors.New("private_key_jwt is for the issuer, which is not configured: set Issuer, or choose AudienceTokenURL")
+		faults = append(faults, errors.New(
+			"private_key_jwt is for the issuer, which is not configured: set Issuer, or set PrivateKey.Audience to AudienceTokenURL"))
 	}
 	switch p.cfg.Algorithm {
 	case "", rs256, ps256, es256, edDSA:
-		return nil
+	default:
+		faults = append(faults, fmt.Errorf(
+			"private_key_jwt can't sign with %q: set PrivateKey.Algorithm to RS256, PS256, ES256 or EdDSA", p.cfg.Algorithm))
 	}
-	return fmt.Errorf("private_key_jwt can't sign with %q", p.cfg.Algorithm)
+	return faults
 }
 
 func (p privateKeyJWT) Prove(ctx context.Context, clientID string, ep authn.Endpoint) (authn.Proof, error) {

@@ -20,14 +20,15 @@ type sharedSecret struct {
 	basic  bool
 }
 
-func (s sharedSecret) Check(clientID string, _ authn.Endpoint) error {
+func (s sharedSecret) Check(clientID string, _ authn.Endpoint) []error {
+	var faults []error
 	if s.secret == nil {
-		return errors.New("the client secret has no source")
+		faults = append(faults, errors.New("the client secret has no source: the Secret is nil"))
 	}
 	if clientID == "" {
-		return errNoClientID
+		faults = append(faults, authn.ErrNoClientID)
 	}
-	return nil
+	return faults
 }
 
 func (s sharedSecret) Prove(ctx context.Context, clientID string, _ authn.Endpoint) (authn.Proof, error) {

@@ -39,14 +39,15 @@ func TLSClientAuth(source CertificateSource) Method { return tlsClientAuth{sourc
 
 type tlsClientAuth struct{ source CertificateSource }
 
-func (t tlsClientAuth) Check(clientID string, _ authn.Endpoint) error {
+func (t tlsClientAuth) Check(clientID string, _ authn.Endpoint) []error {
+	var faults []error
 	if t.source == nil {
-		return errors.New("the client certificate has no source")
+		faults = append(faults, errors.New("the client certificate has no source: the CertificateSource is nil"))
 	}
 	if clientID == "" {
-		return errNoClientID
+		faults = append(faults, authn.ErrNoClientID)
 	}
-	return nil
+	return faults
 }
 
 func (t tlsClientAuth) Prove(_ context.Context, clientID string, _ authn.Endpoint) (authn.Proof, error) {

@@ -158,7 +158,7 @@ func TestCausesSayWhatTheHeaderAndTheKeysAre(t *testing.T) {
 			}
 		})
 	}
-	// The budget is spent: nobody can say that the key is unknown, but which it is.
+	// The budget is spent: it isn't known whether the key exists, but its id is.
 	spent := newJWT(t, srv.config())
 	spent.Verify(testContext(t), key.token(goodClaims()), Requirements{})
 	spent.Verify(testContext(t), newKey("k8", ES256).token(goodClaims()), Requirements{})
@@ -302,7 +302,7 @@ func TestUnverifiedIsBounded(t *testing.T) {
 	if _, e = causeOf(t, v, forged, Requirements{}); e.Unverified == nil || e.Unverified.Subject != "alice" || e.Unverified.Type != "at+jwt" {
 		t.Errorf("got %+v", e.Unverified)
 	}
-	// A refusal is shared by nobody else: the next one's texts are its own.
+	// Two refusals share no texts.
 	_, one := causeOf(t, v, key.token(goodClaims().with(object{"iss": "https://one.test"})), Requirements{})
 	_, two := causeOf(t, v, key.token(goodClaims().with(object{"iss": "https://two.test"})), Requirements{})
 	if one.Unverified.Issuer != "https://one.test" || two.Unverified.Issuer != "https://two.test" {

@@ -247,7 +247,7 @@ func TestRecoveryAfterAnOutageOfIntrospection(t *testing.T) {
 	}
 }
 
-// A suspicion under which nobody calls any more is looked into by the next call.
+// If no call comes after a failure, the next call finds out whether it persists.
 func TestFirstCallAfterALongQuietTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, in := memoryIntrospection(t)
@@ -326,7 +326,7 @@ func TestCloseReleasesThoseWhoWait(t *testing.T) {
 	})
 }
 
-// A probe is a request like others, but nobody's.
+// A probe is reported as other requests are, though no call waits for it.
 func TestProbeIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex

@@ -57,8 +57,8 @@ func TestScopesAreDistinct(t *testing.T) {
 	}
 }
 
-// Made-up tokens are long, many and nobody's: what is remembered of them is not
-// the token.
+// An attacker can make up many long tokens: the cache of inactive tokens holds
+// fingerprints, not the tokens.
 func TestInactiveTokensAreNotKept(t *testing.T) {
 	issuer, in := memoryIntrospection(t)
 	long := strings.Repeat("x", defaultMaxTokenBytes-1)

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -40,13 +41,21 @@ type Hybrid struct {
 // NewHybrid returns a verifier that combines the two of cfg.
 func NewHybrid(cfg HybridConfig) (*Hybrid, error) {
 	if cfg.JWT == nil || cfg.Introspection == nil {
-		return nil, errors.New("verify: JWT and Introspection are both required")
+		return nil, errors.New("verify: HybridConfig.JWT and HybridConfig.Introspection are both required")
 	}
-	if cfg.JWT.id.issuer != cfg.Introspection.id.issuer || cfg.JWT.id.name != cfg.Introspection.id.name {
-		return nil, errors.New("verify: JWT and Introspection must be of one issuer and name it alike")
+	jwt, in := &cfg.JWT.id, &cfg.Introspection.id
+	var faults []error
+	if jwt.issuer != in.issuer {
+		faults = append(faults, fmt.Errorf("verify: JWT and Introspection must be of one issuer: their Issuers are %q and %q", jwt.issuer, in.issuer))
 	}
-	if !cfg.JWT.id.profile.same(cfg.Introspection.id.profile) {
-		return nil, errors.New("verify: JWT and Introspection must have the same Profile: or one token would be of two kinds")
+	if jwt.name != in.name {
+		faults = append(faults, fmt.Errorf("verify: JWT and Introspection must name their issuer alike: their IssuerNames are %q and %q", jwt.name, in.name))
+	}
+	if !jwt.profile.same(in.profile) {
+		faults = append(faults, errors.New("verify: JWT and Introspection must have the same Profile: or one token would be of two kinds"))
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
 	}
 	return &Hybrid{jwt: cfg.JWT, in: cfg.Introspection}, nil
 }

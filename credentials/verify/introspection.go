@@ -87,7 +87,7 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 	bad(checkEndpoint("URL", cfg.URL))
 	bad(checkIssuer(cfg.Issuer, false))
 	endpoint := authn.Endpoint{URL: cfg.URL, Issuer: cfg.Issuer}
-	if err := authn.Check(cfg.Auth, cfg.ClientID, endpoint); err != nil {
+	for _, err := range authn.Check(cfg.Auth, cfg.ClientID, endpoint) {
 		bad(fmt.Errorf("verify: Auth: %w", err))
 	}
 	client, err := authn.Client(cfg.Auth, cfg.HTTPClient)
@@ -125,11 +125,17 @@ func NewIntrospection(cfg IntrospectionConfig) (*Introspection, error) {
 		calls: &introspectionCalls{byToken: make(map[introspectionKey]*introspectionCall)},
 	}
 	concurrent := cmp.Or(cfg.MaxConcurrent, defaultMaxConcurrent)
-	if concurrent < 0 || min(in.positive, in.negative, in.timeout) < 0 {
-		bad(errors.New("verify: a limit or a time is negative"))
+	if concurrent < 0 {
+		bad(errors.New("verify: MaxConcurrent: negative"))
 	}
-	if max(in.positive, in.negative) > maxPositiveTTL {
-		bad(fmt.Errorf("verify: PositiveTTL and NegativeTTL: at most %v", maxPositiveTTL))
+	if in.timeout < 0 {
+		bad(errors.New("verify: Timeout: negative"))
+	}
+	if in.positive < 0 || in.positive > maxPositiveTTL {
+		bad(fmt.Errorf("verify: PositiveTTL: from 0 to %v", maxPositiveTTL))
+	}
+	if in.negative < 0 || in.negative > maxPositiveTTL {
+		bad(fmt.Errorf("verify: NegativeTTL: from 0 to %v", maxPositiveTTL))
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)

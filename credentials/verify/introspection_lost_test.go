@@ -42,7 +42,7 @@ func TestConnectionLostWhileIdle(t *testing.T) {
 				if bad := unwellNow(in.health); bad != 0 {
 					t.Errorf("%d failures count against the endpoint", bad)
 				}
-				want := 2 // and those of which nobody read more than the first bytes
+				want := 2 // and those whose first bytes alone were read
 				if moment == lossy.Answer {
 					want = 3
 				}

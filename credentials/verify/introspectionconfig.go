@@ -51,7 +51,8 @@ type IntrospectionConfig struct {
 	URL string
 
 	// Issuer is the issuer identifier. An answer with another iss is refused;
-	// one without iss is accepted as this issuer's.
+	// one without iss is accepted as this issuer's. White space in it is an
+	// error.
 	Issuer string
 
 	// IssuerName is a short name for the issuer, for subjects and metrics.

@@ -53,19 +53,24 @@ func NewMultiIssuer(verifiers ...IssuerVerifier) (*MultiIssuer, error) {
 	m.expected = &expectation{}
 	names := make(map[string]bool, len(verifiers))
 	hybrids, size := 0, 0
+	var faults []error
 	for i, v := range verifiers {
 		if isNil(v) {
-			return nil, fmt.Errorf("verify: NewMultiIssuer: verifier %d is nil", i)
+			faults = append(faults, fmt.Errorf("verify: NewMultiIssuer: verifier %d is nil", i))
+			continue
 		}
 		jwt, hybrid := v.member()
-		if m.byIss[jwt.id.issuer] != nil || names[jwt.id.name] {
-			return nil, fmt.Errorf("verify: NewMultiIssuer: %q, named %q, is there already", jwt.id.issuer, jwt.id.name)
+		if m.byIss[jwt.id.issuer] != nil {
+			faults = append(faults, fmt.Errorf("verify: NewMultiIssuer: verifier %d: an earlier one has its Issuer %q", i, jwt.id.issuer))
+		}
+		if names[jwt.id.name] {
+			faults = append(faults, fmt.Errorf("verify: NewMultiIssuer: verifier %d: an earlier one has its IssuerName %q", i, jwt.id.name))
 		}
 		m.byIss[jwt.id.issuer], names[jwt.id.name] = v, true
 		m.expected.issuers = append(m.expected.issuers, jwt.id.issuer)
 		if alias := jwt.id.profile.TokenIssuer; alias != "" {
 			if m.byIss[alias] != nil {
-				return nil, fmt.Errorf("verify: NewMultiIssuer: %q is there already", alias)
+				faults = append(faults, fmt.Errorf("verify: NewMultiIssuer: verifier %d: another one has its Profile.TokenIssuer %q", i, alias))
 			}
 			m.byIss[alias] = v
 		}
@@ -81,6 +86,9 @@ func NewMultiIssuer(verifiers ...IssuerVerifier) (*MultiIssuer, error) {
 		if jwt.cache != nil {
 			size += jwt.cache.size
 		}
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
 	}
 	if hybrids != 1 {
 		m.opaque = nil

@@ -1,13 +1,14 @@
 package verify
 
-// The strict JSON decoder. encoding/json takes the last of two equal names,
-// matches names by case folding and mends bad UTF-8: each lets two readers of
-// one token see two tokens. This one refuses, in one pass, and its result is
-// what key choice, validation and principal are all made from.
+// This is the strict JSON decoder. encoding/json takes the last of two equal names,
+// matches names without regard to case and replaces invalid UTF-8: with each of
+// these, two readers can understand one token differently. This decoder refuses
+// such texts, in one pass, and the choice of the key, the validation and the
+// principal all use its result.
 
 const (
-	maxJSONDepth   = 32  // nested arrays and objects; real tokens need about six
-	maxJSONMembers = 512 // names in one text, all objects together
+	maxJSONDepth   = 32  // levels of arrays and objects; real tokens have about six
+	maxJSONMembers = 512 // members in one text, all objects together
 
 	errJSONSyntax    = fault("json: malformed")
 	errJSONDepth     = fault("json: nested too deeply")
@@ -17,14 +18,14 @@ const (
 )
 
 // member is one member of an object: its name, unescaped, and its value as
-// JSON text that has been validated.
+// validated JSON text.
 type member struct {
 	name  string
 	value string
 }
 
-// decodeObject decodes a text that is exactly one JSON object, and appends its
-// members to dst, in order.
+// decodeObject decodes a text that must be exactly one JSON object, and appends
+// its members to dst, in order.
 func decodeObject(src string, dst []member) ([]member, error) {
 	s := scanner{src: src, left: maxJSONMembers}
 	return s.object(dst)
@@ -71,7 +72,8 @@ func (s *scanner) object(dst []member) ([]member, error) {
 	return dst, nil
 }
 
-// fewNames is up to how many names comparing each pair beats a map.
+// fewNames is the number of names up to which comparing each pair is faster than
+// a map.
 const fewNames = 24
 
 func duplicateMember(members []member) bool {

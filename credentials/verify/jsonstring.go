@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// str walks a string, quotes included. Control characters, bad escapes, lone
-// surrogates and bad UTF-8 are refused.
+// str reads a string, including its quotes. It refuses control characters, bad
+// escapes, lone surrogates and invalid UTF-8.
 func (s *scanner) str() error {
 	src, i := s.src, s.pos+1
 	ascii := true
@@ -38,8 +38,8 @@ func (s *scanner) str() error {
 	return errJSONSyntax
 }
 
-// escapeLen returns the length of the escape at the start of text, 0 if it is
-// malformed. A surrogate pair counts as one escape.
+// escapeLen returns the length of the escape at the start of text, or 0 if it is
+// malformed. A surrogate pair is one escape.
 func escapeLen(text string) int {
 	if len(text) < 2 {
 		return 0
@@ -65,7 +65,7 @@ func escapeLen(text string) int {
 	}
 }
 
-// hex4 reads \uXXXX.
+// hex4 returns the code unit of the escape \uXXXX at the start of text.
 func hex4(text string) (rune, bool) {
 	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
 		return 0, false
@@ -88,8 +88,8 @@ func hex4(text string) (rune, bool) {
 	return r, true
 }
 
-// unquote returns the text of a validated JSON string. Without escapes it is a
-// part of raw, not a copy.
+// unquote returns the text of a validated JSON string. If there are no escapes, it
+// is a part of raw, not a copy.
 func unquote(raw string) string {
 	text := raw[1 : len(raw)-1]
 	i := strings.IndexByte(text, '\\')

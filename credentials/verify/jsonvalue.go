@@ -16,7 +16,7 @@ func stringValue(raw string) (string, bool) {
 }
 
 // elements calls f with each element of a JSON array until f returns false. It
-// returns false if raw is no array, or f did.
+// returns false if f did, or if raw is not an array.
 func elements(raw string, f func(raw string) bool) bool {
 	if raw == "" || raw[0] != '[' {
 		return false
@@ -37,7 +37,8 @@ func elements(raw string, f func(raw string) bool) bool {
 	}
 }
 
-// stringsValue returns the members of a JSON array of strings.
+// stringsValue returns the elements of a JSON array of strings. It returns false if
+// raw is not such an array.
 func stringsValue(raw string) ([]string, bool) {
 	var out []string
 	ok := elements(raw, func(raw string) bool {
@@ -48,8 +49,8 @@ func stringsValue(raw string) ([]string, bool) {
 	return out, ok
 }
 
-// anyValue returns a fresh Go value: nil, bool, string, json.Number, []any or
-// map[string]any. Nothing in it is shared.
+// anyValue returns a new Go value: nil, bool, string, json.Number, []any or
+// map[string]any. It shares nothing with raw.
 func anyValue(raw string) any {
 	switch raw[0] {
 	case '"':

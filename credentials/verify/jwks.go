@@ -2,20 +2,20 @@ package verify
 
 import "strings"
 
-// The causes when an answer is no key set that can be used.
+// The causes for an answer that is no usable key set.
 const (
 	errKeySet      = fault("not a JSON object with an array of keys")
 	errKeySetSize  = fault("more keys than can be held")
 	errKeySetEmpty = fault("no key that could be used")
 )
 
-// parseKeySet loads the keys that can be used under the allowed algorithms
-// (RFC 7517 §5). Faulty and foreign keys are dropped and counted, the others
-// stay usable.
+// parseKeySet returns the keys that can be used with the allowed algorithms (RFC
+// 7517 §5), and how many others were dropped: faulty ones, and those of other
+// kinds.
 //
-// The document is taken apart by its brackets, quotes and commas alone, so that
-// a key of bad UTF-8, bad syntax or any depth or size is one key that is
-// dropped. Each key is then decoded strictly.
+// The document is split by its brackets, quotes and commas alone, so that only
+// the key itself is dropped if it has invalid UTF-8 or bad syntax, or is too deep
+// or too large. Each key is then decoded strictly.
 func parseKeySet(text string, allowed algSet) (keys []*signingKey, dropped int, err error) {
 	list, ok := keyList(text)
 	if !ok {
@@ -40,8 +40,9 @@ func parseKeySet(text string, allowed algSet) (keys []*signingKey, dropped int, 
 	}
 }
 
-// notAllowed says which algorithms the keys of a set have that are good for
-// nothing but these, for the cause of a set without a key that could be used.
+// notAllowed returns a text with the algorithms of the set's keys that aren't
+// allowed, for the cause of a set without a usable key. It is empty if there are
+// none.
 func notAllowed(text string, allowed algSet) string {
 	keys, _, err := parseKeySet(text, setAll|allowed)
 	if err != nil {
@@ -57,8 +58,8 @@ func notAllowed(text string, allowed algSet) string {
 	return ": their algorithms are " + strings.Join(quotedAll(others.names()), ", ") + ", not in JWTConfig.Algorithms"
 }
 
-// keyList returns the array of keys in a key set, false if there isn't exactly
-// one, or the document's own form is broken.
+// keyList returns the array of keys in a key set. It returns false if there isn't
+// exactly one, or the document itself is malformed.
 func keyList(text string) (list string, ok bool) {
 	s := scanner{src: text}
 	s.space()
@@ -100,15 +101,14 @@ func keyList(text string) (list string, ok bool) {
 	return list, s.pos == len(s.src) && list != "" && list[0] == '['
 }
 
-// isKeysName reports whether a raw name is that of the keys, however it is
-// escaped.
+// isKeysName reports whether a raw name is "keys", with or without escapes.
 func isKeysName(raw string) bool {
 	s := scanner{src: raw}
 	return s.str() == nil && unquote(raw) == "keys"
 }
 
 // roughElements calls f with each element of an array until f returns false. It
-// returns false if the array's own form is broken, or f did.
+// returns false if f did, or if the array itself is malformed.
 func roughElements(raw string, f func(raw string) bool) bool {
 	s := scanner{src: raw, pos: 1}
 	s.space()
@@ -126,8 +126,8 @@ func roughElements(raw string, f func(raw string) bool) bool {
 	}
 }
 
-// rough passes over one value, found by its brackets and quotes alone, and
-// returns its text. It takes the same time whatever is in it, and no stack.
+// rough reads one value and returns its text. It looks at brackets and quotes
+// alone. Its time depends on the length of the value only, and it doesn't recurse.
 func (s *scanner) rough() (text string, ok bool) {
 	start, depth := s.pos, 0
 	for ; s.pos < len(s.src); s.pos++ {
@@ -150,7 +150,7 @@ func (s *scanner) rough() (text string, ok bool) {
 			}
 			continue
 		default:
-			continue // of a number, a literal, or nothing at all
+			continue // part of a number or a literal, or of bad syntax
 		}
 		if depth == 0 {
 			s.pos++
@@ -160,8 +160,8 @@ func (s *scanner) rough() (text string, ok bool) {
 	return "", false
 }
 
-// closingQuote returns where the string ends whose opening quote is at pos; -1
-// if it doesn't.
+// closingQuote returns the position of the closing quote of the string that opens
+// at pos, or -1 if there is none.
 func closingQuote(src string, pos int) int {
 	for i := pos + 1; i < len(src); i++ {
 		switch src[i] {

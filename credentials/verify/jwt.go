@@ -62,16 +62,19 @@ func NewJWT(cfg JWTConfig) (*JWT, error) {
 	unknown := cmp.Or(cfg.UnknownKeyInterval, defaultUnknownKeyInterval)
 	timeout := cmp.Or(cfg.FetchTimeout, defaultFetchTimeout)
 	limit := cmp.Or(cfg.MaxTokenBytes, defaultMaxTokenBytes)
-	switch {
-	case refresh < minRefresh:
+	if refresh < minRefresh {
 		bad(fmt.Errorf("verify: RefreshInterval: at least %v", minRefresh))
-	case maxStale < refresh:
-		bad(errors.New("verify: MaxStale: at least RefreshInterval"))
-	case unknown < time.Second:
+	}
+	if maxStale < refresh {
+		bad(fmt.Errorf("verify: MaxStale: at least RefreshInterval, which is %v", refresh))
+	}
+	if unknown < time.Second {
 		bad(errors.New("verify: UnknownKeyInterval: at least a second"))
-	case timeout < 0:
+	}
+	if timeout < 0 {
 		bad(errors.New("verify: FetchTimeout: negative"))
-	case limit < 0:
+	}
+	if limit < 0 {
 		bad(errors.New("verify: MaxTokenBytes: negative"))
 	}
 	if len(problems) > 0 {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/usher-auth/usher/internal/endpoint"
 )
 
 // NoLeeway is a Leeway that compares times exactly.
@@ -48,7 +50,7 @@ const (
 // JWTConfig configures a [JWT].
 type JWTConfig struct {
 	// Issuer is the issuer identifier, compared exactly with iss. A trailing
-	// slash makes it a different issuer.
+	// slash makes it a different issuer. White space in it is an error.
 	Issuer string
 
 	// IssuerName is a short name for the issuer, for subjects and metrics.
@@ -139,6 +141,9 @@ func leewayOf(d time.Duration) (time.Duration, error) {
 func checkIssuer(issuer string, discovered bool) error {
 	if issuer == "" {
 		return errors.New("verify: Issuer is required")
+	}
+	if err := endpoint.CheckIssuer(issuer); err != nil {
+		return fmt.Errorf("verify: Issuer: %w", err)
 	}
 	if discovered {
 		if err := checkEndpoint("Issuer", issuer); err != nil {

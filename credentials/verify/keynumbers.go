@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// keyNumbers are the numbers of a JWK (RFC 7518 §6, RFC 8037 §2) in the order of
-// numberNames, nil where there is none.
+// keyNumbers are the numbers of a JWK (RFC 7518 §6, RFC 8037 §2), in the order of
+// numberNames. A number that the key doesn't have is nil.
 type keyNumbers [4][]byte
 
 var numberNames = [len(keyNumbers{})]string{"n", "e", "x", "y"}
@@ -19,8 +19,8 @@ const (
 	maxExponentOctets = 4
 )
 
-// take reads one number. It returns false if that is no canonical base64url, or
-// longer than any that could be used.
+// take reads one number. It returns false if the number is not canonical base64url,
+// or is longer than any usable one.
 func (k *keyNumbers) take(name, raw string) bool {
 	text, ok := stringValue(raw)
 	if !ok || len(text) > base64URL.EncodedLen(maxRSABits/8+1) {
@@ -38,9 +38,9 @@ func (k *keyNumbers) take(name, raw string) bool {
 	return true
 }
 
-// fit reports whether the numbers have the lengths that their key demands: a
-// coordinate exactly its curve's (RFC 7518 §6.2.1.2), a modulus and an exponent
-// no leading zero (RFC 7518 §2, Base64urlUInt).
+// fit reports whether the numbers have the right lengths: a coordinate exactly the
+// length of its curve (RFC 7518 §6.2.1.2), a modulus and an exponent no leading
+// zero (RFC 7518 §2, Base64urlUInt).
 func (k *keyNumbers) fit(crv string) bool {
 	var size int
 	switch crv {
@@ -58,8 +58,8 @@ func (k *keyNumbers) fit(crv string) bool {
 }
 
 // smallOrders are the y coordinates of the points of Ed25519 whose order divides
-// eight (RFC 8032 §5.1.2: little-endian, without the sign of x),
-// in all encodings. Under such a key anyone can make a signature that verifies.
+// eight (RFC 8032 §5.1.2: little-endian, without the sign of x), in all encodings.
+// Anyone can make a signature that verifies with such a key.
 var smallOrders = [][ed25519.PublicKeySize]byte{
 	{0: 0x00}, // order 4
 	{0: 0x01}, // order 1
@@ -76,6 +76,8 @@ var smallOrders = [][ed25519.PublicKeySize]byte{
 	nearPrime(0xee), // p+1, a second encoding of 1
 }
 
+// nearPrime returns the encoding of a number near the field's prime p, whose first
+// byte is 0xed.
 func nearPrime(first byte) (y [ed25519.PublicKeySize]byte) {
 	for i := range y {
 		y[i] = 0xff

@@ -18,7 +18,7 @@ func numbered() object {
 	return goodClaims().with(object{"jti": fmt.Sprint("token-", numberOfToken.Add(1)), "exp": time.Now().Add(2 * time.Hour).Unix()})
 }
 
-// madeUp is a token that nobody signed, under a kid that there is not.
+// madeUp returns a token with a kid that doesn't exist, and no valid signature.
 func madeUp() string {
 	header := forger().header().with(object{"kid": fmt.Sprint("made-up-", numberOfToken.Add(1))})
 	return b64([]byte(jsonOf(header))) + "." + b64([]byte(jsonOf(numbered()))) + "." + b64(make([]byte, 64))
@@ -397,7 +397,7 @@ func wantUntil(t *testing.T, v Verifier, token string, d time.Duration) {
 	}
 }
 
-// A server that nobody calls probes less and less; the first call finds out.
+// Without calls, a server probes less and less often; the first call fetches.
 func TestFirstCallAfterAQuietOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		key := newKey("k1", EdDSA)

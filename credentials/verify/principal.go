@@ -47,6 +47,18 @@ func (p *Principal) Scopes() []string { return slices.Clone(p.c.scopes) }
 // HasScope reports whether scope was granted. Scopes are compared whole.
 func (p *Principal) HasScope(scope string) bool { return slices.Contains(p.c.scopes, scope) }
 
+// HasRole reports whether role is one of [Principal.Roles]. Roles are compared whole.
+func (p *Principal) HasRole(role string) bool { return slices.Contains(p.c.roles, role) }
+
+// InGroup reports whether group is one of [Principal.Groups]. Groups are compared whole.
+func (p *Principal) InGroup(group string) bool { return slices.Contains(p.c.groups, group) }
+
+// HasPermission reports whether permission is one of [Principal.Permissions].
+// Permissions are compared whole: one of the token that holds "*" isn't a pattern.
+func (p *Principal) HasPermission(permission string) bool {
+	return slices.Contains(p.c.permissions, permission)
+}
+
 // TokenID returns jti. Revoke tokens only by this identifier, not by the
 // token's text: the same ECDSA token exists with two valid signatures.
 func (p *Principal) TokenID() string { return p.c.tokenID }

@@ -2,21 +2,21 @@ package verify
 
 import "strings"
 
-// scanner walks one JSON text.
+// scanner validates one JSON text as it reads it.
 type scanner struct {
 	src   string
 	pos   int
 	depth int
-	// left is how many more members are accepted.
+	// left is the number of further members that are accepted.
 	left int
-	// lax leaves nested objects' duplicates alone: one faulty key must not
+	// lax accepts duplicate names in nested objects: one faulty key must not
 	// make the whole key set unreadable. Each key is then decoded strictly.
 	lax bool
-	// names is a stack of the names in the nested objects being walked.
+	// names is a stack of the names in the nested objects that are being read.
 	names []string
 }
 
-// name reads a member's name and the colon after it, up to the value.
+// name reads a member's name, and the colon and white space after it.
 func (s *scanner) name() (string, error) {
 	if s.left--; s.left < 0 {
 		return "", errJSONMembers
@@ -38,7 +38,8 @@ func (s *scanner) name() (string, error) {
 	return name, nil
 }
 
-// next reads what follows an element: a comma (more to come) or the end.
+// next reads what follows an element, and reports whether it is a comma, and so
+// another element, rather than the end.
 func (s *scanner) next(end byte) (more bool, err error) {
 	s.space()
 	switch s.peek() {
@@ -139,7 +140,7 @@ func (s *scanner) nestedArray() error {
 	return nil
 }
 
-// peek returns the byte at the cursor, 0 at the end: no JSON token starts so.
+// peek returns the next byte, or at the end 0, with which no JSON value begins.
 func (s *scanner) peek() byte {
 	if s.pos < len(s.src) {
 		return s.src[s.pos]

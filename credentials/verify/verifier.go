@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"crypto/x509"
+	"slices"
 )
 
 // Verifier verifies a bearer token and returns its principal.
@@ -10,6 +11,11 @@ import (
 // The error is nil only for a token that may be trusted. Otherwise it is an
 // [*Error], or wraps the error of the caller's context. Implementations must be
 // safe for concurrent use.
+//
+// A Verifier may also have a method Validates(Validation) bool, which reports
+// whether it can validate tokens in that way, as the verifiers of this package do.
+// A server that guards a method whose rule asks for another way then fails at its
+// start instead of at each call.
 type Verifier interface {
 	Verify(ctx context.Context, token string, req Requirements) (*Principal, error)
 }
@@ -41,6 +47,28 @@ func (m *MultiIssuer) IssuerNames() []string {
 		names[i] = jwt.id.name
 	}
 	return names
+}
+
+// Validates reports whether v can validate tokens in a way: all but
+// [ValidationIntrospect].
+func (v *JWT) Validates(way Validation) bool { return way < ValidationIntrospect }
+
+// Validates reports whether in can validate tokens in a way: all but
+// [ValidationLocal].
+func (in *Introspection) Validates(way Validation) bool {
+	return way == ValidationDefault || way == ValidationIntrospect
+}
+
+// Validates reports whether h can validate tokens in a way: all of them, but an
+// opaque token can't be validated locally.
+func (h *Hybrid) Validates(way Validation) bool { return way <= ValidationIntrospect }
+
+// Validates reports whether m can validate the tokens of any member in a way.
+func (m *MultiIssuer) Validates(way Validation) bool {
+	return slices.ContainsFunc(m.members, func(v IssuerVerifier) bool {
+		jwt, hybrid := v.member()
+		return jwt.Validates(way) || hybrid != nil && hybrid.Validates(way)
+	})
 }
 
 // Requirements are what one call demands of the verification, in addition to

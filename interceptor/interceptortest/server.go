@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
@@ -54,6 +55,7 @@ type Server struct {
 	tb       testing.TB
 	engine   *authztest.Engine
 	listener *bufconn.Listener
+	server   *grpc.Server
 	observer interceptor.Observer
 
 	mu        sync.Mutex
@@ -88,15 +90,15 @@ func New(tb testing.TB, cfg Config) *Server {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	server := grpc.NewServer(append(slices.Clone(cfg.ServerOptions), auth.ServerOptions()...)...)
-	cfg.Register(server)
-	if err := auth.ValidateServer(server); err != nil {
+	s.server = grpc.NewServer(append(slices.Clone(cfg.ServerOptions), auth.ServerOptions()...)...)
+	cfg.Register(s.server)
+	if err := auth.ValidateServer(s.server); err != nil {
 		tb.Fatal(err)
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(s.listener) }()
+	go func() { served <- s.server.Serve(s.listener) }()
 	tb.Cleanup(func() {
-		server.Stop()
+		s.server.Stop()
 		if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 			tb.Errorf("interceptortest: the server ended: %v", err)
 		}
@@ -130,6 +132,26 @@ func (s *Server) guard(rules authz.Config, guard interceptor.Config) (*intercept
 // at the principal's "exp" if it has that claim. See [Server.Revoke].
 func (s *Server) As(p *authztest.Principal) *grpc.ClientConn {
 	s.tb.Helper()
+
+	return s.dial(s.listener, s.token(p))
+}
+
+// AsFrom is [Server.As] with a connection from an address, which rules read as
+// peer.ip. To test a server with [interceptor.Config.TrustedProxies], connect from a
+// proxy's address and send the header. The address of other connections is unknown. An
+// address that isn't valid fails the test.
+func (s *Server) AsFrom(p *authztest.Principal, address netip.Addr) *grpc.ClientConn {
+	s.tb.Helper()
+	if !address.IsValid() {
+		s.tb.Fatal("interceptortest: AsFrom: the address isn't valid")
+	}
+
+	return s.dial(s.listenFor(address), s.token(p))
+}
+
+// token returns a dial option that sends a new token of the principal.
+func (s *Server) token(p *authztest.Principal) grpc.DialOption {
+	s.tb.Helper()
 	verified, err := verified(p)
 	if err != nil {
 		s.tb.Fatal(err)
@@ -139,21 +161,21 @@ func (s *Server) As(p *authztest.Principal) *grpc.ClientConn {
 	s.callers[token] = caller{p, verified}
 	s.mu.Unlock()
 
-	return s.dial(grpc.WithPerRPCCredentials(bearer(token)))
+	return grpc.WithPerRPCCredentials(bearer(token))
 }
 
 // Anonymous returns a connection whose calls carry no credential.
 func (s *Server) Anonymous() *grpc.ClientConn {
 	s.tb.Helper()
 
-	return s.dial()
+	return s.dial(s.listener)
 }
 
-func (s *Server) dial(options ...grpc.DialOption) *grpc.ClientConn {
+func (s *Server) dial(listener *bufconn.Listener, options ...grpc.DialOption) *grpc.ClientConn {
 	s.tb.Helper()
 	conn, err := grpc.NewClient("passthrough:///interceptortest", append(options,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return s.listener.DialContext(ctx) }),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
 	)...)
 	if err != nil {
 		s.tb.Fatal(err)

@@ -38,15 +38,44 @@ const (
 	messagePanic    = "usher: contained a panic"
 )
 
-// check is one relation check in a record.
+// check is one query in a record, without its context and properties, and without the
+// context of its answer: they may hold personal data.
 type check struct {
-	// Object is empty if the text isn't an object; Err then quotes the text.
-	Object   string `json:"object,omitempty"`
-	Relation string `json:"relation"`
-	Subject  string `json:"subject"`
-	Effect   string `json:"effect"`
-	Cached   bool   `json:"cached"`
-	Err      string `json:"error,omitempty"`
+	Kind string `json:"kind"`
+	// Object is empty if a permission isn't limited to one, or if the text that a
+	// handler checked isn't an object; Err then quotes the text.
+	Object string `json:"object,omitempty"`
+	// One of the three is set, as the kind is.
+	Relation   string `json:"relation,omitempty"`
+	Permission string `json:"permission,omitempty"`
+	Action     string `json:"action,omitempty"`
+	Subject    string `json:"subject"`
+	Effect     string `json:"effect"`
+	Cached     bool   `json:"cached"`
+	Err        string `json:"error,omitempty"`
+}
+
+// checkOf returns a query as it is recorded.
+func checkOf(c *authz.Checked) check {
+	recorded := check{
+		Kind: c.Query.Kind.String(), Subject: c.Query.Subject.String(), Effect: c.Answer.Effect.String(), Cached: c.Cached,
+	}
+	switch c.Query.Kind {
+	case authz.QueryRelation:
+		recorded.Relation = c.Query.Relation
+	case authz.QueryPermission:
+		recorded.Permission = c.Query.Relation
+	case authz.QueryAttributes:
+		recorded.Action = c.Query.Relation
+	}
+	if c.Query.Object != (authz.Object{}) {
+		recorded.Object = c.Query.Object.String()
+	}
+	if c.Answer.Err != nil {
+		recorded.Err = c.Answer.Err.Error()
+	}
+
+	return recorded
 }
 
 // level returns the level of a decision's record, and reports whether it is recorded.
@@ -87,6 +116,9 @@ func (a *audit) decided(ctx context.Context, e interceptor.Decided) {
 	}
 	if e.Peer.IsValid() {
 		attributes = append(attributes, slog.String("peer", e.Peer.String()))
+	}
+	if e.PeerIP.IsValid() && e.PeerIP != e.Peer.Addr() {
+		attributes = append(attributes, slog.String("peer_ip", e.PeerIP.String()))
 	}
 	attributes = appendUnverified(attributes, e.Unverified)
 	attributes = append(attributes, slog.Duration("duration", e.Duration))
@@ -185,17 +217,8 @@ func appendDecision(attributes []slog.Attr, decision *authz.Decision) []slog.Att
 		return attributes
 	}
 	checks := make([]check, len(checked))
-	for i, c := range checked {
-		checks[i] = check{
-			Relation: c.Query.Relation, Subject: c.Query.Subject.String(),
-			Effect: c.Answer.Effect.String(), Cached: c.Cached,
-		}
-		if c.Query.Object != (authz.Object{}) {
-			checks[i].Object = c.Query.Object.String()
-		}
-		if c.Answer.Err != nil {
-			checks[i].Err = c.Answer.Err.Error()
-		}
+	for i := range checked {
+		checks[i] = checkOf(&checked[i])
 	}
 
 	return append(attributes, slog.Any("checks", checks))

@@ -12,6 +12,7 @@ import (
 // The names of labels, and their values where those are fixed.
 const (
 	labelOutcome  = "outcome"
+	labelKind     = "kind"
 	labelSource   = "source"
 	labelIssuer   = "issuer"
 	labelReason   = "reason"
@@ -73,8 +74,8 @@ func newInstruments(meter metric.Meter) (*instruments, error) {
 		keyFetches:   counter("usher.verify.keys.fetches", "Fetches of issuers' keys."),
 		introspected: duration("usher.verify.introspect.duration", "Requests to introspection endpoints."),
 		decided:      duration("usher.decision.duration", "Decisions about calls, verification included."),
-		asked:        duration("usher.authz.engine.duration", "Requests to the engine."),
-		checks:       counter("usher.authz.checks", "Relation checks, by effect and by whether the cache knew."),
+		asked:        duration("usher.authz.engine.duration", "Requests to engines, by the kind of their queries."),
+		checks:       counter("usher.authz.checks", "Queries, by kind, by effect and by whether the cache knew."),
 		fetched:      duration("usher.credentials.fetch.duration", "Fetches of service tokens."),
 		invalidated:  counter("usher.credentials.invalidations", "Service tokens found bad before their expiry."),
 		panics:       counter("usher.panics", "Contained panics of handlers and hooks."),
@@ -83,7 +84,7 @@ func newInstruments(meter metric.Meter) (*instruments, error) {
 	abandoned, err := meter.Int64UpDownCounter("usher.handlers.abandoned",
 		metric.WithDescription("Stream handlers that run on after their call has ended."))
 	i.abandoned = made(&m, abandoned, err)
-	breaker, err := meter.Int64Gauge("usher.authz.breaker.open", metric.WithDescription("1 while the circuit breaker before the engine is open."))
+	breaker, err := meter.Int64Gauge("usher.authz.breaker.open", metric.WithDescription("1 while the circuit breaker before an engine is open, by the kind of its queries."))
 	i.breaker = made(&m, breaker, err)
 	_, err = meter.Float64ObservableGauge("usher.verify.keys.age", metric.WithUnit("s"),
 		metric.WithDescription("Time since an issuer's keys were last loaded."), metric.WithFloat64Callback(i.observeAges))

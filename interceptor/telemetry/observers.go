@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
 	"go.opentelemetry.io/otel/attribute"
@@ -106,14 +107,14 @@ func authzObserver(i *instruments, a *audit) authz.Observer {
 			if e.Err != nil {
 				outcome = outcomeUnavailable
 			}
-			i.asked.Record(ctx, e.Duration.Seconds(), labels(attribute.String(labelOutcome, outcome)))
+			i.asked.Record(ctx, e.Duration.Seconds(), labels(attribute.String(labelOutcome, outcome), attribute.String(labelKind, e.Kind.String())))
 		},
-		BreakerChanged: func(open bool) {
+		BreakerChanged: func(e authz.BreakerChanged) {
 			value := int64(0)
-			if open {
+			if e.Open {
 				value = 1
 			}
-			i.breaker.Record(context.Background(), value)
+			i.breaker.Record(context.Background(), value, labels(attribute.String(labelKind, e.Kind.String())))
 		},
 	}
 }
@@ -125,6 +126,7 @@ func (i *instruments) count(ctx context.Context, decision *authz.Decision) {
 	}
 	for _, checked := range decision.Checks() {
 		i.checks.Add(ctx, 1, labels(
+			attribute.String(labelKind, checked.Query.Kind.String()),
 			attribute.String(labelEffect, checked.Answer.Effect.String()), attribute.Bool(labelCached, checked.Cached),
 		))
 	}
@@ -197,6 +199,26 @@ func outcomeOf(code codes.Code) string {
 	}
 }
 
+// maxAsked bounds how many queries a span tells apart.
+const maxAsked = 8
+
+// asked returns what was asked for, in the rule's order and each once, as in
+// "permission documents.edit": the names that the rule has, without the objects.
+func asked(decision *authz.Decision) []string {
+	var names []string
+	for _, checked := range decision.Checks() {
+		name := checked.Query.Kind.String() + " " + checked.Query.Relation
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+		if len(names) == maxAsked {
+			break
+		}
+	}
+
+	return names
+}
+
 // annotate sets the attributes of a verdict on the server's span.
 func annotate(span trace.Span, e interceptor.Decided) {
 	if !span.IsRecording() {
@@ -214,6 +236,9 @@ func annotate(span trace.Span, e interceptor.Decided) {
 	}
 	if e.Decision != nil {
 		attributes = append(attributes, attribute.String("usher.rule", e.Decision.Rule()))
+		if asked := asked(e.Decision); len(asked) > 0 {
+			attributes = append(attributes, attribute.StringSlice("usher.asked", asked))
+		}
 	}
 	if !e.Allowed() {
 		attributes = append(attributes,

@@ -291,7 +291,7 @@ func TestMetricLabelsAreBounded(t *testing.T) {
 	tel.Credentials.FetchEnded(credentials.FetchEnded{Duration: time.Second})
 	tel.Credentials.FetchEnded(credentials.FetchEnded{Duration: time.Second, Err: &credentials.Error{Kind: credentials.KindUnavailable}})
 	tel.Credentials.TokenInvalidated(credentials.TokenInvalidated{Reason: credentials.ReasonChallenge})
-	tel.Authz.BreakerChanged(true)
+	tel.Authz.BreakerChanged(authz.BreakerChanged{Open: true})
 	for _, returned := range []bool{false, false, true} {
 		tel.Interceptor.HandlerOverran(t.Context(), interceptor.HandlerOverran{Returned: returned})
 	}
@@ -304,7 +304,7 @@ func TestMetricLabelsAreBounded(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"usher.authz.breaker.open 1", "usher.authz.checks{cached=false,effect=denied} 10", "usher.authz.engine.duration{outcome=ok} 10",
+		"usher.authz.breaker.open{kind=relation} 1", "usher.authz.checks{cached=false,effect=denied,kind=relation} 10", "usher.authz.engine.duration{kind=relation,outcome=ok} 10",
 		"usher.credentials.fetch.duration{outcome=ok} 1", "usher.credentials.fetch.duration{outcome=refused} 1",
 		"usher.credentials.invalidations{reason=challenge} 1",
 		"usher.decision.duration{occasion=call,outcome=refused,reason=RELATION_DENIED,rpc.method=/testing.testpb.v1.TestService/Ping} 10",
@@ -470,7 +470,7 @@ func ExampleNew() {
 	})
 	// Output:
 	// level=WARN msg="usher: decision" allowed=false method=/testing.testpb.v1.TestService/Ping occasion=call principal.issuer=test principal.sub=bob principal.client_id=test-client rule="check document:{value}#viewer" code=PermissionDenied reason=RELATION_DENIED cause="authz: RELATION_DENIED: the policy denies it"
-	// usher.authz.checks{cached=false,effect=denied} 1
-	// usher.authz.engine.duration{outcome=ok} 1
+	// usher.authz.checks{cached=false,effect=denied,kind=relation} 1
+	// usher.authz.engine.duration{kind=relation,outcome=ok} 1
 	// usher.decision.duration{occasion=call,outcome=refused,reason=RELATION_DENIED,rpc.method=/testing.testpb.v1.TestService/Ping} 1
 }

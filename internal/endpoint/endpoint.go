@@ -8,15 +8,21 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // The faults of an address. None repeats it: it may hold a secret.
 var (
+	ErrEmpty    = errors.New("the URL is empty")
 	ErrURL      = errors.New("not a URL")
-	ErrAbsolute = errors.New("not an absolute URL")
+	ErrAbsolute = errors.New("not an absolute URL, such as https://host/path")
 	ErrUser     = errors.New("a URL must not hold user information: a user or a password")
 	ErrFragment = errors.New("a URL must not have a fragment")
 	ErrScheme   = errors.New("a URL must be https")
+	// ErrIssuer is the fault of an identifier that no issuer has: it can't equal
+	// any token's iss.
+	ErrIssuer = errors.New("an issuer must not have white space or a control character, and must be UTF-8")
 	// ErrPlain is the fault of plain http to another host: an attacker on the
 	// network could read the secret, or substitute keys or an answer.
 	ErrPlain = errors.New("plain http is refused off loopback")
@@ -28,6 +34,8 @@ var (
 func Check(address string, insecure bool) error {
 	u, err := url.Parse(address)
 	switch {
+	case address == "":
+		return ErrEmpty
 	case err != nil:
 		return ErrURL // the parser's error repeats its input
 	case u.Hostname() == "" || u.Opaque != "":
@@ -45,6 +53,16 @@ func Check(address string, insecure bool) error {
 	default:
 		return ErrPlain
 	}
+}
+
+// CheckIssuer accepts every identifier of an issuer that has no white space and no
+// control character, and is UTF-8. An issuer need not be a URL: Google's was
+// "accounts.google.com".
+func CheckIssuer(issuer string) error {
+	if !utf8.ValidString(issuer) || strings.ContainsFunc(issuer, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		return ErrIssuer
+	}
+	return nil
 }
 
 // IsLoopback reports whether a host, as [net/url.URL.Hostname] returns it, is

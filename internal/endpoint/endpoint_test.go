@@ -42,7 +42,7 @@ func TestCheck(t *testing.T) {
 		"https://auth.test/#":                  endpoint.ErrFragment, // the engines accepted it
 		"ftp://auth.test/":                     endpoint.ErrScheme,
 		"file://host/etc/passwd":               endpoint.ErrScheme,
-		"":                                     endpoint.ErrAbsolute,
+		"":                                     endpoint.ErrEmpty,
 		"/token":                               endpoint.ErrAbsolute,
 		"//auth.test/token":                    endpoint.ErrScheme,
 		"auth.test":                            endpoint.ErrAbsolute,

@@ -3,8 +3,8 @@
 //
 // It refuses whatever two readers could understand differently (RFC 8259 §4,
 // §8): a member that occurs twice at any level, invalid UTF-8, a lone surrogate,
-// text after the object. Nesting and the number of members are bounded; the
-// caller bounds the number of bytes. Errors are constant: they hold no member
+// text after the object. Nesting, the number of members and the number of elements
+// are bounded; the caller bounds the number of bytes. Errors are constant: they hold no member
 // and no value.
 //
 // Access tokens have a decoder of their own in package verify, which doesn't
@@ -24,23 +24,30 @@ import (
 // documented answers nest four levels.
 const MaxDepth = 32
 
+// MaxElements bounds the elements of all arrays together. Authorization servers
+// list up to 8,192 scopes in their metadata, and engines up to a thousand objects or
+// evaluations in an answer. Without the bound an array of a mebibyte, at two bytes
+// an element, would take twenty times that in memory.
+const MaxElements = 1 << 16
+
 // The faults of a text.
 var (
 	ErrSyntax    = errors.New("not one JSON object")
 	ErrDuplicate = errors.New("a member twice")
 	ErrDepth     = errors.New("nested too deep")
 	ErrMembers   = errors.New("too many members")
+	ErrElements  = errors.New("too many elements")
 )
 
 // Object decodes a text that is exactly one JSON object with at most maxMembers
-// members, those of nested objects included. Values are nil, bool, string,
+// members, those of nested objects included, and [MaxElements] elements. Values are nil, bool, string,
 // [json.Number], []any and map[string]any. Names are kept exactly: "Active" is
 // not "active". A byte order mark is refused.
 func Object(text []byte, maxMembers int) (map[string]any, error) {
 	if !utf8.Valid(text) || hasLoneSurrogate(text) {
 		return nil, ErrSyntax
 	}
-	d := decoder{Decoder: json.NewDecoder(bytes.NewReader(text)), members: maxMembers}
+	d := decoder{Decoder: json.NewDecoder(bytes.NewReader(text)), members: maxMembers, elements: MaxElements}
 	d.UseNumber()
 	value, err := d.value(MaxDepth)
 	if err != nil {
@@ -61,7 +68,7 @@ func Object(text []byte, maxMembers int) (map[string]any, error) {
 type decoder struct {
 	*json.Decoder
 
-	members int // how many more are accepted
+	members, elements int // how many more are accepted
 }
 
 // value reads one value that nests at most depth levels.
@@ -113,6 +120,9 @@ func (d *decoder) object(depth int) (map[string]any, error) {
 func (d *decoder) array(depth int) ([]any, error) {
 	array := []any{}
 	for d.More() {
+		if d.elements--; d.elements < 0 {
+			return nil, ErrElements
+		}
 		value, err := d.value(depth)
 		if err != nil {
 			return nil, err

@@ -86,10 +86,35 @@ func TestObjectIsTheStrictestOfThree(t *testing.T) {
 	}
 }
 
+// Elements are counted over all arrays, however they nest.
+func TestObjectBoundsElements(t *testing.T) {
+	list := func(n int) string { return "[" + strings.Repeat("0,", n-1) + "0]" }
+	for name, c := range map[string]struct {
+		text string
+		want error
+	}{
+		"as many as a server lists":  {`{"scopes_supported":` + list(8192) + `}`, nil},
+		"the most":                   {`{"a":` + list(strictjson.MaxElements) + `}`, nil},
+		"one more":                   {`{"a":` + list(strictjson.MaxElements+1) + `}`, strictjson.ErrElements},
+		"the most, in two arrays":    {`{"a":` + list(strictjson.MaxElements-1) + `,"b":[0]}`, nil},
+		"one more, in two arrays":    {`{"a":` + list(strictjson.MaxElements) + `,"b":[0]}`, strictjson.ErrElements},
+		"one more, in a nested one":  {`{"a":[` + list(strictjson.MaxElements) + `]}`, strictjson.ErrElements},
+		"arrays of arrays":           {`{"a":[[]` + strings.Repeat(",[]", strictjson.MaxElements) + `]}`, strictjson.ErrElements},
+		"members don't count as one": {`{"a":{"b":` + list(strictjson.MaxElements) + `},"c":{"d":1}}`, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := strictjson.Object([]byte(c.text), manyMembers); !errors.Is(err, c.want) {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
 // What Object accepts, encoding/json accepts, and understands in the same way.
 func FuzzObject(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"decision": true}`, `{"a": [1, 2.5e3, "x", null, {"b": {}}]}`, `{"a":1,"a":2}`, `{"\u0061":1}`, `{"a":"\ud83d\ude00"}`, `{"a":"\ud800"}`, `{"a":"\\ud800"}`,
+		`{"a":[[],[[0],"x"],{"b":[null,true]}]}`,
 	} {
 		f.Add([]byte(seed))
 	}

@@ -26,6 +26,10 @@ func TestStruct(t *testing.T) {
 	for range 40 {
 		deep = []any{deep}
 	}
+	fifteen := any("x") // as deep as a template lets a claim be
+	for range 15 {
+		fifteen = []any{fifteen}
+	}
 	for _, c := range []struct {
 		name  string
 		value any
@@ -54,6 +58,13 @@ func TestStruct(t *testing.T) {
 		{"a network", netip.MustParsePrefix("192.0.2.0/24"), `"192.0.2.0/24"`},
 		{"strings", []string{"a", "b"}, `["a","b"]`},
 		{"integers", []int64{1}, `[1]`},
+		{"an empty list", []any{}, `[]`},
+		{"a list of a template's types", []any{"a,b", "", true, int64(-7), uint64(7), 2.5}, `["a,b","",true,-7,7,2.5]`},
+		{"a list beyond exact integers", []any{int64(1<<53 + 1), uint64(math.MaxUint64), int64(math.MinInt64)}, `["9007199254740993","18446744073709551615","-9223372036854775808"]`},
+		{"lists 15 deep", fifteen, strings.Repeat("[", 15) + `"x"` + strings.Repeat("]", 15)},
+		{"lists 16 deep", []any{fifteen}, ""},
+		{"NaN in a list", []any{math.NaN()}, ""},
+		{"the largest float", math.MaxFloat64, `1.7976931348623157e+308`},
 		{"nested", map[string]any{"a": []any{map[string]any{"b": true}}}, `{"a":[{"b":true}]}`},
 		{"a channel", make(chan int), ""},
 		{"a struct", struct{ A int }{1}, ""},

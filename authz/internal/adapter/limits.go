@@ -1,6 +1,7 @@
 package adapter
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -25,15 +26,17 @@ type Limits struct {
 }
 
 // Check fills in the defaults, with the engine's own batch size. It refuses values
-// outside 1 to 10,000 queries and 1 to 64 requests, and a negative time.
+// outside 1 to 10,000 queries and 1 to 64 requests, and a negative time, all at once.
 func (l *Limits) Check(engine string, batchSize int) error {
-	switch {
-	case l.BatchSize < 0 || l.BatchSize > maxBatchSize:
-		return fmt.Errorf("%s: BatchSize %d is not within 1 and %d", engine, l.BatchSize, maxBatchSize)
-	case l.Parallelism < 0 || l.Parallelism > maxParallelism:
-		return fmt.Errorf("%s: Parallelism %d is not within 1 and %d", engine, l.Parallelism, maxParallelism)
-	case l.Timeout < 0:
-		return fmt.Errorf("%s: Timeout %v is negative", engine, l.Timeout)
+	var faults []error
+	if l.BatchSize < 0 || l.BatchSize > maxBatchSize {
+		faults = append(faults, fmt.Errorf("%s: BatchSize %d is not within 1 and %d, nor 0 for the default", engine, l.BatchSize, maxBatchSize))
+	}
+	if l.Parallelism < 0 || l.Parallelism > maxParallelism {
+		faults = append(faults, fmt.Errorf("%s: Parallelism %d is not within 1 and %d, nor 0 for the default", engine, l.Parallelism, maxParallelism))
+	}
+	if l.Timeout < 0 {
+		faults = append(faults, fmt.Errorf("%s: Timeout %v is negative", engine, l.Timeout))
 	}
 	if l.BatchSize == 0 {
 		l.BatchSize = batchSize
@@ -45,5 +48,5 @@ func (l *Limits) Check(engine string, batchSize int) error {
 		l.Timeout = defaultTimeout
 	}
 
-	return nil
+	return errors.Join(faults...)
 }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/usher-auth/usher/authz"
@@ -25,23 +27,26 @@ type authenticator struct {
 	header string
 }
 
+// newAuthenticator returns an error that joins all faults of the credentials and
+// the header.
 func newAuthenticator(config Config) (authenticator, error) {
+	var faults []error
 	a := authenticator{name: config.Name, tokens: config.TokenSource, key: config.APIKey, header: cmp.Or(config.APIKeyHeader, "X-API-Key")}
 	if a.tokens != nil && a.key != nil {
-		return a, fmt.Errorf("%s: TokenSource and APIKey: set one", config.Name)
+		faults = append(faults, fmt.Errorf("%s: TokenSource and APIKey: set only one of them", config.Name))
 	}
-	for name, values := range config.Header {
+	for _, name := range slices.Sorted(maps.Keys(config.Header)) {
 		if strings.EqualFold(name, "Authorization") || strings.EqualFold(name, a.header) {
-			return a, fmt.Errorf("%s: Header must not hold credentials: use TokenSource or APIKey", config.Name)
+			faults = append(faults, fmt.Errorf("%s: Header must not hold credentials, as %q does: use TokenSource or APIKey", config.Name, name))
+
+			continue
 		}
-		for _, v := range values {
-			if !isHeaderValue(v) {
-				return a, fmt.Errorf("%s: Header %q has a value that HTTP does not allow", config.Name, name)
-			}
+		if slices.ContainsFunc(config.Header[name], func(v string) bool { return !isHeaderValue(v) }) {
+			faults = append(faults, fmt.Errorf("%s: Header %q has a value that HTTP does not allow", config.Name, name))
 		}
 	}
 
-	return a, nil
+	return a, errors.Join(faults...)
 }
 
 // credentialError is the error for a source of credentials that failed. The

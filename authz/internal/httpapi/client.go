@@ -75,14 +75,19 @@ type Client struct {
 	own      *http.Transport
 }
 
-// New checks the config. It does no I/O.
+// New returns a client, or an error that joins all faults of the config. It does no
+// I/O.
 func New(config Config) (*Client, error) {
 	auth, err := newAuthenticator(config)
-	if err != nil {
-		return nil, err
+	faults := []error{err}
+	if config.Timeout < 0 {
+		faults = append(faults, fmt.Errorf("%s: Timeout %v is negative", config.Name, config.Timeout))
 	}
-	if config.Timeout < 0 || config.Parallel < 0 {
-		return nil, fmt.Errorf("%s: a negative timeout or bound", config.Name)
+	if config.Parallel < 0 {
+		faults = append(faults, fmt.Errorf("%s: Parallelism %d is negative", config.Name, config.Parallel))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
 	}
 	c := &Client{
 		name: config.Name, auth: auth, header: config.Header.Clone(), pause: pause{base: time.Now()},

@@ -19,7 +19,7 @@ func BaseURL(name, raw string, insecure bool) (string, error) {
 			err = fmt.Errorf("%w: use https, or InsecureHTTP within a mesh that encrypts, for %q", err, shown)
 		}
 
-		return "", fmt.Errorf("%s: BaseURL must be such as https://pdp.example.com: %w", name, err)
+		return "", fmt.Errorf("%s: BaseURL: %w", name, err)
 	}
 	u, err := url.Parse(raw)
 	if err != nil || u.RawQuery != "" || u.ForceQuery {

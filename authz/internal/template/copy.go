@@ -21,6 +21,11 @@ func (f *fieldPath) copyInto(into, from protoreflect.Message, n int) {
 		list, copied := from.Get(fd).List(), into.Mutable(fd).List()
 		for i := range list.Len() {
 			switch {
+			case leaf && f.time.kind != notTime:
+				if i >= copied.Len() {
+					copied.AppendMutable()
+				}
+				f.time.copyInto(copied.Get(i).Message(), list.Get(i).Message())
 			case leaf && i >= copied.Len():
 				copied.Append(cloneScalar(fd, list.Get(i)))
 			case leaf:
@@ -31,6 +36,8 @@ func (f *fieldPath) copyInto(into, from protoreflect.Message, n int) {
 				f.copyInto(copied.Get(i).Message(), list.Get(i).Message(), n+1)
 			}
 		}
+	case leaf && f.time.kind != notTime:
+		f.time.copyInto(into.Mutable(fd).Message(), from.Get(fd).Message())
 	case leaf:
 		into.Set(fd, cloneScalar(fd, from.Get(fd)))
 	default:

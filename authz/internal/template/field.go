@@ -18,6 +18,8 @@ type fieldPath struct {
 	wrapped bool
 	// enums are the names by number where the value is an enum.
 	enums map[protoreflect.EnumNumber]string
+	// time is set where the value is a Timestamp or a Duration.
+	time timeField
 }
 
 type step struct {
@@ -75,14 +77,14 @@ func (f *fieldPath) add(fd protoreflect.FieldDescriptor, fans bool, column int) 
 	return nil
 }
 
-// wrapperPrefix is the package of the well-known wrappers.
-const wrapperPrefix = "google.protobuf."
+// wellKnownPrefix begins the names of the well-known types.
+const wellKnownPrefix = "google.protobuf."
 
 var wrappers = []protoreflect.FullName{
-	wrapperPrefix + "StringValue", wrapperPrefix + "BytesValue",
-	wrapperPrefix + "Int32Value", wrapperPrefix + "Int64Value",
-	wrapperPrefix + "UInt32Value", wrapperPrefix + "UInt64Value",
-	wrapperPrefix + "BoolValue", wrapperPrefix + "FloatValue", wrapperPrefix + "DoubleValue",
+	wellKnownPrefix + "StringValue", wellKnownPrefix + "BytesValue",
+	wellKnownPrefix + "Int32Value", wellKnownPrefix + "Int64Value",
+	wellKnownPrefix + "UInt32Value", wellKnownPrefix + "UInt64Value",
+	wellKnownPrefix + "BoolValue", wellKnownPrefix + "FloatValue", wellKnownPrefix + "DoubleValue",
 }
 
 // finish unwraps a wrapper, whose inner value is there if the wrapper is, and collects
@@ -94,6 +96,9 @@ func (f *fieldPath) finish() {
 		f.steps = append(f.steps, inner)
 		f.wrapped = true
 		leaf = inner
+	}
+	if leaf.kind == protoreflect.MessageKind {
+		f.time = newTimeField(leaf.fd.Message())
 	}
 	if leaf.kind == protoreflect.EnumKind {
 		values := leaf.fd.Enum().Values()
@@ -131,7 +136,7 @@ func (f *fieldPath) checkType(format formatter, in Role) *Fault {
 		}
 
 		return f.typeFault("|name takes a string", "leave out |name")
-	case formatNone:
+	case formatNone, formatTruncated:
 	}
 	switch kind {
 	case protoreflect.StringKind, protoreflect.EnumKind,
@@ -147,6 +152,10 @@ func (f *fieldPath) checkType(format formatter, in Role) *Fault {
 	case protoreflect.BytesKind:
 		return f.typeFault("has no text of its own", "use |uuid if it is 16 bytes of a UUID")
 	case protoreflect.MessageKind, protoreflect.GroupKind:
+		if in.alone && f.time.kind != notTime {
+			return nil
+		}
+
 		return f.typeFault("isn't one value", "go on to one of its fields")
 	default:
 		return f.typeFault("can't be text", "use a string, an integer or an enum")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"strings"
+	"time"
 )
 
 type formatKind uint8
@@ -12,6 +13,7 @@ const (
 	formatNone formatKind = iota
 	formatUUID
 	formatName
+	formatTruncated
 )
 
 // formatter converts a value to the text that replaces its placeholder.
@@ -21,11 +23,22 @@ type formatter struct {
 	// matches any.
 	segments []string
 	text     string
+	// unit is what a time is truncated to.
+	unit time.Duration
 }
+
+// units are what {$now} can be truncated to, in UTC.
+var units = map[string]time.Duration{"second": time.Second, "minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}
+
+// truncateFix tells how to truncate {$now}.
+const truncateFix = "use second, minute, hour or day"
 
 func parseFormatter(text string) (formatter, *Fault) {
 	if text == "uuid" {
 		return formatter{kind: formatUUID, text: text}, nil
+	}
+	if unit, ok := units[text]; ok {
+		return formatter{kind: formatTruncated, text: text, unit: unit}, nil
 	}
 	pattern, isName := strings.CutPrefix(text, "name(")
 	if !isName {
@@ -60,7 +73,7 @@ func parseFormatter(text string) (formatter, *Fault) {
 // text.
 func (f *formatter) apply(buf []byte, start int) ([]byte, Status) {
 	switch f.kind {
-	case formatNone:
+	case formatNone, formatTruncated: // a time is truncated before it has a text
 		return buf, StatusOK
 	case formatUUID:
 		return applyUUID(buf, start)

@@ -102,7 +102,10 @@ func (f *fieldPath) raw(in *Input, i int) (string, Status) {
 	case protoreflect.BytesKind:
 		text = string(value.Bytes())
 	case protoreflect.MessageKind, protoreflect.GroupKind:
-		return "", StatusInvalid
+		if f.time.kind == notTime {
+			return "", StatusInvalid
+		}
+		text = f.time.raw(value.Message())
 	default:
 		text = value.String()
 	}

@@ -15,9 +15,15 @@ func (p *Part) parse(text string, in Role, input protoreflect.MessageDescriptor)
 		var bad *Fault
 		if p.format, bad = parseFormatter(format); bad != nil {
 			bad.Column += len(name) + 1
+			if name == "$now" {
+				bad.Fix = truncateFix
+			}
 
 			return bad
 		}
+	}
+	if p.format.kind == formatTruncated && name != "$now" {
+		return &Fault{len(name), "|" + format + " is for {$now}, the time of the call", "leave |" + format + " out"}
 	}
 	if name == "" {
 		return &Fault{0, "the placeholder is empty", "name a field, or a source such as $sub"}
@@ -69,7 +75,10 @@ func (p *Part) parseSource(name string, in Role) *Fault {
 	if !slices.Contains(in.sources, p.source) {
 		return &Fault{0, name + " can't stand in " + in.what, sourceFix(p.source)}
 	}
-	if p.format.kind != formatNone && p.source != SourceSubject && p.source != SourceClientID && p.source != SourceClaim {
+	if p.source == SourceNow && p.format.kind != formatNone && p.format.kind != formatTruncated {
+		return &Fault{len(name), "$now has no formatter |" + p.format.text, truncateFix}
+	}
+	if p.format.kind != formatNone && p.source != SourceNow && p.source != SourceSubject && p.source != SourceClientID && p.source != SourceClaim {
 		return &Fault{len(name), "the value of " + name + " has no formatter", "leave the formatter out"}
 	}
 
@@ -98,7 +107,7 @@ func sourceFix(refused Source) string {
 	case SourceMetadata:
 		return "the caller writes the metadata, so it can only stand in consistency.revision"
 	case SourceNow, SourcePeerIP:
-		return "it can only stand in a check's context"
+		return "it can only stand in a context or a property"
 	default:
 		return "use a field of the request"
 	}

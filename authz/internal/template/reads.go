@@ -45,6 +45,12 @@ func (t *Template) Reads(sources ...Source) *Part {
 	return nil
 }
 
+// Volatile reports whether the template reads {$now} without truncating it, so that
+// its value is nearly always a new one.
+func (t *Template) Volatile() bool {
+	return slices.ContainsFunc(t.parts, func(p Part) bool { return p.source == SourceNow && p.format.unit == 0 })
+}
+
 // ReadsClaim returns the first placeholder of a claim whose path has one of the
 // names, nil if there is none.
 func (t *Template) ReadsClaim(names ...string) *Part {
@@ -138,11 +144,17 @@ func (t *Template) issuerStart() (string, *Part) {
 // Name returns the placeholder as written, without braces and formatter.
 func (p *Part) Name() string { return p.name }
 
-// ZeroIsUnset reports whether the template is one flag, number or enum without
-// presence: its zero is a value that [Template.Value] returns, and can't be told from
-// a field that the message leaves unset.
+// ZeroIsUnset reports whether the template is one list, or one flag, number or enum
+// without presence: the empty list or the zero is a value that [Template.Value]
+// returns, and can't be told from a field that the message leaves unset.
 func (t *Template) ZeroIsUnset() bool {
-	if len(t.parts) != 1 || t.parts[0].field == nil || t.parts[0].field.wrapped {
+	if len(t.parts) != 1 || t.parts[0].field == nil {
+		return false
+	}
+	if t.parts[0].field.fan >= 0 {
+		return true
+	}
+	if t.parts[0].field.wrapped {
 		return false
 	}
 	leaf := t.parts[0].field.leaf()

@@ -33,6 +33,9 @@ type Input struct {
 	PeerIP netip.Addr
 	// Now returns the time, the value of {$now}.
 	Now func() time.Time
+	// MaxList is how many elements a list may have that [Template.Value] returns.
+	// Zero allows none.
+	MaxList int
 }
 
 // screen is the test that values must pass. The zero value refuses all of them.
@@ -164,7 +167,7 @@ func (p *Part) render(buf []byte, in *Input, i int) ([]byte, Status) {
 		}
 		buf = in.PeerIP.Unmap().WithZone("").AppendTo(buf)
 	case SourceNow:
-		buf = in.Now().UTC().AppendFormat(buf, time.RFC3339)
+		buf = in.Now().UTC().Truncate(p.format.unit).AppendFormat(buf, time.RFC3339)
 	case sourceLiteral:
 		buf = append(buf, p.literal...)
 	default:
@@ -325,6 +328,8 @@ func (f *fieldPath) appendValue(buf []byte, value protoreflect.Value, format for
 		return strconv.AppendInt(buf, value.Int(), 10), StatusOK
 	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind, protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
 		return strconv.AppendUint(buf, value.Uint(), 10), StatusOK
+	case protoreflect.MessageKind:
+		return f.appendTime(buf, value.Message())
 	default:
 		return buf, StatusInvalid
 	}

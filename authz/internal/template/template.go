@@ -1,6 +1,7 @@
 package template
 
 import (
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -21,6 +22,8 @@ type Template struct {
 	fan int
 	// as is the screen that values must pass.
 	as screen
+	// fixed is the value of a template without placeholders.
+	fixed any
 	// fields are the placeholders that read the request's message.
 	fields []*Part
 }
@@ -66,7 +69,8 @@ type Role struct {
 	userset bool
 	fanOut  bool
 	sources []Source
-	// alone is set if one placeholder alone may be of any scalar type.
+	// alone is set if one placeholder alone may be of any scalar type, a time, or a
+	// list of them.
 	alone bool
 	// as is the screen that values must pass in a call.
 	as screen
@@ -97,6 +101,10 @@ var (
 	RoleContext = Role{
 		what: "a context value", as: screenAsText, alone: true,
 		sources: append([]Source{sourceField, SourcePeerIP, SourceNow}, claimSources...),
+	}
+	// RoleProperty is the same as RoleContext, under another name in faults.
+	RoleProperty = Role{
+		what: "a property", as: RoleContext.as, alone: RoleContext.alone, sources: RoleContext.sources,
 	}
 	RoleRevision = Role{
 		what: "a revision", as: screenAsRevision,
@@ -207,7 +215,7 @@ func (t *Template) parseParts(rest string, offset int, in Role, input protorefle
 
 			return bad
 		}
-		if p.field != nil && p.field.fan >= 0 {
+		if p.field != nil && p.field.fan >= 0 && !in.alone {
 			if bad := t.checkFan(in, offset+at); bad != nil {
 				return bad
 			}
@@ -216,7 +224,7 @@ func (t *Template) parseParts(rest string, offset int, in Role, input protorefle
 		t.parts = append(t.parts, p)
 		at += length
 	}
-	if in.alone && len(t.parts) > 1 {
+	if in.alone {
 		return t.checkTexts(in)
 	}
 	if in.typed && len(t.parts) == 1 && t.parts[0].source == sourceLiteral && t.parts[0].literal == "*" {
@@ -237,27 +245,43 @@ func (t *Template) checkFan(in Role, column int) *Fault {
 	return nil
 }
 
-// checkTexts refuses a placeholder without a text form beside other text.
+// checkTexts refuses a list, and a placeholder without a text form, beside other text,
+// and text that is too long for a value.
 func (t *Template) checkTexts(in Role) *Fault {
+	literal := 0
 	for i := range t.parts {
 		p := &t.parts[i]
-		if p.field == nil {
+		literal += len(p.literal) // no placeholder has one yet
+		if p.field == nil || len(t.parts) == 1 {
 			continue
+		}
+		if p.field.fan >= 0 {
+			return &Fault{p.column, "{" + p.name + "} is a list, which can't be a part of a text", "leave out the text around it"}
 		}
 		strict := in
 		strict.alone = false
 		if bad := p.field.checkType(p.format, strict); bad != nil {
 			bad.Column += p.column + 1
+			if p.field.time.kind != notTime {
+				bad.Fix = "leave out the text around it, or go on to one of its fields"
+			}
 
 			return bad
 		}
+	}
+	if literal > maxText {
+		return &Fault{-1, in.what + " is longer than " + strconv.Itoa(maxText) + " bytes", "shorten it"}
 	}
 
 	return nil
 }
 
-// link gives each placeholder the literal that follows it, and collects the fields.
+// link gives each placeholder the literal that follows it, collects the fields, and
+// keeps the value of a literal.
 func (t *Template) link() {
+	if t.IsLiteral() {
+		t.fixed = t.parts[0].literal
+	}
 	for i := range t.parts {
 		p := &t.parts[i]
 		if p.source == sourceLiteral {

@@ -3,9 +3,12 @@ package template
 import (
 	"encoding/json"
 	"fmt"
+	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -168,7 +171,10 @@ func TestScreening(t *testing.T) {
 // FuzzTemplate tests that a template that parses renders a text that can be parsed
 // as one object of the literal type.
 func FuzzTemplate(f *testing.F) {
-	for _, text := range []string{"d:{text}", "d:x-{text}/{item.id}", "d:{texts[]}", "d:{text|name(a/*/{})}", "d:{raw|uuid}", "d:{$claim.a.b}", "d:}{", "d:{{}}", ":", "{", "d:{text|name(}"} {
+	for _, text := range []string{
+		"d:{text}", "d:x-{text}/{item.id}", "d:{texts[]}", "d:{text|name(a/*/{})}", "d:{raw|uuid}", "d:{$claim.a.b}", "d:}{", "d:{{}}", ":", "{", "d:{text|name(}",
+		"{texts[]}", "{items[].id}", "{texts[]|name(a/{})}", "x{texts[]}", "{items[].number}", "{ratio}", "{$claim.a.b}", "{$now|minute}", "{$now|week}", "{text|day}", "{$peer.ip} {$now|hour}",
+	} {
 		f.Add(text, "a", "b")
 	}
 	f.Fuzz(func(t *testing.T, text, one, two string) {
@@ -181,9 +187,15 @@ func FuzzTemplate(f *testing.F) {
 
 				continue
 			}
-			input := &Input{Principal: claims{"a.b": one}, Now: time.Now, Message: (&docsv1.Kinds{
+			input := &Input{Principal: claims{"a.b": one}, Now: time.Now, MaxList: 2, Message: (&docsv1.Kinds{
 				Text: one, Item: &docsv1.Item{Id: two}, Texts: []string{one, two}, OptionalText: &two, Raw: []byte(one),
+				Items: []*docsv1.Item{{Id: two}, {Id: one, Number: 1}}, Ratio: math.Float64frombits(uint64(len(one)) << 52),
 			}).ProtoReflect()}
+			if in.alone {
+				checkValue(t, parsed, input)
+
+				continue
+			}
 			for i := range parsed.Count(input) {
 				value, st, _ := parsed.Append(nil, input, i)
 				if st != StatusOK || !in.typed {
@@ -196,6 +208,46 @@ func FuzzTemplate(f *testing.F) {
 			}
 		}
 	})
+}
+
+// checkValue checks that a value is of a type that engines are promised, no longer than
+// 4 KiB, and the same in a second call unless the template reads the time.
+func checkValue(t *testing.T, parsed *Template, input *Input) {
+	t.Helper()
+	value, st, bad, _ := parsed.Value(input)
+	if st != StatusOK {
+		if bad == nil {
+			t.Fatalf("%q: status %d of no part", parsed, st)
+		}
+
+		return
+	}
+	elements, isList := value.([]any)
+	if !isList {
+		elements = []any{value}
+	}
+	if len(elements) > max(input.MaxList, 1) {
+		t.Fatalf("%q gives %d elements", parsed, len(elements))
+	}
+	size := 0
+	for _, element := range elements {
+		switch element := element.(type) {
+		case string:
+			if size += len(element); size > maxText || !utf8.ValidString(element) {
+				t.Fatalf("%q gives %q", parsed, element)
+			}
+		case float64:
+			if math.IsNaN(element) || math.IsInf(element, 0) {
+				t.Fatalf("%q gives %v", parsed, element)
+			}
+		case bool, int64, uint64:
+		default:
+			t.Fatalf("%q gives a %T", parsed, element)
+		}
+	}
+	if again, _, _, _ := parsed.Value(input); parsed.Reads(SourceNow) == nil && !reflect.DeepEqual(again, value) {
+		t.Fatalf("%q gives %v, then %v", parsed, value, again)
+	}
 }
 
 // FuzzScreen tests that a value that passes can only be read as one id, and that two

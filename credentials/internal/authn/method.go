@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -22,8 +23,8 @@ type Endpoint struct {
 // Method is a way to authenticate a client. It is safe for concurrent use. Only
 // package clientauth implements it.
 type Method interface {
-	// Check returns an error for a faulty configuration. It does no I/O.
-	Check(clientID string, ep Endpoint) error
+	// Check returns all faults of the configuration. It does no I/O.
+	Check(clientID string, ep Endpoint) []error
 	// Prove returns the proof for one request.
 	Prove(ctx context.Context, clientID string, ep Endpoint) (Proof, error)
 }
@@ -45,15 +46,24 @@ type Proof struct {
 // safe choice depends on what the server accepts.
 var errNoMethod = errors.New("no client authentication was chosen")
 
-// Check reports what is wrong with m for a client and an endpoint, as far as
-// that can be known without I/O. An endpoint whose issuer is still to be
+// ErrNoClientID is the fault of an empty client id, with every method except the
+// one whose assertion names the client.
+var ErrNoClientID = errors.New("the client id is empty: set ClientID, which only clientauth.AssertionFile can do without")
+
+// Check returns all faults of m for a client and an endpoint that can be found
+// without I/O. An endpoint whose issuer is still to be
 // discovered is checked with the issuer that discovery must confirm. The client
 // id is a placeholder when it is read from elsewhere at each request.
-func Check(m Method, clientID string, ep Endpoint) error {
-	if m == nil {
-		return errNoMethod
+func Check(m Method, clientID string, ep Endpoint) []error {
+	if m != nil {
+		return m.Check(clientID, ep)
 	}
-	return m.Check(clientID, ep)
+	faults := []error{fmt.Errorf(
+		"%w: use a method of credentials/clientauth: SecretBasic, SecretPost, PrivateKeyJWT, AssertionFile or TLSClientAuth", errNoMethod)}
+	if clientID == "" {
+		faults = append(faults, ErrNoClientID)
+	}
+	return faults
 }
 
 // Prove makes the proof for one request. A panic of a caller's function comes

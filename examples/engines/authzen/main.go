@@ -1,5 +1,6 @@
 // The quickstart's rules on an AuthZEN 1.0 server: OpenFGA's own endpoints,
-// which are experimental, behind HTTP on loopback.
+// which are experimental, behind HTTP on loopback. Copy engine.go: the rest runs it
+// here.
 package main
 
 import (
@@ -13,7 +14,6 @@ import (
 	authzenv1 "github.com/openfga/api/proto/authzen/v1"
 	"github.com/openfga/openfga/pkg/server"
 
-	"github.com/usher-auth/usher/authz/authzen"
 	"github.com/usher-auth/usher/examples/engines/documents"
 	"github.com/usher-auth/usher/examples/engines/fgastore"
 )
@@ -37,10 +37,7 @@ func run(ctx context.Context) (err error) {
 	pdp := httptest.NewServer(mux)
 	defer pdp.Close()
 
-	engine, err := authzen.New(authzen.Config{
-		BaseURL: pdp.URL + "/stores/" + store.ID, // OpenFGA has the paths for each store
-		// TokenSource: creds, or APIKey: clientauth.File("…")
-	})
+	engine, err := newEngine(pdp.URL + "/stores/" + store.ID) // OpenFGA has the paths for each store
 	if err != nil {
 		return err
 	}

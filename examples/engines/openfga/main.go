@@ -1,4 +1,5 @@
-// The quickstart's rules on OpenFGA, which runs in this process.
+// The quickstart's rules on OpenFGA, which runs in this process. Copy engine.go: the
+// rest runs it here.
 package main
 
 import (
@@ -24,19 +25,8 @@ func run(ctx context.Context) error {
 	}
 	defer store.Server.Close()
 
-	// For a server in another process, the client is
-	//
-	//	conn, err := grpc.NewClient("fga.internal:8081",
-	//		grpc.WithTransportCredentials(credentials.NewTLS(nil)),
-	//		grpc.WithPerRPCCredentials(openfga.PresharedKey(key)),
-	//		grpc.WithDefaultServiceConfig(openfga.ServiceConfig))
-	//	client := openfgav1.NewOpenFGAServiceClient(conn)
-	client := openfga.Embedded(store.Server)
-	engine, err := openfga.New(openfga.Config{Client: client, StoreID: store.ID, ModelID: store.ModelID})
+	engine, err := newEngine(ctx, openfga.Embedded(store.Server), store.ID, store.ModelID)
 	if err != nil {
-		return err
-	}
-	if err := engine.Ready(ctx); err != nil {
 		return err
 	}
 

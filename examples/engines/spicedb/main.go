@@ -1,5 +1,6 @@
 // The quickstart's rules on SpiceDB, which runs in this process with its memory
-// datastore. Building it takes minutes the first time.
+// datastore. Building it takes minutes the first time. Copy engine.go: the rest runs
+// it here.
 package main
 
 import (
@@ -11,41 +12,8 @@ import (
 	v1 "github.com/authzed/authzed-go/proto/authzed/api/v1"
 	"google.golang.org/grpc"
 
-	"github.com/usher-auth/usher/authz/spicedb"
 	"github.com/usher-auth/usher/examples/engines/documents"
 )
-
-// schema is the quickstart's model. SpiceDB tells relations, which are written, from
-// permissions, which are checked. So the viewer of the rules is a permission here, and
-// relationships are written to direct_viewer.
-const schema = `
-definition user {}
-definition service {}
-
-definition team {
-	relation member: user | service | team#member
-}
-
-definition folder {
-	relation parent: folder
-	relation direct_owner: user | service | team#member
-	relation direct_editor: user | service | team#member
-	relation direct_viewer: user | service | team#member
-	permission owner = direct_owner + parent->owner
-	permission editor = direct_editor + owner + parent->editor
-	permission viewer = direct_viewer + editor + parent->viewer
-}
-
-definition document {
-	relation parent: folder
-	relation direct_owner: user | service | team#member
-	relation direct_editor: user | service | team#member
-	relation direct_viewer: user | service | team#member
-	permission owner = direct_owner + parent->owner
-	permission editor = direct_editor + owner + parent->editor
-	permission viewer = direct_viewer + editor + parent->viewer
-}
-`
 
 func main() {
 	if err := run(context.Background()); err != nil {
@@ -63,17 +31,11 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 
-	// For a server in another process, the connection is
-	//
-	//	conn, err := grpc.NewClient("spicedb.internal:50051",
-	//		grpc.WithTransportCredentials(credentials.NewTLS(nil)),
-	//		grpc.WithPerRPCCredentials(spicedb.PresharedKey(key)),
-	//		grpc.WithDefaultServiceConfig(spicedb.ServiceConfig))
 	client := v1.NewPermissionsServiceClient(conn)
 	if err := write(ctx, client); err != nil {
 		return err
 	}
-	engine, err := spicedb.New(spicedb.Config{Client: client})
+	engine, err := newEngine(client)
 	if err != nil {
 		return err
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/usher-auth/usher/authz"
 )
 
-// decidedBy returns which relation decided a call, from the server's own record of
+// decidedBy returns which query decided a call, from the server's own record of
 // it: the first one that denied or, if none did, those that granted. A call
-// without a check was decided by its rule's policy.
+// without a query was decided by its rule's policy.
 func decidedBy(decisions []*authz.Decision) string {
 	if len(decisions) == 0 {
 		return "no decision"
@@ -19,12 +19,12 @@ func decidedBy(decisions []*authz.Decision) string {
 	filtered := len(decisions) > 1 // a handler's own checks follow its rule's decision
 	for _, decision := range decisions {
 		for _, checked := range decision.Checks() {
-			relation := checked.Query.Object.String() + "#" + checked.Query.Relation
+			query := nameOf(&checked.Query)
 			if !decision.Allowed() && checked.Answer.Effect != authz.EffectAllowed && !filtered {
-				return relation
+				return query
 			}
-			if !slices.Contains(asked, relation) {
-				asked = append(asked, relation)
+			if !slices.Contains(asked, query) {
+				asked = append(asked, query)
 			}
 		}
 	}
@@ -36,4 +36,19 @@ func decidedBy(decisions []*authz.Decision) string {
 		return asked[0]
 	}
 	return fmt.Sprintf("%s +%d", asked[0], len(asked)-1)
+}
+
+// nameOf returns what a query asks for, without its subject.
+func nameOf(q *authz.Query) string {
+	switch q.Kind {
+	case authz.QueryPermission:
+		if q.Object == (authz.Object{}) {
+			return "permission " + q.Relation
+		}
+		return "permission " + q.Relation + " on " + q.Object.String()
+	case authz.QueryAttributes:
+		return "action " + q.Relation + " on " + q.Object.String()
+	default:
+		return q.Object.String() + "#" + q.Relation
+	}
 }

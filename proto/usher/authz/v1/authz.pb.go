@@ -39,11 +39,11 @@ const (
 type Kind int32
 
 const (
-	// Not a kind: an error where it is written.
+	// Not a kind. Writing it is an error.
 	Kind_KIND_UNSPECIFIED Kind = 0
-	// A service that acts for itself.
+	// A service that acts on its own behalf.
 	Kind_KIND_SERVICE Kind = 1
-	// A user, through some client.
+	// A user, whichever client the token was issued to.
 	Kind_KIND_USER Kind = 2
 )
 
@@ -92,11 +92,13 @@ func (Kind) EnumDescriptor() ([]byte, []int) {
 type Validation int32
 
 const (
-	// As the server's verifier does by default.
+	// The verifier chooses.
 	Validation_VALIDATION_UNSPECIFIED Validation = 0
-	// Locally, by signature.
+	// Locally, by the token's signature. If the server's verifier can't do it,
+	// ValidateServer returns an error.
 	Validation_VALIDATION_LOCAL Validation = 1
-	// By asking the authorization server (RFC 7662).
+	// By asking the authorization server (RFC 7662). If the server's verifier can't do
+	// it, ValidateServer returns an error.
 	Validation_VALIDATION_INTROSPECT Validation = 2
 )
 
@@ -149,9 +151,9 @@ const (
 	MessageCheck_MESSAGE_CHECK_UNSPECIFIED MessageCheck = 0
 	// Each message is checked.
 	MessageCheck_MESSAGE_CHECK_EACH_MESSAGE MessageCheck = 1
-	// The first message must name the objects; later ones may leave those fields
-	// unset and, if they are set, must name the same. Refused in a rule that reads
-	// no object from the message.
+	// The first message must name the objects. Later ones may leave those fields
+	// unset; if they are set, they must name the same objects. An error in a rule
+	// that reads no object from the message.
 	MessageCheck_MESSAGE_CHECK_FIRST_MESSAGE MessageCheck = 2
 )
 
@@ -202,11 +204,11 @@ type Mode int32
 const (
 	// The same as MINIMIZE_LATENCY; in if_absent, FULLY_CONSISTENT.
 	Mode_MODE_UNSPECIFIED Mode = 0
-	// Whatever answers fastest; it may be stale by the engine's bound.
+	// The fastest answer. It may be stale, up to the engine's bound.
 	Mode_MODE_MINIMIZE_LATENCY Mode = 1
 	// At least as fresh as a revision.
 	Mode_MODE_AT_LEAST_AS_FRESH Mode = 2
-	// Everything written before the call is seen.
+	// An answer that includes everything written before the call.
 	Mode_MODE_FULLY_CONSISTENT Mode = 3
 )
 
@@ -253,7 +255,7 @@ func (Mode) EnumDescriptor() ([]byte, []int) {
 	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{3}
 }
 
-// OnMissing is what happens when the request doesn't name the object.
+// OnMissing is what happens if the request doesn't name the object.
 type OnMissing int32
 
 const (
@@ -306,7 +308,7 @@ func (OnMissing) EnumDescriptor() ([]byte, []int) {
 	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{4}
 }
 
-// OnDeny is what a caller that the policy denies gets.
+// OnDeny is the code with which a caller that the policy denies is refused.
 type OnDeny int32
 
 const (
@@ -466,18 +468,18 @@ func (RateLimit_Scope) EnumDescriptor() ([]byte, []int) {
 	return file_usher_authz_v1_authz_proto_rawDescGZIP(), []int{16, 1}
 }
 
-// ServiceRule is what the methods of a service have in common.
+// ServiceRule has what the rules of a service's methods have in common.
 type ServiceRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The rule that methods inherit, field by field, within access_token, stream
 	// and consistency too: an unset value, an unspecified enum or an empty list of
 	// the method's rule takes the value given here; a set one replaces it. A
-	// method's policy replaces this one's as a whole. A policy of "public" is
-	// refused here: a method is made public one at a time. Under a method's own
-	// "public" or "deny", the access token and stream parts are dropped.
+	// method's policy replaces this one's as a whole. The policy "public" is an
+	// error here: methods are made public one at a time. A method whose own policy
+	// is "public" or "deny" doesn't inherit access_token and stream.
 	Default *Rule `protobuf:"bytes,1,opt,name=default,proto3" json:"default,omitempty"`
-	// Whether every method must name a policy of its own. When true, a method
-	// whose rule has no policy is an error instead of inheriting the default's.
+	// Whether every method must have a policy of its own. If true, a method whose
+	// rule has no policy is an error instead of inheriting the default's.
 	RequireMethodPolicy bool `protobuf:"varint,2,opt,name=require_method_policy,json=requireMethodPolicy,proto3" json:"require_method_policy,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
@@ -527,10 +529,11 @@ func (x *ServiceRule) GetRequireMethodPolicy() bool {
 	return false
 }
 
-// Rule is the whole decision for one method: a policy, and what goes with it.
+// Rule is the whole decision for one method: a policy, and the conditions and
+// settings beside it.
 type Rule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What decides. A rule in which none is set, after inheritance, is an error.
+	// The policy, which decides. A rule without one, after inheritance, is an error.
 	//
 	// Types that are valid to be assigned to Policy:
 	//
@@ -546,14 +549,14 @@ type Rule struct {
 	//	*Rule_Attributes
 	//	*Rule_Expression
 	Policy isRule_Policy `protobuf_oneof:"policy"`
-	// What the caller's access token must have, whatever the policy. Refused
+	// What the caller's access token must have, whatever the policy. An error
 	// beside a method's own "public" or "deny".
 	AccessToken *AccessToken `protobuf:"bytes,11,opt,name=access_token,json=accessToken,proto3" json:"access_token,omitempty"`
-	// How the messages of a stream are checked. Refused for unary methods.
+	// How the messages of a stream are checked. An error for unary methods.
 	Stream *Stream `protobuf:"bytes,12,opt,name=stream,proto3" json:"stream,omitempty"`
 	// How fresh the engine's answers must be.
 	Consistency *Consistency `protobuf:"bytes,13,opt,name=consistency,proto3" json:"consistency,omitempty"`
-	// What a caller that the policy denies gets.
+	// The code with which a caller that the policy denies is refused.
 	OnDeny OnDeny `protobuf:"varint,14,opt,name=on_deny,json=onDeny,proto3,enum=usher.authz.v1.OnDeny" json:"on_deny,omitempty"`
 	// How many calls a caller may make. Refused beside a method's own "deny". A call
 	// counts after its token is verified and before any condition is decided; a stream
@@ -816,9 +819,9 @@ func (*Rule_Attributes) isRule_Policy() {}
 
 func (*Rule_Expression) isRule_Policy() {}
 
-// Public lets anyone call. A credential that comes along is ignored: it is not
-// validated, and gives no principal. What the handler reads of the metadata itself
-// is unverified.
+// Public lets anyone call. A credential in the call is ignored: it is not
+// validated, and gives no principal. If the handler reads the metadata itself, what
+// it reads is unverified.
 type Public struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Why the method is public, for reviewers of the file. Optional.
@@ -903,11 +906,11 @@ func (*Authenticated) Descriptor() ([]byte, []int) {
 
 // Handler leaves the decision to the method's handler, which makes its checks
 // with the same subject, cache and audit. A unary call that ends in OK without
-// a granted check becomes INTERNAL; a stream may not send before one. A
-// recheck_interval is refused: nothing would repeat the handler's checks.
+// a granted check becomes INTERNAL; a stream sends nothing before a granted check.
+// A recheck_interval is an error, since nothing would repeat the handler's checks.
 type Handler struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Why the rule can't say it, for reviewers of the file. Optional.
+	// Why no rule can express the decision, for reviewers of the file. Optional.
 	Reason        string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -997,7 +1000,7 @@ func (x *Deny) GetReason() string {
 }
 
 // Check asks the engine whether the subject has a relation to the object. A
-// check that fans out to several objects is the conjunction of them all.
+// check of several objects holds if the subject has the relation to each of them.
 type Check struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The object: a literal type, a colon, and an id that is a literal or a
@@ -1005,11 +1008,12 @@ type Check struct {
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The relation (or permission), literally, as in "viewer". Required.
 	Relation string `protobuf:"bytes,2,opt,name=relation,proto3" json:"relation,omitempty"`
-	// The subject, as a template. Default: what the server's configuration of
-	// subjects says for the kind of the caller's token. A template is the same for
-	// every kind: where a client may have a user's name, limit access_token.kinds.
+	// The subject, as a template. Default: the template that the server's
+	// configuration has for the kind of the caller's token. A template here is the
+	// same for every kind: if a client may have a user's name, limit
+	// access_token.kinds.
 	Subject string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
-	// What happens when the request doesn't name the object. Default:
+	// What happens if the request doesn't name the object. Default:
 	// INVALID_ARGUMENT.
 	OnMissing OnMissing `protobuf:"varint,4,opt,name=on_missing,json=onMissing,proto3,enum=usher.authz.v1.OnMissing" json:"on_missing,omitempty"`
 	// Values for the engine's caveats or conditions. A duplicate name is an
@@ -1140,10 +1144,11 @@ func (x *ContextValue) GetValue() string {
 	return ""
 }
 
-// Match holds when two templates give exactly the same text. A missing or empty
-// side doesn't match. Where the server trusts several issuers, the side that reads
-// "{$sub}", "{$client_id}" or "{$claim.path}" must hold "{$issuer}", to be compared
-// with a field or a literal that says which; or access_token.issuers names one.
+// Match holds if two templates give exactly the same text. If a side is missing or
+// empty, it doesn't hold. If the server trusts several issuers, the side that reads
+// "{$sub}", "{$client_id}" or "{$claim.path}" must also hold "{$issuer}", which is
+// then compared with a field or a literal that names the issuer; or
+// access_token.issuers must name exactly one.
 type Match struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One side, as a template. Required.
@@ -1198,7 +1203,7 @@ func (x *Match) GetRight() string {
 	return ""
 }
 
-// HasScope holds when the caller's access token has a scope. Scopes are compared
+// HasScope holds if the caller's access token has a scope. Scopes are compared
 // whole, never by substring.
 type HasScope struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1742,7 +1747,7 @@ func (x *RateLimit) GetScope() RateLimit_Scope {
 // Condition is one part of all_of or any_of.
 type Condition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The condition. None set is an error.
+	// The condition. A Condition without one is an error.
 	//
 	// Types that are valid to be assigned to Condition:
 	//
@@ -1979,8 +1984,8 @@ func (*Condition_InGroup) isCondition_Condition() {}
 
 func (*Condition_HasClaim) isCondition_Condition() {}
 
-// AllOf holds when every one of its conditions holds. One that is denied denies
-// it, whatever the others are. Groups nest to a depth of 4 at most; more belongs
+// AllOf holds if all of its conditions hold. A condition that is denied denies the
+// group, whatever the others are. Groups nest to a depth of 4 at most; more belongs
 // in the engine's model. Write the conditions one by one ("conditions: {...}
 // conditions: {...}"): not every parser of options reads a list of messages.
 type AllOf struct {
@@ -2028,9 +2033,9 @@ func (x *AllOf) GetConditions() []*Condition {
 	return nil
 }
 
-// AnyOf holds when at least one of its conditions holds, whatever the others are:
-// also when the request leaves unset what another one reads. Groups nest to a
-// depth of 4 at most; more belongs in the engine's model.
+// AnyOf holds if at least one of its conditions holds, whatever the others are, even
+// if the request leaves a field unset that another one reads. Groups nest to a depth
+// of 4 at most; more belongs in the engine's model.
 type AnyOf struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The conditions. An empty list is an error.
@@ -2076,7 +2081,7 @@ func (x *AnyOf) GetConditions() []*Condition {
 	return nil
 }
 
-// AccessToken is what the caller's access token must have.
+// AccessToken has the conditions on the caller's access token.
 type AccessToken struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Scopes that the token must have, all of them.
@@ -2086,13 +2091,13 @@ type AccessToken struct {
 	// Authentication context class references (the "acr" claim, RFC 9470) of
 	// which the token must have one.
 	AcrValues []string `protobuf:"bytes,3,rep,name=acr_values,json=acrValues,proto3" json:"acr_values,omitempty"`
-	// How long ago the user may have authenticated at most (the "auth_time"
-	// claim, RFC 9470). A token that doesn't say is refused. Must be positive.
-	// Refused where kinds admits services alone, which have no auth_time.
+	// The longest time since the user authenticated (the "auth_time" claim, RFC
+	// 9470). A token without the claim is refused. It must be positive. It is an
+	// error if kinds admits services alone, which have no auth_time.
 	MaxAge *durationpb.Duration `protobuf:"bytes,4,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
 	// The kinds of token that may call. Empty: every kind that has a subject.
 	Kinds []Kind `protobuf:"varint,5,rep,packed,name=kinds,proto3,enum=usher.authz.v1.Kind" json:"kinds,omitempty"`
-	// How the token is validated. Default: as the server's verifier does.
+	// How the token is validated. Default: the verifier chooses.
 	Validation Validation `protobuf:"varint,6,opt,name=validation,proto3,enum=usher.authz.v1.Validation" json:"validation,omitempty"`
 	// The short names of the issuers whose tokens may call. Empty: every issuer
 	// that the server trusts. A rule that names exactly one may read "{$sub}",
@@ -2181,15 +2186,15 @@ func (x *AccessToken) GetIssuers() []string {
 	return nil
 }
 
-// Stream is how the messages of a stream are checked. A stream never outlives
-// its access token.
+// Stream has the settings by which the messages of a stream are checked. A stream
+// ends with its access token at the latest.
 type Stream struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Which of the client's messages are checked. Default: each one.
 	MessageCheck MessageCheck `protobuf:"varint,1,opt,name=message_check,json=messageCheck,proto3,enum=usher.authz.v1.MessageCheck" json:"message_check,omitempty"`
-	// How long a verdict may be reused within the stream; after it, the live
-	// objects are asked again and the token is verified again. Unset: the stream
-	// remembers no verdict. At least a second.
+	// How long a decision may be reused within the stream, at least a second. After
+	// that, the engine is asked again about the stream's objects, and the token is
+	// verified again. Unset: the stream reuses no decision.
 	RecheckInterval *durationpb.Duration `protobuf:"bytes,2,opt,name=recheck_interval,json=recheckInterval,proto3" json:"recheck_interval,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -2239,17 +2244,17 @@ func (x *Stream) GetRecheckInterval() *durationpb.Duration {
 	return nil
 }
 
-// Consistency is how fresh the engine's answers must be.
+// Consistency has the settings for how fresh the engine's answers must be.
 type Consistency struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The mode. Default: MINIMIZE_LATENCY.
 	Mode Mode `protobuf:"varint,1,opt,name=mode,proto3,enum=usher.authz.v1.Mode" json:"mode,omitempty"`
-	// The revision that the answer must include, as a template; the only place
-	// that may hold "{$metadata.key}". Required with AT_LEAST_AS_FRESH, refused
-	// otherwise.
+	// The revision that the answer must include, as a template, the only one that
+	// may hold "{$metadata.key}". Required with AT_LEAST_AS_FRESH, an error without
+	// it.
 	Revision string `protobuf:"bytes,2,opt,name=revision,proto3" json:"revision,omitempty"`
-	// The mode that is used when the call doesn't name a revision. Default:
-	// FULLY_CONSISTENT. Only with AT_LEAST_AS_FRESH.
+	// The mode for calls that don't name a revision. Default: FULLY_CONSISTENT. An
+	// error without AT_LEAST_AS_FRESH.
 	IfAbsent      Mode `protobuf:"varint,3,opt,name=if_absent,json=ifAbsent,proto3,enum=usher.authz.v1.Mode" json:"if_absent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2336,7 +2341,7 @@ var (
 
 // Extension fields to descriptorpb.ServiceOptions.
 var (
-	// The rule of a service: what its methods inherit.
+	// What the methods of a service inherit.
 	//
 	// optional usher.authz.v1.ServiceRule service_rule = 417100233;
 	E_ServiceRule = &file_usher_authz_v1_authz_proto_extTypes[1]
