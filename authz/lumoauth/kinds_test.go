@@ -14,11 +14,14 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/health/grpc_health_v1"
+
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/authz/authztest"
 	"github.com/usher-auth/usher/authz/internal/httpapi/httpapitest"
 	"github.com/usher-auth/usher/authz/lumoauth"
 	"github.com/usher-auth/usher/authz/lumoauth/lumoauthtest"
+	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
 
 // native turns the native endpoints on, and both of them are named by a word.
@@ -556,6 +559,45 @@ func TestNewRefusesPaths(t *testing.T) {
 	} {
 		if _, err := lumoauth.New(config); err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Row 68: through an authorizer, answers about our own service are our fault and never
+// the caller's grant or denial, and another condition may still grant.
+func TestServerThatIgnoresTheSubjectBehindARule(t *testing.T) {
+	decides := authztest.NewEngine("document:1#viewer@user:ann")
+	decides.Grant(authztest.Permission{Subject: "service:docs", Name: "documents.edit"})
+	lumo := lumoauthtest.New(lumoauthtest.Config{Organization: "acme", Engine: decides, Judged: lumoauthtest.JudgeBearer})
+	e := engine(t, serve(t, lumo.ServeHTTP), native["native"], func(c *lumoauth.Config) {
+		c.TokenSource = token(lumo.Issue("service:docs", lumoauthtest.ScopeCheck))
+	})
+	permission := &authzv1.Permission{Name: "documents.edit"}
+	authorizer, err := authz.New(authz.Config{
+		Engine: e, Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: authz.Issuers{authztest.Issuer},
+		Rules: []authz.MethodRule{{
+			Selector: "grpc.health.v1.Health/Check", Rule: &authzv1.Rule{Policy: &authzv1.Rule_Permission{Permission: permission}},
+		}, {
+			Selector: "grpc.health.v1.Health/List", Rule: &authzv1.Rule{Policy: &authzv1.Rule_AnyOf{AnyOf: &authzv1.AnyOf{Conditions: []*authzv1.Condition{
+				{Condition: &authzv1.Condition_Permission{Permission: permission}},
+				{Condition: &authzv1.Condition_Check{Check: &authzv1.Check{Object: "document:1", Relation: "viewer"}}},
+			}}}},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		method, who string
+		want        authz.Reason
+	}{
+		{"Check", "ann", authz.ReasonMisconfigured}, {"Check", "bob", authz.ReasonMisconfigured},
+		{"List", "ann", ""}, {"List", "bob", authz.ReasonMisconfigured},
+	} {
+		_, err := authorizer.Authorize(deadline(t), "/grpc.health.v1.Health/"+c.method, authztest.User(c.who), &grpc_health_v1.HealthCheckRequest{})
+		var refused *authz.Error
+		if errors.As(err, &refused) != (c.want != "") || c.want != "" && refused.Reason != c.want {
+			t.Errorf("row 68: %s of %s: %v, want %q", c.method, c.who, err, c.want)
 		}
 	}
 }
