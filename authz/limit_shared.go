@@ -100,6 +100,9 @@ func (l *sharedLimiter) ask(ctx context.Context, narrow func(context.Context) co
 		ctx = narrow(ctx)
 	}
 	wait, err := l.limiter.Take(ctx, key, limit)
+	if err != nil {
+		read(err)
+	}
 	switch {
 	case err == nil && wait < 0:
 		return taken{err: errLimiterNegative, broken: true}

@@ -77,7 +77,10 @@ func TestALimiterThatDoesntAnswer(t *testing.T) {
 		"a wait below 0":           {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) { return -time.Second, nil }, authz.ReasonMisconfigured, 0},
 		"an endless wait":          {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) { return 1 << 62, nil }, authz.ReasonRateLimited, time.Minute},
 		"an error that can't be read": {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) {
-			return 0, (*unreadable)(nil)
+			return 0, &authz.EngineError{Err: (*sick)(nil)}
+		}, authz.ReasonMisconfigured, 0},
+		"an error that can't be compared": {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) {
+			return 0, odd{is: true}
 		}, authz.ReasonMisconfigured, 0},
 	} {
 		t.Run("row 71: "+name, func(t *testing.T) {
@@ -105,12 +108,6 @@ func TestALimiterThatDoesntAnswer(t *testing.T) {
 		})
 	}
 }
-
-// unreadable is an error whose methods panic on a nil pointer.
-type unreadable struct{ text string }
-
-func (u *unreadable) Error() string   { return u.text }
-func (u *unreadable) Is(_ error) bool { return u.text == "" }
 
 // Row 71: a limiter that hangs, heeding its context or not, costs a call the timeout,
 // and the process a bounded number of goroutines.
