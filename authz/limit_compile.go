@@ -120,6 +120,17 @@ func (a *Authorizer) placeLimits(config *Config) {
 		if limit.by != authzv1.RateLimit_KEY_METHOD {
 			room = max(size/keyed, 1)
 		}
-		limit.local = newLocalLimiter(limit.quota.Limit, room, a.now)
+		limit.local = newLocalLimiter(limit.quota.Limit, room, limitClock(config.Now))
 	}
+}
+
+// limitClock returns the clock of rate limits: monotonic time, which doesn't jump and
+// is faster to read, unless a test has its own.
+func limitClock(now func() time.Time) func() time.Time {
+	if now != nil {
+		return now
+	}
+	base := time.Now()
+
+	return func() time.Time { return base.Add(time.Since(base)) }
 }

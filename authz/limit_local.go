@@ -32,10 +32,10 @@ type localLimiter struct {
 	rate   rate.Limit
 	burst  int
 	now    func() time.Time
-	seeds  [2]maphash.Seed
+	seed   maphash.Seed
 	shards []limitShard // a power of two; none if all calls count together
-	// common is the bucket of the callers without a place.
-	common struct {
+	// rest is the bucket of the callers without a place.
+	rest struct {
 		sync.Mutex
 
 		bucket *rate.Limiter
@@ -51,9 +51,10 @@ type limitShard struct {
 	hand    int // where the search for a full bucket goes on
 }
 
-// bucketID identifies a caller by 128 bits of keyed hash, so that long names take no
-// memory. Without the seeds, no two callers can be found that share one.
-type bucketID [2]uint64
+// bucketID identifies a caller by a keyed hash, so that long names take no memory. Two
+// callers with one hash would share a bucket, which loosens no limit. They can't be
+// found without the seed, and are one chance in eight billion in a full table.
+type bucketID uint64
 
 type limitBucket struct {
 	id     bucketID
@@ -64,11 +65,11 @@ type limitBucket struct {
 // all calls count together.
 func newLocalLimiter(limit Limit, room int, now func() time.Time) *localLimiter {
 	l := &localLimiter{rate: rate.Limit(float64(limit.Requests) / limit.Per.Seconds()), burst: limit.Burst, now: now}
-	l.common.bucket = rate.NewLimiter(l.rate, l.burst)
+	l.rest.bucket = rate.NewLimiter(l.rate, l.burst)
 	if room == 0 {
 		return l
 	}
-	l.seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+	l.seed = maphash.MakeSeed()
 	shards := 1
 	for shards < maxLimitShards && room/(2*shards) >= minShardRoom {
 		shards *= 2
@@ -84,12 +85,12 @@ func newLocalLimiter(limit Limit, room int, now func() time.Time) *localLimiter 
 // take counts one call. It returns zero if the call may go on, or else the time until
 // one may.
 func (l *localLimiter) take(key LimitKey) time.Duration {
-	if len(l.shards) == 0 {
+	if l.common() {
 		return l.takeCommon()
 	}
 	key.Method = "" // each rule has a limiter of its own
-	id := bucketID{maphash.Comparable(l.seeds[0], key), maphash.Comparable(l.seeds[1], key)}
-	s := &l.shards[id[0]&uint64(len(l.shards)-1)]
+	id := bucketID(maphash.Comparable(l.seed, key))
+	s := &l.shards[id&bucketID(len(l.shards)-1)]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// Under the lock, so that a bucket's time never goes back: it would count twice.
@@ -102,11 +103,14 @@ func (l *localLimiter) take(key LimitKey) time.Duration {
 	return l.takeFrom(bucket, now)
 }
 
-func (l *localLimiter) takeCommon() time.Duration {
-	l.common.Lock()
-	defer l.common.Unlock()
+// common reports whether all calls count together.
+func (l *localLimiter) common() bool { return len(l.shards) == 0 }
 
-	return l.takeFrom(l.common.bucket, l.now())
+func (l *localLimiter) takeCommon() time.Duration {
+	l.rest.Lock()
+	defer l.rest.Unlock()
+
+	return l.takeFrom(l.rest.bucket, l.now())
 }
 
 // takeFrom takes a token at a time, or returns the time until there is one, in whole
@@ -145,12 +149,12 @@ func (s *limitShard) find(l *localLimiter, id bucketID, now time.Time) *rate.Lim
 	return nil
 }
 
-// begin takes from a full bucket what the common one lacks: its new owner may have
-// used that one before, and must not have both.
+// begin takes from a full bucket what the rest's lacks: its new owner may have used
+// that one before, and must not have both.
 func (l *localLimiter) begin(bucket *rate.Limiter, now time.Time) *rate.Limiter {
-	l.common.Lock()
-	defer l.common.Unlock()
-	if lacks := float64(l.burst) - l.common.bucket.TokensAt(now); lacks > 0 {
+	l.rest.Lock()
+	defer l.rest.Unlock()
+	if lacks := float64(l.burst) - l.rest.bucket.TokensAt(now); lacks > 0 {
 		bucket.AllowN(now, min(int(math.Ceil(lacks)), l.burst))
 	}
 

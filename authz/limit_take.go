@@ -24,8 +24,7 @@ func (m *Method) take(ctx context.Context, call *Call, principal Principal, firs
 	if r == nil || first != nil && first.counted {
 		return nil
 	}
-	key := r.key(principal)
-	wait, err := r.count(ctx, call, key)
+	wait, err := r.count(ctx, call, principal)
 	switch {
 	case err != nil:
 		return err
@@ -50,14 +49,16 @@ func (m *Method) limited(ctx context.Context, err error) (*Decision, error) {
 }
 
 // count asks what counts for the rule.
-func (r *rateLimit) count(ctx context.Context, call *Call, key LimitKey) (time.Duration, error) {
+func (r *rateLimit) count(ctx context.Context, call *Call, principal Principal) (time.Duration, error) {
 	switch {
 	case r.shared != nil:
-		return r.shared.take(ctx, call, key, r.quota.Limit)
-	case r.local != nil:
-		return r.local.take(key), nil
-	default:
+		return r.shared.take(ctx, call, r.key(principal), r.quota.Limit)
+	case r.local == nil:
 		return 0, refusal(ReasonMisconfigured, "nothing counts for the rate limit")
+	case r.local.common():
+		return r.local.takeCommon(), nil
+	default:
+		return r.local.take(r.key(principal)), nil
 	}
 }
 
