@@ -66,16 +66,26 @@ func TestALimiterThatDoesntAnswer(t *testing.T) {
 		want  authz.Reason
 		retry time.Duration
 	}{
-		"down":                     {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) { return 0, errors.New("no route") }, authz.ReasonLimiterUnavailable, 0},
-		"down, for a known time":   {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) { return time.Second, errors.New("moving") }, authz.ReasonLimiterUnavailable, time.Second},
-		"down, for a time below 0": {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) { return -1, errors.New("moving") }, authz.ReasonLimiterUnavailable, 0},
-		"its own deadline":         {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) { return 0, context.DeadlineExceeded }, authz.ReasonLimiterUnavailable, 0},
-		"its own cancellation":     {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) { return 0, context.Canceled }, authz.ReasonLimiterUnavailable, 0},
-		"panics":                   {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) { panic("a secret") }, authz.ReasonMisconfigured, 0},
-		"panics with nothing":      {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) { panic(nil) }, authz.ReasonMisconfigured, 0},
-		"ends its goroutine":       {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) { runtime.Goexit(); return 0, nil }, authz.ReasonMisconfigured, 0},
-		"a wait below 0":           {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) { return -time.Second, nil }, authz.ReasonMisconfigured, 0},
-		"an endless wait":          {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) { return 1 << 62, nil }, authz.ReasonRateLimited, time.Minute},
+		"down": {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) {
+			return 0, errors.New("no route")
+		}, authz.ReasonLimiterUnavailable, 0},
+		"down, for a known time": {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) {
+			return time.Second, errors.New("moving")
+		}, authz.ReasonLimiterUnavailable, time.Second},
+		"down, for a time below 0": {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) {
+			return -1, errors.New("moving")
+		}, authz.ReasonLimiterUnavailable, 0},
+		"its own deadline": {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) {
+			return 0, context.DeadlineExceeded
+		}, authz.ReasonLimiterUnavailable, 0},
+		"its own cancellation": {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) { return 0, context.Canceled }, authz.ReasonLimiterUnavailable, 0},
+		"panics":               {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) { panic("a secret") }, authz.ReasonMisconfigured, 0},
+		"ends its goroutine": {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) {
+			runtime.Goexit()
+			return 0, nil
+		}, authz.ReasonMisconfigured, 0},
+		"a wait below 0":  {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) { return -time.Second, nil }, authz.ReasonMisconfigured, 0},
+		"an endless wait": {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) { return 1 << 62, nil }, authz.ReasonRateLimited, time.Minute},
 		"an error that can't be read": {func(context.Context, authz.LimitKey, authz.Limit) (time.Duration, error) {
 			return 0, &authz.EngineError{Err: (*sick)(nil)}
 		}, authz.ReasonMisconfigured, 0},

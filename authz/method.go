@@ -166,7 +166,7 @@ func (m *Method) admit(ctx context.Context, call *Call, first *opening) (*subjec
 			return settled(m.limited(ctx, err))
 		}
 
-		return settled(m.grant(ctx))
+		return nil, m.grant(ctx), nil
 	case policyAuthenticated, policyHandler, policyCondition, policyDeny:
 	default:
 		return settled(m.refuse(ctx, refusal(ReasonMisconfigured, "unknown policy")))
@@ -194,7 +194,7 @@ func (m *Method) admit(ctx context.Context, call *Call, first *opening) (*subjec
 		return settled(m.limited(ctx, err))
 	}
 	if m.policy != policyCondition {
-		return settled(m.grant(ctx))
+		return nil, m.grant(ctx), nil
 	}
 
 	return caller, nil, nil
@@ -206,10 +206,10 @@ func settled(decision *Decision, err error) (*subjectTemplate, *Decision, error)
 }
 
 // grant lets the call through without any check.
-func (m *Method) grant(ctx context.Context) (*Decision, error) {
+func (m *Method) grant(ctx context.Context) *Decision {
 	m.observe(ctx, m.granted)
 
-	return m.granted, nil
+	return m.granted
 }
 
 func (m *Method) refuse(ctx context.Context, err *Error) (*Decision, error) {

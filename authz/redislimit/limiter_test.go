@@ -236,9 +236,9 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%+v: the key is %q", key, name)
 		}
 		seen[name] = true
-		for _, clear := range []string{"alice", "main", "a.B"} {
-			if strings.Contains(command, clear) {
-				t.Errorf("%q is sent in clear: %s", clear, command)
+		for _, name := range []string{"alice", "main", "a.B"} {
+			if strings.Contains(command, name) {
+				t.Errorf("%q is sent in clear: %s", name, command)
 			}
 		}
 	}
