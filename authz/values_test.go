@@ -333,7 +333,7 @@ func TestValuesOfProperties(t *testing.T) {
 		want    authz.Reason
 		field   string
 	}{
-		"row 69: a list above MaxObjects": {"a", &docsv1.Values{Text: "x", Texts: make([]string, 4)}, authz.ReasonObjectMissing, "texts"},
+		"row 69: a list above MaxObjects": {"a", &docsv1.Values{Text: "x", Texts: make([]string, 4), At: &timestamppb.Timestamp{}}, authz.ReasonObjectMissing, "texts"},
 		"row 69: no such time":            {"a", &docsv1.Values{Text: "x", At: &timestamppb.Timestamp{Nanos: -1}}, authz.ReasonObjectMissing, "at"},
 		"row 69: a claim above 4 KiB":     {strings.Repeat("a", 5000), &docsv1.Values{Text: "x", At: &timestamppb.Timestamp{}}, authz.ReasonSubjectInvalid, ""},
 		"row 69: both":                    {strings.Repeat("a", 5000), &docsv1.Values{Text: "x", At: &timestamppb.Timestamp{Nanos: -1}}, authz.ReasonObjectMissing, "at"},
