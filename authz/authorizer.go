@@ -67,6 +67,7 @@ func New(config Config) (*Authorizer, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	a.placeLimits(&config)
 	if report := a.observer.RuleFault; report != nil {
 		for _, fault := range sortedRuleErrors(a.faults) {
 			report(fault)
@@ -83,6 +84,9 @@ func (c *Config) validate() []error {
 	}
 	if c.MaxObjects < 0 {
 		errs = append(errs, errors.New("authz: Config.MaxObjects is negative"))
+	}
+	if c.LimiterSize < 0 || c.LimiterSize > maxLimiterSize {
+		errs = append(errs, fmt.Errorf("authz: Config.LimiterSize isn't from 0 to %d", maxLimiterSize))
 	}
 	if c.Breaker.OpenFor < 0 {
 		errs = append(errs, errors.New("authz: Config.Breaker.OpenFor is negative"))

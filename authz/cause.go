@@ -57,6 +57,8 @@ func (u *unusable) read() (what, value, problem string) {
 		what, value = "client id", u.principal.ClientID()
 	case u.name == "$issuer":
 		what, value = "issuer name", u.principal.IssuerName()
+	case u.name == "$peer.ip":
+		return what, "", "the caller's address isn't known"
 	default: // a rule's own subject may read the request
 		return what, "", "the request's " + u.name + " is absent, or doesn't fit"
 	}
@@ -213,7 +215,7 @@ func (e *evaluation) unasked(c *check, at *leaf) error {
 			return denial(c.short() + ": a claim that it gives is no JSON value")
 		}
 		if at.of == nil {
-			return denial(c.short() + ": {" + at.bad.Name() + "} that it gives is too long, or isn't text or JSON")
+			return denial(c.short() + ": " + e.ungiven(at.bad))
 		}
 		where := "the check's object"
 		if c.object == nil || at.of != c.object {
@@ -231,6 +233,23 @@ func (e *evaluation) unasked(c *check, at *leaf) error {
 	}
 
 	return nil
+}
+
+// ungiven returns why a value of the token, or the caller's address, can't be given to
+// the engine.
+func (e *evaluation) ungiven(bad *template.Part) string {
+	absent := bad.Name() == "$peer.ip"
+	if claim, isClaim := strings.CutPrefix(bad.Name(), "$claim."); isClaim {
+		value, found := e.call.Principal.Claim(strings.Split(claim, ".")...)
+		absent = !found || value == nil
+	}
+	if absent {
+		_, _, problem := (&unusable{name: bad.Name(), principal: e.call.Principal}).read()
+
+		return problem
+	}
+
+	return "{" + bad.Name() + "} that it gives is too long, or isn't text or JSON"
 }
 
 // mismatch is the error of a match that isn't granted, with the values of both

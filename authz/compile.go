@@ -105,6 +105,7 @@ func (a *Authorizer) compileMethod(md protoreflect.MethodDescriptor, at *site, o
 		m.compileIssuers(whole, at)
 		m.compileStream(whole, own, md, cs)
 	}
+	m.compileLimit(whole, own, at)
 	m.compileConsistency(whole, cs)
 	m.hides = whole.rule.GetOnDeny() == authzv1.OnDeny_ON_DENY_NOT_FOUND
 	for _, own := range cs.ruled {

@@ -47,9 +47,6 @@ type Config struct {
 	Attributes AttributeEngine
 	// Expressions compiles the expressions of rules. Required if any rule has one.
 	Expressions ExpressionCompiler
-	// Limiter counts the calls of rules with a rate limit. Optional. Default: each
-	// Authorizer counts for itself, in bounded memory.
-	Limiter Limiter
 	// Subjects are the templates for the caller's subject. Required if any rule
 	// asks the engine about the caller.
 	Subjects Subjects
@@ -72,9 +69,21 @@ type Config struct {
 	// Resolver provides the services to compile. Optional. Default: every service
 	// linked into the program.
 	Resolver Resolver
-	// Timeout bounds one request to an engine. Optional. Default 3 s;
+	// Timeout bounds one request to an engine or to Limiter. Optional. Default 3 s;
 	// negative is an error.
 	Timeout time.Duration
+	// Limiter counts the calls of rules with a rate limit, unless the limit has the
+	// scope SCOPE_PROCESS. Optional. Default: this process counts for itself, in
+	// memory.
+	Limiter Limiter
+	// LimiterSize is how many callers the limits that this process counts itself tell
+	// apart at a time. Each rule with such a limit of clients or subjects has an equal
+	// share, and a caller needs a place until it could again make a whole burst of
+	// calls. While a rule's share is taken, all further callers of its method share
+	// one bucket, so a flood of callers costs others of the same method calls, and
+	// never loosens a limit. A place is about 200 bytes. Optional. Default 65,536;
+	// more than 16,777,216 or negative is an error.
+	LimiterSize int
 	// MaxObjects is how many objects one call may name, over all its checks. A call
 	// that names more is refused with OBJECT_MISSING, even if a condition that
 	// needs no object would grant it. It is also how many elements each list of a

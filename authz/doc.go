@@ -83,6 +83,25 @@
 // is longer than 4 KiB, is denied with SUBJECT_INVALID. In both cases the engine isn't
 // asked.
 //
+// # Rate limits
+//
+// A rule may bound how often its method is called, by each client, by each subject
+// or by all callers together:
+//
+//	rate_limit: { requests: 100 per: { seconds: 60 } burst: 20 key: KEY_SUBJECT }
+//
+// A call counts once its token meets the rule, so strangers can't use up a caller's
+// limit, and before any condition is decided, so a call beyond the limit costs the
+// engine nothing. A call that the policy then denies has counted; one that the limit
+// refuses has not. A stream counts once, when it is opened: its messages and rechecks
+// don't, nor do the checks that a handler makes itself. The keys come from the
+// verified token. A token without the claim that the key names counts by its other
+// one, apart from all callers that have it.
+//
+// By default each process counts for itself, in memory that [Config.LimiterSize]
+// bounds. [Config.Limiter] counts for several; while it gives no answer, the call is
+// refused with LIMITER_UNAVAILABLE. Limits with the scope SCOPE_PROCESS don't ask it.
+//
 // # How a .proto finds usher/authz/v1/authz.proto
 //
 // It is a part of this Go module, under proto. With protoc:

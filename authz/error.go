@@ -21,9 +21,12 @@ type Error struct {
 	// MaxAge is the greatest age of an authentication that the rule admits, with
 	// STEP_UP_REQUIRED. Zero means that the rule admits any age.
 	MaxAge time.Duration
-	// RetryAfter is how long to wait before trying again, with ENGINE_UNAVAILABLE.
-	// Zero means that it isn't known.
+	// RetryAfter is how long to wait before trying again, with ENGINE_UNAVAILABLE,
+	// RATE_LIMITED and LIMITER_UNAVAILABLE. Zero means that it isn't known.
 	RetryAfter time.Duration
+	// Quota is the limit that the call exceeded, with RATE_LIMITED. It is shared by
+	// all calls of the method and must not be changed.
+	Quota *Quota
 	// Err is the cause, for the log.
 	Err error
 }

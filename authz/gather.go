@@ -11,6 +11,7 @@ var (
 	errMissing  = errors.New("the request doesn't name its object")
 	errUnusable = errors.New("the value can't name an object")
 	errContext  = errors.New("the value can't be sent to the engine")
+	errAbsent   = errors.New("the request leaves out a value that the rule gives the engine")
 	errOther    = errors.New("the message names another object than the stream's first")
 )
 
@@ -139,18 +140,18 @@ func (e *evaluation) gatherCheck(c *check, at *leaf) *Error {
 // given renders a check's context and properties, nil where it has none. A part is one
 // that reads a value of the token that can't be used, unless the request is at fault.
 func (e *evaluation) given(c *check) (context map[string]any, of *Properties, foreign *template.Part, err *Error) {
-	context, foreign, err = e.valuesOf(c.context, nil)
+	context, foreign, err = e.valuesOf(c, c.context, nil)
 	if err != nil || c.properties == nil {
 		return context, nil, foreign, err
 	}
 	of = &Properties{}
-	if of.Subject, foreign, err = e.valuesOf(c.properties.subject, foreign); err != nil {
+	if of.Subject, foreign, err = e.valuesOf(c, c.properties.subject, foreign); err != nil {
 		return nil, nil, nil, err
 	}
-	if of.Action, foreign, err = e.valuesOf(c.properties.action, foreign); err != nil {
+	if of.Action, foreign, err = e.valuesOf(c, c.properties.action, foreign); err != nil {
 		return nil, nil, nil, err
 	}
-	if of.Resource, foreign, err = e.valuesOf(c.properties.resource, foreign); err != nil {
+	if of.Resource, foreign, err = e.valuesOf(c, c.properties.resource, foreign); err != nil {
 		return nil, nil, nil, err
 	}
 
@@ -158,9 +159,11 @@ func (e *evaluation) given(c *check) (context map[string]any, of *Properties, fo
 }
 
 // valuesOf renders the values of a context, or of properties. A value that is absent
-// is left out; the engine then answers what it lacks. It returns the part of a value
-// of the token that can't be used, the one that it was given if there is none.
-func (e *evaluation) valuesOf(entries []contextValue, foreign *template.Part) (map[string]any, *template.Part, *Error) {
+// from a check is left out: the engine's answer is then conditional. Other servers have
+// no such answer, and one whose policy refuses by that value would grant, so the
+// absence is the fault of the request or of the token there. It returns the part of a
+// value of the token that can't be used, the one that it was given if there is none.
+func (e *evaluation) valuesOf(c *check, entries []contextValue, foreign *template.Part) (map[string]any, *template.Part, *Error) {
 	if len(entries) == 0 {
 		return nil, foreign, nil
 	}
@@ -171,6 +174,13 @@ func (e *evaluation) valuesOf(entries []contextValue, foreign *template.Part) (m
 		case template.StatusOK:
 			values[entry.name] = value
 		case template.StatusMissing:
+			switch {
+			case c.kind == QueryRelation:
+			case bad.Path(-1) == "":
+				foreign = bad
+			default:
+				return nil, nil, &Error{Reason: ReasonObjectMissing, Field: bad.Path(element), Err: errAbsent}
+			}
 		case template.StatusForeign:
 			foreign = bad
 		case template.StatusInvalid:

@@ -49,6 +49,10 @@ func inherit(own, def *authzv1.Rule) *merged {
 	if own.GetConsistency() != nil || def.GetConsistency() != nil {
 		m.rule.Consistency = m.consistency(own.GetConsistency(), def.GetConsistency())
 	}
+	m.rule.RateLimit = def.GetRateLimit()
+	if m.take("rate_limit", own.GetRateLimit() != nil, def.GetRateLimit() != nil) {
+		m.rule.RateLimit = own.GetRateLimit()
+	}
 	m.rule.OnDeny = def.GetOnDeny()
 	if m.take("on_deny", own.GetOnDeny() != 0, def.GetOnDeny() != 0) {
 		m.rule.OnDeny = own.GetOnDeny()

@@ -34,6 +34,7 @@ type Method struct {
 	reads       bool
 	connection  bool
 	rule        string
+	limit       *rateLimit // nil if there is none
 	pins        []*template.Part
 	// copies are the fields that expressions read.
 	copies []protoreflect.FieldDescriptor
@@ -73,7 +74,8 @@ type Call struct {
 	PeerIP netip.Addr
 	// Fresh makes the decision without the decision cache.
 	Fresh bool
-	// EngineContext returns the context for a request to the engine. Its argument
+	// EngineContext returns the context for a request to the engine or to
+	// [Config.Limiter]. Its argument
 	// has the values of the call's context, and the timeout instead of the call's
 	// deadline. An engine in this process could otherwise read everything that
 	// belongs to the call: the function removes what the engine must not see, and
@@ -129,41 +131,19 @@ func (m *Method) Rule() string { return m.rule }
 // Authorize decides the call. The call may go on if, and only if, the error is nil.
 // Otherwise the error is an [*Error], or wraps the context's own. The decision is
 // never nil.
+//
+// If the rule has a rate limit, the call counts once its principal meets what the
+// rule asks of the token, before any condition is decided.
 func (m *Method) Authorize(ctx context.Context, call *Call) (*Decision, error) {
-	switch {
-	case m.missing:
-		return m.refuse(ctx, refusal(ReasonRuleMissing, "method %s has no rule", m.name))
-	case len(m.faults) > 0:
-		return m.refuse(ctx, &Error{Reason: ReasonMisconfigured, Err: m.Err()})
-	}
-	switch m.policy {
-	case policyPublic:
-		return m.grant(ctx)
-	case policyAuthenticated, policyHandler, policyCondition, policyDeny:
-	default:
-		return m.refuse(ctx, refusal(ReasonMisconfigured, "unknown policy"))
-	}
-	if call == nil || call.Principal == nil {
-		return m.refuse(ctx, refusal(ReasonTokenMissing, "the call has no principal"))
-	}
-	if m.policy == policyDeny {
-		return m.refuse(ctx, refusal(ReasonMethodDenied, "the rule denies everybody"))
-	}
-	if err := m.owner.stranger(call.Principal); err != nil {
-		return m.refuse(ctx, err)
-	}
-	if err := m.token.admits(call.Principal); err != nil {
-		return m.refuse(ctx, err)
-	}
-	caller := m.owner.subjects.of(call.Principal)
-	if caller == nil && !m.token.kinds && !m.owner.subjects.none {
-		return m.refuse(ctx, m.owner.subjects.unmapped(call.Principal))
-	}
-	if err := m.token.check(call.Principal, m.owner.now); err != nil {
-		return m.refuse(ctx, err)
-	}
-	if m.policy != policyCondition {
-		return m.grant(ctx)
+	return m.authorize(ctx, call, nil)
+}
+
+// authorize decides the call. If first says that a stream has counted already, the
+// call doesn't count.
+func (m *Method) authorize(ctx context.Context, call *Call, first *opening) (*Decision, error) {
+	caller, decision, err := m.admit(ctx, call, first)
+	if decision != nil {
+		return decision, err
 	}
 	if m.single && m.recalls(call, caller) {
 		return m.granted, nil
@@ -172,11 +152,66 @@ func (m *Method) Authorize(ctx context.Context, call *Call) (*Decision, error) {
 	return m.evaluate(ctx, call, caller)
 }
 
+// admit decides what needs no condition, and counts the call. The decision is nil if
+// the rule's condition must be decided; caller is then the configured subject of the
+// token's kind, nil if there is none.
+func (m *Method) admit(ctx context.Context, call *Call, first *opening) (*subjectTemplate, *Decision, error) {
+	switch {
+	case m.missing:
+		return settled(m.refuse(ctx, refusal(ReasonRuleMissing, "method %s has no rule", m.name)))
+	case len(m.faults) > 0:
+		return settled(m.refuse(ctx, &Error{Reason: ReasonMisconfigured, Err: m.Err()}))
+	}
+	switch m.policy {
+	case policyPublic:
+		if err := m.take(ctx, call, nil, first); err != nil {
+			return settled(m.limited(ctx, err))
+		}
+
+		return nil, m.grant(ctx), nil
+	case policyAuthenticated, policyHandler, policyCondition, policyDeny:
+	default:
+		return settled(m.refuse(ctx, refusal(ReasonMisconfigured, "unknown policy")))
+	}
+	if call == nil || call.Principal == nil {
+		return settled(m.refuse(ctx, refusal(ReasonTokenMissing, "the call has no principal")))
+	}
+	if m.policy == policyDeny {
+		return settled(m.refuse(ctx, refusal(ReasonMethodDenied, "the rule denies everybody")))
+	}
+	if err := m.owner.stranger(call.Principal); err != nil {
+		return settled(m.refuse(ctx, err))
+	}
+	if err := m.token.admits(call.Principal); err != nil {
+		return settled(m.refuse(ctx, err))
+	}
+	caller := m.owner.subjects.of(call.Principal)
+	if caller == nil && !m.token.kinds && !m.owner.subjects.none {
+		return settled(m.refuse(ctx, m.owner.subjects.unmapped(call.Principal)))
+	}
+	if err := m.token.check(call.Principal, m.owner.now); err != nil {
+		return settled(m.refuse(ctx, err))
+	}
+	if err := m.take(ctx, call, call.Principal, first); err != nil {
+		return settled(m.limited(ctx, err))
+	}
+	if m.policy != policyCondition {
+		return nil, m.grant(ctx), nil
+	}
+
+	return caller, nil, nil
+}
+
+// settled returns a decision that needs no condition.
+func settled(decision *Decision, err error) (*subjectTemplate, *Decision, error) {
+	return nil, decision, err
+}
+
 // grant lets the call through without any check.
-func (m *Method) grant(ctx context.Context) (*Decision, error) {
+func (m *Method) grant(ctx context.Context) *Decision {
 	m.observe(ctx, m.granted)
 
-	return m.granted, nil
+	return m.granted
 }
 
 func (m *Method) refuse(ctx context.Context, err *Error) (*Decision, error) {

@@ -69,4 +69,8 @@ const (
 	// ReasonRevisionInvalid is a revision that the engine refuses, or that can't be
 	// one: INVALID_ARGUMENT.
 	ReasonRevisionInvalid Reason = "REVISION_INVALID"
+	// ReasonRateLimited is a call beyond the rule's rate limit: RESOURCE_EXHAUSTED.
+	ReasonRateLimited Reason = "RATE_LIMITED"
+	// ReasonLimiterUnavailable is a limiter without an answer: UNAVAILABLE.
+	ReasonLimiterUnavailable Reason = "LIMITER_UNAVAILABLE"
 )

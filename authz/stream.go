@@ -30,13 +30,31 @@ type Stream struct {
 	// pinned is what the first message named. Only the receiver uses it.
 	pinned *pinned
 	live   liveObjects
+	// first is whether the rate limit has counted the stream. Only the receiver uses
+	// it.
+	first opening
 }
 
 // NewStream returns a new stream, which remembers nothing.
 func (m *Method) NewStream() *Stream { return &Stream{method: m} }
 
+// Open decides what needs no message: what the rule asks of the token, and its rate
+// limit, if it has one. The rest is for Authorize to decide. Calling Open is optional,
+// and useful if [Method.Limited] and [Method.ReadsMessage] are both true: without it, a
+// stream counts when its first message is decided, so streams without a message
+// wouldn't count. The stream may go on if, and only if, the error is nil.
+func (s *Stream) Open(ctx context.Context, call *Call) (*Decision, error) {
+	_, decision, err := s.method.admit(ctx, call, &s.first)
+	if decision == nil {
+		decision = s.method.undecided()
+	}
+
+	return decision, err
+}
+
 // Authorize decides the call's message as [Method.Authorize] does, or the stream's
-// start if [Method.ReadsMessage] is false. If the stream remembers the answer,
+// start if [Method.ReadsMessage] is false. A rate limit counts the stream once, at its
+// first decision. If the stream remembers the answer,
 // nothing is asked and no [Observer] is told:
 //
 //   - If the rule checks only the first message, a later one passes if it leaves the
@@ -52,7 +70,7 @@ func (m *Method) NewStream() *Stream { return &Stream{method: m} }
 func (s *Stream) Authorize(ctx context.Context, call *Call) (*Decision, error) {
 	m := s.method
 	if !m.reads || call == nil || call.Principal == nil {
-		return m.Authorize(ctx, call)
+		return m.authorize(ctx, call, &s.first)
 	}
 	if s.pinned != nil {
 		if err := s.pinned.matches(call.Message); err != nil {
@@ -90,7 +108,7 @@ func (s *Stream) Authorize(ctx context.Context, call *Call) (*Decision, error) {
 
 // decide asks about a message, and remembers the objects of the first one.
 func (s *Stream) decide(ctx context.Context, call *Call) (*Decision, error) {
-	decision, err := s.method.Authorize(ctx, call)
+	decision, err := s.method.authorize(ctx, call, &s.first)
 	if err != nil || !s.method.first {
 		return decision, err
 	}
@@ -124,7 +142,7 @@ func (s *Stream) Recheck(ctx context.Context, call *Call) (*Decision, error) {
 	again.Message, again.Fresh = nil, true
 	switch {
 	case !m.reads, len(m.faults) > 0, call.Principal == nil:
-		return m.Authorize(ctx, &again)
+		return m.authorize(ctx, &again, &opening{counted: true})
 	case m.recheck <= 0:
 		return m.unobserved(&Error{Reason: ReasonMisconfigured, Err: errNoRecheck})
 	default:
@@ -190,7 +208,7 @@ func (s *Stream) recheckLive(ctx context.Context, call Call) (*Decision, error) 
 // be raised again in another goroutine.
 func (m *Method) authorizeContained(ctx context.Context, call *Call) (decision *Decision, value any, err error) {
 	defer func() { value = recover() }()
-	decision, err = m.Authorize(ctx, call)
+	decision, err = m.authorize(ctx, call, &opening{counted: true})
 
 	return decision, nil, err
 }

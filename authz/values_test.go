@@ -311,7 +311,7 @@ func TestValuesOfProperties(t *testing.T) {
 	method := compiled(engine, rule, func() time.Time { return now })
 	alice := user("alice")
 	alice.claims = map[string]any{"level": []any{"a"}}
-	call := &authz.Call{Principal: alice, Message: &docsv1.Values{Text: "x", Texts: []string{"a", "b"}, Numbers: []int32{1}}}
+	call := &authz.Call{Principal: alice, Message: &docsv1.Values{Text: "x", Texts: []string{"a", "b"}, Numbers: []int32{1}, At: &timestamppb.Timestamp{Seconds: 1}}}
 	for range 2 {
 		if _, err := method.Authorize(t.Context(), call); err != nil {
 			t.Fatal(err)
@@ -319,7 +319,7 @@ func TestValuesOfProperties(t *testing.T) {
 		now = now.Add(time.Hour)
 	}
 	want := &authz.Properties{
-		Subject: map[string]any{"level": []any{"a"}}, Action: map[string]any{"day": "2030-01-02T00:00:00Z"}, Resource: map[string]any{"tags": []any{"a", "b"}},
+		Subject: map[string]any{"level": []any{"a"}}, Action: map[string]any{"day": "2030-01-02T00:00:00Z"}, Resource: map[string]any{"tags": []any{"a", "b"}, "at": "1970-01-01T00:00:01Z"},
 	}
 	if engine.requests() != 1 {
 		t.Fatalf("%d requests of one day", engine.requests())
@@ -333,9 +333,9 @@ func TestValuesOfProperties(t *testing.T) {
 		want    authz.Reason
 		field   string
 	}{
-		"row 69: a list above MaxObjects": {"a", &docsv1.Values{Text: "x", Texts: make([]string, 4)}, authz.ReasonObjectMissing, "texts"},
+		"row 69: a list above MaxObjects": {"a", &docsv1.Values{Text: "x", Texts: make([]string, 4), At: &timestamppb.Timestamp{}}, authz.ReasonObjectMissing, "texts"},
 		"row 69: no such time":            {"a", &docsv1.Values{Text: "x", At: &timestamppb.Timestamp{Nanos: -1}}, authz.ReasonObjectMissing, "at"},
-		"row 69: a claim above 4 KiB":     {strings.Repeat("a", 5000), &docsv1.Values{Text: "x"}, authz.ReasonSubjectInvalid, ""},
+		"row 69: a claim above 4 KiB":     {strings.Repeat("a", 5000), &docsv1.Values{Text: "x", At: &timestamppb.Timestamp{}}, authz.ReasonSubjectInvalid, ""},
 		"row 69: both":                    {strings.Repeat("a", 5000), &docsv1.Values{Text: "x", At: &timestamppb.Timestamp{Nanos: -1}}, authz.ReasonObjectMissing, "at"},
 	} {
 		alice := user("alice")

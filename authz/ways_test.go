@@ -221,7 +221,7 @@ func TestWhatEnginesAreAsked(t *testing.T) {
 			action: "edit" resource: "document:{text}"
 			resource_properties: {name: "owner" value: "{text}"} resource_properties: {name: "size" value: "{small}"}
 			subject_properties: {name: "kind" value: "human"} action_properties: {name: "soft" value: "{flag}"}
-			context: {name: "n" value: "{large}"} context: {name: "unset" value: "{optional_large}"}
+			context: {name: "n" value: "{large}"}
 		}`, []authz.Query{{
 			Kind: authz.QueryAttributes, Relation: "edit", Object: authz.Object{Type: "document", ID: "a"}, Subject: alice,
 			Context: map[string]any{"n": int64(0)}, Properties: &authz.Properties{
@@ -261,6 +261,55 @@ func jsonOf(tb testing.TB, value any) string {
 	}
 
 	return string(text)
+}
+
+// Row 69: a value that is missing is never left out where no server would say so.
+func TestMissingValuesAreNotLeftOut(t *testing.T) {
+	for name, c := range map[string]struct {
+		value string
+		want  authz.Reason // where a permission or attributes have it
+		field string
+		cause string
+	}{
+		"a field that isn't set":   {"{optional_large}", authz.ReasonObjectMissing, "optional_large", "leaves out"},
+		"within what isn't set":    {"{item.number}", authz.ReasonObjectMissing, "item.number", "leaves out"},
+		"an empty text":            {"{text}", authz.ReasonObjectMissing, "text", "leaves out"},
+		"a zero":                   {"{large}", "", "", ""},
+		"a claim that isn't there": {"{$claim.tier}", authz.ReasonSubjectInvalid, "", `the token has no claim "tier"`},
+		"an address not known":     {"{$peer.ip}", authz.ReasonSubjectInvalid, "", "the caller's address isn't known"},
+	} {
+		for place, rule := range map[string]string{
+			"context of a check":      `check: {object: "d:1" relation: "r" context: {name: "n" value: "VALUE"}}`,
+			"context of a permission": `permission: {name: "p" context: {name: "n" value: "VALUE"}}`,
+			"context of attributes":   `attributes: {action: "a" resource: "d:1" context: {name: "n" value: "VALUE"}}`,
+			"property of a subject":   `attributes: {action: "a" resource: "d:1" subject_properties: {name: "n" value: "VALUE"}}`,
+			"property of a resource":  `attributes: {action: "a" resource: "d:1" resource_properties: {name: "n" value: "VALUE"}}`,
+			"property of an action":   `attributes: {action: "a" resource: "d:1" action_properties: {name: "n" value: "VALUE"}}`,
+			"with on_missing":         `attributes: {action: "a" resource: "d:1" context: {name: "n" value: "VALUE"} on_missing: ON_MISSING_DENY}`,
+		} {
+			t.Run("row 69: "+name+" in a "+place, func(t *testing.T) {
+				asked := 0
+				count := authz.EngineFunc(func(ctx context.Context, batch authz.Batch) (authz.Result, error) {
+					asked++
+
+					return says(authz.EffectAllowed)(ctx, batch)
+				})
+				method := one(t, ways{count, count, count}, "M", written(t, strings.ReplaceAll(rule, "VALUE", c.value)))
+				decision, err := method.Authorize(t.Context(), &authz.Call{Principal: user("alice"), Message: &docsv1.Kinds{}})
+				want := c.want
+				if place == "context of a check" {
+					want = ""
+				}
+				if reasonOf(err) != want || (asked == 1) != (want == "") {
+					t.Fatalf("%v after %d requests, want %q", err, asked, want)
+				}
+				var refused *authz.Error
+				if want != "" && (!errors.As(err, &refused) || refused.Field != c.field || !strings.Contains(decision.Err().Error(), c.cause)) {
+					t.Errorf("%v of field %q, want %q and %q", decision.Err(), refused.Field, c.field, c.cause)
+				}
+			})
+		}
+	}
 }
 
 // An answer is about one kind of query, one set of properties and one context, also in

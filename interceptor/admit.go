@@ -62,10 +62,18 @@ func (i *Interceptor) admitStream(ss grpc.ServerStream, r *report) (s *guardedSt
 	}
 	memory := r.method.NewStream()
 	call := i.newCall(ctx, r.method, principal, r.peerIP)
-	if !r.method.ReadsMessage() {
-		if r.decision, err = memory.Authorize(ctx, &call); err != nil {
-			return nil, "", err
+	switch {
+	case !r.method.ReadsMessage():
+		r.decision, err = memory.Authorize(ctx, &call)
+	case r.method.Limited():
+		// A stream counts even if no message ever comes. The decision isn't one yet.
+		var refused *authz.Decision
+		if refused, err = memory.Open(ctx, &call); err != nil {
+			r.decision = refused
 		}
+	}
+	if err != nil {
+		return nil, "", err
 	}
 
 	s = &guardedStream{owner: i, method: r.method, memory: memory, call: call}
@@ -76,6 +84,14 @@ func (i *Interceptor) admitStream(ss grpc.ServerStream, r *report) (s *guardedSt
 	s.init(r.method, ss, s.ctx, cancel)
 
 	return s, token, nil
+}
+
+// countPublic counts a call to a public method, of which the method's rate limit
+// applies to all callers together.
+func (i *Interceptor) countPublic(ctx context.Context, r *report) (err error) {
+	r.decision, err = r.method.Authorize(ctx, &authz.Call{EngineContext: newEngineContext})
+
+	return err
 }
 
 // refuseClosed returns the refusal of a method that is closed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -28,6 +29,12 @@ const (
 	// maxRetryDelay bounds the delay that an engine or an authorization server can
 	// impose on callers.
 	maxRetryDelay = 5 * time.Minute
+
+	// maxLimitDelay bounds the delay of a rate limit: its longest period.
+	maxLimitDelay = 24 * time.Hour
+
+	// quotaMetric is what a rate limit counts.
+	quotaMetric = "calls"
 
 	// pushbackKey is the trailer that stops gRPC's own retries if its value is not a
 	// delay (gRFC A6).
@@ -154,8 +161,10 @@ func (r refusals) ofAuthz(err *authz.Error, hidesExistence bool) *Error {
 		return r.make(reason, err, extras{detail: badRequest(err.Field, "doesn't name an object")})
 	case authz.ReasonRevisionInvalid:
 		return r.make(reason, err, extras{detail: badRequest(err.Field, "is not a valid revision")})
-	case authz.ReasonEngineUnavailable:
+	case authz.ReasonEngineUnavailable, authz.ReasonLimiterUnavailable:
 		return r.make(reason, err, extras{retryAfter: err.RetryAfter})
+	case authz.ReasonRateLimited:
+		return r.make(reason, err, extras{retryAfter: err.RetryAfter, detail: quotaFailure(err.Quota)})
 	case authz.ReasonRelationDenied:
 		if hidesExistence {
 			return &Error{
@@ -172,6 +181,18 @@ func (r refusals) ofAuthz(err *authz.Error, hidesExistence bool) *Error {
 	default:
 		return r.make(authz.ReasonMisconfigured, err, extras{})
 	}
+}
+
+// quotaFailure says which limit was exceeded, and never whose calls were counted.
+func quotaFailure(quota *authz.Quota) protoadapt.MessageV1 {
+	if quota == nil {
+		return nil
+	}
+
+	return &errdetails.QuotaFailure{Violations: []*errdetails.QuotaFailure_Violation{{
+		Subject: quota.Key, Description: publics[authz.ReasonRateLimited].text,
+		QuotaMetric: quotaMetric, QuotaId: strings.TrimPrefix(quota.Method, "/"), QuotaValue: int64(quota.Limit.Requests),
+	}}}
 }
 
 func badRequest(field, description string) protoadapt.MessageV1 {
@@ -206,12 +227,12 @@ func (r refusals) make(reason authz.Reason, cause error, more extras) *Error {
 		Reason: string(reason), Domain: r.domain,
 		Metadata: map[string]string{"decision_id": e.DecisionID},
 	}}
-	if said.code == codes.Unavailable {
+	if longest := longestDelay(reason, said.code); longest > 0 {
 		delay := more.retryAfter
 		if delay <= 0 {
 			delay = defaultRetryDelay
 		}
-		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(min(delay, maxRetryDelay))})
+		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(min(delay, longest))})
 	}
 	if more.detail != nil {
 		details = append(details, more.detail)
@@ -222,6 +243,18 @@ func (r refusals) make(reason authz.Reason, cause error, more extras) *Error {
 	}
 
 	return e
+}
+
+// longestDelay bounds the RetryInfo of a refusal. Zero means that it has none.
+func longestDelay(reason authz.Reason, code codes.Code) time.Duration {
+	switch {
+	case reason == authz.ReasonRateLimited:
+		return maxLimitDelay
+	case code == codes.Unavailable:
+		return maxRetryDelay
+	default:
+		return 0
+	}
 }
 
 func newDecisionID() string { return rand.Text() }

@@ -33,6 +33,8 @@ var publics = map[authz.Reason]public{
 	authz.ReasonEngineUnavailable:   {codes.Unavailable, "the call can't be authorized at present"},
 	authz.ReasonFirstMessageTimeout: {codes.DeadlineExceeded, "no message that could be authorized arrived in time"},
 	authz.ReasonTooManyObjects:      {codes.ResourceExhausted, "the stream names more objects than one may"},
+	authz.ReasonRateLimited:         {codes.ResourceExhausted, "the method was called too often; wait before the next call"},
+	authz.ReasonLimiterUnavailable:  {codes.Unavailable, "the call can't be counted at present"},
 	authz.ReasonDeadlineExceeded:    {codes.DeadlineExceeded, "the deadline passed before the call was authorized"},
 	authz.ReasonCanceled:            {codes.Canceled, "the call was canceled before it was authorized"},
 	authz.ReasonMisconfigured:       {codes.Internal, "the server can't authorize this call"},

@@ -22,6 +22,13 @@ var errExpired = errors.New("interceptor: the stream reached the end of its toke
 func (i *Interceptor) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	method := i.authorizer.Method(info.FullMethod)
 	if method.Public() && !closed(method) {
+		if method.Limited() {
+			r := report{method: method, name: info.FullMethod, watch: i.startWatch()}
+			if err := i.countPublic(ss.Context(), &r); err != nil {
+				return withTrailer(ss, i.refused(ss.Context(), r, err))
+			}
+		}
+
 		return handler(srv, publicStream{ss})
 	}
 	r := report{method: method, name: info.FullMethod, watch: i.startWatch()}

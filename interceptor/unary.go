@@ -10,6 +10,13 @@ import (
 func (i *Interceptor) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	method := i.authorizer.Method(info.FullMethod)
 	if method.Public() && !closed(method) {
+		if method.Limited() {
+			r := report{method: method, name: info.FullMethod, watch: i.startWatch()}
+			if err := i.countPublic(ctx, &r); err != nil {
+				return nil, i.refuseUnary(ctx, r, err)
+			}
+		}
+
 		return handler(publicContext{ctx}, req) //nolint:contextcheck // it is ctx, wrapped
 	}
 	r := report{method: method, name: info.FullMethod, watch: i.startWatch()}
