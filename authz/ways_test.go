@@ -179,6 +179,51 @@ func TestFaultsOfTheWaysToDecide(t *testing.T) {
 	}
 }
 
+// fussy is an engine that can't be asked everything, and says so before it is asked.
+type fussy struct{ ways }
+
+func (fussy) ValidateQuery(q authz.Query) error {
+	refuse := func(text string) error {
+		return &authz.EngineError{Kind: authz.EngineMisconfigured, Err: errors.New(text)}
+	}
+	switch {
+	case q.Kind == authz.QueryPermission && q.Object == authz.Object{}:
+		return refuse("a permission needs an object")
+	case q.Kind == authz.QueryAttributes && q.Properties != nil && q.Properties.Action != nil:
+		return refuse("actions have no properties")
+	case q.Context["no"] != nil:
+		return refuse("no context")
+	case q.Subject.Type == "robot":
+		return refuse("there are no robots")
+	case q.Relation == "grammar":
+		return &authz.EngineError{Kind: authz.EngineBadRequest, Err: errors.New("an id is too short")}
+	default:
+		return nil
+	}
+}
+
+func TestWhatTheEngineCanNotBeAskedIsAFaultAtStart(t *testing.T) {
+	for rule, want := range map[string]string{
+		`check: {object: "d:{text}" relation: "r"}`:                                                                                              "",
+		`check: {object: "d:{text}" relation: "r" subject: "robot:{text}"}`:                                                                      "the engine refuses check d:{text}#r@robot:{text}: ",
+		`check: {object: "d:{text}" relation: "r" context: {name: "no" value: "{small}"}}`:                                                       "no context",
+		`permission: {name: "p" on: "d:{text}"}`:                                                                                                 "",
+		`permission: {name: "p"}`:                                                                                                                "a permission needs an object",
+		`attributes: {action: "a" resource: "d:{text}" subject_properties: {name: "x" value: "{small}"}}`:                                        "",
+		`attributes: {action: "a" resource: "d:{text}" action_properties: {name: "x" value: "{small}"}}`:                                         "actions have no properties",
+		`check: {object: "d:{text}" relation: "grammar"}`:                                                                                        "", // of a call
+		`any_of: {conditions: {has_role: {role: "r"}} conditions: {check: {object: "d:{text}" relation: "r" context: {name: "no" value: "1"}}}}`: "no context",
+	} {
+		t.Run(rule, func(t *testing.T) {
+			authorizer := newAuthorizer(t, authz.Config{Engine: fussy{}, Resolver: ruled(t, nil, map[string]*authzv1.Rule{"M": written(t, rule)})})
+			err := authorizer.ValidateMethods("/t.S/M")
+			if (err == nil) != (want == "") || want != "" && !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want %q", err, want)
+			}
+		})
+	}
+}
+
 // ruleErrors lists the joined faults of a rule.
 func ruleErrors(err error) []*authz.RuleError {
 	if several, ok := err.(interface{ Unwrap() []error }); ok {
