@@ -24,6 +24,7 @@ type front struct {
 	observer Observer
 
 	overdue overdue
+	inline  inline
 	// landed counts the flights that have landed: while it stays the same, the cache
 	// has nothing new.
 	landed atomic.Uint64
@@ -62,6 +63,9 @@ func newFront(config *Config) *front {
 	}
 	if validator, ok := config.Engine.(QueryValidator); ok {
 		f.validate = validator.ValidateQuery
+	}
+	if honorer, ok := config.Engine.(ContextHonorer); ok {
+		f.inline.able.Store(honorer.HonorsContext())
 	}
 
 	return f
@@ -143,11 +147,11 @@ func (f *front) ask(ctx context.Context, e *evaluation, landed uint64) error {
 	switch {
 	case own == nil:
 	case refused:
-		own.land(nil, &EngineError{Kind: EngineUnavailable, RetryAfter: retryNow, Err: errLeft})
+		own.refuse(&EngineError{Kind: EngineUnavailable, RetryAfter: retryNow, Err: errLeft})
 	case !f.overdue.admits(caller):
-		own.land(nil, &EngineError{Kind: EngineUnavailable, Err: errOverdue})
+		own.refuse(&EngineError{Kind: EngineUnavailable, Err: errOverdue})
 	default:
-		go own.run()
+		own.start()
 	}
 	if err := e.await(ctx); err != nil {
 		own.leave()
@@ -235,6 +239,10 @@ func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed 
 				}
 			}
 			if q.seat = f.inFlight[flightKey{caller, q.text}]; q.seat != nil {
+				if q.seat.flight != own {
+					q.seat.flight.join()
+				}
+
 				continue
 			}
 		} else if q.seat = own.find(q.text); q.seat != nil {
@@ -242,6 +250,7 @@ func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed 
 		}
 		if own == nil {
 			own = newFlight(ctx, e, caller, wanted)
+			own.inline = f.inline.take()
 		}
 		q.seat = own.add(q, shared)
 		if shared {
