@@ -60,7 +60,7 @@ type honoring struct{ authz.Engine }
 func (honoring) HonorsContext() bool { return true }
 
 // BenchmarkCold is a decision that asks an engine in memory: in a goroutine of its own,
-// and in that of the call ("inline").
+// and in that of the call (inline).
 func BenchmarkCold(b *testing.B) {
 	ids := make([]string, 50)
 	tuples := make([]string, len(ids))
@@ -76,7 +76,7 @@ func BenchmarkCold(b *testing.B) {
 		"bulk of fifty": {"BatchGetDocuments", &docsv1.BatchGetDocumentsRequest{DocumentIds: ids}},
 	}
 	engine := newTuplesUnrecorded(tuples...)
-	for suffix, engine := range map[string]authz.Engine{"": engine, " inline": honoring{engine}} {
+	for suffix, engine := range map[string]authz.Engine{"": engine, "/inline": honoring{engine}} {
 		authorizer := newAuthorizer(b, authz.Config{Engine: engine})
 		for name, call := range calls {
 			b.Run(name+suffix, func(b *testing.B) {

@@ -381,11 +381,7 @@ func TestEngineThatEndsTheCallsGoroutine(t *testing.T) {
 				})
 				var leader authz.Reason
 				var group sync.WaitGroup
-				group.Add(1)
-				go func() {
-					defer group.Done()
-					leader = ask(t.Context(), authorizer, "alice", "odd")
-				}()
+				group.Go(func() { leader = ask(t.Context(), authorizer, "alice", "odd") })
 				for range 5 {
 					group.Go(func() {
 						time.Sleep(time.Millisecond)
@@ -484,7 +480,7 @@ func TestCallersOfAPromptEngineGetTheirAnswers(t *testing.T) {
 					begun := time.Now()
 					got := ask(ctx, authorizer, fmt.Sprint("u", worker%3), id)
 					cancel()
-					if got != want && !(leaves && strings.Contains(string(got), context.DeadlineExceeded.Error())) {
+					if left := leaves && strings.Contains(string(got), context.DeadlineExceeded.Error()); got != want && !left {
 						t.Errorf("%s: got %q, want %q", id, got, want)
 					}
 					if long := time.Since(begun); long > 100*time.Millisecond || leaves && long > 15*time.Millisecond {
