@@ -130,6 +130,29 @@ func TestAQuickEngineIsAskedInTheCallsGoroutine(t *testing.T) {
 	})
 }
 
+// A request that has ended gives its place to another, however it has ended.
+func TestRequestsInTheCallsGoroutineGiveTheirPlacesBack(t *testing.T) {
+	engine, authorizer := newPrompt(t, authz.Config{Breaker: authz.BreakerConfig{Disabled: true}}, func(_ context.Context, id string) error {
+		if strings.HasPrefix(id, "odd") {
+			panic("secret")
+		}
+
+		return nil
+	})
+	for i := range 100 {
+		_ = document(t.Context(), authorizer, fmt.Sprint("odd", i))
+		engine.requests, engine.inline = 0, 0
+		for engine.inline == 0 { // a busy machine isn't always quick
+			if engine.requests > 1000 {
+				t.Fatalf("none after %d odd ones", i+1)
+			}
+			if err := document(t.Context(), authorizer, fmt.Sprint(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // An engine that makes no promise has a goroutine for each request.
 func TestOtherEnginesAreNotAskedInTheCallsGoroutine(t *testing.T) {
 	inline := 0
