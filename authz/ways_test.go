@@ -459,6 +459,37 @@ func TestOneEngineDoesntHoldAnothersDecision(t *testing.T) {
 	}
 }
 
+// quickWays is an engine that may be asked in the call's goroutine.
+type quickWays struct{ ways }
+
+func (quickWays) HonorsContext() bool { return true }
+
+// Row 61: a call that asks two engines waits in neither of them.
+func TestQuickEngineThatHangsDoesntHoldAnothersDecision(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hanging := false
+		permissions := authz.EngineFunc(func(ctx context.Context, batch authz.Batch) (authz.Result, error) {
+			if hanging {
+				return hangs(ctx, batch)
+			}
+
+			return says(authz.EffectAllowed)(ctx, batch)
+		})
+		method := one(t, quickWays{ways{says(authz.EffectAllowed), permissions, fails}}, "M",
+			written(t, `any_of: {conditions: {permission: {name: "p"}} conditions: {check: {object: "d:{text}" relation: "r"}}}`))
+		for i := range 20 {
+			hanging = i >= 10
+			began := time.Now()
+			_, err := method.Authorize(t.Context(), &authz.Call{Principal: user("alice"), Message: &docsv1.Kinds{Text: fmt.Sprint(i)}})
+			if waited := time.Since(began); err != nil || waited != 0 {
+				t.Fatalf("call %d: %v after %v", i, err, waited)
+			}
+			synctest.Wait()
+		}
+		time.Sleep(5 * time.Second) // until no request is under way
+	})
+}
+
 // Row 61: the breaker of one kind of query opens for that kind alone.
 func TestBreakersOfKindsAreApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

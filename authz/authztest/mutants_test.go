@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/authz/authztest"
@@ -83,6 +84,9 @@ var mutants = map[string]struct {
 	}},
 	"cleaned ids": {"hostile", nil},
 	"a deaf ear":  {"cancelled_before", nil},
+	// Its client waits for something for longer than the context lives.
+	"a broken promise":    {"keeps_its_promise", nil},
+	"an unproved promise": {"keeps_its_promise", nil},
 }
 
 func each(change func(authz.Query, authz.Answer) authz.Answer) func(authz.Batch, authz.Result, error) (authz.Result, error) {
@@ -100,6 +104,8 @@ type mutated struct {
 
 	name string
 }
+
+func (m mutated) HonorsContext() bool { return strings.HasSuffix(m.name, "promise") }
 
 func (m mutated) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
 	switch m.name {
@@ -124,11 +130,22 @@ func TestMutant(t *testing.T) {
 	if *mutant == "" {
 		return
 	}
-	authztest.Suite{New: func(testing.TB) (authz.Engine, authztest.Writer) {
+	suite := authztest.Suite{New: func(testing.TB) (authz.Engine, authztest.Writer) {
 		engine := authztest.NewModelEngine(authztest.SuiteModel())
 
 		return mutated{engine, *mutant}, engine
-	}}.Run(t)
+	}}
+	if *mutant == "a broken promise" {
+		suite.Hanging = func(testing.TB) authz.Engine {
+			return authz.EngineFunc(func(ctx context.Context, _ authz.Batch) (authz.Result, error) {
+				<-ctx.Done()
+				time.Sleep(1100 * time.Millisecond)
+
+				return authz.Result{}, ctx.Err()
+			})
+		}
+	}
+	suite.Run(t)
 }
 
 func TestSuiteCatches(t *testing.T) {

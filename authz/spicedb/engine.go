@@ -46,6 +46,10 @@ func New(config Config) (*Engine, error) {
 // SupportsConsistency reports true for every mode.
 func (e *Engine) SupportsConsistency(mode authz.Mode) bool { return mode <= authz.ModeFullyConsistent }
 
+// HonorsContext reports true: a check waits for nothing but requests to SpiceDB, and for
+// those no longer than its context lives; see [Config.Client].
+func (e *Engine) HonorsContext() bool { return true }
+
 // Check asks SpiceDB the batch's queries. The answers have the queries' order and
 // length. A query that is refused (before it is sent, see [Engine.ValidateQuery],
 // or by SpiceDB), or whose request failed while others were answered, has its own

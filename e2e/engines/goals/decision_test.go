@@ -6,10 +6,10 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
-	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
-	"google.golang.org/protobuf/types/dynamicpb"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/authz/authztest"
@@ -17,36 +17,29 @@ import (
 )
 
 // documentService has Get, whose request names one document, and BatchGet, whose
-// request names several.
+// request names several. The requests are generated messages, as a server's are.
 func documentService(tb testing.TB) *protoregistry.Files {
 	tb.Helper()
-	message := func(name, field string, label descriptorpb.FieldDescriptorProto_Label) *descriptorpb.DescriptorProto {
-		return &descriptorpb.DescriptorProto{Name: new(name), Field: []*descriptorpb.FieldDescriptorProto{{
-			Name: new(field), Number: proto.Int32(1), Label: label.Enum(), Type: descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum(),
-		}}}
-	}
-	method := func(name, input, object string) *descriptorpb.MethodDescriptorProto {
+	method := func(name string, input proto.Message, object string) *descriptorpb.MethodDescriptorProto {
 		options := &descriptorpb.MethodOptions{}
 		proto.SetExtension(options, authzv1.E_Rule, &authzv1.Rule{Policy: &authzv1.Rule_Check{Check: &authzv1.Check{Object: object, Relation: "view"}}})
+		message := "." + string(input.ProtoReflect().Descriptor().FullName())
 
-		return &descriptorpb.MethodDescriptorProto{
-			Name: new(name), InputType: new(".goals.v1." + input), OutputType: new(".goals.v1." + input), Options: options,
-		}
+		return &descriptorpb.MethodDescriptorProto{Name: new(name), InputType: new(message), OutputType: new(message), Options: options}
 	}
-	files, err := protodesc.NewFiles(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{{
+	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
 		Name: new("goals.proto"), Package: new("goals.v1"), Syntax: new("proto3"),
-		MessageType: []*descriptorpb.DescriptorProto{
-			message("One", "id", descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL),
-			message("Many", "ids", descriptorpb.FieldDescriptorProto_LABEL_REPEATED),
-		},
+		Dependency: []string{wrapperspb.File_google_protobuf_wrappers_proto.Path(), fieldmaskpb.File_google_protobuf_field_mask_proto.Path()},
 		Service: []*descriptorpb.ServiceDescriptorProto{{
 			Name: new("Docs"),
 			Method: []*descriptorpb.MethodDescriptorProto{
-				method("Get", "One", "document:{id}"), method("BatchGet", "Many", "document:{ids[]}"),
+				method("Get", &wrapperspb.StringValue{}, "document:{value}"), method("BatchGet", &fieldmaskpb.FieldMask{}, "document:{paths[]}"),
 			},
 		}},
-	}}})
+	}, protoregistry.GlobalFiles)
 	fatal(tb, err)
+	files := &protoregistry.Files{}
+	fatal(tb, files.RegisterFile(file))
 
 	return files
 }
@@ -55,35 +48,23 @@ func documentService(tb testing.TB) *protoregistry.Files {
 // ann's that names the n documents from i on.
 func decisions(tb testing.TB, engine authz.Engine) func(ctx context.Context, i, n int) error {
 	tb.Helper()
-	files := documentService(tb)
-	authorizer, err := authz.New(authz.Config{Engine: engine, Resolver: files, Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: authz.Issuers{"test"}})
+	authorizer, err := authz.New(authz.Config{
+		Engine: engine, Resolver: documentService(tb), Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: authz.Issuers{"test"},
+	})
 	fatal(tb, err)
-	input := func(name protoreflect.FullName) protoreflect.MessageDescriptor {
-		found, err := files.FindDescriptorByName(name)
-		fatal(tb, err)
-
-		return found.(protoreflect.MessageDescriptor)
-	}
-	one, many := input("goals.v1.One"), input("goals.v1.Many")
 	ann := authztest.User("ann")
-	// A server has its message before the decision begins.
-	var single, several [documents]proto.Message
-	for i := range documents {
-		message := dynamicpb.NewMessage(one)
-		message.Set(one.Fields().Get(0), protoreflect.ValueOfString(document(i)))
-		single[i] = message
-	}
 	bulk := func(i, n int) proto.Message {
-		message := dynamicpb.NewMessage(many)
-		list := message.Mutable(many.Fields().Get(0)).List()
+		message := &fieldmaskpb.FieldMask{}
 		for k := range n {
-			list.Append(protoreflect.ValueOfString(document(i + k)))
+			message.Paths = append(message.Paths, document(i+k))
 		}
 
 		return message
 	}
+	// A server has its message before the decision begins.
+	var single, several [documents]proto.Message
 	for i := range documents {
-		several[i] = bulk(i, batchSize)
+		single[i], several[i] = wrapperspb.String(document(i)), bulk(i, batchSize)
 	}
 
 	return func(ctx context.Context, i, n int) error {
