@@ -41,8 +41,12 @@ type flight struct {
 	mine map[string]*seat
 	// shared says that others may be waiting for it.
 	shared bool
-	// asked is when the request was sent.
+	// asked is when the request was sent, or when the flight joined others.
 	asked time.Duration
+	// ticket is its place among the requests under way, with the batch that it was
+	// in; see [combiner].
+	ticket uint64
+	with   *combined
 
 	landing atomic.Bool
 	done    chan struct{}
@@ -116,8 +120,11 @@ func growStack(at int) byte {
 // heeds its context or not.
 func (f *flight) run() {
 	growStack(0)
-	ctx, cancel := context.WithTimeout(caller.Detach(f.call, f.caller), f.front.timeout)
+	ctx, cancel := context.WithTimeout(caller.Detach(f.call, f.caller), f.front.timeout-f.with.lasted())
 	defer cancel()
+	if !f.with.asksAlone(cancel) {
+		return
+	}
 	stop := context.AfterFunc(ctx, func() {
 		f.front.overdue.add(f.caller, 1)
 		f.land(nil, &EngineError{Kind: EngineUnavailable, Err: ctx.Err()})
@@ -139,12 +146,16 @@ func (f *flight) run() {
 		}
 		f.land(answers, err)
 	}()
+	asked := f.front.clock()
+	if f.with == nil {
+		f.asked = asked
+	}
+	defer func() { f.front.combiner.landed(f, asked, err) }()
 	engines := ctx
 	if f.context != nil {
 		engines = caller.NewContext(f.context(ctx), f.caller)
 	}
-	f.asked = f.front.clock()
-	result, failed := f.front.call(engines, f.caller, Batch{Queries: f.queries, Consistency: f.consistency}, f.asked)
+	result, failed := f.front.call(engines, f.caller, Batch{Queries: f.queries, Consistency: f.consistency}, asked)
 	answers, err = result.Answers, failed
 }
 
@@ -199,4 +210,5 @@ func (f *flight) land(answers []Answer, err error) {
 	}
 	front.mu.Unlock()
 	close(f.done)
+	f.with.landed()
 }

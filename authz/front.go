@@ -19,6 +19,7 @@ type front struct {
 	validate func(Query) error
 	cache    *decisionCache
 	breaker  *breaker
+	combiner *combiner
 	base     time.Time
 	seed     maphash.Seed
 	observer Observer
@@ -63,6 +64,7 @@ func newFront(config *Config) *front {
 	if validator, ok := config.Engine.(QueryValidator); ok {
 		f.validate = validator.ValidateQuery
 	}
+	f.combiner = newCombiner(f, config)
 
 	return f
 }
@@ -147,7 +149,7 @@ func (f *front) ask(ctx context.Context, e *evaluation, landed uint64) error {
 	case !f.overdue.admits(caller):
 		own.land(nil, &EngineError{Kind: EngineUnavailable, Err: errOverdue})
 	default:
-		go own.run()
+		f.combiner.send(own)
 	}
 	if err := e.await(ctx); err != nil {
 		own.leave()
@@ -188,8 +190,7 @@ func (e *evaluation) await(ctx context.Context) error {
 
 // board finds a seat for each wanted question that the engine can take: in a flight
 // that is under way, or in one of the call's own, which is returned if there is any.
-// Refused says that the caller has left too many. This is the place where questions
-// become requests: what would put several calls' questions into one stands here.
+// Refused says that the caller has left too many.
 func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed uint64) (own *flight, refused bool) {
 	wanted := 0
 	for i := range e.questions {

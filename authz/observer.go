@@ -30,6 +30,9 @@ type Observer struct {
 type EngineAsked struct {
 	// Queries is the size of the batch.
 	Queries int
+	// Combined is how many calls' queries were combined in it, which is then asked
+	// under a context that has nothing of theirs; see [Combiner]. Zero: it is of one.
+	Combined int
 	// Duration is how long the engine took.
 	Duration time.Duration
 	// Err is the failure of the batch as a whole, nil if it was answered.

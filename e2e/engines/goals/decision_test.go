@@ -53,10 +53,10 @@ func documentService(tb testing.TB) *protoregistry.Files {
 
 // decisions returns a function that decides, as the interceptor does, a call of
 // ann's that names the n documents from i on.
-func decisions(tb testing.TB, engine authz.Engine) func(ctx context.Context, i, n int) error {
+func decisions(tb testing.TB, engine authz.Engine, apart bool) func(ctx context.Context, i, n int) error {
 	tb.Helper()
 	files := documentService(tb)
-	authorizer, err := authz.New(authz.Config{Engine: engine, Resolver: files, Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: authz.Issuers{"test"}})
+	authorizer, err := authz.New(authz.Config{Engine: engine, Resolver: files, Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: authz.Issuers{"test"}, DisableCombining: apart})
 	fatal(tb, err)
 	input := func(name protoreflect.FullName) protoreflect.MessageDescriptor {
 		found, err := files.FindDescriptorByName(name)
@@ -104,7 +104,7 @@ func decisions(tb testing.TB, engine authz.Engine) func(ctx context.Context, i, 
 // TestDecisions shows that what is measured asks the engine what it is asked for.
 func TestDecisions(t *testing.T) {
 	engine := authztest.NewEngine("document:d1#view@user:ann", "document:d2#view@user:ann")
-	decide := decisions(t, engine)
+	decide := decisions(t, engine, false)
 	for _, c := range []struct {
 		i, n    int
 		allowed bool

@@ -48,12 +48,12 @@ func BenchmarkGoal13(b *testing.B) {
 	fatal(b, err)
 
 	fresh := authz.Consistency{Mode: authz.ModeAtLeastAsFresh, Revision: revision}
-	decideFGA := decisions(b, fgaEngine)
+	decideFGA := decisions(b, fgaEngine, false)
 	decideSpice := decisions(b, authz.EngineFunc(func(ctx context.Context, batch authz.Batch) (authz.Result, error) {
 		batch.Consistency = fresh
 
 		return spiceEngine.Check(ctx, batch)
-	}))
+	}), false)
 	for _, n := range []int{1, batchSize} {
 		b.Run(fmt.Sprintf("openfga/%d/adapter", n), func(b *testing.B) {
 			pair(b,

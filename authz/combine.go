@@ -1,0 +1,250 @@
+package authz
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// Combiner is an optional interface of an [Engine] for which one request with many
+// queries costs less than many requests with one. While the engine is busy, what
+// different calls ask at the same moment is then asked in one batch. Such a batch is
+// asked under a context without any call's values: an engine whose answers, or whose
+// client's credentials, depend on these must not implement it. An engine that wraps
+// another is no Combiner unless it says so itself.
+//
+// Queries of rules that are fully consistent, of calls that are fresh, and those that
+// read the time are never combined.
+type Combiner interface {
+	// CombinesQueries returns how many queries of different callers one batch may
+	// hold. Fewer than two: none are combined. More than 64 count as 64. It is asked
+	// once.
+	CombinesQueries() int
+}
+
+const (
+	// maxCombined bounds a combined batch, and so what one odd query may hold up.
+	maxCombined = 64
+	// maxJoining is how many queries one call may bring: more than that is a batch by
+	// itself.
+	maxJoining = 8
+	// sentAtOnce is how many requests are under way before others wait for company. It
+	// is more than one, so that a caller who is alone never waits.
+	sentAtOnce = 2
+	// maxWaiting bounds the batches that wait, one for each consistency.
+	maxWaiting = 8
+	// maxWait bounds the wait for company; an engine that answers sooner bounds it more.
+	maxWait = time.Millisecond
+	// leastPatience is how long a combined batch may take however fast the engine is.
+	leastPatience = 10 * time.Millisecond
+	// patienceTimes is how many times the usual it may take.
+	patienceTimes = 8
+	// overdueCombined is whose the combined requests are that run on after their
+	// timeout: no caller's.
+	overdueCombined = ^uint64(0)
+)
+
+// combiner makes one request of what several flights ask at the same moment. A flight
+// is sent at once unless as many requests are under way as may be; then it waits for
+// company until one of them ends, but never for longer than a request usually takes.
+// A nil combiner sends every flight at once.
+type combiner struct {
+	front *front
+	limit int
+
+	mu sync.Mutex
+	// slots are the requests that hold others up.
+	slots   [sentAtOnce]slot
+	tickets uint64
+	// usual is about the median of what a request takes that isn't combined: one that
+	// takes long moves it no more than one that doesn't.
+	usual   time.Duration
+	waiting []*combined
+	apart   apart
+}
+
+// slot is a request under way, which counts no longer than until.
+type slot struct {
+	ticket uint64
+	until  time.Duration
+}
+
+func newCombiner(front *front, config *Config) *combiner {
+	engine, ok := config.Engine.(Combiner)
+	if !ok || config.DisableCombining {
+		return nil
+	}
+	limit := min(engine.CombinesQueries(), maxCombined)
+	if limit < 2 {
+		return nil
+	}
+
+	return &combiner{front: front, limit: limit, usual: maxWait}
+}
+
+// send has the engine asked for a flight: by itself, or together with others.
+func (c *combiner) send(f *flight) {
+	if c == nil {
+		go f.run()
+
+		return
+	}
+	now := c.front.clock()
+	c.mu.Lock()
+	f.ticket = c.take(now, 4*max(c.usual, maxWait))
+	c.mu.Unlock()
+	if f.ticket != 0 || !c.combinable(f) {
+		go f.run()
+
+		return
+	}
+	c.mu.Lock()
+	ready, joined := c.join(f, now)
+	c.mu.Unlock()
+	if !joined {
+		go f.run()
+	}
+	if ready != nil {
+		go ready.run()
+	}
+}
+
+// take takes a free slot for so long. It returns no ticket if there is none. The lock
+// is held.
+func (c *combiner) take(now, long time.Duration) (ticket uint64) {
+	for i := range c.slots {
+		if s := &c.slots[i]; s.ticket == 0 || s.until <= now {
+			c.tickets++
+			*s = slot{c.tickets, now + long}
+
+			return c.tickets
+		}
+	}
+
+	return 0
+}
+
+// combinable reports whether a flight may be asked together with others: what isn't
+// shared between the calls of one caller isn't combined with those of another, and an
+// open breaker is each caller's own affair.
+func (c *combiner) combinable(f *flight) bool {
+	if f.consistency.Mode == ModeFullyConsistent || len(f.seats) > min(maxJoining, c.limit-1) {
+		return false
+	}
+	for i := range f.seats {
+		if !f.seats[i].shared {
+			return false
+		}
+	}
+
+	return c.front.breaker.passes(f.caller) && c.front.overdue.admits(overdueCombined)
+}
+
+// join gives a flight a place in the batch that waits. Ready is a batch that is full.
+// The lock is held.
+func (c *combiner) join(f *flight, now time.Duration) (ready *combined, joined bool) {
+	if c.apart.has(f.caller, now) {
+		return nil, false
+	}
+	at := slices.IndexFunc(c.waiting, func(b *combined) bool { return b.consistency == f.consistency })
+	if at >= 0 && len(c.waiting[at].queries)+len(f.queries) > c.limit {
+		ready, at = c.leaves(at, now), -1
+	}
+	if at < 0 {
+		if len(c.waiting) >= maxWaiting {
+			return ready, false
+		}
+		b := &combined{
+			combiner: c, consistency: f.consistency, begun: now,
+			flights: make([]*flight, 0, 16), queries: make([]Query, 0, 16),
+		}
+		b.timer = time.AfterFunc(min(c.usual, maxWait), b.waited)
+		c.waiting = append(c.waiting, b)
+		at = len(c.waiting) - 1
+	}
+	b := c.waiting[at]
+	f.with, f.asked = b, now
+	b.flights = append(b.flights, f)
+	b.queries = append(b.queries, f.queries...)
+	if ready == nil && len(b.queries) == c.limit {
+		ready = c.leaves(at, now)
+	}
+
+	return ready, true
+}
+
+// leaves has a batch wait no longer. The lock is held.
+func (c *combiner) leaves(at int, now time.Duration) *combined {
+	b := c.waiting[at]
+	c.waiting = slices.Delete(c.waiting, at, at+1)
+	b.timer.Stop()
+	b.ticket = c.take(now, c.patienceNow())
+
+	return b
+}
+
+// waited sends a batch that has waited long enough.
+func (b *combined) waited() {
+	c := b.combiner
+	c.mu.Lock()
+	at := slices.Index(c.waiting, b)
+	if at >= 0 {
+		c.leaves(at, c.front.clock())
+	}
+	c.mu.Unlock()
+	if at >= 0 {
+		b.run()
+	}
+}
+
+// patience is how long a combined batch may take before its queries are asked again.
+func (c *combiner) patience() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	return c.patienceNow()
+}
+
+func (c *combiner) patienceNow() time.Duration {
+	return min(max(patienceTimes*c.usual, leastPatience), c.front.timeout/4)
+}
+
+// landed takes note that a flight's own request, sent at asked, has ended, before
+// anyone knows its answer.
+func (c *combiner) landed(f *flight, asked time.Duration, err error) {
+	if c == nil {
+		return
+	}
+	took := c.front.clock() - asked
+	c.mu.Lock()
+	switch {
+	case err != nil:
+	case took > c.usual:
+		c.usual += c.usual/8 + 1
+	default:
+		c.usual -= c.usual / 8
+	}
+	c.mu.Unlock()
+	c.ended(f.ticket)
+}
+
+// ended gives the slot of a request back, to the batch that waits longest.
+func (c *combiner) ended(ticket uint64) {
+	if ticket == 0 {
+		return
+	}
+	var next *combined
+	c.mu.Lock()
+	for i := range c.slots {
+		if c.slots[i].ticket == ticket {
+			c.slots[i] = slot{}
+			if len(c.waiting) > 0 {
+				next = c.leaves(0, c.front.clock())
+			}
+		}
+	}
+	c.mu.Unlock()
+	if next != nil {
+		go next.run()
+	}
+}

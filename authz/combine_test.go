@@ -1,0 +1,305 @@
+package authz_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/usher-auth/usher/authz"
+	docsv1 "github.com/usher-auth/usher/authz/internal/testproto/usher/test/docs/v1"
+)
+
+// combining is an engine whose requests may be combined. It allows what a user asks
+// about its own document: u7 about 7.
+type combining struct {
+	mu      sync.Mutex
+	batches []authz.Batch
+	delay   time.Duration
+	hostile func(ctx context.Context, batch authz.Batch) (authz.Result, error)
+}
+
+func (*combining) CombinesQueries() int { return 50 }
+
+func (e *combining) SupportsConsistency(authz.Mode) bool { return true }
+
+func (e *combining) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
+	e.mu.Lock()
+	e.batches = append(e.batches, batch)
+	e.mu.Unlock()
+	time.Sleep(e.delay)
+	result := authz.Result{}
+	for _, q := range batch.Queries {
+		if e.hostile != nil && strings.HasPrefix(q.Object.ID, "odd") {
+			return e.hostile(ctx, batch)
+		}
+		answer := authz.Answer{Effect: authz.EffectDenied}
+		if q.Subject.ID == "u"+q.Object.ID {
+			answer.Effect = authz.EffectAllowed
+		}
+		result.Answers = append(result.Answers, answer)
+	}
+
+	return result, nil
+}
+
+// asked returns how many requests there were, and the largest.
+func (e *combining) asked() (requests, largest int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, batch := range e.batches {
+		largest = max(largest, len(batch.Queries))
+	}
+
+	return len(e.batches), largest
+}
+
+// crowd has n callers ask at once, each about its own document.
+func crowd(t *testing.T, authorizer *authz.Authorizer, n int) {
+	t.Helper()
+	var group sync.WaitGroup
+	for i := range n {
+		group.Go(func() {
+			if got := ask(t.Context(), authorizer, fmt.Sprint("u", i), fmt.Sprint(i)); got != "" {
+				t.Errorf("caller %d got %q", i, got)
+			}
+		})
+	}
+	group.Wait()
+}
+
+func TestManyCallersAreCombined(t *testing.T) {
+	for name, c := range map[string]struct {
+		disabled bool
+		most     int
+	}{"combined": {false, 6}, "disabled": {true, 64}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				engine := &combining{delay: 5 * time.Millisecond}
+				var queries, combined atomic.Int64
+				authorizer := newAuthorizer(t, authz.Config{Engine: engine, DisableCombining: c.disabled, Observer: authz.Observer{
+					Asked: func(_ context.Context, a authz.EngineAsked) {
+						queries.Add(int64(a.Queries))
+						combined.Add(int64(a.Combined))
+					},
+				}})
+				begun := time.Now()
+				crowd(t, authorizer, 64)
+				requests, _ := engine.asked()
+				if requests > c.most || c.disabled && requests != 64 || time.Since(begun) > 7*time.Millisecond {
+					t.Errorf("%d requests in %v", requests, time.Since(begun))
+				}
+				if queries.Load() != 64 || c.disabled != (combined.Load() == 0) {
+					t.Errorf("told of %d queries, %d combined", queries.Load(), combined.Load())
+				}
+			})
+		})
+	}
+}
+
+func TestCallerAloneIsNotHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := &combining{delay: 300 * time.Microsecond}
+		authorizer := newAuthorizer(t, authz.Config{Engine: engine})
+		begun := time.Now()
+		for i := range 100 {
+			if got := ask(t.Context(), authorizer, fmt.Sprint("u", i), fmt.Sprint(i)); got != "" {
+				t.Fatal(got)
+			}
+		}
+		if took := time.Since(begun); took != 100*engine.delay {
+			t.Errorf("100 requests took %v", took)
+		}
+	})
+}
+
+// Row 61: one caller's odd object in a combined batch delays the others by no more
+// than the patience, once, and takes no answer from them.
+func TestHostileQueryInACombinedBatch(t *testing.T) {
+	for name, hostile := range map[string]func(ctx context.Context, batch authz.Batch) (authz.Result, error){
+		"hangs": func(ctx context.Context, _ authz.Batch) (authz.Result, error) {
+			<-ctx.Done()
+
+			return authz.Result{}, ctx.Err()
+		},
+		"fails": func(context.Context, authz.Batch) (authz.Result, error) { return authz.Result{}, errors.New("odd") },
+		"is refused": func(context.Context, authz.Batch) (authz.Result, error) {
+			return authz.Result{}, &authz.EngineError{Kind: authz.EngineBadRequest}
+		},
+		"panics":             func(context.Context, authz.Batch) (authz.Result, error) { panic("odd") },
+		"ends its goroutine": func(context.Context, authz.Batch) (authz.Result, error) { runtime.Goexit(); panic("unreachable") },
+		"lacks answers":      func(context.Context, authz.Batch) (authz.Result, error) { return authz.Result{}, nil },
+		"heeds no context": func(context.Context, authz.Batch) (authz.Result, error) {
+			time.Sleep(5 * time.Second)
+			return authz.Result{}, nil
+		},
+		"can't be read": func(context.Context, authz.Batch) (authz.Result, error) { var none *sick; return authz.Result{}, none },
+		"has too many answers": func(_ context.Context, b authz.Batch) (authz.Result, error) {
+			return authz.Result{Answers: make([]authz.Answer, len(b.Queries)+1)}, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				engine := &combining{delay: time.Millisecond, hostile: hostile}
+				changed := 0
+				authorizer := newAuthorizer(t, authz.Config{Engine: engine, Observer: authz.Observer{BreakerChanged: func(bool) { changed++ }}})
+				combinedOdd := 0
+				for round := range 3 {
+					var group sync.WaitGroup
+					group.Go(func() { crowd(t, authorizer, 20) })
+					group.Go(func() {
+						if got := ask(t.Context(), authorizer, "mallory", fmt.Sprint("odd", round)); got == "" {
+							t.Error("row 61: the odd query was allowed")
+						}
+					})
+					group.Wait()
+					engine.mu.Lock()
+					combinedOdd = 0
+					for _, batch := range engine.batches {
+						for _, q := range batch.Queries {
+							if len(batch.Queries) > 1 && strings.HasPrefix(q.Object.ID, "odd") {
+								combinedOdd++
+							}
+						}
+					}
+					engine.mu.Unlock()
+				}
+				if combinedOdd > 1 {
+					t.Errorf("row 61: the odd caller was combined %d times", combinedOdd)
+				}
+				if changed != 0 {
+					t.Errorf("row 61: the breaker changed %d times", changed)
+				}
+				time.Sleep(6 * time.Second)
+			})
+		})
+	}
+}
+
+// The others wait for the patience and their own answer, not for the timeout.
+func TestHangingQueryDelaysOthersByThePatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := &combining{delay: time.Millisecond, hostile: func(ctx context.Context, _ authz.Batch) (authz.Result, error) {
+			<-ctx.Done()
+
+			return authz.Result{}, ctx.Err()
+		}}
+		authorizer := newAuthorizer(t, authz.Config{Engine: engine})
+		for i := range 2 {
+			go ask(t.Context(), authorizer, fmt.Sprint("u", i), fmt.Sprint(i))
+		}
+		synctest.Wait()
+		go ask(t.Context(), authorizer, "mallory", "odd")
+		synctest.Wait()
+		begun := time.Now()
+		var group sync.WaitGroup
+		for i := range 20 {
+			group.Go(func() {
+				if got := ask(t.Context(), authorizer, fmt.Sprint("u", i), fmt.Sprint(i)); got != "" {
+					t.Errorf("row 61: got %q", got)
+				}
+				if took := time.Since(begun); took > 14*time.Millisecond {
+					t.Errorf("row 61: after %v", took)
+				}
+			})
+		}
+		group.Wait()
+		if _, largest := engine.asked(); largest < 10 {
+			t.Errorf("the largest batch had %d queries", largest)
+		}
+		time.Sleep(4 * time.Second)
+	})
+}
+
+// Answers are never another caller's, whatever is slow, fails or is left.
+func TestCombinedAnswersAreTheCallersOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's
+		var mu sync.Mutex
+		roll := func(n int) int {
+			mu.Lock()
+			defer mu.Unlock()
+
+			return random.IntN(n)
+		}
+		engine := &unsteady{roll: roll}
+		authorizer := newAuthorizer(t, authz.Config{Engine: engine, Breaker: authz.BreakerConfig{Disabled: true}})
+		var group sync.WaitGroup
+		for i := range 64 {
+			group.Go(func() {
+				for range 200 {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(1+roll(30))*time.Millisecond)
+					other := i + roll(2)
+					got := ask(ctx, authorizer, fmt.Sprint("u", i), fmt.Sprint(other))
+					if got == "" && other != i || got == authz.ReasonRelationDenied && other == i {
+						t.Errorf("caller %d about %d got %q", i, other, got)
+					}
+					cancel()
+					time.Sleep(time.Duration(roll(1000)) * time.Microsecond)
+				}
+			})
+		}
+		group.Wait()
+		time.Sleep(10 * time.Second)
+		if _, largest := engine.asked(); largest < 2 {
+			t.Error("nothing was combined")
+		}
+	})
+}
+
+// unsteady answers right, late or not at all.
+type unsteady struct {
+	combining
+
+	roll func(n int) int
+}
+
+func (e *unsteady) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
+	time.Sleep(time.Duration(e.roll(2000)) * time.Microsecond)
+	switch e.roll(400) {
+	case 0:
+		time.Sleep(30 * time.Millisecond)
+	case 1:
+		return authz.Result{}, errors.New("down")
+	case 2:
+		<-ctx.Done()
+	case 3:
+		runtime.Goexit()
+	}
+
+	return e.combining.Check(ctx, batch)
+}
+
+// A rule that is fully consistent, and a call that is fresh, are asked for alone.
+func TestFreshCallsAreNotCombined(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := &combining{delay: 5 * time.Millisecond}
+		authorizer := newAuthorizer(t, authz.Config{Engine: engine})
+		strong := func(i int) *caller {
+			c := user(fmt.Sprint("u", i))
+			c.acr, c.authTime = "mfa", time.Now()
+
+			return c
+		}
+		var group sync.WaitGroup
+		for i := range 20 {
+			group.Go(func() {
+				_, _ = authorizer.Authorize(t.Context(), service+"ShareDocument", strong(i), &docsv1.ShareDocumentRequest{DocumentId: fmt.Sprint(i)})
+			})
+			group.Go(func() {
+				_, _ = authorizer.Method(service+"GetDocument").Authorize(t.Context(), &authz.Call{Principal: user(fmt.Sprint("u", i)), Message: get(fmt.Sprint(i)), Fresh: true})
+			})
+		}
+		group.Wait()
+		if requests, largest := engine.asked(); requests != 40 || largest != 1 {
+			t.Errorf("%d requests, the largest of %d queries", requests, largest)
+		}
+	})
+}

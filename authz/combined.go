@@ -1,0 +1,155 @@
+package authz
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// combined is one request to the engine for several flights. One that fails, or takes
+// too long, is asked again for each flight alone, and its callers are kept apart for
+// a while: so nobody pays for another's query with more than one such delay.
+type combined struct {
+	combiner    *combiner
+	consistency Consistency
+	flights     []*flight
+	queries     []Query
+	// begun is when the first flight joined, timer what ends its wait.
+	begun  time.Duration
+	timer  *time.Timer
+	ticket uint64
+
+	// cancel ends the request. It is set before any of the flights can land.
+	cancel context.CancelFunc
+	// open counts the flights that haven't landed.
+	open atomic.Int64
+	// apart says that each flight is asked alone.
+	apart atomic.Bool
+
+	mu sync.Mutex
+	// answered says that every flight has landed with the answers of this request.
+	answered bool
+	// alone ends the requests of the flights that are asked alone.
+	alone []context.CancelFunc
+}
+
+// run asks the engine on a context that has nothing of any call's, and hands out the
+// answers. A flight that found no company is asked as if it hadn't waited.
+func (b *combined) run() {
+	if len(b.flights) == 1 {
+		b.apart.Store(true)
+		b.flights[0].ticket = b.ticket
+		b.flights[0].run()
+
+		return
+	}
+	growStack(0)
+	front := b.combiner.front
+	ctx, cancel := context.WithTimeout(context.Background(), front.timeout)
+	defer cancel()
+	b.cancel = cancel
+	b.open.Store(int64(len(b.flights)))
+	// However this ends, each flight is asked for.
+	defer func() {
+		_ = recover()
+		b.separate()
+	}()
+	late := time.AfterFunc(b.combiner.patience(), b.separate)
+	stop := context.AfterFunc(ctx, func() { front.overdue.add(overdueCombined, 1) })
+	asked := front.clock()
+	var result Result
+	err := errGone
+	defer func() {
+		late.Stop()
+		if !stop() {
+			front.overdue.add(overdueCombined, -1)
+		}
+		b.combiner.ended(b.ticket)
+		if err == nil {
+			b.land(asked, result.Answers)
+		}
+	}()
+	defer func() {
+		if front.observer.Asked != nil {
+			front.observer.Asked(ctx, EngineAsked{Queries: len(b.queries), Combined: len(b.flights), Duration: front.clock() - asked, Err: err})
+		}
+	}()
+	result, err = front.check(ctx, Batch{Queries: b.queries, Consistency: b.consistency})
+}
+
+// land hands out the answers. What they say about the engine counts for each caller,
+// as if it had been asked for that one alone.
+func (b *combined) land(asked time.Duration, answers []Answer) {
+	breaker := b.combiner.front.breaker
+	for _, f := range b.flights {
+		own := answers[:len(f.queries):len(f.queries)]
+		answers = answers[len(f.queries):]
+		if breaker != nil && !f.landing.Load() {
+			batch, result := Batch{Queries: f.queries, Consistency: f.consistency}, Result{Answers: own}
+			breaker.record(attempt{caller: f.caller, begun: asked}, &batch, outcomeOf(&result, allUnavailable(own)), breaker.clock())
+		}
+		f.land(own, nil)
+	}
+	b.apart.Store(true)
+	b.mu.Lock()
+	b.answered = true
+	alone := b.alone
+	b.mu.Unlock()
+	for _, cancel := range alone {
+		cancel()
+	}
+	if breaker != nil {
+		breaker.tell()
+	}
+}
+
+// separate asks each flight alone that has no answer yet. The first answer counts.
+func (b *combined) separate() {
+	if b.apart.Swap(true) {
+		return
+	}
+	c := b.combiner
+	now := c.front.clock()
+	c.mu.Lock()
+	for _, f := range b.flights {
+		c.apart.add(f.caller, now)
+	}
+	c.mu.Unlock()
+	for _, f := range b.flights {
+		if !f.landing.Load() {
+			go f.run()
+		}
+	}
+}
+
+// asksAlone reports whether a flight is to be asked alone still, by a request that
+// cancel ends.
+func (b *combined) asksAlone(cancel context.CancelFunc) bool {
+	if b == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.answered {
+		b.alone = append(b.alone, cancel)
+	}
+
+	return !b.answered
+}
+
+// lasted is the part of a flight's timeout that it has been in the batch for.
+func (b *combined) lasted() time.Duration {
+	if b == nil {
+		return 0
+	}
+
+	return b.combiner.front.clock() - b.begun
+}
+
+// landed takes note that a flight has an answer. The last one ends the request.
+func (b *combined) landed() {
+	if b != nil && b.open.Add(-1) == 0 {
+		b.cancel()
+	}
+}
