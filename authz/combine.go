@@ -33,12 +33,6 @@ const (
 	sentAtOnce = 2
 	// maxWaiting bounds the batches that wait, one for each consistency.
 	maxWaiting = 8
-	// maxWait bounds the wait for company; an engine that answers sooner bounds it more.
-	maxWait = time.Millisecond
-	// leastPatience is how long a combined batch may take however fast the engine is.
-	leastPatience = 10 * time.Millisecond
-	// patienceTimes is how many times the usual it may take.
-	patienceTimes = 8
 	// overdueCombined is whose the combined requests are that run on after their
 	// timeout: no caller's.
 	overdueCombined = ^uint64(0)
@@ -56,9 +50,7 @@ type combiner struct {
 	// slots are the requests that hold others up.
 	slots   [sentAtOnce]slot
 	tickets uint64
-	// usual is about the median of what a request takes that isn't combined: one that
-	// takes long moves it no more than one that doesn't.
-	usual   time.Duration
+	pace    pace
 	waiting []*combined
 	apart   apart
 }
@@ -79,7 +71,7 @@ func newCombiner(front *front, config *Config) *combiner {
 		return nil
 	}
 
-	return &combiner{front: front, limit: limit, usual: maxWait}
+	return &combiner{front: front, limit: limit, pace: pace{one: maxWait}}
 }
 
 // send has the engine asked for a flight: by itself, or together with others.
@@ -91,7 +83,7 @@ func (c *combiner) send(f *flight) {
 	}
 	now := c.front.clock()
 	c.mu.Lock()
-	f.ticket = c.take(now, 4*max(c.usual, maxWait))
+	f.ticket = c.take(now, 4*max(c.pace.one, maxWait))
 	c.mu.Unlock()
 	if f.ticket != 0 || !c.combinable(f) {
 		go f.run()
@@ -158,7 +150,7 @@ func (c *combiner) join(f *flight, now time.Duration) (ready *combined, joined b
 			combiner: c, consistency: f.consistency, begun: now,
 			flights: make([]*flight, 0, 16), queries: make([]Query, 0, 16),
 		}
-		b.timer = time.AfterFunc(min(c.usual, maxWait), b.waited)
+		b.timer = time.AfterFunc(c.pace.wait(), b.waited)
 		c.waiting = append(c.waiting, b)
 		at = len(c.waiting) - 1
 	}
@@ -178,7 +170,8 @@ func (c *combiner) leaves(at int, now time.Duration) *combined {
 	b := c.waiting[at]
 	c.waiting = slices.Delete(c.waiting, at, at+1)
 	b.timer.Stop()
-	b.ticket = c.take(now, c.patienceNow())
+	b.patience = c.pace.patience(len(b.queries), c.front.timeout)
+	b.ticket = c.take(now, b.patience)
 
 	return b
 }
@@ -197,34 +190,19 @@ func (b *combined) waited() {
 	}
 }
 
-// patience is how long a combined batch may take before its queries are asked again.
-func (c *combiner) patience() time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-
-	return c.patienceNow()
-}
-
-func (c *combiner) patienceNow() time.Duration {
-	return min(max(patienceTimes*c.usual, leastPatience), c.front.timeout/4)
-}
-
-// landed takes note that a flight's own request, sent at asked, has ended, before
-// anyone knows its answer.
+// landed takes note that a flight's own request, sent at asked, has ended, before its
+// answer is handed out.
 func (c *combiner) landed(f *flight, asked time.Duration, err error) {
 	if c == nil {
 		return
 	}
-	took := c.front.clock() - asked
-	c.mu.Lock()
-	switch {
-	case err != nil:
-	case took > c.usual:
-		c.usual += c.usual/8 + 1
-	default:
-		c.usual -= c.usual / 8
+	// What is asked again after a batch comes in a crowd, and takes longer than usual.
+	if err == nil && len(f.queries) <= maxJoining && (f.with == nil || len(f.with.flights) == 1) {
+		took := c.front.clock() - asked
+		c.mu.Lock()
+		c.pace.asked(took)
+		c.mu.Unlock()
 	}
-	c.mu.Unlock()
 	c.ended(f.ticket)
 }
 

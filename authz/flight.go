@@ -47,6 +47,8 @@ type flight struct {
 	// in; see [combiner].
 	ticket uint64
 	with   *combined
+	// noBetter is set if it was answered no sooner alone than with others.
+	noBetter bool
 
 	landing atomic.Bool
 	done    chan struct{}
@@ -210,5 +212,5 @@ func (f *flight) land(answers []Answer, err error) {
 	}
 	front.mu.Unlock()
 	close(f.done)
-	f.with.landed()
+	f.with.landed(f, err != nil)
 }

@@ -38,10 +38,7 @@ type Engine struct {
 	inflight   singleflight.Group
 }
 
-var (
-	_ authz.Engine   = (*Engine)(nil)
-	_ authz.Combiner = (*Engine)(nil)
-)
+var _ authz.Engine = (*Engine)(nil)
 
 // New returns an engine. It does no I/O.
 func New(config Config) (*Engine, error) {
@@ -58,11 +55,6 @@ func New(config Config) (*Engine, error) {
 // SupportsConsistency reports true for every mode; see the package's documentation
 // for what OpenFGA does in each.
 func (e *Engine) SupportsConsistency(mode authz.Mode) bool { return mode <= authz.ModeFullyConsistent }
-
-// CombinesQueries returns Config.BatchSize: while OpenFGA is busy, what different calls
-// ask at the same moment is asked in one request. The adapter reads nothing of a call's
-// context but its end; a Client that does needs authz.Config.DisableCombining.
-func (e *Engine) CombinesQueries() int { return e.limits.BatchSize }
 
 // Ready reads the model. A nil error means that the store accepts our credentials
 // and has the model. Calling it is optional: the first check reads what it needs

@@ -55,6 +55,14 @@ func documentService(tb testing.TB) *protoregistry.Files {
 // ann's that names the n documents from i on.
 func decisions(tb testing.TB, engine authz.Engine, apart bool) func(ctx context.Context, i, n int) error {
 	tb.Helper()
+	decide, ann := decisionsOf(tb, engine, apart), authztest.User("ann")
+
+	return func(ctx context.Context, i, n int) error { return decide(ctx, ann, i, n) }
+}
+
+// decisionsOf is decisions of any principal's calls.
+func decisionsOf(tb testing.TB, engine authz.Engine, apart bool) func(ctx context.Context, principal authz.Principal, i, n int) error {
+	tb.Helper()
 	files := documentService(tb)
 	authorizer, err := authz.New(authz.Config{Engine: engine, Resolver: files, Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: authz.Issuers{"test"}, DisableCombining: apart})
 	fatal(tb, err)
@@ -65,7 +73,6 @@ func decisions(tb testing.TB, engine authz.Engine, apart bool) func(ctx context.
 		return found.(protoreflect.MessageDescriptor)
 	}
 	one, many := input("goals.v1.One"), input("goals.v1.Many")
-	ann := authztest.User("ann")
 	// A server has its message before the decision begins.
 	var single, several [documents]proto.Message
 	for i := range documents {
@@ -86,7 +93,7 @@ func decisions(tb testing.TB, engine authz.Engine, apart bool) func(ctx context.
 		several[i] = bulk(i, batchSize)
 	}
 
-	return func(ctx context.Context, i, n int) error {
+	return func(ctx context.Context, principal authz.Principal, i, n int) error {
 		method, message := authorizer.Method("/goals.v1.Docs/BatchGet"), several[i%documents]
 		switch n {
 		case 1:
@@ -95,7 +102,7 @@ func decisions(tb testing.TB, engine authz.Engine, apart bool) func(ctx context.
 		default:
 			message = bulk(i, n)
 		}
-		_, err := method.Authorize(ctx, &authz.Call{Principal: ann, Message: message})
+		_, err := method.Authorize(ctx, &authz.Call{Principal: principal, Message: message})
 
 		return err
 	}
