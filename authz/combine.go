@@ -53,6 +53,9 @@ type combiner struct {
 	pace    pace
 	waiting []*combined
 	apart   apart
+	// trust is in combining as such; without it, each flight is asked alone until alone.
+	trust int
+	alone time.Duration
 }
 
 // slot is a request under way, which counts no longer than until.
@@ -71,7 +74,7 @@ func newCombiner(front *front, config *Config) *combiner {
 		return nil
 	}
 
-	return &combiner{front: front, limit: limit, pace: pace{one: maxWait}}
+	return &combiner{front: front, limit: limit, pace: pace{one: maxWait}, trust: maxTrust}
 }
 
 // send has the engine asked for a flight: by itself, or together with others.
@@ -135,7 +138,7 @@ func (c *combiner) combinable(f *flight) bool {
 // join gives a flight a place in the batch that waits. Ready is a batch that is full.
 // The lock is held.
 func (c *combiner) join(f *flight, now time.Duration) (ready *combined, joined bool) {
-	if c.apart.has(f.caller, now) {
+	if now < c.alone || c.apart.has(f.caller, now) {
 		return nil, false
 	}
 	at := slices.IndexFunc(c.waiting, func(b *combined) bool { return b.consistency == f.consistency })

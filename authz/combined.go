@@ -7,9 +7,11 @@ import (
 	"time"
 )
 
+// maxPauses is how often a pause of this process prolongs the patience with a batch.
+const maxPauses = 3
+
 // combined is one request to the engine for several flights. One that fails, or takes
-// too long, is asked again for each flight alone, and its callers are kept apart for
-// a while: so a caller pays for another's query with one such delay at most.
+// too long, is asked again for each flight alone; see [trial] for what that shows.
 type combined struct {
 	combiner    *combiner
 	consistency Consistency
@@ -28,11 +30,8 @@ type combined struct {
 	open atomic.Int64
 	// apart is set once each flight is asked alone, or needs it no more.
 	apart atomic.Bool
-	// since is when the flights were asked alone, zero if they weren't. Late is set if
-	// the request was late, not failed; turn is when the callers were set apart.
-	since atomic.Int64
-	late  bool
-	turn  uint64
+	// trial is what follows if each flight is asked alone.
+	trial trial
 
 	mu sync.Mutex
 	// answered is set once every flight has landed with the answers of this request.
@@ -62,9 +61,9 @@ func (b *combined) run() {
 		_ = recover()
 		b.separate(false)
 	}()
-	late := time.AfterFunc(b.patience, func() { b.separate(true) })
 	stop := context.AfterFunc(ctx, func() { front.overdue.add(overdueCombined, 1) })
 	asked := front.clock()
+	late := time.AfterFunc(b.patience, func() { b.overran(asked+b.patience, maxPauses) })
 	var result Result
 	err := errGone
 	defer func() {
@@ -73,11 +72,7 @@ func (b *combined) run() {
 			front.overdue.add(overdueCombined, -1)
 		}
 		if err == nil && !b.apart.Load() {
-			c := b.combiner
-			took := front.clock() - asked
-			c.mu.Lock()
-			c.pace.combined(len(b.queries), took)
-			c.mu.Unlock()
+			b.combiner.inTime(len(b.queries), front.clock()-asked)
 		}
 		b.combiner.ended(b.ticket)
 		if err == nil {
@@ -118,21 +113,25 @@ func (b *combined) land(asked time.Duration, answers []Answer) {
 	}
 }
 
+// overran asks each flight alone when the patience has ended, at due. If that is told
+// late, this process has paused, and perhaps only the answer is still to be read: the
+// request has the patience again, so often.
+func (b *combined) overran(due time.Duration, pauses int) {
+	now := b.combiner.front.clock()
+	if pauses > 0 && now-due > b.patience/10 && !b.apart.Load() {
+		time.AfterFunc(b.patience, func() { b.overran(now+b.patience, pauses-1) })
+
+		return
+	}
+	b.separate(true)
+}
+
 // separate asks each flight alone that has no answer yet. The first answer counts.
 func (b *combined) separate(late bool) {
 	if b.apart.Swap(true) {
 		return
 	}
-	c := b.combiner
-	now := c.front.clock()
-	c.mu.Lock()
-	b.turn = c.apart.turn(now)
-	for _, f := range b.flights {
-		c.apart.add(f.caller, now)
-	}
-	c.mu.Unlock()
-	b.late = late
-	b.since.Store(max(1, int64(now)))
+	b.accuse(late)
 	for _, f := range b.flights {
 		if !f.landing.Load() {
 			go f.run()
@@ -170,45 +169,9 @@ func (b *combined) landed(f *flight, failed bool) {
 	if b == nil {
 		return
 	}
-	if since := time.Duration(b.since.Load()); since != 0 {
-		f.noBetter = failed || b.combiner.front.clock()-since >= b.patience/2
-	}
+	b.testify(f, failed)
 	if b.open.Add(-1) == 0 {
 		b.cancel()
-		b.acquit()
-	}
-}
-
-// acquit ends the keeping apart of callers whom it gains nothing: the engine was as
-// slow, or failed, when they were asked for alone, and so it was for three quarters of
-// the callers, so that it isn't their own objects that it is slow about. A caller who
-// was answered well alone stays apart: it isn't delayed again.
-func (b *combined) acquit() {
-	if b.since.Load() == 0 {
-		return
-	}
-	votes, noBetter := map[uint64]bool{}, 0
-	for _, f := range b.flights {
-		same, voted := votes[f.caller]
-		votes[f.caller] = f.noBetter && (same || !voted)
-	}
-	for _, same := range votes {
-		if same {
-			noBetter++
-		}
-	}
-	if len(votes) < 2 || 4*noBetter < 3*len(votes) {
-		return
-	}
-	c := b.combiner
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if b.late {
-		c.pace.slower()
-	}
-	for _, f := range b.flights {
-		if votes[f.caller] {
-			c.apart.remove(f.caller, b.turn)
-		}
+		b.judge()
 	}
 }

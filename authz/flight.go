@@ -47,8 +47,9 @@ type flight struct {
 	// in; see [combiner].
 	ticket uint64
 	with   *combined
-	// noBetter is set if it was answered no sooner alone than with others.
-	noBetter bool
+	// alone is how long it took when it was asked alone after others, zero until it
+	// has landed.
+	alone atomic.Int64
 
 	landing atomic.Bool
 	done    chan struct{}
