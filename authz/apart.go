@@ -27,7 +27,8 @@ func (a *apart) turn(now time.Duration) uint64 {
 		a.now, a.before, a.from = nil, nil, now
 		a.turns += 2
 	case age >= apartFor:
-		a.now, a.before, a.from = nil, a.now, now
+		a.now, a.before = nil, a.now
+		a.from += apartFor
 		a.turns++
 	}
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -120,104 +121,6 @@ func TestCallerAloneIsNotHeld(t *testing.T) {
 	})
 }
 
-// Row 61: one caller's odd object in a combined batch delays the others by no more
-// than the patience, once, and takes no answer from them.
-func TestHostileQueryInACombinedBatch(t *testing.T) {
-	for name, hostile := range map[string]func(ctx context.Context, batch authz.Batch) (authz.Result, error){
-		"hangs": func(ctx context.Context, _ authz.Batch) (authz.Result, error) {
-			<-ctx.Done()
-
-			return authz.Result{}, ctx.Err()
-		},
-		"fails": func(context.Context, authz.Batch) (authz.Result, error) { return authz.Result{}, errors.New("odd") },
-		"is refused": func(context.Context, authz.Batch) (authz.Result, error) {
-			return authz.Result{}, &authz.EngineError{Kind: authz.EngineBadRequest}
-		},
-		"panics":             func(context.Context, authz.Batch) (authz.Result, error) { panic("odd") },
-		"ends its goroutine": func(context.Context, authz.Batch) (authz.Result, error) { runtime.Goexit(); panic("unreachable") },
-		"lacks answers":      func(context.Context, authz.Batch) (authz.Result, error) { return authz.Result{}, nil },
-		"heeds no context": func(context.Context, authz.Batch) (authz.Result, error) {
-			time.Sleep(5 * time.Second)
-			return authz.Result{}, nil
-		},
-		"can't be read": func(context.Context, authz.Batch) (authz.Result, error) { var none *sick; return authz.Result{}, none },
-		"has too many answers": func(_ context.Context, b authz.Batch) (authz.Result, error) {
-			return authz.Result{Answers: make([]authz.Answer, len(b.Queries)+1)}, nil
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				engine := &combining{delay: time.Millisecond, hostile: hostile}
-				changed := 0
-				authorizer := newAuthorizer(t, authz.Config{Engine: engine, Observer: authz.Observer{BreakerChanged: func(bool) { changed++ }}})
-				combinedOdd := 0
-				for round := range 3 {
-					var group sync.WaitGroup
-					group.Go(func() { crowd(t, authorizer, 20) })
-					group.Go(func() {
-						if got := ask(t.Context(), authorizer, "mallory", fmt.Sprint("odd", round)); got == "" {
-							t.Error("row 61: the odd query was allowed")
-						}
-					})
-					group.Wait()
-					engine.mu.Lock()
-					combinedOdd = 0
-					for _, batch := range engine.batches {
-						for _, q := range batch.Queries {
-							if len(batch.Queries) > 1 && strings.HasPrefix(q.Object.ID, "odd") {
-								combinedOdd++
-							}
-						}
-					}
-					engine.mu.Unlock()
-				}
-				if combinedOdd > 1 {
-					t.Errorf("row 61: the odd caller was combined %d times", combinedOdd)
-				}
-				if changed != 0 {
-					t.Errorf("row 61: the breaker changed %d times", changed)
-				}
-				time.Sleep(6 * time.Second)
-			})
-		})
-	}
-}
-
-// The others wait for the patience and their own answer, not for the timeout.
-func TestHangingQueryDelaysOthersByThePatience(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		engine := &combining{delay: time.Millisecond, hostile: func(ctx context.Context, _ authz.Batch) (authz.Result, error) {
-			<-ctx.Done()
-
-			return authz.Result{}, ctx.Err()
-		}}
-		authorizer := newAuthorizer(t, authz.Config{Engine: engine})
-		for i := range 2 {
-			go ask(t.Context(), authorizer, fmt.Sprint("u", i), fmt.Sprint(i))
-		}
-		synctest.Wait()
-		go ask(t.Context(), authorizer, "mallory", "odd")
-		synctest.Wait()
-		begun := time.Now()
-		var group sync.WaitGroup
-		for i := range 20 {
-			group.Go(func() {
-				if got := ask(t.Context(), authorizer, fmt.Sprint("u", i), fmt.Sprint(i)); got != "" {
-					t.Errorf("row 61: got %q", got)
-				}
-				if took := time.Since(begun); took > 14*time.Millisecond {
-					t.Errorf("row 61: after %v", took)
-				}
-			})
-		}
-		group.Wait()
-		if _, largest := engine.asked(); largest < 10 {
-			t.Errorf("the largest batch had %d queries", largest)
-		}
-		time.Sleep(4 * time.Second)
-	})
-}
-
 // Answers are never another caller's, whatever is slow, fails or is left.
 func TestCombinedAnswersAreTheCallersOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -275,6 +178,47 @@ func (e *unsteady) Check(ctx context.Context, batch authz.Batch) (authz.Result, 
 	}
 
 	return e.combining.Check(ctx, batch)
+}
+
+// Queries at two revisions are never in one batch: the newer one may be of a tuple
+// that the older doesn't have.
+func TestRevisionsAreNotMixed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := &combining{delay: 5 * time.Millisecond}
+		rule := check("document:{text}", "view")
+		rule.Consistency = fromField()
+		method := one(t, engine, "M", rule)
+		var group sync.WaitGroup
+		for i := range 60 {
+			message := &docsv1.Kinds{Text: fmt.Sprint(i)}
+			if at := fmt.Sprint("r", i%3); i%3 != 0 {
+				message.OptionalText = &at
+			}
+			group.Go(func() {
+				if _, err := method.Authorize(t.Context(), &authz.Call{Principal: user(fmt.Sprint("u", i)), Message: message}); err != nil {
+					t.Errorf("caller %d: %v", i, err)
+				}
+			})
+		}
+		group.Wait()
+		for _, batch := range engine.batches {
+			for _, q := range batch.Queries {
+				at := authz.Consistency{}
+				switch i, _ := strconv.Atoi(q.Object.ID); i % 3 {
+				case 1:
+					at = authz.Consistency{Mode: authz.ModeAtLeastAsFresh, Revision: "r1"}
+				case 2:
+					at = authz.Consistency{Mode: authz.ModeAtLeastAsFresh, Revision: "r2"}
+				}
+				if batch.Consistency != at {
+					t.Errorf("document %s was asked for under %v", q.Object.ID, batch.Consistency)
+				}
+			}
+		}
+		if requests, largest := engine.asked(); requests > 10 || largest > 20 {
+			t.Errorf("%d requests, the largest of %d queries", requests, largest)
+		}
+	})
 }
 
 // A rule that is fully consistent, and a call that is fresh, are asked for alone.

@@ -16,10 +16,11 @@ const (
 	// that stands out. They are asked for in a crowd, and the last takes longer than
 	// the first. It is no more than twice trialTimes.
 	outlierTimes = 2 * trialTimes
-	// maxTrust is spent by three batches that nothing explains, one after the other,
-	// and earned again by as many batches in time as one of them costs.
-	maxTrust   = 3 * doubtCosts
-	doubtCosts = 50
+	// maxTrust is spent by five batches that nothing explains, one after the other.
+	maxTrust = 5 * doubtCosts
+	// doubtCosts is how many batches in time make up for one: no more than one in
+	// twenty may be late.
+	doubtCosts = 20
 	// doubtFor is how long nothing is combined without trust.
 	doubtFor = apartFor
 	// never is how long it takes to fail.
