@@ -62,17 +62,20 @@ func BenchmarkCold(b *testing.B) {
 		ids[i] = fmt.Sprint(i)
 		tuples[i] = "document:" + ids[i] + "#viewer@user:alice"
 	}
-	authorizer := newAuthorizer(b, authz.Config{Engine: newTuplesUnrecorded(tuples...)})
+	engine := newTuplesUnrecorded(tuples...)
+	plain, combiner := newAuthorizer(b, authz.Config{Engine: engine}), newAuthorizer(b, authz.Config{Engine: combinerFunc(engine.Check)})
 	for name, call := range map[string]struct {
-		method  string
-		message proto.Message
+		authorizer *authz.Authorizer
+		method     string
+		message    proto.Message
 	}{
-		"check":         {"GetDocument", &docsv1.GetDocumentRequest{DocumentId: "1"}},
-		"bulk of fifty": {"BatchGetDocuments", &docsv1.BatchGetDocumentsRequest{DocumentIds: ids}},
+		"check":               {plain, "GetDocument", &docsv1.GetDocumentRequest{DocumentId: "1"}},
+		"check of a combiner": {combiner, "GetDocument", &docsv1.GetDocumentRequest{DocumentId: "1"}},
+		"bulk of fifty":       {plain, "BatchGetDocuments", &docsv1.BatchGetDocumentsRequest{DocumentIds: ids}},
 	} {
 		b.Run(name, func(b *testing.B) {
 			question := &authz.Call{Principal: user("alice"), Message: call.message}
-			method := authorizer.Method(service + call.method)
+			method := call.authorizer.Method(service + call.method)
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := method.Authorize(b.Context(), question); err != nil {

@@ -121,6 +121,24 @@ func TestCallerAloneIsNotHeld(t *testing.T) {
 	})
 }
 
+// A caller who is alone costs no more allocations.
+func TestCallerAloneAllocatesNoMore(t *testing.T) {
+	engine := newTuplesUnrecorded("document:1#viewer@user:alice")
+	allocs := func(engine authz.Engine) float64 {
+		method := newAuthorizer(t, authz.Config{Engine: engine}).Method(service + "GetDocument")
+		call := &authz.Call{Principal: user("alice"), Message: get("1")}
+
+		return testing.AllocsPerRun(500, func() {
+			if _, err := method.Authorize(t.Context(), call); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if plain, combined := allocs(engine), allocs(combinerFunc(engine.Check)); combined > plain {
+		t.Errorf("%v allocations, %v without combining", combined, plain)
+	}
+}
+
 // Answers are never another caller's, whatever is slow, fails or is left.
 func TestCombinedAnswersAreTheCallersOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
