@@ -7,14 +7,18 @@ import (
 )
 
 // Combiner is an optional interface of an [Engine] for which one request with many
-// queries costs less than many requests with one. While the engine is busy, what
-// different calls ask at the same moment is then asked in one batch. Such a batch is
-// asked under a context without any call's values: an engine whose answers, or whose
-// client's credentials, depend on these must not implement it. An engine that wraps
-// another is no Combiner unless it says so itself.
+// queries costs less than many requests with one. While two requests are under way,
+// what other calls ask at the same moment is then asked in one batch; a call that is
+// alone never waits. The batch is asked under a context without any call's values, and
+// [Call.EngineContext] isn't applied to it: an engine whose answers, or whose client's
+// credentials, depend on these must not implement it. An engine that wraps another is
+// no Combiner unless it implements the interface itself.
 //
-// Queries of rules that are fully consistent, of calls that are fresh, and those that
-// read the time are never combined.
+// A batch that fails, or takes longer than a few times the usual, is asked again for
+// each call alone, and the first answer counts. The caller about whose queries the
+// engine is slow, or fails, is then kept apart for 10 to 20 s. Queries of rules that are
+// fully consistent, of calls that are fresh, and those that read the time are never
+// combined.
 type Combiner interface {
 	// CombinesQueries returns how many queries of different callers one batch may
 	// hold. Fewer than two: none are combined. More than 64 count as 64. It is asked
@@ -33,8 +37,8 @@ const (
 	sentAtOnce = 2
 	// maxWaiting bounds the batches that wait, one for each consistency.
 	maxWaiting = 8
-	// overdueCombined is whose the combined requests are that run on after their
-	// timeout: no caller's.
+	// overdueCombined stands for the caller of the combined requests that run on after
+	// their timeout.
 	overdueCombined = ^uint64(0)
 )
 

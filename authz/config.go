@@ -72,9 +72,10 @@ type Config struct {
 	Cache CacheConfig
 	// Breaker configures the circuit breaker. Optional. Default: the breaker is on.
 	Breaker BreakerConfig
-	// DisableCombining keeps what different calls ask in requests of their own, though
-	// the engine is a [Combiner]: for a client of the engine that reads values of the
-	// call's context. Optional.
+	// DisableCombining turns the combining of different calls' queries off for an engine
+	// that is a [Combiner], as when its client reads values of a call's context, which
+	// a combined request doesn't have. Optional. Default: they are combined while the
+	// engine is busy.
 	DisableCombining bool
 	// Now is the clock. Optional, for tests. Default [time.Now].
 	Now func() time.Time

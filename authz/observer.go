@@ -30,8 +30,8 @@ type Observer struct {
 type EngineAsked struct {
 	// Queries is the size of the batch.
 	Queries int
-	// Combined is how many calls' queries were combined in it, which is then asked
-	// under a context that has nothing of theirs; see [Combiner]. Zero: it is of one.
+	// Combined is how many calls' queries were combined in the request, which then has
+	// a context without their values; see [Combiner]. Zero if it is of one call.
 	Combined int
 	// Duration is how long the engine took.
 	Duration time.Duration

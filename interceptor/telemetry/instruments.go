@@ -44,6 +44,7 @@ type instruments struct {
 	introspected metric.Float64Histogram
 	decided      metric.Float64Histogram
 	asked        metric.Float64Histogram
+	combined     metric.Int64Counter
 	checks       metric.Int64Counter
 	breaker      metric.Int64Gauge
 	fetched      metric.Float64Histogram
@@ -74,6 +75,7 @@ func newInstruments(meter metric.Meter) (*instruments, error) {
 		introspected: duration("usher.verify.introspect.duration", "Requests to introspection endpoints."),
 		decided:      duration("usher.decision.duration", "Decisions about calls, verification included."),
 		asked:        duration("usher.authz.engine.duration", "Requests to the engine."),
+		combined:     counter("usher.authz.engine.combined", "Checks that were asked together with those of other calls."),
 		checks:       counter("usher.authz.checks", "Relation checks, by effect and by whether the cache knew."),
 		fetched:      duration("usher.credentials.fetch.duration", "Fetches of service tokens."),
 		invalidated:  counter("usher.credentials.invalidations", "Service tokens found bad before their expiry."),

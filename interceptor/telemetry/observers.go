@@ -107,6 +107,9 @@ func authzObserver(i *instruments, a *audit) authz.Observer {
 				outcome = outcomeUnavailable
 			}
 			i.asked.Record(ctx, e.Duration.Seconds(), labels(attribute.String(labelOutcome, outcome)))
+			if e.Combined > 0 {
+				i.combined.Add(ctx, int64(e.Queries))
+			}
 		},
 		BreakerChanged: func(open bool) {
 			value := int64(0)

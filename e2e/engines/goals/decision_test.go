@@ -3,6 +3,7 @@ package goals
 import (
 	"context"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
@@ -64,7 +65,10 @@ func decisions(tb testing.TB, engine authz.Engine, apart bool) func(ctx context.
 func decisionsOf(tb testing.TB, engine authz.Engine, apart bool) func(ctx context.Context, principal authz.Principal, i, n int) error {
 	tb.Helper()
 	files := documentService(tb)
-	authorizer, err := authz.New(authz.Config{Engine: engine, Resolver: files, Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: authz.Issuers{"test"}, DisableCombining: apart})
+	authorizer, err := authz.New(authz.Config{
+		Engine: engine, Resolver: files, Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: authz.Issuers{"test"},
+		DisableCombining: apart, Timeout: time.Minute, // however busy the machine is
+	})
 	fatal(tb, err)
 	input := func(name protoreflect.FullName) protoreflect.MessageDescriptor {
 		found, err := files.FindDescriptorByName(name)
