@@ -49,8 +49,12 @@ func BenchmarkGoal15(b *testing.B) {
 	for k := range principals {
 		user := fmt.Sprintf("u%d", k)
 		principals[k] = authztest.User(user)
+		// OpenFGA's memory store reads all tuples for each check: there are as many as
+		// are asked about.
 		for i := range documents {
-			tuples = append(tuples, authztest.MustTuples(fmt.Sprintf("document:d%d#viewer@user:%s", i, user))...)
+			if k == 0 || k == i {
+				tuples = append(tuples, authztest.MustTuples(fmt.Sprintf("document:d%d#viewer@user:%s", i, user))...)
+			}
 		}
 	}
 	_, err := openfgaserver.Writer{Server: fga}.Write(b.Context(), tuples...)
