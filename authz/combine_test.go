@@ -142,7 +142,7 @@ func TestCallerAloneAllocatesNoMore(t *testing.T) {
 // Answers are never another caller's, whatever is slow, fails or is left.
 func TestCombinedAnswersAreTheCallersOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's
+		random := rand.New(rand.NewPCG(1, 2))
 		var mu sync.Mutex
 		roll := func(n int) int {
 			mu.Lock()

@@ -50,7 +50,6 @@ func (b *combined) run() {
 
 		return
 	}
-	growStack(0)
 	front := b.combiner.front
 	ctx, cancel := context.WithTimeout(context.Background(), front.timeout)
 	defer cancel()
