@@ -94,8 +94,8 @@ func (b *combined) judge() {
 	defer c.mu.Unlock()
 	var guilty func(caller uint64) bool
 	if slow := b.patience / 2; quarter >= slow {
-		// The engine was slow, or down. Who was answered well all the same has been
-		// delayed enough.
+		// The engine was slow, or down. A caller that was answered well all the same
+		// stays apart, so that it isn't delayed again.
 		guilty = func(caller uint64) bool { return quickest[caller] < slow }
 		if b.trial.late && len(times) > 1 {
 			c.pace.slower()
