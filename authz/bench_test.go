@@ -77,7 +77,7 @@ func BenchmarkCold(b *testing.B) {
 		"bulk of fifty": {"BatchGetDocuments", &docsv1.BatchGetDocumentsRequest{DocumentIds: ids}},
 	}
 	engine := newTuplesUnrecorded(tuples...)
-	for suffix, engine := range map[string]authz.Engine{"": engine, "/inline": honoring{engine}} {
+	for suffix, engine := range map[string]authz.Engine{"": engine, "/inline": honoring{engine}, "/combiner": combinerFunc(engine.Check)} {
 		authorizer := newAuthorizer(b, authz.Config{Engine: engine})
 		for name, call := range calls {
 			b.Run(name+suffix, func(b *testing.B) {

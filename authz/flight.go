@@ -45,8 +45,15 @@ type flight struct {
 	// too, which watch ends at the timeout. The front's lock guards them.
 	inline, joined bool
 	watch          *time.Timer
-	// asked is when the request was sent.
+	// asked is when the request was sent, or when the flight joined others.
 	asked time.Duration
+	// ticket is its place among the requests under way, with the batch that it was
+	// in; see [combiner].
+	ticket uint64
+	with   *combined
+	// alone is how long it took when it was asked alone after others, zero until it
+	// has landed.
+	alone atomic.Int64
 
 	landing atomic.Bool
 	done    chan struct{}
@@ -133,8 +140,11 @@ func (f *flight) start() {
 // heeds its context or not.
 func (f *flight) run() {
 	growStack(-1)
-	ctx, cancel := context.WithTimeout(caller.Detach(f.call, f.caller), f.front.timeout)
+	ctx, cancel := context.WithTimeout(caller.Detach(f.call, f.caller), f.front.timeout-f.with.lasted())
 	defer cancel()
+	if !f.with.asksAlone(cancel) {
+		return
+	}
 	stop := context.AfterFunc(ctx, func() {
 		f.front.overdue.add(f.caller, 1)
 		f.land(nil, &EngineError{Kind: EngineUnavailable, Err: ctx.Err()})
@@ -160,15 +170,20 @@ func (f *flight) run() {
 }
 
 // ask asks the engine. The context may end with the call, if one is given.
-func (f *flight) ask(ctx, call context.Context) ([]Answer, error) {
+func (f *flight) ask(ctx, call context.Context) (answers []Answer, err error) {
 	front := f.front
+	asked := front.clock()
+	if f.with == nil {
+		f.asked = asked
+	}
+	err = errGone
+	defer func() { front.combiner.landed(f, asked, err) }()
 	if f.context != nil {
 		ctx = caller.NewContext(f.context(ctx), f.caller)
 	}
-	f.asked = front.clock()
-	result, err := front.call(ctx, call, f.caller, Batch{Queries: f.queries, Consistency: f.consistency}, f.asked)
+	result, err := front.call(ctx, call, f.caller, Batch{Queries: f.queries, Consistency: f.consistency}, asked)
 	if front.inline.able.Load() {
-		front.inline.note(err == nil, front.clock()-f.asked)
+		front.inline.note(err == nil, front.clock()-asked)
 	}
 
 	return result.Answers, err
@@ -239,4 +254,5 @@ func (f *flight) land(answers []Answer, err error) {
 	}
 	front.mu.Unlock()
 	close(f.done)
+	f.with.landed(f, err != nil)
 }

@@ -22,6 +22,7 @@ type front struct {
 	cache    *decisionCache
 	breaker  *breaker
 	clock    func() time.Duration
+	combiner *combiner
 	seed     maphash.Seed
 	observer Observer
 

@@ -62,6 +62,9 @@ func (f *fronts) newFront(config *Config, kind QueryKind, engine any, check func
 	if honorer, ok := engine.(ContextHonorer); ok {
 		one.inline.able.Store(honorer.HonorsContext())
 	}
+	if kind == QueryRelation {
+		one.combiner = newCombiner(one, config)
+	}
 	if supporter, ok := engine.(ConsistencySupporter); ok {
 		one.supports = supporter.SupportsConsistency
 	}
@@ -154,7 +157,7 @@ func (f *front) send(ctx context.Context, e *evaluation, landed uint64, alone bo
 	case !f.overdue.admits(caller):
 		own.refuse(&EngineError{Kind: EngineUnavailable, Err: errOverdue})
 	default:
-		own.start()
+		f.combiner.send(own)
 	}
 
 	return own

@@ -109,6 +109,17 @@ func (f *flight) join() {
 	}
 }
 
+// detach makes a flight one that another goroutine asks for.
+func (f *flight) detach() {
+	if !f.inline {
+		return
+	}
+	f.front.inline.give()
+	f.front.mu.Lock()
+	f.inline = false
+	f.front.mu.Unlock()
+}
+
 // refuse lands a flight that the engine isn't asked for.
 func (f *flight) refuse(err *EngineError) {
 	if f.inline {

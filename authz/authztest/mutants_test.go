@@ -82,6 +82,15 @@ var mutants = map[string]struct {
 
 		return result, err
 	}},
+	"one caller's answers for all": {"combined", func(batch authz.Batch, result authz.Result, err error) (authz.Result, error) {
+		for i := range result.Answers {
+			if batch.Queries[i].Subject != batch.Queries[0].Subject && strings.HasPrefix(batch.Queries[0].Subject.ID, "u0") {
+				result.Answers[i] = result.Answers[0]
+			}
+		}
+
+		return result, err
+	}},
 	"cleaned ids": {"hostile", nil},
 	"a deaf ear":  {"cancelled_before", nil},
 	// Its client waits for something for longer than the context lives.
@@ -106,6 +115,9 @@ type mutated struct {
 }
 
 func (m mutated) HonorsContext() bool { return strings.HasSuffix(m.name, "promise") }
+
+// CombinesQueries makes every mutant a Combiner.
+func (mutated) CombinesQueries() int { return 10 }
 
 func (m mutated) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
 	switch m.name {

@@ -3,6 +3,7 @@ package goals
 import (
 	"context"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
@@ -46,13 +47,21 @@ func documentService(tb testing.TB) *protoregistry.Files {
 
 // decisions returns a function that decides, as the interceptor does, a call of
 // ann's that names the n documents from i on.
-func decisions(tb testing.TB, engine authz.Engine) func(ctx context.Context, i, n int) error {
+func decisions(tb testing.TB, engine authz.Engine, apart bool) func(ctx context.Context, i, n int) error {
+	tb.Helper()
+	decide, ann := decisionsOf(tb, engine, apart), authztest.User("ann")
+
+	return func(ctx context.Context, i, n int) error { return decide(ctx, ann, i, n) }
+}
+
+// decisionsOf is decisions of any principal's calls.
+func decisionsOf(tb testing.TB, engine authz.Engine, apart bool) func(ctx context.Context, principal authz.Principal, i, n int) error {
 	tb.Helper()
 	authorizer, err := authz.New(authz.Config{
 		Engine: engine, Resolver: documentService(tb), Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: authz.Issuers{"test"},
+		DisableCombining: apart, Timeout: time.Minute, // however busy the machine is
 	})
 	fatal(tb, err)
-	ann := authztest.User("ann")
 	bulk := func(i, n int) proto.Message {
 		message := &fieldmaskpb.FieldMask{}
 		for k := range n {
@@ -67,7 +76,7 @@ func decisions(tb testing.TB, engine authz.Engine) func(ctx context.Context, i, 
 		single[i], several[i] = wrapperspb.String(document(i)), bulk(i, batchSize)
 	}
 
-	return func(ctx context.Context, i, n int) error {
+	return func(ctx context.Context, principal authz.Principal, i, n int) error {
 		method, message := authorizer.Method("/goals.v1.Docs/BatchGet"), several[i%documents]
 		switch n {
 		case 1:
@@ -76,7 +85,7 @@ func decisions(tb testing.TB, engine authz.Engine) func(ctx context.Context, i, 
 		default:
 			message = bulk(i, n)
 		}
-		_, err := method.Authorize(ctx, &authz.Call{Principal: ann, Message: message})
+		_, err := method.Authorize(ctx, &authz.Call{Principal: principal, Message: message})
 
 		return err
 	}
@@ -85,7 +94,7 @@ func decisions(tb testing.TB, engine authz.Engine) func(ctx context.Context, i, 
 // TestDecisions shows that what is measured asks the engine what it is asked for.
 func TestDecisions(t *testing.T) {
 	engine := authztest.NewEngine("document:d1#view@user:ann", "document:d2#view@user:ann")
-	decide := decisions(t, engine)
+	decide := decisions(t, engine, false)
 	for _, c := range []struct {
 		i, n    int
 		allowed bool

@@ -48,8 +48,8 @@ func BenchmarkGoal13(b *testing.B) {
 	fatal(b, err)
 
 	fresh := authz.Consistency{Mode: authz.ModeAtLeastAsFresh, Revision: revision}
-	decideFGA := decisions(b, fgaEngine)
-	decideSpice := decisions(b, refreshed{spiceEngine, fresh})
+	decideFGA := decisions(b, fgaEngine, false)
+	decideSpice := decisions(b, refreshed{spiceEngine, fresh}, false)
 	for _, n := range []int{1, batchSize} {
 		b.Run(fmt.Sprintf("openfga/%d/adapter", n), func(b *testing.B) {
 			pair(b,
