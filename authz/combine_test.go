@@ -141,6 +141,13 @@ func TestCallerAloneAllocatesNoMore(t *testing.T) {
 
 // Answers are never another caller's, whatever is slow, fails or is left.
 func TestCombinedAnswersAreTheCallersOwn(t *testing.T) {
+	for name, honors := range map[string]bool{"in goroutines of their own": false, "in the calls' goroutines, too": true} {
+		t.Run(name, func(t *testing.T) { combinedAnswersAreTheCallersOwn(t, honors) })
+	}
+}
+
+func combinedAnswersAreTheCallersOwn(t *testing.T, honors bool) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(1, 2))
 		var mu sync.Mutex
@@ -150,7 +157,7 @@ func TestCombinedAnswersAreTheCallersOwn(t *testing.T) {
 
 			return random.IntN(n)
 		}
-		engine := &unsteady{roll: roll}
+		engine := &unsteady{roll: roll, honors: honors}
 		authorizer := newAuthorizer(t, authz.Config{Engine: engine, Breaker: authz.BreakerConfig{Disabled: true}})
 		var group sync.WaitGroup
 		for i := range 64 {
@@ -175,27 +182,57 @@ func TestCombinedAnswersAreTheCallersOwn(t *testing.T) {
 	})
 }
 
-// unsteady answers right, late or not at all.
+// unsteady answers right, late or not at all. One that honors its context does so in
+// less than a millisecond most of the time, so that calls wait in it.
 type unsteady struct {
 	combining
 
-	roll func(n int) int
+	roll   func(n int) int
+	honors bool
 }
 
+func (e *unsteady) HonorsContext() bool { return e.honors }
+
 func (e *unsteady) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
-	time.Sleep(time.Duration(e.roll(2000)) * time.Microsecond)
+	longest := 2000
+	if e.honors {
+		longest = 1100
+	}
+	if err := e.wait(ctx, time.Duration(e.roll(longest))*time.Microsecond); err != nil {
+		return authz.Result{}, err
+	}
 	switch e.roll(400) {
 	case 0:
-		time.Sleep(30 * time.Millisecond)
+		if err := e.wait(ctx, 30*time.Millisecond); err != nil {
+			return authz.Result{}, err
+		}
 	case 1:
 		return authz.Result{}, errors.New("down")
 	case 2:
 		<-ctx.Done()
 	case 3:
-		runtime.Goexit()
+		if !e.honors {
+			runtime.Goexit()
+		}
+		panic("unsteady")
 	}
 
 	return e.combining.Check(ctx, batch)
+}
+
+// wait waits, until the context ends if the engine honors it.
+func (e *unsteady) wait(ctx context.Context, long time.Duration) error {
+	if !e.honors {
+		time.Sleep(long)
+
+		return nil
+	}
+	select {
+	case <-time.After(long):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Queries at two revisions are never in one batch: the newer one may be of a tuple
