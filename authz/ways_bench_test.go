@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -44,6 +45,46 @@ func BenchmarkWays(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+		})
+	}
+}
+
+// BenchmarkOver is what a permission of the token, and a limit that this process
+// counts, cost over a call for which a valid token is enough (goal 18). Both are
+// measured in turns, so that the machine is as busy with one as with the other.
+func BenchmarkOver(b *testing.B) {
+	caller := user("alice")
+	caller.permissions = []string{"documents:read", "documents:edit"}
+	for name, text := range map[string]string{
+		"permission": `permission: {name: "documents:edit"}`,
+		"limit":      `authenticated: {} rate_limit: {requests: 1000000 per: {nanos: 1000000} key: KEY_SUBJECT}`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			authorizer := newAuthorizer(b, authz.Config{
+				Permissions: authz.ClaimPermissions{},
+				Resolver:    ruled(b, nil, map[string]*authzv1.Rule{"M": written(b, text), "Plain": written(b, `authenticated: {}`)}),
+			})
+			with, plain := authorizer.Method("/t.S/M"), authorizer.Method("/t.S/Plain")
+			call := &authz.Call{Principal: caller}
+			decide := func(m *authz.Method) time.Duration {
+				const calls = 200
+				began := time.Now()
+				for range calls {
+					if _, err := m.Authorize(b.Context(), call); err != nil {
+						b.Fatal(err)
+					}
+				}
+
+				return time.Since(began) / calls
+			}
+			_, _ = decide(with), decide(plain)
+			var over []float64
+			b.ReportAllocs()
+			for b.Loop() {
+				over = append(over, float64(decide(with)-decide(plain)))
+			}
+			slices.Sort(over)
+			b.ReportMetric(over[len(over)/2], "over-ns")
 		})
 	}
 }

@@ -34,6 +34,8 @@ var gateTurns = []turn{
 	},
 	{suite: "cache", pattern: "^BenchmarkFlood$", benchtime: "50ms", count: 1, times: 3},
 	{suite: "authz", pattern: "^Benchmark(CacheHit|CacheEntry|SharedDecision|Combined)$", benchtime: "20x", count: 1, times: 3},
+	{suite: "authz", pattern: "^BenchmarkOver$", benchtime: "200x", count: 1, times: 3},
+	{suite: "cel", pattern: "^BenchmarkExpression$/^three$", benchtime: "20000x", count: 1, times: 3},
 	{suite: "credentials", pattern: "^BenchmarkGetRequestMetadata$/^usher$/^goroutines=1$", benchtime: "20000x", count: 1, times: 3},
 	{suite: "credentials", pattern: "^Benchmark(CrowdAt503|ColdStart)$/^usher$", benchtime: "1x", count: 1, times: 1},
 	{suite: "wire", pattern: "^BenchmarkCall$/^net=tcp$", benchtime: "1x", count: 3, times: 1},
@@ -68,6 +70,9 @@ var gates = []gate{
 	{"authz CacheHit allocs/op", exactly, 0, "exact: a hit makes no garbage"},
 	{"authz CacheEntry B/entry", atMost, 110, "the goal is 100; the rest is the collector's timing"},
 	{"authz SharedDecision checks/question", exactly, 1, "exact: 64 callers share one question"},
+	{"authz Over/permission allocs/op", exactly, 0, "exact: a permission of the token makes no garbage"},
+	{"authz Over/limit allocs/op", exactly, 0, "exact: neither does a limit"},
+	{"cel Expression/three allocs/op", atMost, 2, "the goal: three comparisons make none of their own; the claims of a token may"},
 	{"authz Combined requests/check", atMost, 0.5, "the goal of 64 callers at a busy engine; it is 0.05 on a quiet machine, and 1 without combining"},
 
 	{"credentials GetRequestMetadata/usher/goroutines=1 allocs/op", exactly, 0, "exact: calls share one map"},

@@ -29,11 +29,12 @@ var titles = map[int]string{
 	12: "64 callers with one fresh token",
 	13: "an uncached relation check against the engine's own client",
 	15: "64 callers, each with another uncached check, against one request for each",
+	18: "what other ways to decide cost over a call for which a valid token is enough",
 }
 
 // goals is the whole report, in order.
 func goals() []goal {
-	return slices.Concat(callGoals(), interceptorGoals(), verifyGoals(), cacheGoals(), streamGoals(), clientGoals(), keySetGoals(), engineGoals())
+	return slices.Concat(callGoals(), interceptorGoals(), verifyGoals(), cacheGoals(), streamGoals(), clientGoals(), keySetGoals(), engineGoals(), wayGoals())
 }
 
 func callGoals() []goal {
@@ -188,5 +189,17 @@ func combiningGoals() []goal {
 		absent,
 		peer(15, "OpenFGA, if its checks were combined all the same: requests for each check", count, fga+"64 requests/check"),
 		peer(15, "OpenFGA, the same: throughput", ratio, fga+"64 throughput-ratio"),
+	}
+}
+
+func wayGoals() []goal {
+	return []goal{
+		want(18, "a permission of the token", atMost, 100, nanos, "authz Over/permission over-ns"),
+		want(18, "the same, allocations", exactly, 0, allocs, "authz Over/permission allocs/op"),
+		want(18, "an expression of three comparisons", atMost, 1000, nanos, "cel Expression/three ns/op"),
+		want(18, "the same, allocations", atMost, 2, allocs, "cel Expression/three allocs/op"),
+		peer(18, "the same comparisons by cel-go alone", nanos, "cel Expression/three/plain ns/op"),
+		want(18, "a rate limit of this process", atMost, 150, nanos, "authz Over/limit over-ns"),
+		want(18, "the same, allocations", exactly, 0, allocs, "authz Over/limit allocs/op"),
 	}
 }

@@ -27,6 +27,7 @@ var suites = map[string]string{
 	"verify":      "credentials/verify",
 	"credentials": "credentials",
 	"authz":       "authz",
+	"cel":         "authz/cel",
 	"cache":       "internal/cache",
 }
 
@@ -59,6 +60,8 @@ var reportTurns = []turn{
 	{suite: "verify", pattern: "^BenchmarkKeySet$/^while-the-server-hangs$", benchtime: "4s", count: 1, times: 3},
 	{suite: "cache", pattern: "^BenchmarkFlood$", benchtime: "100ms", count: 1, times: 10},
 	{suite: "authz", pattern: "^Benchmark(CacheHit|CacheEntry|SharedDecision)$", benchtime: "100ms", count: 1, times: 10},
+	{suite: "authz", pattern: "^BenchmarkOver$", benchtime: "2000x", count: 1, times: 10},
+	{suite: "cel", pattern: "^BenchmarkExpression$/^three$", benchtime: "100ms", count: 1, times: 10},
 	{
 		suite: "credentials", pattern: "^BenchmarkGetRequestMetadata$/^(usher|xoauth2)$/^goroutines=1$",
 		benchtime: "100ms", count: 1, times: 10,
