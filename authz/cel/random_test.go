@@ -126,9 +126,11 @@ func (w writer) truth(depth int) string {
 }
 
 func (w writer) message(depth int) *docsv1.Kinds {
-	m := &docsv1.Kinds{Text: w.of("", "a", "b", "5", "räd", "o", "v"), Small: []int32{0, 1, -1, 5, math.MaxInt32}[w.IntN(5)], Large: []int64{0, 1, -1, 5, math.MaxInt64, math.MinInt64}[w.IntN(6)],
+	m := &docsv1.Kinds{
+		Text: w.of("", "a", "b", "5", "räd", "o", "v"), Small: []int32{0, 1, -1, 5, math.MaxInt32}[w.IntN(5)], Large: []int64{0, 1, -1, 5, math.MaxInt64, math.MinInt64}[w.IntN(6)],
 		SmallUnsigned: []uint32{0, 5, math.MaxUint32}[w.IntN(3)], LargeUnsigned: []uint64{0, 5, math.MaxUint64}[w.IntN(3)], Color: docsv1.Color(w.IntN(4)),
-		Flag: w.IntN(2) == 0, Ratio: []float64{0, math.Copysign(0, -1), 0.25, 5, math.NaN(), math.Inf(1), 1e300}[w.IntN(7)], Raw: []byte(w.of("", "a"))}
+		Flag: w.IntN(2) == 0, Ratio: []float64{0, math.Copysign(0, -1), 0.25, 5, math.NaN(), math.Inf(1), 1e300}[w.IntN(7)], Raw: []byte(w.of("", "a")),
+	}
 	item := func() *docsv1.Item { return &docsv1.Item{Id: w.of("", "a", "b"), Number: []int64{0, 5}[w.IntN(2)]} }
 	if w.IntN(2) == 0 {
 		text := w.of("", "a")
