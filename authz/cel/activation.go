@@ -37,6 +37,8 @@ type activation struct {
 	cells      []cell
 	// left is how many bytes of the request may still be read.
 	left int
+	// unknown is set if what was last weighed has fields that its type doesn't have.
+	unknown bool
 	// named are the claims that were found by a computed name; nil for those that the
 	// token doesn't have.
 	named map[string]ref.Val

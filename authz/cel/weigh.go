@@ -92,8 +92,10 @@ func (a *activation) weighMessage(message protoreflect.Message, depth int) probl
 	if depth > maxNesting {
 		return errTooDeep
 	}
-	if !a.spend(len(message.GetUnknown())) {
+	if unknown := len(message.GetUnknown()); !a.spend(unknown) {
 		return errTooLarge
+	} else if unknown > 0 {
+		a.unknown = true
 	}
 	isAny := message.Descriptor().FullName() == "google.protobuf.Any"
 	wrong := problem("")
