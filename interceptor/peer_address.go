@@ -109,12 +109,12 @@ func (a *addresses) of(ctx context.Context) netip.Addr {
 	if _, isUnix := p.Addr.(*net.UnixAddr); isUnix && a.trustsUnix {
 		return a.forwarded(headerOf(ctx, a.header))
 	}
-	address := addressOf(p.Addr).Addr()
+	address := plain(addressOf(p.Addr).Addr()) // no prefix contains an address with a zone
 	if a.trusts(address) {
 		return a.forwarded(headerOf(ctx, a.header))
 	}
 
-	return plain(address)
+	return address
 }
 
 func (a *addresses) trusts(address netip.Addr) bool {

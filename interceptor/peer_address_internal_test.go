@@ -11,10 +11,11 @@ import (
 	"google.golang.org/grpc/peer"
 )
 
-// proxied trusts 10.0.0.0/8, 2001:db8:1::/48 and 127.0.0.1.
+// proxied trusts 10.0.0.0/8, 2001:db8:1::/48, 127.0.0.1 and fe80::7.
 func proxied() *addresses {
 	a := newAddresses(&Config{ForwardedHeader: DefaultForwardedHeader, TrustedProxies: []netip.Prefix{
 		netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8:1::/48"), netip.MustParsePrefix("127.0.0.1/32"),
+		netip.MustParsePrefix("fe80::7/128"),
 	}})
 
 	return &a
@@ -142,6 +143,7 @@ func TestAddressOfTheConnection(t *testing.T) {
 		"IPv6":                       {&net.TCPAddr{IP: net.ParseIP("2001:db8::1"), Port: 1}, "2001:db8::1"},
 		"a zone":                     {&net.TCPAddr{IP: net.ParseIP("fe80::1"), Zone: "eth0", Port: 1}, "fe80::1"},
 		"a trusted proxy":            {&net.TCPAddr{IP: net.ParseIP("10.0.0.1"), Port: 1}, caller},
+		"a trusted proxy on a link":  {&net.TCPAddr{IP: net.ParseIP("fe80::7"), Zone: "eth0", Port: 1}, caller},
 		"a trusted proxy, as text":   {textAddr("[::ffff:10.0.0.1]:80"), caller},
 		"an untrusted one, as text":  {textAddr("192.0.2.1:80"), "192.0.2.1"},
 		"a unix socket":              {&net.UnixAddr{Name: "@", Net: "unix"}, ""},

@@ -19,9 +19,12 @@
 // [Config.PermissionResource]. A query by attributes has the rule's properties of
 // subject, action and resource, besides those of [Config.Properties]; a property that
 // both give is an error. Numbers, booleans and lists stay what they are in JSON, but
-// integers beyond ±2^53 are decimal strings. The server takes all three kinds of
-// queries for evaluations: which actions are relations, permissions or neither is its
-// policy's.
+// integers beyond ±2^53 are decimal strings. A caller who chooses such a number so
+// chooses its type, too, and not every policy language refuses to compare it: in Rego
+// every string is above every number, so that "-9007199254740993" >= 0 holds. A policy
+// that compares numbers of a request should deny what isn't a number. The server takes
+// all three kinds of queries for evaluations: which actions are relations, permissions
+// or neither is its policy's.
 //
 // # What it costs
 //

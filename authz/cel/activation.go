@@ -20,6 +20,10 @@ const (
 	errNoTime      problem = "the time isn't known"
 	errUnclearKind problem = "the caller's kind is unclear"
 	errNoScopeList problem = "the caller's scopes can't be listed; only in finds one"
+	errNoSubject   problem = "the caller has no subject"
+	errNoClientID  problem = "the caller has no client id"
+	errNoIssuer    problem = "the caller has no issuer"
+	errNoACR       problem = "the caller has no acr"
 	errNoObject    problem = "a part of the claim isn't an object"
 )
 
@@ -33,6 +37,8 @@ type activation struct {
 	cells      []cell
 	// left is how many bytes of the request may still be read.
 	left int
+	// unknown is set if what was last weighed has fields that its type doesn't have.
+	unknown bool
 	// named are the claims that were found by a computed name; nil for those that the
 	// token doesn't have.
 	named map[string]ref.Val
@@ -142,11 +148,22 @@ func (a *activation) readCaller(at int, s *slot) ref.Val {
 
 		return a.expression.env.adapter.NativeToValue(lister.Scopes())
 	default:
-		return types.String(a.text(s.kind))
+		text := a.text(s.kind)
+		if text == "" {
+			return fail(absences[s.kind])
+		}
+
+		return types.String(text)
 	}
 }
 
-// text returns a text of the caller.
+// absences are the errors for texts that the caller doesn't have. An empty text would
+// equal each field that a request leaves unset.
+var absences = map[slotKind]problem{
+	slotSubject: errNoSubject, slotClientID: errNoClientID, slotIssuer: errNoIssuer, slotACR: errNoACR,
+}
+
+// text returns a text of the caller, empty if the caller has none.
 func (a *activation) text(kind slotKind) string {
 	switch kind {
 	case slotSubject:

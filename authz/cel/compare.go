@@ -140,7 +140,9 @@ func (n *compareNode) compare(a *activation) ref.Val {
 		}
 	case slotSubject, slotClientID, slotIssuer, slotACR:
 		if literal, ok := n.literal.(types.String); ok && a.in.Principal != nil {
-			return n.how.of(cmp.Compare(a.text(s.kind), string(literal)))
+			if text := a.text(s.kind); text != "" {
+				return n.how.of(cmp.Compare(text, string(literal)))
+			}
 		}
 	default:
 	}

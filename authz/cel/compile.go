@@ -88,7 +88,7 @@ func (c *Compiler) plan(text *source, env *environment, x *analysis, uncertain b
 		cel.CustomDecoratorV2(made.decorate),
 	}
 	if made.counts = uncertain || x.heavy; made.counts {
-		options = append(options, cel.CostLimit(c.maxCost), cel.CostTrackerOptions(trackerOptions()...))
+		options = append(options, cel.CostLimit(c.maxCost), cel.CostTracking(dispatched{}), cel.CostTrackerOptions(trackerOptions()...))
 	}
 	program, err := env.env.PlanProgram(x.tree, options...)
 	if err != nil {

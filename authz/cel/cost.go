@@ -6,6 +6,7 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/cost"
+	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/overloads"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
@@ -85,11 +86,57 @@ func trackerOptions() []cost.TrackerOption {
 		cost.OverloadTracker(overloads.Matches, stepsCost),
 		cost.OverloadTracker(overloads.MatchesString, stepsCost),
 	}
+	options = append(options, cost.OverloadTracker(overloadCreate, createdCost))
 	for overload, tracker := range sizedOverloads {
 		options = append(options, cost.OverloadTracker(overload, tracker))
 	}
 
 	return options
+}
+
+// overloadCreate is the overload by which a [createNode] counts.
+const overloadCreate = "@create"
+
+// createdCost is the cost of a message that the expression makes: its fields are
+// copied, which cel-go counts as a constant.
+func createdCost(args []ref.Val, _ ref.Val) *uint64 {
+	total := 1 + partCost*uint64(sizes.AggregateSize(args[0]))
+
+	return &total
+}
+
+// dispatched counts the calls whose overload depends on the values, as on those of
+// claims: cel-go counts each as one unit.
+type dispatched struct{}
+
+// CallCost implements [cost.ActualCostEstimator].
+func (dispatched) CallCost(function, overload string, args []ref.Val, result ref.Val) *uint64 {
+	if overload != "" {
+		return nil
+	}
+	if function == operators.In && len(args) == 2 {
+		if _, isList := args[1].(traits.Lister); isList {
+			return searchCost(args, result)
+		}
+	}
+	total := 1 + textLength(result)/bytesPerCost
+	for _, arg := range args {
+		total += textLength(arg) / bytesPerCost
+	}
+
+	return &total
+}
+
+// textLength returns the length of a text in bytes, and zero for other values.
+func textLength(value ref.Val) uint64 {
+	switch v := value.(type) {
+	case types.String:
+		return uint64(len(v))
+	case types.Bytes:
+		return uint64(len(v))
+	default:
+		return 0
+	}
 }
 
 func sizedCost(args []ref.Val, _ ref.Val) *uint64 {

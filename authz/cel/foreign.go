@@ -8,10 +8,11 @@ import (
 
 // native returns a message as one of the descriptors that the expression is compiled
 // with. CEL never finds messages equal whose descriptors aren't the same, even if
-// they are copies of one another. With a field, only that one is kept. What is copied
-// is weighed before.
-func native(message protoreflect.Message, to protoreflect.MessageDescriptor, field protoreflect.FieldDescriptor) (protoreflect.Message, problem) {
-	if message.Descriptor() == to {
+// they are copies of one another, nor messages of which one has fields that its type
+// doesn't have: if there are unknown ones, as weighing has told, the copy is without
+// them. With a field, only that one is kept. What is copied is weighed before.
+func native(message protoreflect.Message, to protoreflect.MessageDescriptor, field protoreflect.FieldDescriptor, unknown bool) (protoreflect.Message, problem) {
+	if message.Descriptor() == to && !unknown {
 		return message, ""
 	}
 	from := message
@@ -25,8 +26,11 @@ func native(message protoreflect.Message, to protoreflect.MessageDescriptor, fie
 	if err != nil {
 		return nil, errForeign
 	}
-	made := dynamicpb.NewMessage(to)
-	if err := proto.Unmarshal(raw, made); err != nil {
+	made := message.New()
+	if message.Descriptor() != to {
+		made = dynamicpb.NewMessage(to)
+	}
+	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(raw, made.Interface()); err != nil {
 		return nil, errForeign
 	}
 

@@ -13,6 +13,9 @@ import (
 // decorate replaces nodes of the program: those that must be bounded, and those that
 // are common enough to be worth a way without allocations.
 func (e *expression) decorate(node interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
+	if made, ok := node.(interpreter.InterpretableConstructor); ok && made.Type() != types.ListType && made.Type() != types.MapType {
+		return &createNode{made}, nil
+	}
 	call, ok := node.(interpreter.InterpretableCall)
 	if !ok {
 		return node, nil
@@ -37,6 +40,37 @@ func (e *expression) decorate(node interpreter.InterpretableV2) (interpreter.Int
 	}
 
 	return node, nil
+}
+
+// createNode makes a message, and counts what is copied into it.
+type createNode struct {
+	interpreter.InterpretableConstructor
+}
+
+var _ interpreter.InterpretableCall = (*createNode)(nil)
+
+// Function implements [interpreter.InterpretableCall].
+func (n *createNode) Function() string { return overloadCreate }
+
+// OverloadID implements [interpreter.InterpretableCall].
+func (n *createNode) OverloadID() string { return overloadCreate }
+
+// Args implements [interpreter.InterpretableCall].
+func (n *createNode) Args() []interpreter.InterpretableV2 { return n.InitVals() }
+
+// Eval implements [interpreter.Interpretable].
+func (n *createNode) Eval(vars interpreter.Activation) ref.Val {
+	return interpreter.EvalActivation(vars, n.Exec)
+}
+
+// Exec implements [interpreter.InterpretableV2].
+func (n *createNode) Exec(frame *interpreter.ExecutionFrame) ref.Val {
+	made := n.InterpretableConstructor.Exec(frame)
+	if costs := frame.CostTracker(); costs != nil && !types.IsUnknownOrError(made) {
+		costs.EvalUnary(frame, n.ID(), n, made, made)
+	}
+
+	return made
 }
 
 // slotOf returns the slot that a node reads and nothing else.

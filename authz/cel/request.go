@@ -28,10 +28,11 @@ func (a *activation) readRequest(at int, s *slot) ref.Val {
 		return fail(wrong)
 	}
 	if s.kind == slotMessage {
+		a.unknown = false
 		if wrong := a.weighMessage(message, 0); wrong != "" {
 			return fail(wrong)
 		}
-		whole, wrong := native(message, a.expression.env.input, nil)
+		whole, wrong := native(message, a.expression.env.input, nil, a.unknown)
 		if wrong != "" {
 			return fail(wrong)
 		}
@@ -51,12 +52,13 @@ func (a *activation) readRequest(at int, s *slot) ref.Val {
 
 func (a *activation) readField(at int, s *slot, holder protoreflect.Message, field protoreflect.FieldDescriptor) ref.Val {
 	if s.composite() {
+		a.unknown = false
 		if holder.Has(field) {
 			if wrong := a.weigh(field, holder.Get(field), 0); wrong != "" {
 				return fail(wrong)
 			}
 		}
-		holder, wrong := native(holder, s.fields[len(s.fields)-1].ContainingMessage(), field)
+		holder, wrong := native(holder, s.fields[len(s.fields)-1].ContainingMessage(), field, a.unknown)
 		if wrong != "" {
 			return fail(wrong)
 		}

@@ -1,6 +1,8 @@
 package cel
 
 import (
+	"time"
+
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
@@ -17,6 +19,7 @@ const (
 const (
 	errTooLarge problem = "the request is too large for the expression"
 	errTooDeep  problem = "the request is nested too deep for the expression"
+	errTime     problem = "a time or a duration of the request is out of range"
 	errForeign  problem = "the request isn't of the method's type"
 )
 
@@ -92,10 +95,16 @@ func (a *activation) weighMessage(message protoreflect.Message, depth int) probl
 	if depth > maxNesting {
 		return errTooDeep
 	}
-	if !a.spend(len(message.GetUnknown())) {
+	if unknown := len(message.GetUnknown()); !a.spend(unknown) {
 		return errTooLarge
+	} else if unknown > 0 {
+		a.unknown = true
 	}
-	isAny := message.Descriptor().FullName() == "google.protobuf.Any"
+	name := message.Descriptor().FullName()
+	if bounds, ok := longest[name]; ok && !inRangeOfTime(message, bounds) {
+		return errTime
+	}
+	isAny := name == "google.protobuf.Any"
 	wrong := problem("")
 	message.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
 		if isAny && field.Kind() == protoreflect.BytesKind && len(value.Bytes()) > maxAny {
@@ -108,6 +117,33 @@ func (a *activation) weighMessage(message protoreflect.Message, depth int) probl
 	})
 
 	return wrong
+}
+
+// longest are the bounds of the seconds of times and durations (timestamp.proto and
+// duration.proto). Go's arithmetic wraps a time beyond them to another one.
+var longest = map[protoreflect.FullName]struct{ least, most int64 }{
+	"google.protobuf.Timestamp": {-62135596800, 253402300799},
+	"google.protobuf.Duration":  {-315576000000, 315576000000},
+}
+
+// inRangeOfTime reports whether a Timestamp or a Duration is valid. Of a duration, the
+// nanoseconds have the sign of the seconds.
+func inRangeOfTime(message protoreflect.Message, bounds struct{ least, most int64 }) bool {
+	fields := message.Descriptor().Fields()
+	seconds, nanos := fields.ByName("seconds"), fields.ByName("nanos")
+	if seconds == nil || nanos == nil {
+		return false
+	}
+	s, n := message.Get(seconds).Int(), message.Get(nanos).Int()
+	least := int64(0)
+	if bounds.least == -bounds.most && s <= 0 { // a duration
+		least = 1 - int64(time.Second)
+		if s < 0 && n > 0 {
+			return false
+		}
+	}
+
+	return s >= bounds.least && s <= bounds.most && n >= least && n < int64(time.Second)
 }
 
 // walk returns the message that holds the last of the fields, and the field as that
