@@ -74,10 +74,15 @@ type Config struct {
 	// Openfga-Authorization-Model-Id. Optional; credentials in it are an error.
 	Header http.Header
 
-	// Properties returns a query's properties. It must depend on the query alone,
-	// since decisions are cached and shared by query. It must be safe for
-	// concurrent use. Optional.
+	// Properties returns a query's properties, beside those that the rule gives. A
+	// property that both give is an error of the query, EngineMisconfigured: neither
+	// replaces the other. It must depend on the query alone, since decisions are
+	// cached and shared by query. It must be safe for concurrent use. Optional.
 	Properties func(authz.Query) Properties
+	// PermissionResource is the resource of a permission that a rule asks for without
+	// an object, such as {"platform", "main"}: AuthZEN requires a resource. Optional.
+	// Default: such a rule is an error.
+	PermissionResource authz.Object
 
 	// BatchSize is how many evaluations one request holds. Optional. Default 50;
 	// more than 1000, or negative, is an error.
@@ -117,6 +122,13 @@ func (c *Config) check() (string, endpoints, error) {
 	faults = append(faults,
 		httpapi.Path("authzen", "EvaluationPath", c.EvaluationPath),
 		httpapi.Path("authzen", "EvaluationsPath", c.EvaluationsPath))
+	if on := c.PermissionResource; on != (authz.Object{}) {
+		for _, name := range [...]string{on.Type, on.ID} {
+			if err := httpapi.ValidateName(name, maxName); err != nil {
+				faults = append(faults, fmt.Errorf("authzen: PermissionResource %q: %w", on, err))
+			}
+		}
+	}
 	urls := endpoints{evaluation: base + c.EvaluationPath}
 	if !c.SingleOnly {
 		urls.evaluations = base + c.EvaluationsPath

@@ -13,7 +13,8 @@ import (
 	"github.com/usher-auth/usher/authz/internal/httpapi"
 )
 
-// Engine is an [authz.Engine] on an AuthZEN server. It is safe for concurrent use.
+// Engine is an [authz.Engine], [authz.PermissionEngine] and [authz.AttributeEngine] on
+// an AuthZEN server. It is safe for concurrent use.
 type Engine struct {
 	config   Config
 	base     string
@@ -22,7 +23,12 @@ type Engine struct {
 	inflight singleflight.Group
 }
 
-var _ authz.Engine = (*Engine)(nil)
+var (
+	_ authz.Engine           = (*Engine)(nil)
+	_ authz.PermissionEngine = (*Engine)(nil)
+	_ authz.AttributeEngine  = (*Engine)(nil)
+	_ authz.QueryValidator   = (*Engine)(nil)
+)
 
 // New returns an engine, or an error that joins all faults of the configuration. It
 // does no I/O.
@@ -60,11 +66,29 @@ func (e *Engine) Ready(ctx context.Context) error {
 	return err
 }
 
-// Check asks the server the batch's queries. The answers have the queries' order
-// and length. A query that is refused before it is sent (see
-// [Engine.ValidateQuery]), or whose request failed while others were answered, has
+// Check asks the server the batch's queries, which must be about relations. The
+// answers have the queries' order and length. A query that is refused before it is sent
+// (see [Engine.ValidateQuery]), or whose request failed while others were answered, has
 // its own Err. Check returns an error only if no query of the batch was answered.
 func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
+	return e.ask(ctx, batch, authz.QueryRelation)
+}
+
+// CheckPermissions is [Engine.Check] for permissions: the action is the permission's
+// name, and the resource is the object that it is needed on, or
+// [Config.PermissionResource].
+func (e *Engine) CheckPermissions(ctx context.Context, batch authz.Batch) (authz.Result, error) {
+	return e.ask(ctx, batch, authz.QueryPermission)
+}
+
+// EvaluateAttributes is [Engine.Check] for actions, with the properties of the rule and
+// of [Config.Properties].
+func (e *Engine) EvaluateAttributes(ctx context.Context, batch authz.Batch) (authz.Result, error) {
+	return e.ask(ctx, batch, authz.QueryAttributes)
+}
+
+// ask asks the queries of one kind. Queries of other kinds are refused.
+func (e *Engine) ask(ctx context.Context, batch authz.Batch, kind authz.QueryKind) (authz.Result, error) {
 	if len(batch.Queries) == 0 {
 		return authz.Result{}, nil
 	}
@@ -81,54 +105,46 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 	if urls.evaluations == "" || len(answers) == 1 {
 		size, ask = 1, e.evaluateOne
 	}
-	err = adapter.Chunks(ctx, answers, size, e.http.Parallel(), func(ctx context.Context, lo, hi int) error {
-		return ask(ctx, *urls, batch.Queries[lo:hi], answers[lo:hi])
+	requests := e.requests(batch.Queries, answers, kind, size)
+	asked := make([]authz.Answer, len(requests))
+	err = adapter.Chunks(ctx, asked, 1, e.http.Parallel(), func(ctx context.Context, lo, _ int) error {
+		return ask(ctx, *urls, requests[lo])
 	})
+	for i, r := range requests {
+		if asked[i].Err == nil {
+			continue
+		}
+		for _, answer := range r.answers {
+			*answer = authz.Answer{Err: asked[i].Err}
+		}
+	}
 
 	return authz.Result{Answers: answers}, err
 }
 
 // evaluateOne sends a single evaluation (AuthZEN §6).
-func (e *Engine) evaluateOne(ctx context.Context, urls endpoints, queries []authz.Query, answers []authz.Answer) error {
-	body, err := e.evaluation(queries[0])
-	if err != nil {
-		answers[0].Err = err
-
-		return nil //nolint:nilerr // the fault is the query's own and stands in its answer
-	}
-	object, err := e.http.Post(ctx, urls.evaluation, queries[0].Subject, body)
+func (e *Engine) evaluateOne(ctx context.Context, urls endpoints, r *request) error {
+	object, err := e.http.Post(ctx, urls.evaluation, r.queries[0].Subject, r.items[0])
 	if err != nil {
 		return err
 	}
 	if err := e.http.Fault(object); err != nil {
 		return err
 	}
-	answers[0], err = e.decision(object, queries[0])
+	answer, err := e.decision(object, r.queries[0])
+	if err != nil {
+		return err
+	}
+	*r.answers[0] = answer
 
-	return err
+	return nil
 }
 
-// evaluateMany sends evaluations (AuthZEN §7) for queries that fit in one request.
-// If any part of the response doesn't fit its question, the whole response is
-// refused.
-func (e *Engine) evaluateMany(ctx context.Context, urls endpoints, queries []authz.Query, answers []authz.Answer) error {
-	asked := make([]int, 0, len(queries))
-	request := evaluations{Options: options{Semantic: "execute_all"}}
-	for i, q := range queries {
-		item, err := e.evaluation(q)
-		if err != nil {
-			answers[i].Err = err
-
-			continue
-		}
-		request.Evaluations = append(request.Evaluations, item)
-		asked = append(asked, i)
-	}
-	if len(asked) == 0 {
-		return nil
-	}
-
-	object, err := e.http.Post(ctx, urls.evaluations, queries[asked[0]].Subject, request)
+// evaluateMany sends evaluations (AuthZEN §7). If any part of the response doesn't fit
+// its question, the whole response is refused.
+func (e *Engine) evaluateMany(ctx context.Context, urls endpoints, r *request) error {
+	object, err := e.http.Post(ctx, urls.evaluations, r.queries[0].Subject,
+		evaluations{Evaluations: r.items, Options: options{Semantic: "execute_all"}})
 	if err != nil {
 		return err
 	}
@@ -139,8 +155,8 @@ func (e *Engine) evaluateMany(ctx context.Context, urls endpoints, queries []aut
 	if !ok {
 		return e.http.Unusable(errors.New("no list of evaluations"))
 	}
-	if len(items) != len(asked) {
-		return e.http.Unusable(fmt.Errorf("%d evaluations to %d questions", len(items), len(asked)))
+	if len(items) != len(r.items) {
+		return e.http.Unusable(fmt.Errorf("%d evaluations to %d questions", len(items), len(r.items)))
 	}
 	read := make([]authz.Answer, len(items))
 	for i, item := range items {
@@ -148,12 +164,12 @@ func (e *Engine) evaluateMany(ctx context.Context, urls endpoints, queries []aut
 		if !ok {
 			return e.http.Unusable(errors.New("an evaluation that is no object"))
 		}
-		if read[i], err = e.decision(object, queries[asked[i]]); err != nil {
+		if read[i], err = e.decision(object, r.queries[i]); err != nil {
 			return err
 		}
 	}
 	for i, answer := range read {
-		answers[asked[i]] = answer
+		*r.answers[i] = answer
 	}
 
 	return nil
@@ -164,6 +180,7 @@ func (e *Engine) evaluateMany(ctx context.Context, urls endpoints, queries []aut
 // for but some servers send. An error that the server put into the answer or its
 // context is the answer's own Err.
 func (e *Engine) decision(object map[string]any, q authz.Query) (authz.Answer, error) {
+	q = e.onResource(q)
 	decision, ok := object["decision"].(bool)
 	if !ok {
 		return authz.Answer{}, e.http.Unusable(errors.New("no decision"))
@@ -187,9 +204,9 @@ func (e *Engine) decision(object map[string]any, q authz.Query) (authz.Answer, e
 	case failed:
 		return authz.Answer{Err: e.itemError(fault)}, nil
 	case decision:
-		return authz.Answer{Effect: authz.EffectAllowed}, nil
+		return authz.Answer{Effect: authz.EffectAllowed, Context: adapter.AnswerContext(context)}, nil
 	default:
-		return authz.Answer{Effect: authz.EffectDenied}, nil
+		return authz.Answer{Effect: authz.EffectDenied, Context: adapter.AnswerContext(context)}, nil
 	}
 }
 

@@ -27,3 +27,23 @@ func ExampleNew() {
 	fmt.Println(result.Answers[0].Effect, result.Answers[1].Effect, err)
 	// Output: allowed denied <nil>
 }
+
+func ExampleEngine_EvaluateAttributes() {
+	pdp := httptest.NewServer(&pdp{}) // allows even ids, and says why
+	defer pdp.Close()
+
+	engine, err := authzen.New(authzen.Config{BaseURL: pdp.URL})
+	if err != nil {
+		fmt.Println(err)
+
+		return
+	}
+	defer func() { _ = engine.Close() }()
+	result, err := engine.EvaluateAttributes(context.Background(), authz.Batch{Queries: []authz.Query{{
+		Kind: authz.QueryAttributes, Relation: "edit", Object: authz.Object{Type: "document", ID: "2"},
+		Subject:    authz.Subject{Type: "user", ID: "ann"},
+		Properties: &authz.Properties{Resource: map[string]any{"draft": true}},
+	}}})
+	fmt.Println(result.Answers[0].Effect, result.Answers[0].Context, err)
+	// Output: allowed map[reason:even] <nil>
+}

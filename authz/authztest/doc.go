@@ -13,7 +13,11 @@
 //		{Principal: authztest.User("bob"), Method: "GetDocument", Request: get("1"), Want: authztest.Refused(authz.ReasonRelationDenied)},
 //	}}.Run(t)
 //
-// For authors of engine adapters, [Suite] is the test that every adapter must pass.
+// Rules with permissions are decided by [Engine.Grant], and those with attributes by a
+// function, [Engine.SetPolicy].
+//
+// For authors of engine adapters, [Suite], [PermissionSuite] and [AttributeSuite] are
+// the tests that every adapter must pass.
 //
 // Nothing here is for production: the engine walks every tuple at each query.
 package authztest

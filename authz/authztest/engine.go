@@ -10,20 +10,30 @@ import (
 	"sync"
 
 	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/authz/internal/adapter"
 )
 
 // Engine is an [authz.Engine] over a list of tuples in memory. It is only for tests:
 // it isn't indexed, isn't persistent, and walks every tuple at each query. It
 // follows usersets (a tuple whose subject is team:a#member), and with a [Model] also
-// relations that are computed from others. It is safe for concurrent use.
+// relations that are computed from others. It also answers permissions, by
+// [Engine.Grant], and attributes, by [Engine.SetPolicy]. It is safe for concurrent use.
 type Engine struct {
-	mu       sync.RWMutex
-	tuples   []Tuple
-	model    Model
-	revision int
-	asked    []authz.Batch
-	err      error
+	mu          sync.RWMutex
+	tuples      []Tuple
+	model       Model
+	permissions []Permission
+	policy      Policy
+	revision    int
+	asked       []authz.Batch
+	err         error
 }
+
+var (
+	_ authz.Engine           = (*Engine)(nil)
+	_ authz.PermissionEngine = (*Engine)(nil)
+	_ authz.AttributeEngine  = (*Engine)(nil)
+)
 
 // Model has the rewrites of relations, by type and relation. Without a model, queries
 // may use every type and relation, and only tuples grant.
@@ -100,7 +110,7 @@ func (e *Engine) Fail(err error) {
 	e.err = err
 }
 
-// Asked returns the batches that Check got so far.
+// Asked returns the batches that the engine got so far, of every kind.
 func (e *Engine) Asked() []authz.Batch {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
@@ -114,8 +124,13 @@ func (e *Engine) at() authz.Revision { return authz.Revision("r" + strconv.Itoa(
 // consistent.
 func (e *Engine) SupportsConsistency(authz.Mode) bool { return true }
 
-// Check decides the queries.
+// Check decides queries about relations, by the tuples.
 func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
+	return e.decide(ctx, batch, authz.QueryRelation, e.answer)
+}
+
+// decide answers the queries of one kind, holding the engine's lock.
+func (e *Engine) decide(ctx context.Context, batch authz.Batch, kind authz.QueryKind, answer func(authz.Query) authz.Answer) (authz.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return authz.Result{}, err
 	}
@@ -130,7 +145,16 @@ func (e *Engine) Check(ctx context.Context, batch authz.Batch) (authz.Result, er
 	}
 	result := authz.Result{Answers: make([]authz.Answer, len(batch.Queries)), CheckedAt: e.at()}
 	for i, query := range batch.Queries {
-		result.Answers[i] = e.answer(query)
+		err := adapter.WrongKind("authztest", query, kind)
+		if err == nil {
+			err = wildcard(query)
+		}
+		if err != nil {
+			result.Answers[i].Err = err
+
+			continue
+		}
+		result.Answers[i] = answer(query)
 	}
 
 	return result, nil
@@ -163,13 +187,18 @@ func (e *Engine) answer(query authz.Query) authz.Answer {
 	}
 }
 
-func (e *Engine) known(query authz.Query) error {
+func wildcard(query authz.Query) error {
 	if query.Subject.ID == "*" {
 		return &authz.EngineError{Kind: authz.EngineBadSubject, Err: errors.New("a wildcard isn't a subject")}
 	}
 	if query.Object.ID == "*" {
 		return &authz.EngineError{Kind: authz.EngineBadRequest, Err: errors.New("a wildcard isn't an object")}
 	}
+
+	return nil
+}
+
+func (e *Engine) known(query authz.Query) error {
 	if e.model == nil {
 		return nil
 	}

@@ -25,6 +25,28 @@ func TestEnginePassesTheSuite(t *testing.T) {
 	}.Run(t)
 }
 
+func TestEnginePassesThePermissionSuite(t *testing.T) {
+	authztest.PermissionSuite{
+		New: func(_ testing.TB, grants ...authztest.Permission) authz.PermissionEngine {
+			engine := authztest.NewEngine()
+			engine.Grant(grants...)
+
+			return engine
+		},
+	}.Run(t)
+}
+
+func TestEnginePassesTheAttributeSuite(t *testing.T) {
+	authztest.AttributeSuite{
+		New: func(_ testing.TB, tuples ...authztest.Tuple) authz.AttributeEngine {
+			engine := authztest.NewEngine()
+			engine.SetPolicy(authztest.SuitePolicy(tuples...))
+
+			return engine
+		},
+	}.Run(t)
+}
+
 func TestNewModelEngineRefuses(t *testing.T) {
 	for _, through := range []string{"", "parent", "->view", "parent->"} {
 		t.Run(through, func(t *testing.T) {

@@ -23,6 +23,47 @@ func ExampleEngine() {
 	// document:1#viewer@user:bob denied <nil>
 }
 
+func ExampleEngine_Grant() {
+	engine := authztest.NewEngine()
+	engine.Grant(
+		authztest.Permission{Subject: "user:alice", Name: "documents.edit"},
+		authztest.Permission{Subject: "user:bob", Name: "documents.edit", On: "organization:acme"},
+	)
+	for _, who := range []string{"alice", "bob"} {
+		for _, on := range []authz.Object{{}, {Type: "organization", ID: "acme"}} {
+			query := authz.Query{Kind: authz.QueryPermission, Relation: "documents.edit", Object: on, Subject: authz.Subject{Type: "user", ID: who}}
+			result, err := engine.CheckPermissions(context.Background(), authz.Batch{Queries: []authz.Query{query}})
+			fmt.Println(query, result.Answers[0].Effect, err)
+		}
+	}
+	// Output:
+	// permission documents.edit for user:alice allowed <nil>
+	// permission documents.edit on organization:acme for user:alice allowed <nil>
+	// permission documents.edit for user:bob denied <nil>
+	// permission documents.edit on organization:acme for user:bob allowed <nil>
+}
+
+func ExampleEngine_SetPolicy() {
+	engine := authztest.NewEngine()
+	engine.SetPolicy(func(q authz.Query) authz.Answer {
+		if q.Relation == "edit" && q.Properties.Resource["draft"] == true {
+			return authz.Answer{Effect: authz.EffectAllowed}
+		}
+
+		return authz.Answer{Effect: authz.EffectDenied, Context: map[string]any{"reason": "only drafts can be edited"}}
+	})
+	for _, draft := range []bool{true, false} {
+		result, err := engine.EvaluateAttributes(context.Background(), authz.Batch{Queries: []authz.Query{{
+			Kind: authz.QueryAttributes, Relation: "edit", Object: authz.Object{Type: "document", ID: "1"},
+			Subject: authz.Subject{Type: "user", ID: "alice"}, Properties: &authz.Properties{Resource: map[string]any{"draft": draft}},
+		}}})
+		fmt.Println(result.Answers[0].Effect, result.Answers[0].Context["reason"], err)
+	}
+	// Output:
+	// allowed <nil> <nil>
+	// denied only drafts can be edited <nil>
+}
+
 func ExampleUser() {
 	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	alice := authztest.User("alice", authztest.Claims{"scope": "documents", "organization": "acme", "acr": "mfa", "auth_time": at})

@@ -1,5 +1,5 @@
-// Package lumoauth answers usher's relation checks with LumoAuth's
-// authorization API.
+// Package lumoauth answers usher's checks of relations, permissions and attributes with
+// LumoAuth's authorization APIs.
 //
 //	engine, err := lumoauth.New(lumoauth.Config{
 //		Organization: "acme",
@@ -23,12 +23,29 @@
 // instead, 50 to a request. It is a choice and not a fallback: LumoAuth doesn't
 // promise that both give the same answers.
 //
+// # Permissions and attributes
+//
+// Both are AuthZEN evaluations with an explicit subject. LumoAuth's own endpoints for
+// them are used only by choice ([Config.NativePermissions], [Config.NativeAttributes]):
+// its documents disagree about how a request names a subject other than the token's
+// own, and a server that ignores it answers about the token's, which is this server's
+// own account. So a native answer counts only if it names the subject that was asked
+// about, by user_id or subject; otherwise the error is EngineMisconfigured, and neither
+// a grant nor a denial. A native request is about one subject and holds at most 100
+// questions.
+//
+// Each API is asked by itself: a 429 from one doesn't hold back requests to another,
+// since LumoAuth counts those for attributes apart (10,000 a minute). Relation checks
+// and native permissions, which share a limit, hold back each other's.
+//
 // # Limits
 //
 // The relation check takes no context, and LumoAuth has no consistency token:
 // queries with context are refused without Evaluations, and a rule that asks for
 // more than minimize-latency is an error at start. Only relation checks take
-// usersets as subjects (team:eng#member). In relation checks, types, ids and
+// usersets as subjects (team:eng#member). The native endpoints can't limit a permission
+// to an object, and take no properties of the subject or the action: such queries are
+// EngineMisconfigured. In relation checks, types, ids and
 // relations are at most 512 bytes each, without ':', '#', white space or control
 // characters.
 //

@@ -218,7 +218,8 @@ func (s *Server) Revoke(p *authztest.Principal) {
 	}
 }
 
-// Engine returns the engine, to make it fail or to inspect its queries.
+// Engine returns the engine, to grant permissions, to set the policy of attributes, to
+// make it fail or to inspect its queries.
 func (s *Server) Engine() *authztest.Engine { return s.engine }
 
 // Decisions returns the verdicts so far, the oldest first.

@@ -13,6 +13,11 @@ import (
 // api authenticates a request, by bearer token or X-API-Key but not both, and
 // counts it.
 func (s *Server) api(next func(http.ResponseWriter, *http.Request, grant)) http.HandlerFunc {
+	return s.limited("api ", s.config.CheckLimit, next)
+}
+
+// limited is api with the requests counted under a name of their own.
+func (s *Server) limited(name string, limit int, next func(http.ResponseWriter, *http.Request, grant)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		bearer, hasBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		key := r.Header.Get("X-Api-Key")
@@ -33,7 +38,7 @@ func (s *Server) api(next func(http.ResponseWriter, *http.Request, grant)) http.
 
 			return
 		}
-		if s.admit(w, "api "+bearer+key, s.config.CheckLimit) {
+		if s.admit(w, name+bearer+key, limit) {
 			next(w, r, caller)
 		}
 	}
@@ -90,7 +95,16 @@ func parse(text string) (authz.Subject, bool) {
 }
 
 func (s *Server) ask(r *http.Request, q authz.Query) authz.Answer {
-	result, err := s.config.Engine.Check(r.Context(), authz.Batch{Queries: []authz.Query{q}})
+	ask := s.config.Engine.Check
+	switch {
+	case q.Kind == authz.QueryPermission && s.config.Permissions != nil:
+		ask = s.config.Permissions.CheckPermissions
+	case q.Kind == authz.QueryAttributes && s.config.Attributes != nil:
+		ask = s.config.Attributes.EvaluateAttributes
+	case q.Kind != authz.QueryRelation:
+		return authz.Answer{Err: &authz.EngineError{Kind: authz.EngineMisconfigured, Err: errors.New("lumoauthtest: no engine answers the kind " + q.Kind.String())}}
+	}
+	result, err := ask(r.Context(), authz.Batch{Queries: []authz.Query{q}})
 	if err != nil {
 		return authz.Answer{Err: err}
 	}

@@ -8,13 +8,19 @@ import (
 	"github.com/usher-auth/usher/authz"
 )
 
-type entity struct{ Type, ID string }
+type entity struct {
+	Type, ID   string
+	Properties map[string]any
+}
 
 // evaluationBody is an evaluation, or an item or the defaults of evaluations.
 type evaluationBody struct {
 	Subject, Resource *entity
-	Action            *struct{ Name string }
-	Context           map[string]any
+	Action            *struct {
+		Name       string
+		Properties map[string]any
+	}
+	Context map[string]any
 }
 
 // or fills in what the item leaves out from the request's defaults.
@@ -35,15 +41,22 @@ func (b evaluationBody) or(defaults evaluationBody) evaluationBody {
 	return b
 }
 
-func (b evaluationBody) query() (authz.Query, bool) {
+func (s *Server) query(b evaluationBody) (authz.Query, bool) {
 	if b.Subject == nil || b.Resource == nil || b.Action == nil {
 		return authz.Query{}, false
 	}
-
-	return authz.Query{
-		Object: authz.Object(*b.Resource), Relation: b.Action.Name,
+	q := authz.Query{
+		Object: authz.Object{Type: b.Resource.Type, ID: b.Resource.ID}, Relation: b.Action.Name,
 		Subject: authz.Subject{Type: b.Subject.Type, ID: b.Subject.ID}, Context: b.Context,
-	}, true
+	}
+	if s.config.EvaluationKind != nil {
+		q.Kind = s.config.EvaluationKind(q.Relation)
+	}
+	if q.Kind == authz.QueryAttributes {
+		q.Properties = &authz.Properties{Subject: b.Subject.Properties, Action: b.Action.Properties, Resource: b.Resource.Properties}
+	}
+
+	return q, true
 }
 
 // evaluation handles POST /api/v1/authz/v1/evaluation.
@@ -52,7 +65,7 @@ func (s *Server) evaluation(w http.ResponseWriter, r *http.Request, caller grant
 	if !decode(w, r, &body) || !authorized(w, caller) {
 		return
 	}
-	query, ok := body.query()
+	query, ok := s.query(body)
 	if !ok {
 		writeError(w, http.StatusBadRequest, "MISSING_FIELDS", "subject, action and resource are required")
 
@@ -64,7 +77,7 @@ func (s *Server) evaluation(w http.ResponseWriter, r *http.Request, caller grant
 
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"decision": answer.Effect == authz.EffectAllowed})
+	writeJSON(w, http.StatusOK, decisionOf(answer))
 }
 
 // evaluations handles POST /api/v1/authz/v1/evaluations, with execute_all
@@ -80,7 +93,7 @@ func (s *Server) evaluations(w http.ResponseWriter, r *http.Request, caller gran
 	}
 	answers := make([]map[string]any, len(body.Evaluations))
 	for i, item := range body.Evaluations {
-		query, ok := item.or(body.evaluationBody).query()
+		query, ok := s.query(item.or(body.evaluationBody))
 		if !ok {
 			answers[i] = itemError(http.StatusBadRequest)
 
@@ -92,9 +105,18 @@ func (s *Server) evaluations(w http.ResponseWriter, r *http.Request, caller gran
 
 			continue
 		}
-		answers[i] = map[string]any{"decision": answer.Effect == authz.EffectAllowed}
+		answers[i] = decisionOf(answer)
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"evaluations": answers})
+}
+
+func decisionOf(answer authz.Answer) map[string]any {
+	out := map[string]any{"decision": answer.Effect == authz.EffectAllowed}
+	if len(answer.Context) > 0 {
+		out["context"] = answer.Context
+	}
+
+	return out
 }
 
 func itemError(status int) map[string]any {
@@ -104,7 +126,9 @@ func itemError(status int) map[string]any {
 }
 
 func decode(w http.ResponseWriter, r *http.Request, into any) bool {
-	if err := json.NewDecoder(r.Body).Decode(into); err != nil {
+	decoder := json.NewDecoder(r.Body)
+	decoder.UseNumber()
+	if err := decoder.Decode(into); err != nil {
 		writeError(w, http.StatusBadRequest, "INVALID_REQUEST", "not JSON")
 
 		return false

@@ -1,6 +1,6 @@
 // Package lumoauthtest provides a server that implements LumoAuth's documented
-// contract (token endpoint, relation check and AuthZEN evaluations) on any engine,
-// so that its decisions are real. It is for tests, demos and work without a
+// contract (token endpoint, relation check, AuthZEN evaluations, permissions and
+// attributes) on any engine, so that its decisions are real. It is for tests, demos and work without a
 // network, not for production: it keeps everything in memory.
 //
 //	lumo := lumoauthtest.New(lumoauthtest.Config{
@@ -43,14 +43,26 @@ type Config struct {
 	Organization string
 	// Engine answers the checks. Required.
 	Engine authz.Engine
+	// Permissions and Attributes answer those. Optional. Default: Engine, if it
+	// implements them, as authztest's does; otherwise the answer is 400.
+	Permissions authz.PermissionEngine
+	Attributes  authz.AttributeEngine
+	// EvaluationKind returns what an AuthZEN evaluation of an action asks for: a
+	// relation, a permission or attributes. It must be safe for concurrent use.
+	// Optional. Default: each asks for a relation.
+	EvaluationKind func(action string) authz.QueryKind
+	// Judged is about which subject the native endpoints of permissions and attributes
+	// answer. Optional. Default: about the one that the request names.
+	Judged Judged
 	// Clients may get tokens by client_credentials. Optional.
 	Clients []Client
 	// APIKeys are accepted as X-API-Key, with every scope. Optional.
 	APIKeys []string
-	// CheckLimit is how many API requests one token may make in a minute, and
-	// TokenLimit how many token requests one client may make. Optional. Default 0,
-	// which means no limit. LumoAuth's own limits are as low as 100 and 30.
-	CheckLimit, TokenLimit int
+	// CheckLimit is how many API requests one token may make in a minute, without those
+	// for attributes, which AttributesLimit counts, and TokenLimit how many token
+	// requests one client may make. Optional. Default 0, which means no limit.
+	// LumoAuth's own limits are as low as 100, 10,000 and 30.
+	CheckLimit, AttributesLimit, TokenLimit int
 }
 
 // Server is the handler. It is safe for concurrent use.
@@ -77,12 +89,22 @@ func New(config Config) *Server {
 		config: config, mux: http.NewServeMux(),
 		tokens: make(map[string]grant), windows: make(map[string]*window),
 	}
+	if s.config.Permissions == nil {
+		s.config.Permissions, _ = config.Engine.(authz.PermissionEngine)
+	}
+	if s.config.Attributes == nil {
+		s.config.Attributes, _ = config.Engine.(authz.AttributeEngine)
+	}
 	organization := "/orgs/" + config.Organization + "/api/v1"
 	s.mux.HandleFunc("POST "+organization+"/oauth/token", s.token)
 	s.mux.HandleFunc("POST "+organization+"/zanzibar/check", s.api(s.check))
 	s.mux.HandleFunc("POST /api/v1/authz/zanzibar/check", s.api(s.check))
 	s.mux.HandleFunc("POST /api/v1/authz/v1/evaluation", s.api(s.evaluation))
 	s.mux.HandleFunc("POST /api/v1/authz/v1/evaluations", s.api(s.evaluations))
+	s.mux.HandleFunc("POST /api/v1/authz/check", s.api(s.permission))
+	s.mux.HandleFunc("POST /api/v1/authz/check-bulk", s.api(s.permissions))
+	s.mux.HandleFunc("POST "+organization+"/abac/check", s.limited("abac ", config.AttributesLimit, s.attributes))
+	s.mux.HandleFunc("POST "+organization+"/abac/check-bulk", s.limited("abac ", config.AttributesLimit, s.attributesBulk))
 
 	return s
 }

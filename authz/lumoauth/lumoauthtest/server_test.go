@@ -195,3 +195,105 @@ func ExampleNew() {
 	fmt.Print(answer.Code, " ", answer.Body)
 	// Output: 200 {"allowed":true,"object":"document:1","relation":"viewer","subject":"user:ann"}
 }
+
+const (
+	permissionPath     = "/api/v1/authz/check"
+	permissionBulkPath = "/api/v1/authz/check-bulk"
+	attributesPath     = "/orgs/acme/api/v1/abac/check"
+	attributesBulkPath = "/orgs/acme/api/v1/abac/check-bulk"
+)
+
+// decider is an engine with a permission and a policy of user:ann.
+func decider() *authztest.Engine {
+	engine := authztest.NewEngine()
+	engine.Grant(authztest.Permission{Subject: "user:ann", Name: "documents.edit"})
+	engine.SetPolicy(func(q authz.Query) authz.Answer {
+		if q.Subject.ID == "ann" && q.Relation == "read" && q.Context["network"] == "office" && q.Properties.Resource["draft"] == true {
+			return authz.Answer{Effect: authz.EffectAllowed, Context: map[string]any{"reason": "policy 7"}}
+		}
+
+		return authz.Answer{Effect: authz.EffectDenied}
+	})
+
+	return engine
+}
+
+func TestPermissionsAndAttributes(t *testing.T) {
+	const check = `"resourceType": "document", "resourceId": "1", "action": "read", "context": {"resource": {"draft": true}, "environment": {"network": "office"}}`
+	for _, c := range []struct {
+		name, path, body string
+		judged           lumoauthtest.Judged
+		bearer, want     string
+	}{
+		{"of the bearer", permissionPath, `{"permission": "documents.edit"}`, 0, "user:ann", `{"allowed":true,"permission":"documents.edit","user_id":"ann"}`},
+		{"of another bearer", permissionPath, `{"permission": "documents.edit"}`, 0, "user:bob", `{"allowed":false,"permission":"documents.edit","user_id":"bob"}`},
+		{"of another, by user_id", permissionPath, `{"permission": "documents.edit", "user_id": "ann"}`, 0, "service:x", `{"allowed":true,"permission":"documents.edit","user_id":"ann"}`},
+		{"of another, by subject", permissionPath, `{"permission": "documents.edit", "subject": {"type": "service", "id": "y"}}`, 0, "service:x", `{"allowed":false,"permission":"documents.edit","subject":{"id":"y","type":"service"}}`},
+		{"without a permission", permissionPath, `{}`, 0, "user:ann", `{"code":"MISSING_FIELDS","error":true,"message":"permission is required","status":400}`},
+		{"in bulk", permissionBulkPath, `{"permissions": ["documents.edit", "documents.read"], "user_id": "ann"}`, 0, "service:x", `{"results":{"documents.edit":true,"documents.read":false},"user_id":"ann"}`},
+		{"in bulk, none", permissionBulkPath, `{"permissions": []}`, 0, "user:ann", `{"code":"INVALID_REQUEST","error":true,"message":"from 1 to 100 questions","status":400}`},
+		{"in bulk, ignoring the subject", permissionBulkPath, `{"permissions": ["documents.edit"], "user_id": "bob"}`, lumoauthtest.JudgeBearer, "user:ann", `{"results":{"documents.edit":true},"user_id":"ann"}`},
+		{"in bulk, ignoring and not naming it", permissionBulkPath, `{"permissions": ["documents.edit"], "user_id": "bob"}`, lumoauthtest.JudgeBearerUnnamed, "user:ann", `{"results":{"documents.edit":true}}`},
+		{"in bulk, not naming it", permissionBulkPath, `{"permissions": ["documents.edit"], "user_id": "ann"}`, lumoauthtest.JudgeUnnamed, "service:x", `{"results":{"documents.edit":true}}`},
+		{"in bulk, naming another", permissionBulkPath, `{"permissions": ["documents.edit"], "user_id": "ann"}`, lumoauthtest.JudgeNamingAnother, "service:x", `{"results":{"documents.edit":true},"user_id":"ann-another"}`},
+		{"attributes", attributesPath, `{` + check + `, "user_id": "ann"}`, 0, "service:x", `{"allowed":true,"matchedPolicies":[],"reason":"a policy allows it","user_id":"ann"}`},
+		{"attributes without a type", attributesPath, `{"action": "read"}`, 0, "user:ann", `{"code":"MISSING_FIELDS","error":true,"message":"resourceType and action are required","status":400}`},
+		{
+			"attributes in bulk", attributesBulkPath, `{"requests": [{` + check + `}, {"resourceType": "document", "action": "read", "environment": {"network": "office"}}], "user_id": "ann"}`, 0, "service:x",
+			`{"results":[{"allowed":true,"matchedPolicies":[],"reason":"a policy allows it"},{"allowed":false,"matchedPolicies":[],"reason":"no policy allows it"}],"user_id":"ann"}`,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			lumo, base := server(t, func(config *lumoauthtest.Config) { config.Engine, config.Judged = decider(), c.judged })
+			_, _, object := post(t, base+c.path, "application/json", c.body, map[string]string{"Authorization": "Bearer " + lumo.Issue(c.bearer, lumoauthtest.ScopeCheck)})
+			if got, _ := json.Marshal(object); string(got) != c.want {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+		})
+	}
+	t.Run("about another needs the scope", func(t *testing.T) {
+		lumo, base := server(t, func(config *lumoauthtest.Config) { config.Engine = decider() })
+		for path, body := range map[string]string{
+			permissionBulkPath: `{"permissions": ["documents.edit"], "user_id": "ann"}`, attributesBulkPath: `{"requests": [{` + check + `}], "user_id": "ann"}`,
+		} {
+			if status, _, _ := post(t, base+path, "application/json", body, map[string]string{"Authorization": "Bearer " + lumo.Issue("user:bob")}); status != http.StatusForbidden {
+				t.Errorf("%s: %d", path, status)
+			}
+		}
+	})
+	t.Run("evaluations have properties, and a context in their answers", func(t *testing.T) {
+		_, base := server(t, func(config *lumoauthtest.Config) {
+			config.Engine, config.EvaluationKind = decider(), func(string) authz.QueryKind { return authz.QueryAttributes }
+		})
+		_, _, object := post(t, base+"/api/v1/authz/v1/evaluation", "application/json",
+			`{"subject": {"type": "user", "id": "ann"}, "action": {"name": "read"}, "resource": {"type": "document", "id": "1", "properties": {"draft": true}}, "context": {"network": "office"}}`,
+			map[string]string{"X-Api-Key": "fake-key"})
+		if got, _ := json.Marshal(object); string(got) != `{"context":{"reason":"policy 7"},"decision":true}` {
+			t.Errorf("%s", got)
+		}
+	})
+	t.Run("an engine without them is a 400", func(t *testing.T) {
+		_, base := server(t, func(config *lumoauthtest.Config) {
+			config.Engine = authz.EngineFunc(func(context.Context, authz.Batch) (authz.Result, error) { return authz.Result{}, nil })
+		})
+		if status, _, _ := post(t, base+permissionPath, "application/json", `{"permission": "x"}`, map[string]string{"X-Api-Key": "fake-key"}); status != http.StatusBadRequest {
+			t.Errorf("status %d", status)
+		}
+	})
+	t.Run("attributes have a limit of their own", func(t *testing.T) {
+		_, base := server(t, func(config *lumoauthtest.Config) {
+			config.Engine, config.CheckLimit, config.AttributesLimit = decider(), 1, 2
+		})
+		key := map[string]string{"X-Api-Key": "fake-key"}
+		for i, want := range []int{200, 200, 429} {
+			if status, _, _ := post(t, base+attributesPath, "application/json", `{`+check+`}`, key); status != want {
+				t.Errorf("attributes %d: %d, want %d", i, status, want)
+			}
+		}
+		for i, want := range []int{200, 429} {
+			if status, _, _ := post(t, base+permissionPath, "application/json", `{"permission": "x"}`, key); status != want {
+				t.Errorf("permissions %d: %d, want %d", i, status, want)
+			}
+		}
+	})
+}
