@@ -110,9 +110,21 @@ func serve(t *testing.T, folder, root string) {
 		t.Error("usher's Go was generated again: two copies would be registered")
 	}
 	got := run(t, folder, root, "go", "run", ".")
-	const want = `alice: OK OK OK OK ResourceExhausted
-bob: PermissionDenied PermissionDenied PermissionDenied OK ResourceExhausted
-nobody: Unauthenticated Unauthenticated Unauthenticated Unauthenticated Unauthenticated
+	const want = `alice reads: OK
+alice counts: OK
+alice shares: OK
+alice prints: OK
+alice prints again: ResourceExhausted
+bob reads: PermissionDenied
+bob counts: PermissionDenied
+bob shares: PermissionDenied
+bob prints: OK
+bob prints again: ResourceExhausted
+nobody reads: Unauthenticated
+nobody counts: Unauthenticated
+nobody shares: Unauthenticated
+nobody prints: Unauthenticated
+nobody prints again: Unauthenticated
 `
 	if got != want {
 		t.Errorf("the program says\n%swant\n%s", got, want)

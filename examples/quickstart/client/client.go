@@ -32,8 +32,9 @@ type Config struct {
 // Client is a connection to the document service and the press. Safe for concurrent use.
 type Client struct {
 	docsv1.DocumentServiceClient
-	Press docsv1.PressServiceClient
 
+	// Press is the other service.
+	Press docsv1.PressServiceClient
 	// Credentials attach the tokens. They are an oauth2.TokenSource, too.
 	Credentials *credentials.Credentials
 
