@@ -14,8 +14,8 @@ GOLANGCI_VERSION := v2.15.0
 # Every module of the repository; the tools' own is not part of it.
 MODULES := $(patsubst ./%,%,$(sort $(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path './.*' -not -path '*/node_modules/*'))))
 # The modules whose tests start real engines and servers: `make e2e` runs them.
-E2E_MODULES := $(filter e2e e2e/%,$(MODULES))
-TEST_MODULES := $(filter-out $(E2E_MODULES),$(MODULES))
+E2E_MODULES := $(filter-out e2e/cerbos,$(filter e2e e2e/%,$(MODULES)))
+TEST_MODULES := $(filter-out $(E2E_MODULES) e2e/cerbos,$(MODULES))
 # The modules that users import: their dependencies' licences are checked.
 LIBRARY_MODULES := $(filter-out e2e e2e/% examples examples/%,$(MODULES))
 
@@ -59,6 +59,10 @@ test: ## every module's tests, with the race detector
 .PHONY: e2e
 e2e: $(BIN)/.tools ## the whole chain on real engines and servers
 	$(call each,$(E2E_MODULES),go test $(RACE) -timeout $(TEST_TIMEOUT) $(TESTFLAGS) ./...)
+
+.PHONY: e2ecerbos
+e2ecerbos: ## the suites of permissions and attributes on Cerbos, whose server takes minutes to build
+	@cd e2e/cerbos && go test $(RACE) -timeout 30m $(TESTFLAGS) ./...
 
 .PHONY: bench
 bench: ## the performance goals, each with its figure and verdict (BENCHJSON=file, BENCHSCALE=0.1)

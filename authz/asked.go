@@ -181,6 +181,11 @@ func (a *Authorizer) demand(m *Method, cs *conditions, at *site) {
 	if m.consistency.mode == ModeAtLeastAsFresh {
 		modes = append(modes, m.consistency.absent)
 	}
+	for _, c := range cs.checks {
+		if len(at.faults) == 0 { // otherwise it isn't known what would be asked
+			a.demandQuery(c, at)
+		}
+	}
 	for kind, front := range a.fronts.of {
 		for _, mode := range modes {
 			if asked[kind] && front != nil && !front.supports(mode) {
@@ -188,4 +193,50 @@ func (a *Authorizer) demand(m *Method, cs *conditions, at *site) {
 			}
 		}
 	}
+}
+
+// placeholder stands for an id and for a value that only a call has.
+const placeholder = "1"
+
+// demandQuery asks the engine's own validator, if it has one, about a query of the
+// check, and reports what the operator must mend: a name that the engine can't take, or
+// something that it can't be asked. Ids and values aren't judged.
+func (a *Authorizer) demandQuery(c *check, at *site) {
+	front := a.fronts.of[c.kind]
+	if front == nil || front.validate == nil {
+		return
+	}
+	subjects := a.subjects.all()
+	if c.subject != nil {
+		subjects = []*subjectTemplate{c.subject}
+	}
+	for _, subject := range subjects {
+		query := Query{
+			Kind: c.kind, Relation: c.relation, Context: placeholders(c.context),
+			Subject: Subject{Type: subject.template.Type(), ID: placeholder, Relation: subject.template.Relation()},
+		}
+		if c.object != nil {
+			query.Object = Object{Type: c.object.Type(), ID: placeholder}
+		}
+		if given := c.properties; given != nil {
+			query.Properties = &Properties{Subject: placeholders(given.subject), Action: placeholders(given.action), Resource: placeholders(given.resource)}
+		}
+		if err := front.valid(query); err != nil && asEngineError(err).Kind == EngineMisconfigured {
+			at.fail("", -1, "the engine refuses "+c.text()+": "+err.Error(), "write what the engine can be asked, or configure another one")
+
+			return
+		}
+	}
+}
+
+func placeholders(values []contextValue) map[string]any {
+	if len(values) == 0 {
+		return nil
+	}
+	given := make(map[string]any, len(values))
+	for _, value := range values {
+		given[value.name] = placeholder
+	}
+
+	return given
 }

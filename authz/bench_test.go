@@ -55,7 +55,13 @@ func BenchmarkWarm(b *testing.B) {
 	})
 }
 
-// BenchmarkCold is a decision that asks an engine in memory.
+// honoring makes an engine one that is asked in the call's goroutine.
+type honoring struct{ authz.Engine }
+
+func (honoring) HonorsContext() bool { return true }
+
+// BenchmarkCold is a decision that asks an engine in memory: in a goroutine of its own,
+// and in that of the call (inline).
 func BenchmarkCold(b *testing.B) {
 	ids := make([]string, 50)
 	tuples := make([]string, len(ids))
@@ -63,24 +69,28 @@ func BenchmarkCold(b *testing.B) {
 		ids[i] = fmt.Sprint(i)
 		tuples[i] = "document:" + ids[i] + "#viewer@user:alice"
 	}
-	authorizer := newAuthorizer(b, authz.Config{Engine: newTuplesUnrecorded(tuples...)})
-	for name, call := range map[string]struct {
+	calls := map[string]struct {
 		method  string
 		message proto.Message
 	}{
 		"check":         {"GetDocument", &docsv1.GetDocumentRequest{DocumentId: "1"}},
 		"bulk of fifty": {"BatchGetDocuments", &docsv1.BatchGetDocumentsRequest{DocumentIds: ids}},
-	} {
-		b.Run(name, func(b *testing.B) {
-			question := &authz.Call{Principal: user("alice"), Message: call.message}
-			method := authorizer.Method(service + call.method)
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := method.Authorize(b.Context(), question); err != nil {
-					b.Fatal(err)
+	}
+	engine := newTuplesUnrecorded(tuples...)
+	for suffix, engine := range map[string]authz.Engine{"": engine, "/inline": honoring{engine}, "/combiner": combinerFunc(engine.Check)} {
+		authorizer := newAuthorizer(b, authz.Config{Engine: engine})
+		for name, call := range calls {
+			b.Run(name+suffix, func(b *testing.B) {
+				question := &authz.Call{Principal: user("alice"), Message: call.message}
+				method := authorizer.Method(service + call.method)
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := method.Authorize(b.Context(), question); err != nil {
+						b.Fatal(err)
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }
 

@@ -138,6 +138,18 @@ func (b *breaker) admit(caller uint64, batch *Batch, now time.Duration) (attempt
 	return tried, nil
 }
 
+// passes reports whether a caller's requests pass as if there were no breaker.
+func (b *breaker) passes(caller uint64) bool {
+	if b == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	own := b.own[caller]
+
+	return !b.all.open && (own == nil || !own.open)
+}
+
 // wait returns the time until a request may try. The voter that tried last, a
 // caller or an object, waits longer, so that another tries next: one that never
 // gets an answer must not keep the circuit open.

@@ -28,7 +28,7 @@ type half struct {
 	from     time.Duration
 	requests int
 	failures int
-	callers  map[uint64]tally
+	callers  map[uint64]*tally
 }
 
 // tally counts the requests of one caller.
@@ -56,7 +56,6 @@ func (w *window) answered(caller uint64, now time.Duration) {
 	t := w.tally(caller, now)
 	t.requests++
 	t.lost = false
-	w.now.callers[caller] = t
 	w.now.requests++
 }
 
@@ -71,24 +70,41 @@ func (w *window) failed(caller uint64, objects []uint64, now time.Duration) {
 	case len(t.about) < w.failures && !overlap(t.about, objects):
 		t.about = append(t.about, objects)
 	}
-	w.now.callers[caller] = t
 	w.now.requests++
 	w.now.failures++
 }
 
-// tally returns a caller's counts in the present half, and begins a new half if
-// needed.
-func (w *window) tally(caller uint64, now time.Duration) tally {
-	t, known := w.now.callers[caller]
+// tally returns a caller's counts in the present half, to count on, and begins a new
+// half if needed.
+func (w *window) tally(caller uint64, now time.Duration) *tally {
+	t := w.now.callers[caller]
 	switch age := now - w.now.from; {
 	case w.now.callers == nil, age >= w.length:
 		w.before = half{}
-	case age >= w.length/2, !known && len(w.now.callers) >= maxCallers:
+	case age >= w.length/2, t == nil && len(w.now.callers) >= maxCallers:
 		w.before = w.now
-	default:
+	case t != nil:
 		return t
+	default:
+		return w.now.add(caller)
 	}
-	w.now = half{from: now, callers: map[uint64]tally{}}
+	w.now = half{from: now, callers: map[uint64]*tally{}}
+
+	return w.now.add(caller)
+}
+
+func (h *half) add(caller uint64) *tally {
+	t := &tally{}
+	h.callers[caller] = t
+
+	return t
+}
+
+// of returns a copy of a caller's counts.
+func (h *half) of(caller uint64) tally {
+	if t := h.callers[caller]; t != nil {
+		return *t
+	}
 
 	return tally{}
 }
@@ -96,7 +112,7 @@ func (w *window) tally(caller uint64, now time.Duration) tally {
 // callerFails reports whether a caller gets no answers: at least half of its
 // requests failed, and enough of the failed ones share no object with another.
 func (w *window) callerFails(caller uint64) bool {
-	now, before := w.now.callers[caller], w.before.callers[caller]
+	now, before := w.now.of(caller), w.before.of(caller)
 	if 2*(now.failures+before.failures) < now.requests+before.requests {
 		return false
 	}
@@ -157,8 +173,8 @@ func (w *window) allFail() bool {
 }
 
 // callers yields each caller with its newest tally.
-func (w *window) callers() func(yield func(uint64, tally) bool) {
-	return func(yield func(uint64, tally) bool) {
+func (w *window) callers() func(yield func(uint64, *tally) bool) {
+	return func(yield func(uint64, *tally) bool) {
 		for caller, t := range w.now.callers {
 			if !yield(caller, t) {
 				return

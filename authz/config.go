@@ -96,6 +96,11 @@ type Config struct {
 	// Breaker configures the circuit breakers: relations, permissions and attributes
 	// each have their own. Optional. Default: they are on.
 	Breaker BreakerConfig
+	// DisableCombining turns the combining of different calls' queries off for an engine
+	// that is a [Combiner], as when its client reads values of a call's context, which
+	// a combined request doesn't have. Optional. Default: they are combined while the
+	// engine is busy.
+	DisableCombining bool
 	// Now is the clock. Optional, for tests. Default [time.Now].
 	Now func() time.Time
 	// Observer is told of events. Optional.

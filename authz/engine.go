@@ -239,6 +239,22 @@ type QueryValidator interface {
 	ValidateQuery(q Query) error
 }
 
+// ContextHonorer is an optional interface of an [Engine] that waits for nothing longer
+// than its context lives, and whose client doesn't either, nor what that waits for, such
+// as a source of credentials. While such an engine answers within a millisecond, authz
+// calls it in the goroutine of the call that asks, which saves some microseconds. A call
+// that ends then ends its request; if other calls wait for its answer, it is asked for
+// again.
+//
+// A panic is contained as in any engine. But an engine that doesn't return when its
+// context ends holds up the call, and up to 64 calls at once, and an engine that calls
+// [runtime.Goexit] ends the goroutine of the call; from then on it is called in
+// goroutines of its own.
+type ContextHonorer interface {
+	// HonorsContext reports whether the engine is one. It is called once.
+	HonorsContext() bool
+}
+
 // ConsistencySupporter is an optional interface of an [Engine]. An engine without
 // it supports ModeMinimizeLatency only. A rule that asks for a mode that isn't
 // supported is an error at start.

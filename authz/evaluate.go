@@ -188,7 +188,8 @@ func (m *Method) abandoned(ctx context.Context, err error) (*Decision, error) {
 }
 
 func (m *Method) conclude(ctx context.Context, e *evaluation, v verdict) (*Decision, error) {
-	decision := &Decision{method: m.name, rule: m.rule, checks: e.checks()}
+	decision := e.decision()
+	decision.method, decision.rule = m.name, m.rule
 	if !e.begun.IsZero() {
 		decision.duration = time.Since(e.begun)
 	}

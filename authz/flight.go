@@ -41,8 +41,19 @@ type flight struct {
 	mine map[string]*seat
 	// shared says that others may be waiting for it.
 	shared bool
-	// asked is when the request was sent.
+	// inline says that the call's own goroutine asks, and joined that other calls wait
+	// too, which watch ends at the timeout. The front's lock guards them.
+	inline, joined bool
+	watch          *time.Timer
+	// asked is when the request was sent, or when the flight joined others.
 	asked time.Duration
+	// ticket is its place among the requests under way, with the batch that it was
+	// in; see [combiner].
+	ticket uint64
+	with   *combined
+	// alone is how long it took when it was asked alone after others, zero until it
+	// has landed.
+	alone atomic.Int64
 
 	landing atomic.Bool
 	done    chan struct{}
@@ -100,24 +111,40 @@ const stackSize = 12 << 10
 // growStack makes the goroutine's stack grow at once, while there is next to nothing on
 // it to copy. By itself it would double several times in the depth of the engine's
 // client, which takes a tenth of the time of a request to an engine in this process.
-// Goroutines that wait for the next request with a grown stack are hardly faster, and
-// a synctest bubble can't end while they wait.
+// Entering the function is what grows it: with a negative at, the frame isn't even
+// cleared. Goroutines that wait for the next request with a grown stack are hardly
+// faster, and a synctest bubble can't end while they wait.
 //
 //go:noinline
 func growStack(at int) byte {
+	if at < 0 {
+		return 0
+	}
 	var deep [stackSize]byte
 	deep[at]++
 
 	return deep[0]
 }
 
+// start has the engine asked.
+func (f *flight) start() {
+	if f.inline {
+		f.runInline()
+	} else {
+		go f.run()
+	}
+}
+
 // run asks the engine on a context of its own, so that a caller who leaves takes
 // the answer from no one, and always lands within the timeout, whether the engine
 // heeds its context or not.
 func (f *flight) run() {
-	growStack(0)
-	ctx, cancel := context.WithTimeout(caller.Detach(f.call, f.caller), f.front.timeout)
+	growStack(-1)
+	ctx, cancel := context.WithTimeout(caller.Detach(f.call, f.caller), f.front.timeout-f.with.lasted())
 	defer cancel()
+	if !f.with.asksAlone(cancel) {
+		return
+	}
 	stop := context.AfterFunc(ctx, func() {
 		f.front.overdue.add(f.caller, 1)
 		f.land(nil, &EngineError{Kind: EngineUnavailable, Err: ctx.Err()})
@@ -139,13 +166,27 @@ func (f *flight) run() {
 		}
 		f.land(answers, err)
 	}()
-	engines := ctx
-	if f.context != nil {
-		engines = caller.NewContext(f.context(ctx), f.caller)
+	answers, err = f.ask(ctx, nil)
+}
+
+// ask asks the engine. The context may end with the call, if one is given.
+func (f *flight) ask(ctx, call context.Context) (answers []Answer, err error) {
+	front := f.front
+	asked := front.clock()
+	if f.with == nil {
+		f.asked = asked
 	}
-	f.asked = f.front.clock()
-	result, failed := f.front.call(engines, f.caller, Batch{Queries: f.queries, Consistency: f.consistency}, f.asked)
-	answers, err = result.Answers, failed
+	err = errGone
+	defer func() { front.combiner.landed(f, asked, err) }()
+	if f.context != nil {
+		ctx = caller.NewContext(f.context(ctx), f.caller)
+	}
+	result, err := front.call(ctx, call, f.caller, Batch{Queries: f.queries, Consistency: f.consistency}, asked)
+	if front.inline.able.Load() {
+		front.inline.note(err == nil, front.clock()-asked)
+	}
+
+	return result.Answers, err
 }
 
 // leave counts the flight among those whose call has ended. One that isn't shared
@@ -156,9 +197,24 @@ func (f *flight) leave() {
 	}
 	f.front.mu.Lock()
 	defer f.front.mu.Unlock()
+	f.leaves()
+}
+
+// leaves is leave with the front's lock held.
+func (f *flight) leaves() {
 	if f.shared && !f.left && !f.over {
 		f.left = true
 		f.front.left[f.caller]++
+	}
+}
+
+// unlist makes sure that nobody finds the flight any more. The front's lock is held.
+func (f *flight) unlist() {
+	for i := range f.seats {
+		if s := &f.seats[i]; s.shared {
+			delete(f.front.inFlight, flightKey{f.caller, s.key})
+			s.shared = false
+		}
 	}
 }
 
@@ -184,10 +240,9 @@ func (f *flight) land(answers []Answer, err error) {
 		}
 	}
 	front.mu.Lock()
-	for i := range f.seats {
-		if s := &f.seats[i]; s.shared {
-			delete(front.inFlight, flightKey{f.caller, s.key})
-		}
+	f.unlist()
+	if f.watch != nil {
+		f.watch.Stop()
 	}
 	// After the cache has the answers, and before nobody can find the flight.
 	front.landed.Add(1)
@@ -199,4 +254,5 @@ func (f *flight) land(answers []Answer, err error) {
 	}
 	front.mu.Unlock()
 	close(f.done)
+	f.with.landed(f, err != nil)
 }

@@ -22,10 +22,12 @@ type front struct {
 	cache    *decisionCache
 	breaker  *breaker
 	clock    func() time.Duration
+	combiner *combiner
 	seed     maphash.Seed
 	observer Observer
 
 	overdue overdue
+	inline  inline
 	// landed counts the flights that have landed: while it stays the same, the cache
 	// has nothing new.
 	landed atomic.Uint64
@@ -89,7 +91,7 @@ func (e *evaluation) shares() bool {
 // that is under way, or in one of the call's own, which is returned if there is any.
 // Refused says that the caller has left too many. This is the place where questions
 // become requests: what would put several calls' questions into one stands here.
-func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed uint64) (own *flight, refused bool) {
+func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed uint64, alone bool) (own *flight, refused bool) {
 	wanted := 0
 	for i := range e.questions {
 		q := &e.questions[i]
@@ -134,6 +136,10 @@ func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed 
 				}
 			}
 			if q.seat = f.inFlight[flightKey{caller, q.text}]; q.seat != nil {
+				if q.seat.flight != own {
+					q.seat.flight.join()
+				}
+
 				continue
 			}
 		} else if q.seat = own.find(q.text); q.seat != nil {
@@ -141,6 +147,7 @@ func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed 
 		}
 		if own == nil {
 			own = f.newFlight(ctx, e, caller, wanted)
+			own.inline = alone && f.inline.take()
 		}
 		q.seat = own.add(q, shared)
 		if shared {

@@ -59,6 +59,12 @@ func (f *fronts) newFront(config *Config, kind QueryKind, engine any, check func
 	if validator, ok := engine.(QueryValidator); ok {
 		one.validate = validator.ValidateQuery
 	}
+	if honorer, ok := engine.(ContextHonorer); ok {
+		one.inline.able.Store(honorer.HonorsContext())
+	}
+	if kind == QueryRelation {
+		one.combiner = newCombiner(one, config)
+	}
 	if supporter, ok := engine.(ConsistencySupporter); ok {
 		one.supports = supporter.SupportsConsistency
 	}
@@ -109,10 +115,10 @@ func (f *fronts) ask(ctx context.Context, e *evaluation, root *node, before land
 		return err
 	}
 	var own [queryKinds]*flight
-	wanted := e.wantedKinds()
+	wanted, kinds := e.wantedKinds()
 	for kind, one := range f.of {
 		if wanted[kind] {
-			own[kind] = one.send(ctx, e, before[kind])
+			own[kind] = one.send(ctx, e, before[kind], kinds == 1)
 		}
 	}
 	open, err := e.await(ctx, root)
@@ -125,30 +131,33 @@ func (f *fronts) ask(ctx context.Context, e *evaluation, root *node, before land
 	return err
 }
 
-// wantedKinds returns of what kinds the wanted questions are.
-func (e *evaluation) wantedKinds() (kinds [queryKinds]bool) {
+// wantedKinds returns of what kinds the wanted questions are, and how many kinds these
+// are.
+func (e *evaluation) wantedKinds() (wanted [queryKinds]bool, kinds int) {
 	for i := range e.questions {
-		if q := &e.questions[i]; q.wanted {
-			kinds[q.check.kind] = true
+		if q := &e.questions[i]; q.wanted && !wanted[q.check.kind] {
+			wanted[q.check.kind] = true
+			kinds++
 		}
 	}
 
-	return kinds
+	return wanted, kinds
 }
 
 // send finds a seat for each wanted question of the front's kind, and sends the flight
-// that the call needs for that, if any.
-func (f *front) send(ctx context.Context, e *evaluation, landed uint64) *flight {
+// that the call needs for that, if any. Alone says that the call asks nothing else, so
+// that it may wait in the engine.
+func (f *front) send(ctx context.Context, e *evaluation, landed uint64, alone bool) *flight {
 	caller := f.callerOf(e.call.Principal)
-	own, refused := f.board(ctx, caller, e, landed)
+	own, refused := f.board(ctx, caller, e, landed, alone)
 	switch {
 	case own == nil:
 	case refused:
-		own.land(nil, &EngineError{Kind: EngineUnavailable, RetryAfter: retryNow, Err: errLeft})
+		own.refuse(&EngineError{Kind: EngineUnavailable, RetryAfter: retryNow, Err: errLeft})
 	case !f.overdue.admits(caller):
-		own.land(nil, &EngineError{Kind: EngineUnavailable, Err: errOverdue})
+		own.refuse(&EngineError{Kind: EngineUnavailable, Err: errOverdue})
 	default:
-		go own.run()
+		f.combiner.send(own)
 	}
 
 	return own

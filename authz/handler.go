@@ -88,7 +88,7 @@ func decideFromContext(ctx context.Context, objects []string, relation string, f
 	}
 	if err == nil {
 		if explain {
-			decision.checks = e.checks()
+			decision.checks = e.checks(make([]Checked, 0, len(e.questions)))
 		}
 		if refused := e.refusal(filter); refused != nil {
 			err = refused

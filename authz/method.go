@@ -81,8 +81,9 @@ type Call struct {
 	// belongs to the call: the function removes what the engine must not see, and
 	// keeps the rest, above all a trace's span. It is called for each request to
 	// the engine, must be safe for concurrent use, and must return a context
-	// derived from its argument. If it panics, the call is MISCONFIGURED. Optional.
-	// Default: the argument.
+	// derived from its argument. If it panics, the call is MISCONFIGURED. It isn't
+	// called for a request of several calls, whose context has no call's values; see
+	// [Combiner]. Optional. Default: the argument.
 	EngineContext func(ctx context.Context) context.Context
 	// Explain makes the decision list its checks even if all answers came from the
 	// cache.

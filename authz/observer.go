@@ -40,6 +40,9 @@ type EngineAsked struct {
 	Kind QueryKind
 	// Queries is the size of the batch.
 	Queries int
+	// Combined is how many calls' queries were combined in the request, which then has
+	// a context without their values; see [Combiner]. Zero if it is of one call.
+	Combined int
 	// Duration is how long the engine took.
 	Duration time.Duration
 	// Err is the failure of the batch as a whole, nil if it was answered.

@@ -90,9 +90,23 @@ func (e *evaluation) query(q *question) Query {
 	return q.query()
 }
 
-// checks lists the questions that have an answer.
-func (e *evaluation) checks() []Checked {
-	checks := make([]Checked, 0, len(e.questions))
+// decision returns a decision that lists the questions that have an answer. Most have
+// one question, for which the decision and its list are allocated together.
+func (e *evaluation) decision() *Decision {
+	if len(e.questions) != 1 {
+		return &Decision{checks: e.checks(make([]Checked, 0, len(e.questions)))}
+	}
+	both := &struct {
+		decision Decision
+		checks   [1]Checked
+	}{}
+	both.decision.checks = e.checks(both.checks[:0])
+
+	return &both.decision
+}
+
+// checks appends the questions that have an answer.
+func (e *evaluation) checks(checks []Checked) []Checked {
 	for i := range e.questions {
 		if q := &e.questions[i]; q.verdict != verdictPending {
 			checks = append(checks, Checked{Query: e.query(q), Answer: *q.answer, Cached: q.cached})

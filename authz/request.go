@@ -33,8 +33,9 @@ func read(err error) {
 }
 
 // call asks the engine once, unless the breaker is open. An engine that ends its
-// goroutine leaves errGone to those who are told of the request.
-func (f *front) call(ctx context.Context, caller uint64, batch Batch, asked time.Duration) (result Result, err error) {
+// goroutine leaves errGone to those who are told of the request. The caller's call is
+// given if the context ends with it.
+func (f *front) call(ctx, call context.Context, caller uint64, batch Batch, asked time.Duration) (result Result, err error) {
 	defer func() {
 		if f.observer.Asked != nil {
 			f.observer.Asked(ctx, EngineAsked{Kind: f.kind, Queries: len(batch.Queries), Duration: f.clock() - asked, Err: err})
@@ -46,23 +47,23 @@ func (f *front) call(ctx context.Context, caller uint64, batch Batch, asked time
 	}
 	err = errGone
 	defer func() { f.breaker.done(tried, &batch, outcomeOf(&result, err)) }()
-	result, err = f.contained(ctx, batch)
+	result, err = f.contained(ctx, call, batch)
 
 	return result, err
 }
 
 // contained asks the engine, and makes a panic of it, or of its errors, an error.
-func (f *front) contained(ctx context.Context, batch Batch) (result Result, err error) {
+func (f *front) contained(ctx, call context.Context, batch Batch) (result Result, err error) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
 			result, err = Result{}, &EngineError{Kind: EngineMisconfigured, Err: errPanicked}
 		}
 	}()
 	if result, err = f.check(ctx, batch); err != nil {
-		if errors.Is(ctx.Err(), context.Canceled) {
+		if errors.Is(ctx.Err(), context.Canceled) || call != nil && call.Err() != nil {
 			// The caller has left. However the engine's client words that, it says
 			// nothing about the engine.
-			err = ctx.Err()
+			err = context.Canceled
 		}
 		read(err)
 

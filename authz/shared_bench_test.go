@@ -2,6 +2,7 @@ package authz_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -47,4 +48,40 @@ func BenchmarkSharedDecision(b *testing.B) {
 		asked += int(requests.Load())
 	}
 	b.ReportMetric(float64(asked)/float64(b.N), "checks/question")
+}
+
+// BenchmarkCombined is the count of goal 15: 64 callers that ask about other objects
+// without a pause, of an engine that takes a millisecond for any request.
+func BenchmarkCombined(b *testing.B) {
+	const callers, rounds = 64, 20
+	requests, checks := int64(0), 0
+	for b.Loop() {
+		var asked atomic.Int64
+		authorizer := newAuthorizer(b, authz.Config{Engine: combinerFunc(func(_ context.Context, batch authz.Batch) (authz.Result, error) {
+			asked.Add(1)
+			time.Sleep(time.Millisecond)
+			result := authz.Result{Answers: make([]authz.Answer, len(batch.Queries))}
+			for i := range result.Answers {
+				result.Answers[i].Effect = authz.EffectAllowed
+			}
+
+			return result, nil
+		})})
+		method := authorizer.Method(service + "GetDocument")
+		var group sync.WaitGroup
+		for i := range callers {
+			call := &authz.Call{Principal: user(fmt.Sprint("u", i)), Message: &docsv1.GetDocumentRequest{DocumentId: fmt.Sprint(i)}}
+			group.Go(func() {
+				for range rounds {
+					if _, err := method.Authorize(b.Context(), call); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		}
+		group.Wait()
+		requests += asked.Load()
+		checks += callers * rounds
+	}
+	b.ReportMetric(float64(requests)/float64(checks), "requests/check")
 }

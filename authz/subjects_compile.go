@@ -52,6 +52,24 @@ func (s *compiledSubjects) of(principal Principal) *subjectTemplate {
 	}
 }
 
+// all returns every configured template.
+func (s *compiledSubjects) all() []*subjectTemplate {
+	var all []*subjectTemplate
+	sets := []subjectSet{s.rest}
+	for _, issuer := range slices.Sorted(maps.Keys(s.issuers)) {
+		sets = append(sets, s.issuers[issuer])
+	}
+	for _, set := range sets {
+		for _, t := range []*subjectTemplate{set.service, set.user} {
+			if t != nil {
+				all = append(all, t)
+			}
+		}
+	}
+
+	return all
+}
+
 func compileSubjects(config *Config) (compiledSubjects, error) {
 	var errs []error
 	subjects := compiledSubjects{issuers: map[string]subjectSet{}}

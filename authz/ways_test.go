@@ -180,6 +180,51 @@ func TestFaultsOfTheWaysToDecide(t *testing.T) {
 	}
 }
 
+// fussy is an engine that can't be asked everything, and says so before it is asked.
+type fussy struct{ ways }
+
+func (fussy) ValidateQuery(q authz.Query) error {
+	refuse := func(text string) error {
+		return &authz.EngineError{Kind: authz.EngineMisconfigured, Err: errors.New(text)}
+	}
+	switch {
+	case q.Kind == authz.QueryPermission && q.Object == authz.Object{}:
+		return refuse("a permission needs an object")
+	case q.Kind == authz.QueryAttributes && q.Properties != nil && q.Properties.Action != nil:
+		return refuse("actions have no properties")
+	case q.Context["no"] != nil:
+		return refuse("no context")
+	case q.Subject.Type == "robot":
+		return refuse("there are no robots")
+	case q.Relation == "grammar":
+		return &authz.EngineError{Kind: authz.EngineBadRequest, Err: errors.New("an id is too short")}
+	default:
+		return nil
+	}
+}
+
+func TestWhatTheEngineCanNotBeAskedIsAFaultAtStart(t *testing.T) {
+	for rule, want := range map[string]string{
+		`check: {object: "d:{text}" relation: "r"}`:                                                                                              "",
+		`check: {object: "d:{text}" relation: "r" subject: "robot:{text}"}`:                                                                      "the engine refuses check d:{text}#r@robot:{text}: ",
+		`check: {object: "d:{text}" relation: "r" context: {name: "no" value: "{small}"}}`:                                                       "no context",
+		`permission: {name: "p" on: "d:{text}"}`:                                                                                                 "",
+		`permission: {name: "p"}`:                                                                                                                "a permission needs an object",
+		`attributes: {action: "a" resource: "d:{text}" subject_properties: {name: "x" value: "{small}"}}`:                                        "",
+		`attributes: {action: "a" resource: "d:{text}" action_properties: {name: "x" value: "{small}"}}`:                                         "actions have no properties",
+		`check: {object: "d:{text}" relation: "grammar"}`:                                                                                        "", // of a call
+		`any_of: {conditions: {has_role: {role: "r"}} conditions: {check: {object: "d:{text}" relation: "r" context: {name: "no" value: "1"}}}}`: "no context",
+	} {
+		t.Run(rule, func(t *testing.T) {
+			authorizer := newAuthorizer(t, authz.Config{Engine: fussy{}, Resolver: ruled(t, nil, map[string]*authzv1.Rule{"M": written(t, rule)})})
+			err := authorizer.ValidateMethods("/t.S/M")
+			if (err == nil) != (want == "") || want != "" && !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want %q", err, want)
+			}
+		})
+	}
+}
+
 // ruleErrors lists the joined faults of a rule.
 func ruleErrors(err error) []*authz.RuleError {
 	if several, ok := err.(interface{ Unwrap() []error }); ok {
@@ -413,6 +458,37 @@ func TestOneEngineDoesntHoldAnothersDecision(t *testing.T) {
 			})
 		})
 	}
+}
+
+// quickWays is an engine that may be asked in the call's goroutine.
+type quickWays struct{ ways }
+
+func (quickWays) HonorsContext() bool { return true }
+
+// Row 61: a call that asks two engines waits in neither of them.
+func TestQuickEngineThatHangsDoesntHoldAnothersDecision(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hanging := false
+		permissions := authz.EngineFunc(func(ctx context.Context, batch authz.Batch) (authz.Result, error) {
+			if hanging {
+				return hangs(ctx, batch)
+			}
+
+			return says(authz.EffectAllowed)(ctx, batch)
+		})
+		method := one(t, quickWays{ways{says(authz.EffectAllowed), permissions, fails}}, "M",
+			written(t, `any_of: {conditions: {permission: {name: "p"}} conditions: {check: {object: "d:{text}" relation: "r"}}}`))
+		for i := range 20 {
+			hanging = i >= 10
+			began := time.Now()
+			_, err := method.Authorize(t.Context(), &authz.Call{Principal: user("alice"), Message: &docsv1.Kinds{Text: fmt.Sprint(i)}})
+			if waited := time.Since(began); err != nil || waited != 0 {
+				t.Fatalf("call %d: %v after %v", i, err, waited)
+			}
+			synctest.Wait()
+		}
+		time.Sleep(5 * time.Second) // until no request is under way
+	})
 }
 
 // Row 61: the breaker of one kind of query opens for that kind alone.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/authz/authztest"
@@ -81,8 +82,20 @@ var mutants = map[string]struct {
 
 		return result, err
 	}},
+	"one caller's answers for all": {"combined", func(batch authz.Batch, result authz.Result, err error) (authz.Result, error) {
+		for i := range result.Answers {
+			if batch.Queries[i].Subject != batch.Queries[0].Subject && strings.HasPrefix(batch.Queries[0].Subject.ID, "u0") {
+				result.Answers[i] = result.Answers[0]
+			}
+		}
+
+		return result, err
+	}},
 	"cleaned ids": {"hostile", nil},
 	"a deaf ear":  {"cancelled_before", nil},
+	// Its client waits for something for longer than the context lives.
+	"a broken promise":    {"keeps_its_promise", nil},
+	"an unproved promise": {"keeps_its_promise", nil},
 }
 
 func each(change func(authz.Query, authz.Answer) authz.Answer) func(authz.Batch, authz.Result, error) (authz.Result, error) {
@@ -100,6 +113,11 @@ type mutated struct {
 
 	name string
 }
+
+func (m mutated) HonorsContext() bool { return strings.HasSuffix(m.name, "promise") }
+
+// CombinesQueries makes every mutant a Combiner.
+func (mutated) CombinesQueries() int { return 10 }
 
 func (m mutated) Check(ctx context.Context, batch authz.Batch) (authz.Result, error) {
 	switch m.name {
@@ -124,11 +142,22 @@ func TestMutant(t *testing.T) {
 	if *mutant == "" {
 		return
 	}
-	authztest.Suite{New: func(testing.TB) (authz.Engine, authztest.Writer) {
+	suite := authztest.Suite{New: func(testing.TB) (authz.Engine, authztest.Writer) {
 		engine := authztest.NewModelEngine(authztest.SuiteModel())
 
 		return mutated{engine, *mutant}, engine
-	}}.Run(t)
+	}}
+	if *mutant == "a broken promise" {
+		suite.Hanging = func(testing.TB) authz.Engine {
+			return authz.EngineFunc(func(ctx context.Context, _ authz.Batch) (authz.Result, error) {
+				<-ctx.Done()
+				time.Sleep(1100 * time.Millisecond)
+
+				return authz.Result{}, ctx.Err()
+			})
+		}
+	}
+	suite.Run(t)
 }
 
 func TestSuiteCatches(t *testing.T) {

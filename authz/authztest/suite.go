@@ -24,7 +24,8 @@ type Suite struct {
 	// writer to that store. It is called for each case. Required.
 	New func(tb testing.TB) (authz.Engine, Writer)
 	// Hanging returns the adapter over a server that takes requests and never
-	// answers. Optional: without it cancellation is tested before a request only.
+	// answers. Required of an engine that is an [authz.ContextHonorer]. Otherwise
+	// optional: without it cancellation is tested before a request only.
 	Hanging func(tb testing.TB) authz.Engine
 	// Limit is the server's own batch limit, around which batches are sized.
 	// Optional. Default 50.

@@ -1,6 +1,7 @@
 package authztest
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"sync"
@@ -31,6 +32,7 @@ func batchCases() []suiteCase {
 		}},
 		{"error of one item", itemError},
 		{"concurrency", concurrency},
+		{"combined batch", combined},
 	}
 	sizes := map[string]func(limit int) int{
 		"batch of one":                 func(int) int { return 1 },
@@ -91,6 +93,38 @@ func itemError(t *testing.T, f *fixture) {
 	bad := result.Answers[1]
 	if bad.Err == nil && (bad.Effect == authz.EffectAllowed || !f.Lacks.Schema) {
 		t.Errorf("an unknown relation is %v, want an error", bad.Effect)
+	}
+}
+
+// combined requires of an engine that is an [authz.Combiner] that a batch of different
+// callers' queries, asked under a context that has no values, has the answers that each
+// query has alone.
+func combined(t *testing.T, f *fixture) {
+	f.with(t)
+	combiner, ok := f.engine.(authz.Combiner)
+	if !ok || combiner.CombinesQueries() < 2 {
+		return
+	}
+	queries := make([]authz.Query, min(combiner.CombinesQueries(), 64))
+	for i := range queries {
+		user := "user:u" + strconv.Itoa(i)
+		queries[i] = query("document:" + strconv.Itoa(i/2) + "#view@" + user)
+		if i%3 == 0 {
+			f.write(t, "document:"+strconv.Itoa(i/2)+"#viewer@"+user)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	defer context.AfterFunc(f.ctx, cancel)()
+	result, err := f.engine.Check(ctx, authz.Batch{Queries: queries, Consistency: f.fresh()})
+	if err != nil || len(result.Answers) != len(queries) {
+		t.Fatalf("%d answers to %d queries: %v", len(result.Answers), len(queries), err)
+	}
+	for i, q := range queries {
+		alone := f.check(t, q)[0]
+		if got, want := result.Answers[i], i%3 == 0; got.Err != nil || got.Effect != alone.Effect || (got.Effect == authz.EffectAllowed) != want {
+			t.Errorf("%v is %v (%v) with others and %v alone, want allowed %v", q, got.Effect, got.Err, alone.Effect, want)
+		}
 	}
 }
 

@@ -62,6 +62,51 @@ func faultCases() []suiteCase {
 			defer cancel()
 			f.ends(t, ctx, engine)
 		}},
+		{"keeps its promise to honour its context", promise},
+	}
+}
+
+// promptly is within what time a check ends after its context has. It is shorter than
+// the adapters' own timeouts.
+const promptly = time.Second
+
+// promise requires of an [authz.ContextHonorer] that a check, of one query and of more
+// than one request holds, ends promptly with its context.
+func promise(t *testing.T, f *fixture) {
+	engine, _ := f.New(t)
+	if honorer, ok := engine.(authz.ContextHonorer); !ok || !honorer.HonorsContext() {
+		return
+	}
+	if f.Hanging == nil {
+		t.Fatal("authztest: Suite.Hanging is required of an authz.ContextHonorer")
+	}
+	hanging := f.Hanging(t)
+	for _, n := range []int{1, 3*f.Limit + 1} {
+		queries := make([]authz.Query, n)
+		for i := range queries {
+			queries[i] = query(fmt.Sprintf("document:%d#view@user:alice", i))
+		}
+		ctx, cancel := context.WithCancel(f.ctx)
+		ended := make(chan time.Time, 1)
+		stop := time.AfterFunc(50*time.Millisecond, func() {
+			ended <- time.Now()
+			cancel()
+		})
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, _ = hanging.Check(ctx, authz.Batch{Queries: queries})
+		}()
+		select {
+		case <-done:
+			if long := time.Since(<-ended); long > promptly {
+				t.Errorf("a check of %d queries ended %v after its context", n, long)
+			}
+		case <-f.ctx.Done():
+			t.Errorf("a check of %d queries didn't end with its context", n)
+		}
+		stop.Stop()
+		cancel()
 	}
 }
 

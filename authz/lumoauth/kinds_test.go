@@ -591,8 +591,10 @@ func TestServerThatIgnoresTheSubjectBehindARule(t *testing.T) {
 		method, who string
 		want        authz.Reason
 	}{
-		{"Check", "ann", authz.ReasonMisconfigured}, {"Check", "bob", authz.ReasonMisconfigured},
-		{"List", "ann", ""}, {"List", "bob", authz.ReasonMisconfigured},
+		{"Check", "ann", authz.ReasonMisconfigured},
+		{"Check", "bob", authz.ReasonMisconfigured},
+		{"List", "ann", ""},
+		{"List", "bob", authz.ReasonMisconfigured},
 	} {
 		_, err := authorizer.Authorize(deadline(t), "/grpc.health.v1.Health/"+c.method, authztest.User(c.who), &grpc_health_v1.HealthCheckRequest{})
 		var refused *authz.Error

@@ -17,7 +17,10 @@ const defaultBatchSize = 50
 // Config configures an [Engine].
 type Config struct {
 	// Client is the connection to OpenFGA, such as
-	// openfgav1.NewOpenFGAServiceClient(conn), or [Embedded]. Required.
+	// openfgav1.NewOpenFGAServiceClient(conn), or [Embedded]. Its methods must return
+	// when their context ends, and so must the connection's interceptors and
+	// credentials: authz may call them in the goroutine of the call that is decided, see
+	// [authz.ContextHonorer]. Required.
 	Client Client
 	// StoreID is the store's id, a ULID. Required.
 	StoreID string

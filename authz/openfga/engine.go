@@ -56,6 +56,10 @@ func New(config Config) (*Engine, error) {
 // for what OpenFGA does in each.
 func (e *Engine) SupportsConsistency(mode authz.Mode) bool { return mode <= authz.ModeFullyConsistent }
 
+// HonorsContext reports true: a check waits for nothing but requests to OpenFGA, and
+// for those no longer than its context lives; see [Config.Client].
+func (e *Engine) HonorsContext() bool { return true }
+
 // Ready reads the model. A nil error means that the store accepts our credentials
 // and has the model. Calling it is optional: the first check reads what it needs
 // itself.

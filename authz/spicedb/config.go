@@ -14,7 +14,10 @@ const defaultBatchSize = 1000
 // Config configures an [Engine].
 type Config struct {
 	// Client is the connection to SpiceDB, such as
-	// v1.NewPermissionsServiceClient(conn). Required.
+	// v1.NewPermissionsServiceClient(conn). Its methods must return when their context
+	// ends, and so must the connection's interceptors and credentials: authz may call
+	// them in the goroutine of the call that is decided, see [authz.ContextHonorer].
+	// Required.
 	Client Client
 
 	// EncodeIDs encodes every object and subject id by [EncodeID], so that ids

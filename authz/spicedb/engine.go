@@ -31,7 +31,10 @@ type Engine struct {
 	limits adapter.Limits
 }
 
-var _ authz.Engine = (*Engine)(nil)
+var (
+	_ authz.Engine   = (*Engine)(nil)
+	_ authz.Combiner = (*Engine)(nil)
+)
 
 // New returns an engine. It does no I/O.
 func New(config Config) (*Engine, error) {
@@ -45,6 +48,15 @@ func New(config Config) (*Engine, error) {
 
 // SupportsConsistency reports true for every mode.
 func (e *Engine) SupportsConsistency(mode authz.Mode) bool { return mode <= authz.ModeFullyConsistent }
+
+// HonorsContext reports true: a check waits for nothing but requests to SpiceDB, and for
+// those no longer than its context lives; see [Config.Client].
+func (e *Engine) HonorsContext() bool { return true }
+
+// CombinesQueries returns Config.BatchSize: while SpiceDB is busy, what different calls
+// ask at the same moment is asked in one request. The adapter reads nothing of a call's
+// context but its end; a Client that does needs authz.Config.DisableCombining.
+func (e *Engine) CombinesQueries() int { return e.limits.BatchSize }
 
 // Check asks SpiceDB the batch's queries. The answers have the queries' order and
 // length. A query that is refused (before it is sent, see [Engine.ValidateQuery],

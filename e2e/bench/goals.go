@@ -28,6 +28,7 @@ var titles = map[int]string{
 	11: "key sets",
 	12: "64 callers with one fresh token",
 	13: "an uncached relation check against the engine's own client",
+	15: "64 callers, each with another uncached check, against one request for each",
 }
 
 // goals is the whole report, in order.
@@ -173,5 +174,19 @@ func engineGoals() []goal {
 			want(13, e.name+", the whole decision", atMost, 1.05, ratio, of+"/decision adapter/client").controlled(of+"/decision client/client"),
 			want(13, e.name+", the adapter alone", atMost, 1.05, ratio, of+"/adapter adapter/client").controlled(of+"/adapter client/client"))
 	}
-	return out
+	return append(out, combiningGoals()...)
+}
+
+func combiningGoals() []goal {
+	const spice, fga = "engines Goal15/spicedb/", "engines Goal15/openfga/"
+	absent := want(15, "OpenFGA", atMost, 0.5, count)
+	absent.Absent = "a BatchCheck costs OpenFGA nearly as much as its checks by themselves: the adapter doesn't combine"
+	return []goal{
+		want(15, "SpiceDB, requests for each check", atMost, 0.5, count, spice+"64 requests/check"),
+		want(15, "SpiceDB, throughput", atLeast, 1.3, ratio, spice+"64 throughput-ratio").controlled(spice + "64 throughput-control"),
+		want(15, "SpiceDB, latency of a caller who is alone", atMost, 1.05, ratio, spice+"alone adapter/client").controlled(spice + "alone client/client"),
+		absent,
+		peer(15, "OpenFGA, if its checks were combined all the same: requests for each check", count, fga+"64 requests/check"),
+		peer(15, "OpenFGA, the same: throughput", ratio, fga+"64 throughput-ratio"),
+	}
 }

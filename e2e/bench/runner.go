@@ -66,6 +66,8 @@ var reportTurns = []turn{
 	// The crowds count requests and stalls; more turns would count the same.
 	{suite: "credentials", pattern: "^Benchmark(CrowdAtExpiry|CrowdAt503|ColdStart)$", benchtime: "1x", count: 1, times: 3},
 	{suite: "engines", pattern: "^BenchmarkGoal13$", benchtime: "300ms", count: 1, times: 9},
+	{suite: "engines", pattern: "^BenchmarkGoal15$/^(spicedb|openfga)$/^64$", benchtime: "3x", count: 1, times: 9},
+	{suite: "engines", pattern: "^BenchmarkGoal15$/^spicedb$/^alone$", benchtime: "300ms", count: 1, times: 9},
 }
 
 // samples are the values of each metric, one for each turn.

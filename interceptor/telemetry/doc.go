@@ -18,6 +18,7 @@
 //	usher.verify.introspect.duration   histogram, s   outcome, issuer
 //	usher.decision.duration            histogram, s   outcome, reason, occasion, rpc.method
 //	usher.authz.engine.duration        histogram, s   kind, outcome
+//	usher.authz.engine.combined        counter
 //	usher.authz.checks                 counter        kind, effect, cached
 //	usher.authz.breaker.open           gauge          kind (1: open)
 //	usher.credentials.fetch.duration   histogram, s   outcome

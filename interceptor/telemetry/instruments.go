@@ -45,6 +45,7 @@ type instruments struct {
 	introspected metric.Float64Histogram
 	decided      metric.Float64Histogram
 	asked        metric.Float64Histogram
+	combined     metric.Int64Counter
 	checks       metric.Int64Counter
 	breaker      metric.Int64Gauge
 	fetched      metric.Float64Histogram
@@ -75,6 +76,7 @@ func newInstruments(meter metric.Meter) (*instruments, error) {
 		introspected: duration("usher.verify.introspect.duration", "Requests to introspection endpoints."),
 		decided:      duration("usher.decision.duration", "Decisions about calls, verification included."),
 		asked:        duration("usher.authz.engine.duration", "Requests to engines, by the kind of their queries."),
+		combined:     counter("usher.authz.engine.combined", "Queries that were asked together with those of other calls."),
 		checks:       counter("usher.authz.checks", "Queries, by kind, by effect and by whether the cache knew."),
 		fetched:      duration("usher.credentials.fetch.duration", "Fetches of service tokens."),
 		invalidated:  counter("usher.credentials.invalidations", "Service tokens found bad before their expiry."),

@@ -108,6 +108,9 @@ func authzObserver(i *instruments, a *audit) authz.Observer {
 				outcome = outcomeUnavailable
 			}
 			i.asked.Record(ctx, e.Duration.Seconds(), labels(attribute.String(labelOutcome, outcome), attribute.String(labelKind, e.Kind.String())))
+			if e.Combined > 0 {
+				i.combined.Add(ctx, int64(e.Queries))
+			}
 		},
 		BreakerChanged: func(e authz.BreakerChanged) {
 			value := int64(0)

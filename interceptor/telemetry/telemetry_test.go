@@ -291,6 +291,7 @@ func TestMetricLabelsAreBounded(t *testing.T) {
 	tel.Credentials.FetchEnded(credentials.FetchEnded{Duration: time.Second})
 	tel.Credentials.FetchEnded(credentials.FetchEnded{Duration: time.Second, Err: &credentials.Error{Kind: credentials.KindUnavailable}})
 	tel.Credentials.TokenInvalidated(credentials.TokenInvalidated{Reason: credentials.ReasonChallenge})
+	tel.Authz.Asked(t.Context(), authz.EngineAsked{Queries: 7, Combined: 5})
 	tel.Authz.BreakerChanged(authz.BreakerChanged{Open: true})
 	for _, returned := range []bool{false, false, true} {
 		tel.Interceptor.HandlerOverran(t.Context(), interceptor.HandlerOverran{Returned: returned})
@@ -304,7 +305,8 @@ func TestMetricLabelsAreBounded(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"usher.authz.breaker.open{kind=relation} 1", "usher.authz.checks{cached=false,effect=denied,kind=relation} 10", "usher.authz.engine.duration{kind=relation,outcome=ok} 10",
+		"usher.authz.breaker.open{kind=relation} 1", "usher.authz.checks{cached=false,effect=denied,kind=relation} 10", "usher.authz.engine.duration{kind=relation,outcome=ok} 11",
+		"usher.authz.engine.combined 7",
 		"usher.credentials.fetch.duration{outcome=ok} 1", "usher.credentials.fetch.duration{outcome=refused} 1",
 		"usher.credentials.invalidations{reason=challenge} 1",
 		"usher.decision.duration{occasion=call,outcome=refused,reason=RELATION_DENIED,rpc.method=/testing.testpb.v1.TestService/Ping} 10",

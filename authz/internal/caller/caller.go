@@ -45,6 +45,16 @@ func (*detached) Err() error { return nil }
 // end with it: [context.WithoutCancel] and [NewContext] in one.
 func Detach(ctx context.Context, id uint64) context.Context { return &detached{known{ctx, id}} }
 
+// undated is a context with a caller and without its parent's deadline.
+type undated struct{ known }
+
+// Deadline returns none.
+func (*undated) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
+
+// Undated returns a context that holds the caller and ends with ctx, but doesn't tell
+// when.
+func Undated(ctx context.Context, id uint64) context.Context { return &undated{known{ctx, id}} }
+
 // FromContext returns the caller for which authz sends a query. The second result is
 // false if the query isn't from authz.
 func FromContext(ctx context.Context) (uint64, bool) {

@@ -3,13 +3,14 @@ package goals
 import (
 	"context"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
-	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
-	"google.golang.org/protobuf/types/dynamicpb"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/authz/authztest"
@@ -17,76 +18,65 @@ import (
 )
 
 // documentService has Get, whose request names one document, and BatchGet, whose
-// request names several.
+// request names several. The requests are generated messages, as a server's are.
 func documentService(tb testing.TB) *protoregistry.Files {
 	tb.Helper()
-	message := func(name, field string, label descriptorpb.FieldDescriptorProto_Label) *descriptorpb.DescriptorProto {
-		return &descriptorpb.DescriptorProto{Name: new(name), Field: []*descriptorpb.FieldDescriptorProto{{
-			Name: new(field), Number: proto.Int32(1), Label: label.Enum(), Type: descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum(),
-		}}}
-	}
-	method := func(name, input, object string) *descriptorpb.MethodDescriptorProto {
+	method := func(name string, input proto.Message, object string) *descriptorpb.MethodDescriptorProto {
 		options := &descriptorpb.MethodOptions{}
 		proto.SetExtension(options, authzv1.E_Rule, &authzv1.Rule{Policy: &authzv1.Rule_Check{Check: &authzv1.Check{Object: object, Relation: "view"}}})
+		message := "." + string(input.ProtoReflect().Descriptor().FullName())
 
-		return &descriptorpb.MethodDescriptorProto{
-			Name: new(name), InputType: new(".goals.v1." + input), OutputType: new(".goals.v1." + input), Options: options,
-		}
+		return &descriptorpb.MethodDescriptorProto{Name: new(name), InputType: new(message), OutputType: new(message), Options: options}
 	}
-	files, err := protodesc.NewFiles(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{{
+	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
 		Name: new("goals.proto"), Package: new("goals.v1"), Syntax: new("proto3"),
-		MessageType: []*descriptorpb.DescriptorProto{
-			message("One", "id", descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL),
-			message("Many", "ids", descriptorpb.FieldDescriptorProto_LABEL_REPEATED),
-		},
+		Dependency: []string{wrapperspb.File_google_protobuf_wrappers_proto.Path(), fieldmaskpb.File_google_protobuf_field_mask_proto.Path()},
 		Service: []*descriptorpb.ServiceDescriptorProto{{
 			Name: new("Docs"),
 			Method: []*descriptorpb.MethodDescriptorProto{
-				method("Get", "One", "document:{id}"), method("BatchGet", "Many", "document:{ids[]}"),
+				method("Get", &wrapperspb.StringValue{}, "document:{value}"), method("BatchGet", &fieldmaskpb.FieldMask{}, "document:{paths[]}"),
 			},
 		}},
-	}}})
+	}, protoregistry.GlobalFiles)
 	fatal(tb, err)
+	files := &protoregistry.Files{}
+	fatal(tb, files.RegisterFile(file))
 
 	return files
 }
 
 // decisions returns a function that decides, as the interceptor does, a call of
 // ann's that names the n documents from i on.
-func decisions(tb testing.TB, engine authz.Engine) func(ctx context.Context, i, n int) error {
+func decisions(tb testing.TB, engine authz.Engine, apart bool) func(ctx context.Context, i, n int) error {
 	tb.Helper()
-	files := documentService(tb)
-	authorizer, err := authz.New(authz.Config{Engine: engine, Resolver: files, Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: authz.Issuers{"test"}})
-	fatal(tb, err)
-	input := func(name protoreflect.FullName) protoreflect.MessageDescriptor {
-		found, err := files.FindDescriptorByName(name)
-		fatal(tb, err)
+	decide, ann := decisionsOf(tb, engine, apart), authztest.User("ann")
 
-		return found.(protoreflect.MessageDescriptor)
-	}
-	one, many := input("goals.v1.One"), input("goals.v1.Many")
-	ann := authztest.User("ann")
-	// A server has its message before the decision begins.
-	var single, several [documents]proto.Message
-	for i := range documents {
-		message := dynamicpb.NewMessage(one)
-		message.Set(one.Fields().Get(0), protoreflect.ValueOfString(document(i)))
-		single[i] = message
-	}
+	return func(ctx context.Context, i, n int) error { return decide(ctx, ann, i, n) }
+}
+
+// decisionsOf is decisions of any principal's calls.
+func decisionsOf(tb testing.TB, engine authz.Engine, apart bool) func(ctx context.Context, principal authz.Principal, i, n int) error {
+	tb.Helper()
+	authorizer, err := authz.New(authz.Config{
+		Engine: engine, Resolver: documentService(tb), Subjects: authz.Subjects{User: "user:{$sub}"}, Issuers: authz.Issuers{"test"},
+		DisableCombining: apart, Timeout: time.Minute, // however busy the machine is
+	})
+	fatal(tb, err)
 	bulk := func(i, n int) proto.Message {
-		message := dynamicpb.NewMessage(many)
-		list := message.Mutable(many.Fields().Get(0)).List()
+		message := &fieldmaskpb.FieldMask{}
 		for k := range n {
-			list.Append(protoreflect.ValueOfString(document(i + k)))
+			message.Paths = append(message.Paths, document(i+k))
 		}
 
 		return message
 	}
+	// A server has its message before the decision begins.
+	var single, several [documents]proto.Message
 	for i := range documents {
-		several[i] = bulk(i, batchSize)
+		single[i], several[i] = wrapperspb.String(document(i)), bulk(i, batchSize)
 	}
 
-	return func(ctx context.Context, i, n int) error {
+	return func(ctx context.Context, principal authz.Principal, i, n int) error {
 		method, message := authorizer.Method("/goals.v1.Docs/BatchGet"), several[i%documents]
 		switch n {
 		case 1:
@@ -95,7 +85,7 @@ func decisions(tb testing.TB, engine authz.Engine) func(ctx context.Context, i, 
 		default:
 			message = bulk(i, n)
 		}
-		_, err := method.Authorize(ctx, &authz.Call{Principal: ann, Message: message})
+		_, err := method.Authorize(ctx, &authz.Call{Principal: principal, Message: message})
 
 		return err
 	}
@@ -104,7 +94,7 @@ func decisions(tb testing.TB, engine authz.Engine) func(ctx context.Context, i, 
 // TestDecisions shows that what is measured asks the engine what it is asked for.
 func TestDecisions(t *testing.T) {
 	engine := authztest.NewEngine("document:d1#view@user:ann", "document:d2#view@user:ann")
-	decide := decisions(t, engine)
+	decide := decisions(t, engine, false)
 	for _, c := range []struct {
 		i, n    int
 		allowed bool
