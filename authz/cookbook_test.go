@@ -177,29 +177,35 @@ func Example_cookbookUploadStream() {
 	// another document: authz: OBJECT_MISSING (document_id): the message names another object than the stream's first
 }
 
-// TestCookbookShowsTheTestedRules: each snippet of the page is in the .proto that
+// TestCookbookShowsTheTestedRules: each snippet of the page is in a .proto that
 // the examples run, and each example has an entry.
 func TestCookbookShowsTheTestedRules(t *testing.T) {
 	page, err := os.ReadFile("cookbook.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules, err := os.ReadFile("internal/testproto/usher/test/docs/v1/docs.proto")
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := os.ReadFile("cookbook_test.go")
-	if err != nil {
-		t.Fatal(err)
+	var rules, source []byte
+	for name, to := range map[string]*[]byte{
+		"internal/testproto/usher/test/docs/v1/docs.proto":         &rules,
+		"internal/testproto/usher/test/cookbook/v1/cookbook.proto": &rules,
+		"cookbook_test.go":      &source,
+		"cookbook_ways_test.go": &source,
+		"cel/cookbook_test.go":  &source,
+	} {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		*to = append(*to, content...)
 	}
 	squeeze := func(text string) string { return strings.Join(strings.Fields(text), " ") }
 	snippets := regexp.MustCompile("(?s)```proto\n(.*?)```").FindAllStringSubmatch(string(page), -1)
-	if len(snippets) < 9 {
+	if len(snippets) < 20 {
 		t.Errorf("%d snippets", len(snippets))
 	}
 	for _, snippet := range snippets {
 		if !strings.Contains(squeeze(string(rules)), squeeze(snippet[1])) {
-			t.Errorf("not in docs.proto:\n%s", snippet[1])
+			t.Errorf("in no .proto:\n%s", snippet[1])
 		}
 	}
 	for _, example := range regexp.MustCompile(`func (Example_cookbook\w+)`).FindAllStringSubmatch(string(source), -1) {

@@ -30,7 +30,6 @@
 // refused by every rule except a public one, and so is a caller of an issuer that
 // isn't configured. With several issuers, or with issuers that aren't named, no
 // template gives the callers of two issuers the same identity: see [Config].
-// issuers' callers one identity: see [Config].
 //
 // A rule sends the engine at most one batch. all_of is denied if any condition is
 // denied, and any_of is allowed if any condition is allowed, whatever else failed:
@@ -69,9 +68,14 @@
 // type: a string, a boolean, a number, an enum by its name, a
 // google.protobuf.Timestamp or Duration as the string of its JSON form, a claim as
 // the token has it, and a repeated field, as in {tags[]} or {items[].name}, as a
-// list. Any other template gives a string. Unset fields and empty strings are left
-// out, and the engine answers without them; a field without presence has its zero
-// value, and an empty list is an empty list.
+// list. Any other template gives a string. A field without presence has its zero
+// value, and an empty list is an empty list. An unset field, an empty string, a claim
+// that the token lacks and an address that isn't known are missing: a check's context
+// leaves them out, and an engine that needs them answers conditionally, which denies.
+// The servers of permissions and attributes have no such answer, and a policy that
+// refuses by a value would grant without it. There, a value that is missing fails the
+// call, with OBJECT_MISSING if it is the request's and SUBJECT_INVALID if it is the
+// token's or the address.
 //
 // {$now|second}, {$now|minute}, {$now|hour} and {$now|day} truncate the time, in UTC.
 // Decisions that depend on a truncated time are cached; those that depend on {$now}

@@ -4,6 +4,7 @@ go 1.26.6
 
 replace (
 	github.com/usher-auth/usher => ..
+	github.com/usher-auth/usher/authz/cel => ../authz/cel
 	github.com/usher-auth/usher/authz/openfga => ../authz/openfga
 	github.com/usher-auth/usher/authz/spicedb => ../authz/spicedb
 	github.com/usher-auth/usher/e2e/engines => ./engines

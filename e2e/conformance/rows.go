@@ -102,4 +102,10 @@ var sections = []section{
 		{"66", "a later message that names another object", "checked again, or refused under FIRST_MESSAGE; a refusal is final"},
 		{"67", "a handler that ignores its context, a client that never reads, half-closed streams, parallel Send and Recv", "no leak, no race, no deadlock"},
 	}},
+	{"Permissions, attributes, expressions, limits", []row{
+		{"68", "an answer about another subject, action or resource than the one asked about; an answer without its subject, where one was chosen that must name it; a server that ignores the subject", "never a grant, and no query gets the answer of another one"},
+		{"69", "a value of a context or a property that is missing, above 4 KiB, a list above MaxObjects, NaN, or not what its type can hold; one that the rule and the server both give; an address in a header of an untrusted peer", "INVALID_ARGUMENT (SUBJECT_INVALID for a claim), and the engine isn't asked; two values for one property are an error; the address is the connection's, or unknown: never a grant"},
+		{"70", "an expression that fails at run time, costs too much, or reads what isn't there; one that doesn't compile, isn't boolean, or may cost too much", "denied, and the cause goes to hooks alone; a fault at the start, with its place"},
+		{"71", "a limiter that is down, hangs, or answers nonsense; a flood of callers", "UNAVAILABLE with RetryInfo, while local limits go on; memory is bounded, no caller gets more than its limit, and those that have a place keep it"},
+	}},
 }

@@ -1,6 +1,6 @@
 // Package outside proves that a module outside the repository can write rules:
 // its .proto finds usher's by buf and by protoc, the code that it generates links
-// with usher's, and its method is guarded.
+// with usher's, and its methods are guarded, in each way to decide.
 package outside
 
 import (
@@ -28,14 +28,22 @@ func outside(t *testing.T) (folder, root string) {
 	for from, to := range map[string]string{"notes.proto.txt": "proto/notes/v1/notes.proto", "main.go.txt": "main.go"} {
 		copyFile(t, filepath.Join("testdata", from), filepath.Join(folder, to))
 	}
-	copyFile(t, filepath.Join(root, "go.sum"), filepath.Join(folder, "go.sum"))
 	// The same versions as usher's own, so that nothing is looked up.
-	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
-	if err != nil {
-		t.Fatal(err)
+	text, sums := "module example.com/notes\n\ngo 1.25.0\n", ""
+	for name, at := range map[string]string{repository: root, repository + "/authz/cel": filepath.Join(root, "authz", "cel")} {
+		mod, err := os.ReadFile(filepath.Join(at, "go.mod"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum, err := os.ReadFile(filepath.Join(at, "go.sum"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text += "\nrequire " + name + " v0.0.0\n\nreplace " + name + " => " + at + "\n\n"
+		text += strings.Join(regexp.MustCompile(`(?ms)^require \(.*?^\)`).FindAllString(string(mod), -1), "\n") + "\n"
+		sums += string(sum)
 	}
-	text := regexp.MustCompile(`(?m)^module .*$`).ReplaceAllString(string(mod), "module example.com/notes")
-	text += "\nrequire " + repository + " v0.0.0\n\nreplace " + repository + " => " + root + "\n"
+	write(t, filepath.Join(folder, "go.sum"), sums)
 	write(t, filepath.Join(folder, "go.mod"), text)
 
 	return folder, root
@@ -102,7 +110,23 @@ func serve(t *testing.T, folder, root string) {
 		t.Error("usher's Go was generated again: two copies would be registered")
 	}
 	got := run(t, folder, root, "go", "run", ".")
-	if want := "alice: OK\nbob: PermissionDenied\nnobody: Unauthenticated\n"; got != want {
+	const want = `alice reads: OK
+alice counts: OK
+alice shares: OK
+alice prints: OK
+alice prints again: ResourceExhausted
+bob reads: PermissionDenied
+bob counts: PermissionDenied
+bob shares: PermissionDenied
+bob prints: OK
+bob prints again: ResourceExhausted
+nobody reads: Unauthenticated
+nobody counts: Unauthenticated
+nobody shares: Unauthenticated
+nobody prints: Unauthenticated
+nobody prints again: Unauthenticated
+`
+	if got != want {
 		t.Errorf("the program says\n%swant\n%s", got, want)
 	}
 }

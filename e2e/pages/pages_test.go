@@ -152,7 +152,7 @@ func api(t *testing.T) map[string]bool {
 }
 
 // mention is a name of one of our packages in code, inline or in a block.
-var mention = regexp.MustCompile(`\b(credentials|clientauth|verify|authz|interceptor|telemetry|lumoauth|authzen|openfga|spicedb|interceptortest|authztest|credentialstest|lumoauthtest)((?:\.[A-Z]\w*)+)`)
+var mention = regexp.MustCompile(`\b(credentials|clientauth|verify|authz|cel|redislimit|interceptor|telemetry|lumoauth|authzen|openfga|spicedb|interceptortest|authztest|credentialstest|lumoauthtest)((?:\.[A-Z]\w*)+)`)
 
 func TestNamesExist(t *testing.T) {
 	names := api(t)
@@ -263,8 +263,11 @@ func TestEveryMetricIsExplained(t *testing.T) {
 
 func TestErrorsThatPagesQuoteAreReal(t *testing.T) {
 	golden := read(t, root+"/authz/testdata/broken.golden")
-	for _, file := range []string{"authorizer", "compile", "issuers", "subjects_collide"} {
-		golden += read(t, root+"/authz/"+file+".go")
+	for _, file := range []string{
+		"authz/authorizer", "authz/compile", "authz/issuers", "authz/subjects_collide", "authz/asked", "authz/held",
+		"authz/expression_rule", "authz/limit_compile", "interceptor/interceptor",
+	} {
+		golden += read(t, root+"/"+file+".go")
 	}
 	for _, quoted := range firstColumn(section(t, read(t, root+"/authz/README.md"), "When it doesn't start")) {
 		for part := range strings.SplitSeq(quoted, "…") {

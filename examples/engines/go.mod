@@ -203,6 +203,7 @@ require (
 
 replace (
 	github.com/usher-auth/usher => ../..
+	github.com/usher-auth/usher/authz/cel => ../../authz/cel
 	github.com/usher-auth/usher/authz/openfga => ../../authz/openfga
 	github.com/usher-auth/usher/authz/spicedb => ../../authz/spicedb
 	github.com/usher-auth/usher/examples/quickstart => ../quickstart

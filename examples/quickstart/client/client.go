@@ -29,10 +29,12 @@ type Config struct {
 	Observer credentials.Observer                 // Optional.
 }
 
-// Client is a connection to the document service. Safe for concurrent use.
+// Client is a connection to the document service and the press. Safe for concurrent use.
 type Client struct {
 	docsv1.DocumentServiceClient
 
+	// Press is the other service.
+	Press docsv1.PressServiceClient
 	// Credentials attach the tokens. They are an oauth2.TokenSource, too.
 	Credentials *credentials.Credentials
 
@@ -58,7 +60,10 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, errors.Join(err, base.Close())
 	}
-	return &Client{DocumentServiceClient: docsv1.NewDocumentServiceClient(conn), Credentials: creds, conn: conn}, nil
+	return &Client{
+		DocumentServiceClient: docsv1.NewDocumentServiceClient(conn), Press: docsv1.NewPressServiceClient(conn),
+		Credentials: creds, conn: conn,
+	}, nil
 }
 
 // Close closes the connection and stops refreshing the token.

@@ -80,7 +80,8 @@ func TestProgramsTalkToEachOther(t *testing.T) {
 	certFile, keyFile := keyPair(t, folder, certificate)
 
 	server := exec.CommandContext(ctx, filepath.Join(folder, "server"), "-listen", "127.0.0.1:0", "-cert", certFile, "-key", keyFile,
-		"-ca", caFile, "-issuer", issuer.Issuer(), "-openfga", fga.Addr(), "-openfga-insecure", "-store", fga.StoreID(), "-model", fga.ModelID())
+		"-ca", caFile, "-issuer", issuer.Issuer(), "-openfga", fga.Addr(), "-openfga-insecure", "-store", fga.StoreID(), "-model", fga.ModelID(),
+		"-authzen", fga.AuthZEN())
 	var audit bytes.Buffer
 	server.Stderr = &audit
 	out, err := server.StdoutPipe()

@@ -1,27 +1,34 @@
 package demo
 
 import (
+	"time"
+
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
 
-// answer is what a caller sees of a call's end: the gRPC code and usher's
-// reason.
+// answer is what a caller sees of a call's end: the gRPC code, usher's reason, and
+// whether it is told how long to wait.
 type answer struct {
 	code   codes.Code
 	reason string
+	waits  bool
 }
 
-// answerOf reads both from an error.
-func answerOf(err error) answer {
-	a := answer{code: status.Code(err)}
+// answerOf reads the answer from an error, and how long to wait.
+func answerOf(err error) (a answer, wait time.Duration) {
+	a.code = status.Code(err)
 	for _, detail := range status.Convert(err).Details() {
-		if info, ok := detail.(*errdetails.ErrorInfo); ok {
-			a.reason = info.GetReason()
+		switch detail := detail.(type) {
+		case *errdetails.ErrorInfo:
+			a.reason = detail.GetReason()
+		case *errdetails.RetryInfo:
+			wait = detail.GetRetryDelay().AsDuration()
+			a.waits = wait > 0
 		}
 	}
-	return a
+	return a, wait
 }
 
 // String is the answer in gRPC's spelling, as in
@@ -36,14 +43,15 @@ func (a answer) String() string {
 // codeNames are the codes that the demo can meet, as the gRPC specification
 // spells them.
 var codeNames = map[codes.Code]string{
-	codes.OK:               "OK",
-	codes.Unauthenticated:  "UNAUTHENTICATED",
-	codes.PermissionDenied: "PERMISSION_DENIED",
-	codes.NotFound:         "NOT_FOUND",
-	codes.InvalidArgument:  "INVALID_ARGUMENT",
-	codes.Unavailable:      "UNAVAILABLE",
-	codes.DeadlineExceeded: "DEADLINE_EXCEEDED",
-	codes.Internal:         "INTERNAL",
+	codes.OK:                "OK",
+	codes.Unauthenticated:   "UNAUTHENTICATED",
+	codes.PermissionDenied:  "PERMISSION_DENIED",
+	codes.NotFound:          "NOT_FOUND",
+	codes.InvalidArgument:   "INVALID_ARGUMENT",
+	codes.ResourceExhausted: "RESOURCE_EXHAUSTED",
+	codes.Unavailable:       "UNAVAILABLE",
+	codes.DeadlineExceeded:  "DEADLINE_EXCEEDED",
+	codes.Internal:          "INTERNAL",
 }
 
 func codeName(code codes.Code) string {

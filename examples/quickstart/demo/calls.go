@@ -6,49 +6,50 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/usher-auth/usher/examples/quickstart/client"
 	docsv1 "github.com/usher-auth/usher/examples/quickstart/proto/docs/v1"
 )
 
 // call makes one call of a method and reads it to its end. The note says what
 // came back, where that is worth a word.
-type call func(ctx context.Context, client docsv1.DocumentServiceClient) (note string, err error)
+type call func(ctx context.Context, c *client.Client) (note string, err error)
 
-func getServiceInfo(ctx context.Context, client docsv1.DocumentServiceClient) (string, error) {
-	_, err := client.GetServiceInfo(ctx, &docsv1.GetServiceInfoRequest{})
+func getServiceInfo(ctx context.Context, c *client.Client) (string, error) {
+	_, err := c.GetServiceInfo(ctx, &docsv1.GetServiceInfoRequest{})
 	return "", err
 }
 
-func whoAmI(ctx context.Context, client docsv1.DocumentServiceClient) (string, error) {
-	_, err := client.WhoAmI(ctx, &docsv1.WhoAmIRequest{})
+func whoAmI(ctx context.Context, c *client.Client) (string, error) {
+	_, err := c.WhoAmI(ctx, &docsv1.WhoAmIRequest{})
 	return "", err
 }
 
-func getDocument(ctx context.Context, client docsv1.DocumentServiceClient) (string, error) {
-	_, err := client.GetDocument(ctx, &docsv1.GetDocumentRequest{DocumentId: "onboarding"})
+func getDocument(ctx context.Context, c *client.Client) (string, error) {
+	_, err := c.GetDocument(ctx, &docsv1.GetDocumentRequest{DocumentId: "onboarding"})
 	return "", err
 }
 
-func updateDocument(ctx context.Context, client docsv1.DocumentServiceClient) (string, error) {
-	_, err := client.UpdateDocument(ctx, &docsv1.UpdateDocumentRequest{
+func updateDocument(ctx context.Context, c *client.Client) (string, error) {
+	_, err := c.UpdateDocument(ctx, &docsv1.UpdateDocumentRequest{
 		Document: &docsv1.Document{Id: "onboarding", Text: "Welcome, and sit down."},
 	})
 	return "", err
 }
 
-func deleteDocument(ctx context.Context, client docsv1.DocumentServiceClient) (string, error) {
-	_, err := client.DeleteDocument(ctx, &docsv1.DeleteDocumentRequest{DocumentId: "scratch"})
+func deleteDocument(ctx context.Context, c *client.Client) (string, error) {
+	_, err := c.DeleteDocument(ctx, &docsv1.DeleteDocumentRequest{DocumentId: "scratch"})
 	return "", err
 }
 
-func moveDocument(ctx context.Context, client docsv1.DocumentServiceClient) (string, error) {
-	_, err := client.MoveDocument(ctx, &docsv1.MoveDocumentRequest{
+func moveDocument(ctx context.Context, c *client.Client) (string, error) {
+	_, err := c.MoveDocument(ctx, &docsv1.MoveDocumentRequest{
 		DocumentId: "vision", FromFolderId: "drafts", ToFolderId: "handbook",
 	})
 	return "", err
 }
 
-func listDocuments(ctx context.Context, client docsv1.DocumentServiceClient) (string, error) {
-	response, err := client.ListDocuments(ctx, &docsv1.ListDocumentsRequest{FolderId: "handbook"})
+func listDocuments(ctx context.Context, c *client.Client) (string, error) {
+	response, err := c.ListDocuments(ctx, &docsv1.ListDocumentsRequest{FolderId: "handbook"})
 	if err != nil {
 		return "", err
 	}
@@ -58,8 +59,8 @@ func listDocuments(ctx context.Context, client docsv1.DocumentServiceClient) (st
 	return "1 document", nil
 }
 
-func watchDocument(ctx context.Context, client docsv1.DocumentServiceClient) (string, error) {
-	stream, err := client.WatchDocument(ctx, &docsv1.WatchDocumentRequest{DocumentId: "onboarding", Limit: 1})
+func watchDocument(ctx context.Context, c *client.Client) (string, error) {
+	stream, err := c.WatchDocument(ctx, &docsv1.WatchDocumentRequest{DocumentId: "onboarding", Limit: 1})
 	if err != nil {
 		return "", err
 	}
@@ -74,8 +75,8 @@ func watchDocument(ctx context.Context, client docsv1.DocumentServiceClient) (st
 	}
 }
 
-func importDocuments(ctx context.Context, client docsv1.DocumentServiceClient) (string, error) {
-	stream, err := client.ImportDocuments(ctx)
+func importDocuments(ctx context.Context, c *client.Client) (string, error) {
+	stream, err := c.ImportDocuments(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -89,8 +90,8 @@ func importDocuments(ctx context.Context, client docsv1.DocumentServiceClient) (
 	return "", err
 }
 
-func editDocument(ctx context.Context, client docsv1.DocumentServiceClient) (string, error) {
-	stream, err := client.EditDocument(ctx)
+func editDocument(ctx context.Context, c *client.Client) (string, error) {
+	stream, err := c.EditDocument(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -114,7 +115,33 @@ func editDocument(ctx context.Context, client docsv1.DocumentServiceClient) (str
 	return "", nil
 }
 
-func purgeDocuments(ctx context.Context, client docsv1.DocumentServiceClient) (string, error) {
-	_, err := client.PurgeDocuments(ctx, &docsv1.PurgeDocumentsRequest{})
+func purgeDocuments(ctx context.Context, c *client.Client) (string, error) {
+	_, err := c.PurgeDocuments(ctx, &docsv1.PurgeDocumentsRequest{})
+	return "", err
+}
+
+func getStatistics(ctx context.Context, c *client.Client) (string, error) {
+	_, err := c.Press.GetStatistics(ctx, &docsv1.GetStatisticsRequest{})
+	return "", err
+}
+
+// publishDocument returns the call that publishes to an audience.
+func publishDocument(audience string) call {
+	return func(ctx context.Context, c *client.Client) (string, error) {
+		_, err := c.Press.PublishDocument(ctx, &docsv1.PublishDocumentRequest{DocumentId: "onboarding", Audience: audience})
+		return "", err
+	}
+}
+
+// orderPrints returns the call that orders so many copies.
+func orderPrints(copies uint32) call {
+	return func(ctx context.Context, c *client.Client) (string, error) {
+		_, err := c.Press.OrderPrints(ctx, &docsv1.OrderPrintsRequest{DocumentId: "onboarding", Copies: copies})
+		return "", err
+	}
+}
+
+func requestReview(ctx context.Context, c *client.Client) (string, error) {
+	_, err := c.Press.RequestReview(ctx, &docsv1.RequestReviewRequest{DocumentId: "holidays"})
 	return "", err
 }

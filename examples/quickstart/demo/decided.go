@@ -15,6 +15,9 @@ func decidedBy(decisions []*authz.Decision) string {
 	if len(decisions) == 0 {
 		return "no decision"
 	}
+	if decisions[0].Reason() == authz.ReasonRateLimited {
+		return "rate limit"
+	}
 	var asked []string
 	filtered := len(decisions) > 1 // a handler's own checks follow its rule's decision
 	for _, decision := range decisions {
@@ -30,7 +33,11 @@ func decidedBy(decisions []*authz.Decision) string {
 	}
 	switch len(asked) {
 	case 0:
-		policy, _, _ := strings.Cut(decisions[len(decisions)-1].Rule(), " ")
+		rule := decisions[len(decisions)-1].Rule()
+		policy, _, _ := strings.Cut(rule, " ")
+		if policy == "permission" { // the token has it or not: nothing is asked
+			return rule
+		}
 		return policy
 	case 1:
 		return asked[0]
@@ -47,7 +54,7 @@ func nameOf(q *authz.Query) string {
 		}
 		return "permission " + q.Relation + " on " + q.Object.String()
 	case authz.QueryAttributes:
-		return "action " + q.Relation + " on " + q.Object.String()
+		return q.Relation + " " + q.Object.String()
 	default:
 		return q.Object.String() + "#" + q.Relation
 	}

@@ -13,7 +13,7 @@ func TestQueriesAreNamedByTheirKind(t *testing.T) {
 		"document:1#viewer":                       {Object: document, Relation: "viewer"},
 		"permission documents.edit":               {Kind: authz.QueryPermission, Relation: "documents.edit"},
 		"permission documents.edit on document:1": {Kind: authz.QueryPermission, Relation: "documents.edit", Object: document},
-		"action edit on document:1":               {Kind: authz.QueryAttributes, Relation: "edit", Object: document},
+		"edit document:1":                         {Kind: authz.QueryAttributes, Relation: "edit", Object: document},
 	} {
 		query.Subject = authz.Subject{Type: "user", ID: "alice"}
 		if got := nameOf(&query); got != want {

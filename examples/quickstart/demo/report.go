@@ -15,7 +15,7 @@ const callTimeout = 20 * time.Second
 type result struct {
 	service, method string
 	want, got       expectation
-	took            time.Duration
+	took, wait      time.Duration
 }
 
 // differs reports whether the call came to something else than the model says.
@@ -35,7 +35,7 @@ func runTable(ctx context.Context, out io.Writer, w *world) []result {
 				mark = "!"
 			}
 			fmt.Fprintf(out, "%s %-15s %-8s %-15s %-33s %-27s %7s\n",
-				mark, row.method, row.service, row.want.short(), row.got.long(), row.got.by, milliseconds(row.took))
+				mark, row.method, row.service, row.want.short(), row.got.long(), row.decided(), milliseconds(row.took))
 			if row.differs() {
 				fmt.Fprintf(out, "! expected %s by %s\n", row.want.long(), row.want.by)
 			}
@@ -52,10 +52,19 @@ func (w *world) try(ctx context.Context, name string, m method) result {
 	start := time.Now()
 	note, err := m.call(ctx, w.services[name])
 	took := time.Since(start)
+	got, wait := answerOf(err)
 	return result{
-		service: name, method: m.name, want: m.want[name], took: took,
-		got: expectation{answer: answerOf(err), by: decidedBy(w.takeDecisions()), note: note},
+		service: name, method: m.name, want: m.want[name], took: took, wait: wait,
+		got: expectation{answer: got, by: decidedBy(w.takeDecisions()), note: note},
 	}
+}
+
+// decided names what decided, and how long the caller is told to wait.
+func (r result) decided() string {
+	if r.wait == 0 {
+		return r.got.by
+	}
+	return fmt.Sprintf("%s, wait %.0fs", r.got.by, r.wait.Seconds())
 }
 
 // short names what must come of a call: the reason says it all, where there is
@@ -104,9 +113,17 @@ func explain(out io.Writer, w *world, rows []result) bool {
 reader is a member of team:docs, which may view folder:handbook and so what lies in it.
 writer may edit folder:handbook and owns document:scratch; to move document:vision it
 takes an editor of the document and of both folders. stranger was shown document:holidays
-and nothing else: ListDocuments gives it that one. DeleteDocument hides from whoever may
-not whether the document exists; PurgeDocuments is closed to all; GetServiceInfo is open.
-The rules stand in proto/docs/v1/docs.proto, the relationships in demo/engine/tuples.go.
+and nothing else: ListDocuments gives it that one. DeleteDocument doesn't tell a caller
+that is denied whether the document exists; PurgeDocuments is closed to all;
+GetServiceInfo is open.
+
+GetStatistics takes a permission, which reader's token has. PublishDocument is decided by
+attributes: reader may publish for the audience internal (the first three rows), and not
+for public. OrderPrints is decided by an expression: 10 copies are for everyone, 500 only
+for the department press, which writer's token names. RequestReview has a rate limit: one
+call a minute for each client.
+
+The rules are in proto/docs/v1, the relationships in demo/engine/tuples.go.
 
 %d calls took %d requests for tokens and %d to the engine, which holds %d relationships.
 `, len(rows), w.issuer.TokenRequests(), w.asked.Load(), w.engine.Tuples())

@@ -17,7 +17,9 @@ var (
 	ok     = answer{code: codes.OK}
 	denied = answer{code: codes.PermissionDenied, reason: "RELATION_DENIED"}
 	hidden = answer{code: codes.NotFound}
-	closed = answer{code: codes.PermissionDenied, reason: "METHOD_DENIED"}
+	// limited is refused for now, and told how long to wait.
+	limited = answer{code: codes.ResourceExhausted, reason: "RATE_LIMITED", waits: true}
+	closed  = answer{code: codes.PermissionDenied, reason: "METHOD_DENIED"}
 )
 
 // expectation is what one caller must get: the answer, what decides it, and
@@ -35,7 +37,7 @@ type method struct {
 	want map[string]expectation
 }
 
-// truth is what the rules of docs.proto and the relationships of engine.People
+// truth is what the rules of docs.proto and press.proto, the tokens' claims and the relationships of engine.People
 // say, worked out by hand: nothing here comes from a run.
 var truth = []method{
 	{"GetServiceInfo", getServiceInfo, everyone(ok, "no decision")},
@@ -69,6 +71,21 @@ var truth = []method{
 		stranger: {hidden, "document:scratch#owner", ""},
 	}},
 	{"PurgeDocuments", purgeDocuments, everyone(closed, "deny")},
+	{"GetStatistics", getStatistics, map[string]expectation{
+		reader:   {ok, "permission statistics.read", ""},
+		writer:   {denied, "permission statistics.read", ""},
+		stranger: {denied, "permission statistics.read", ""},
+	}},
+	{"PublishDocument", publishDocument("internal"), map[string]expectation{
+		reader:   {ok, "publish document:onboarding", ""},
+		writer:   {ok, "publish document:onboarding", ""},
+		stranger: {denied, "publish document:onboarding", ""},
+	}},
+	{"PublishDocument", publishDocument("public"), editors("publish document:onboarding")},
+	{"OrderPrints", orderPrints(10), everyone(ok, "expression")},
+	{"OrderPrints", orderPrints(500), editors("expression")},
+	{"RequestReview", requestReview, everyone(ok, "document:holidays#viewer")},
+	{"RequestReview", requestReview, everyone(limited, "rate limit")}, // a second time
 }
 
 func everyone(a answer, by string) map[string]expectation {

@@ -25,6 +25,7 @@ import (
 	"github.com/usher-auth/usher/examples/quickstart/server"
 
 	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/authz/authzen"
 	"github.com/usher-auth/usher/credentials/clientauth"
 )
 
@@ -110,8 +111,8 @@ func (w *world) startIssuer(certificate tls.Certificate, lifetime time.Duration)
 		Resources:     []string{audience},
 		TokenLifetime: lifetime,
 		Clients: []authserver.Client{
-			{ID: reader, Secret: readerSecret},
-			{ID: writer, PublicKey: key.Public()},
+			{ID: reader, Secret: readerSecret, Claims: map[string]any{"permissions": []string{"statistics.read"}}},
+			{ID: writer, PublicKey: key.Public(), Claims: map[string]any{"department": "press"}},
 			{ID: stranger, Secret: strangerSecret},
 		},
 	})
@@ -133,16 +134,23 @@ func (w *world) startServer(certificate tls.Certificate, httpClient *http.Client
 		Decided: w.decided,
 		Asked:   func(context.Context, authz.EngineAsked) { w.asked.Add(1) },
 	})
+	decider, err := authzen.New(authzen.Config{BaseURL: w.engine.AuthZEN(), HTTPClient: httpClient})
+	if err != nil {
+		return err
+	}
+	w.closers = append(w.closers, decider.Close)
 	srv, err := server.New(server.Config{
-		Issuer:   w.issuer.Issuer(),
-		Audience: audience,
-		HTTP:     httpClient,
-		OpenFGA:  w.engine.Client(),
-		StoreID:  w.engine.StoreID(),
-		ModelID:  w.engine.ModelID(),
-		TLS:      grpccredentials.NewServerTLSFromCert(&certificate),
+		Issuer:     w.issuer.Issuer(),
+		Audience:   audience,
+		HTTP:       httpClient,
+		OpenFGA:    w.engine.Client(),
+		StoreID:    w.engine.StoreID(),
+		ModelID:    w.engine.ModelID(),
+		Attributes: decider,
+		TLS:        grpccredentials.NewServerTLSFromCert(&certificate),
 		Register: func(s grpc.ServiceRegistrar) {
 			docsv1.RegisterDocumentServiceServer(s, documents.New(documents.OpenFGA{Client: w.engine.Client(), StoreID: w.engine.StoreID()}))
+			docsv1.RegisterPressServiceServer(s, &documents.Press{})
 			if register != nil {
 				register(s)
 			}

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/authz/cel"
 	"github.com/usher-auth/usher/authz/openfga"
 	"github.com/usher-auth/usher/credentials/verify"
 	"github.com/usher-auth/usher/interceptor"
@@ -28,8 +29,9 @@ type Config struct {
 	Audience string       // this service's name in tokens (RFC 8707). Required.
 	HTTP     *http.Client // fetches the issuer's keys. Optional.
 
-	OpenFGA          openfgav1.OpenFGAServiceClient // Required.
+	OpenFGA          openfgav1.OpenFGAServiceClient // answers relations. Required.
 	StoreID, ModelID string                         // Required.
+	Attributes       authz.AttributeEngine          // answers attributes. Required for PressService.
 
 	TLS         grpccredentials.TransportCredentials // Required.
 	Register    func(grpc.ServiceRegistrar)          // registers the services. Required.
@@ -71,12 +73,19 @@ func New(cfg Config) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
+	expressions, err := cel.New(cel.Config{})
+	if err != nil {
+		return nil, err
+	}
 	authorizer, err := authz.New(authz.Config{
-		Issuers:  verifier,
-		Engine:   engine,
-		Subjects: authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"},
-		Rules:    []authz.MethodRule{authz.Reflection()}, // its .proto isn't ours, so its rule is in code
-		Observer: cfg.Telemetry.Authz,
+		Issuers:     verifier,
+		Subjects:    authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"},
+		Engine:      engine,                                 // check
+		Permissions: authz.ClaimPermissions{},               // permission: the token has them
+		Attributes:  cfg.Attributes,                         // attributes
+		Expressions: expressions,                            // expression
+		Rules:       []authz.MethodRule{authz.Reflection()}, // its .proto isn't ours, so its rule is in code
+		Observer:    cfg.Telemetry.Authz,
 	})
 	if err != nil {
 		return nil, err

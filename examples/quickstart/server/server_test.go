@@ -186,3 +186,25 @@ func TestWithoutTLSOrServices(t *testing.T) {
 		}
 	}
 }
+
+// PressService has a rule by attributes: without a server that decides it, the server
+// says so at start.
+func TestAttributesThatNothingAnswers(t *testing.T) {
+	cfg := config(t)
+	cfg.TLS = insecure.NewCredentials()
+	cfg.Register = func(s grpc.ServiceRegistrar) {
+		docsv1.RegisterPressServiceServer(s, docsv1.UnimplementedPressServiceServer{})
+	}
+	_, err := server.New(cfg)
+	if err == nil {
+		t.Fatal("the server started")
+	}
+	for _, want := range []string{"PressService/PublishDocument", "Config.Attributes"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q isn't in %v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "OrderPrints") {
+		t.Errorf("the expression is at fault, too: %v", err)
+	}
+}

@@ -52,6 +52,7 @@ func run(ctx context.Context) (err error) {
 	insecureFGA := flag.Bool("openfga-insecure", false, "OpenFGA has no TLS and wants no key")
 	store := flag.String("store", "", "OpenFGA store")
 	model := flag.String("model", "", "OpenFGA authorization model")
+	pdp := flag.String("authzen", "", "URL of an AuthZEN API, such as http://127.0.0.1:8080/stores/01J…; without it there is no PressService")
 	flag.Parse()
 
 	tls, err := credentials.NewServerTLSFromFile(*cert, *key)
@@ -74,13 +75,25 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	client := openfgav1.NewOpenFGAServiceClient(conn)
-	srv, err := server.New(server.Config{
+	cfg := server.Config{
 		Issuer: *issuer, Audience: *audience, HTTP: &http.Client{Transport: transport}, TLS: tls,
 		OpenFGA: client, StoreID: *store, ModelID: *model, Telemetry: *tel,
 		Register: func(s grpc.ServiceRegistrar) {
 			docsv1.RegisterDocumentServiceServer(s, documents.New(documents.OpenFGA{Client: client, StoreID: *store}))
+			if *pdp != "" {
+				docsv1.RegisterPressServiceServer(s, &documents.Press{})
+			}
 		},
-	})
+	}
+	if *pdp != "" {
+		decider, err := newDecider(*pdp, *model, transport)
+		if err != nil {
+			return err
+		}
+		defer decider.Close()
+		cfg.Attributes = decider
+	}
+	srv, err := server.New(cfg)
 	if err != nil {
 		return err
 	}

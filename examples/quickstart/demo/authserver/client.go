@@ -28,6 +28,8 @@ type Client struct {
 	Opaque bool
 	// TokenLifetime overrides the server's.
 	TokenLifetime time.Duration
+	// Claims are further claims of its JWTs, such as "permissions". Optional.
+	Claims map[string]any
 	// Introspects lets it introspect tokens (RFC 7662): a resource server.
 	Introspects bool
 }

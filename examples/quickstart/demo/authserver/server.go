@@ -20,6 +20,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"slices"
 	"sync/atomic"
@@ -173,6 +174,14 @@ func (s *Server) options(cfg Config, keep *store) ([]provider.Option, error) {
 			provider.WithMTLSTokenBinding(),
 		),
 		provider.WithTokenOptions(tokenOptions(cfg), provider.WithOpaqueTokens(keep)),
+		provider.WithTokenClaims(func(_ context.Context, token *goidc.Token, _ *goidc.Grant) map[string]any {
+			for _, known := range cfg.Clients {
+				if known.ID == token.ClientID {
+					return maps.Clone(known.Claims)
+				}
+			}
+			return nil
+		}),
 		provider.WithTokenIntrospection(mayIntrospect),
 		provider.WithTokenRevocation(everyClient, provider.WithTokenRevocationRevokeGrantOnAccessToken()),
 	}, nil

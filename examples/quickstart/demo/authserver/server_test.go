@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -47,6 +48,7 @@ func start(t *testing.T) *world {
 		Certificate: certificate, ClientCAs: ca.Pool(), Resources: []string{audience}, Scopes: []string{"docs"},
 		Clients: []authserver.Client{
 			{ID: "basic", Secret: "fake-secret"},
+			{ID: "reader", Secret: "fake-secret", Claims: map[string]any{"permissions": []string{"a", "b"}}},
 			{ID: "opaque", Secret: "fake-secret", Opaque: true},
 			{ID: "keyed", PublicKey: key.Public()},
 			{ID: "mtls", TLSSubject: "CN=mtls"},
@@ -145,6 +147,15 @@ func TestTokenIsAnAccessTokenOfRFC9068(t *testing.T) {
 	}
 	if aud, ok := part(t, answer["access_token"].(string), 1)["aud"]; ok {
 		t.Errorf("aud %v without a resource", aud)
+	}
+}
+
+func TestTokensHaveTheirClientsClaims(t *testing.T) {
+	w := start(t)
+	for client, want := range map[string]string{"reader": "[a b]", "basic": "<nil>"} {
+		if got := fmt.Sprint(part(t, w.token(t, client), 1)["permissions"]); got != want {
+			t.Errorf("%s has %s, want %s", client, got, want)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	_ "embed" // for the model
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -45,16 +46,21 @@ type Server struct {
 	grpc     *grpc.Server
 	listener *outage.Listener
 	served   chan error
-	conn     *grpc.ClientConn
-	client   openfgav1.OpenFGAServiceClient
-	storeID  string
-	modelID  string
-	tuples   int
+
+	authzen         *http.Server
+	authzenListener *outage.Listener
+	authzenServed   chan error
+
+	conn    *grpc.ClientConn
+	client  openfgav1.OpenFGAServiceClient
+	storeID string
+	modelID string
+	tuples  int
 }
 
 // Start starts an engine and loads the model, People and Company.
 func Start(ctx context.Context) (*Server, error) {
-	fga, err := server.NewServerWithOpts(server.WithDatastore(memory.New()))
+	fga, err := server.NewServerWithOpts(server.WithDatastore(memory.New()), server.WithExperimentals("authzen"))
 	if err != nil {
 		return nil, fmt.Errorf("engine: start OpenFGA: %w", err)
 	}
@@ -63,10 +69,10 @@ func Start(ctx context.Context) (*Server, error) {
 		fga.Close()
 		return nil, err
 	}
-	s := &Server{fga: fga, grpc: grpc.NewServer(), listener: listener, served: make(chan error, 1)}
+	s := &Server{fga: fga, grpc: grpc.NewServer(), listener: listener, served: make(chan error, 1), authzenServed: make(chan error, 1)}
 	openfgav1.RegisterOpenFGAServiceServer(s.grpc, fga)
 	go func() { s.served <- s.grpc.Serve(listener) }()
-	if err := s.load(ctx); err != nil {
+	if err := errors.Join(s.serveAuthZEN(), s.load(ctx)); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -100,8 +106,8 @@ func (s *Server) load(ctx context.Context) error {
 	}
 	s.modelID = written.GetAuthorizationModelId()
 	all := slices.Concat(People, Company())
-	s.tuples = len(all)
-	return s.Write(ctx, all...)
+	s.tuples = len(all) + len(Publishers)
+	return errors.Join(s.Write(ctx, all...), s.writeConditional(ctx, Publishers))
 }
 
 // Addr is the address of OpenFGA's gRPC API.
@@ -135,6 +141,18 @@ func (s *Server) Write(ctx context.Context, tuples ...Tuple) error {
 	return nil
 }
 
+// writeConditional adds relationships with their conditions.
+func (s *Server) writeConditional(ctx context.Context, tuples []Conditional) error {
+	keys := make([]*openfgav1.TupleKey, 0, len(tuples))
+	for _, t := range tuples {
+		keys = append(keys, &openfgav1.TupleKey{
+			User: t.User, Relation: t.Relation, Object: t.Object, Condition: &openfgav1.RelationshipCondition{Name: t.Condition},
+		})
+	}
+	_, err := s.client.Write(ctx, &openfgav1.WriteRequest{StoreId: s.storeID, Writes: &openfgav1.WriteRequestWrites{TupleKeys: keys}})
+	return err
+}
+
 // Delete removes relationships.
 func (s *Server) Delete(ctx context.Context, tuples ...Tuple) error {
 	for chunk := range slices.Chunk(tuples, writeLimit) {
@@ -152,16 +170,28 @@ func (s *Server) Delete(ctx context.Context, tuples ...Tuple) error {
 }
 
 // Down takes the engine off the network until Up.
-func (s *Server) Down() { s.listener.Down() }
+func (s *Server) Down() {
+	s.listener.Down()
+	s.authzenListener.Down()
+}
 
 // Up puts it back.
-func (s *Server) Up() { s.listener.Up() }
+func (s *Server) Up() {
+	s.listener.Up()
+	s.authzenListener.Up()
+}
 
 // Close stops the engine. Call it once.
 func (s *Server) Close() error {
 	var err error
 	if s.conn != nil {
 		err = s.conn.Close()
+	}
+	if s.authzen != nil {
+		err = errors.Join(err, s.authzen.Close())
+		if served := <-s.authzenServed; !errors.Is(served, http.ErrServerClosed) {
+			err = errors.Join(err, served)
+		}
 	}
 	s.grpc.Stop()
 	err = errors.Join(err, <-s.served)

@@ -35,6 +35,19 @@ var People = []Tuple{
 	{"service:stranger", "viewer", "document:holidays"},
 }
 
+// Conditional is a relationship that holds under a condition of the model.
+type Conditional struct {
+	Tuple
+
+	Condition string
+}
+
+// Publishers are the relationships by which PublishDocument is decided, besides the
+// editors: reader may publish one document within the company.
+var Publishers = []Conditional{
+	{Tuple{"service:reader", "publish", "document:onboarding"}, "internal"},
+}
+
 // Size of the rest of the company, which is there so that the engine has
 // something to search: 12 departments of 12 people, 8 folders and 80 documents.
 const (
