@@ -39,10 +39,9 @@ type ExpressionReads struct {
 	Fields []protoreflect.Name
 	// Caller is set if it reads the caller, and ClaimsOrSubject if that includes
 	// anything that two issuers may give to different callers: the subject, the
-	// client id or claims.
+	// client id or claims. Where several issuers are trusted, a rule with such an
+	// expression must name those whose word counts in access_token.issuers.
 	Caller, ClaimsOrSubject bool
-	// Issuer is set if it reads the caller's issuer.
-	Issuer bool
 	// Peer is set if it reads the peer's address.
 	Peer bool
 	// Now is set if it reads the time.

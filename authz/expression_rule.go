@@ -82,7 +82,7 @@ func (c *conditions) expressionFaults(path string, err error) {
 // expressionReads takes what an expression reads into account.
 func (c *conditions) expressionReads(reads ExpressionReads, path string) {
 	c.connection = c.connection || reads.Peer
-	if reads.ClaimsOrSubject && !reads.Issuer {
+	if reads.ClaimsOrSubject {
 		c.oneAuthority("what the expression reads of a caller", path)
 	}
 	if !reads.Message {

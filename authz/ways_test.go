@@ -100,7 +100,6 @@ func TestFaultsOfTheWaysToDecide(t *testing.T) {
 	words := expressions{
 		"boom":    {fault: errors.Join(&authz.ExpressionError{Column: 3, Problem: "there is no field boom"}, &authz.ExpressionError{Column: -1, Problem: "it isn't boolean", Fix: "compare it"})},
 		"claims":  {reads: authz.ExpressionReads{Caller: true, ClaimsOrSubject: true}},
-		"issuer":  {reads: authz.ExpressionReads{Caller: true, ClaimsOrSubject: true, Issuer: true}},
 		"message": {reads: authz.ExpressionReads{Message: true, Fields: []protoreflect.Name{"text"}}},
 	}
 	two := authz.Issuers{"main", "partner"}
@@ -150,14 +149,14 @@ func TestFaultsOfTheWaysToDecide(t *testing.T) {
 		"a claim of no values":            {`all_of: {conditions: {has_claim: {path: "a"}}}`, authz.Config{}, "has_claim.any_of: no value is listed"},
 		"a claim of an empty value":       {`all_of: {conditions: {has_claim: {path: "a" any_of: ["x", ""]}}}`, authz.Config{}, "has_claim.any_of[1]: the value is empty"},
 
-		"row 70: an expression and no compiler":   {`expression: {cel: "issuer"}`, authz.Config{}, "rule.expression.cel: the rule has an expression and nothing compiles it; set authz.Config.Expressions"},
+		"row 70: an expression and no compiler":   {`expression: {cel: "claims"}`, authz.Config{}, "rule.expression.cel: the rule has an expression and nothing compiles it; set authz.Config.Expressions"},
 		"row 70: an empty expression":             {`expression: {}`, authz.Config{Expressions: words}, "rule.expression.cel: the expression is empty"},
 		"row 70: a long expression":               {`expression: {cel: "` + strings.Repeat("x", 4097) + `"}`, authz.Config{Expressions: words}, "longer than 4096 bytes"},
 		"row 70: one that doesn't compile":        {`expression: {cel: "boom"}`, authz.Config{Expressions: words}, "rule.expression.cel: column 3: there is no field boom; correct the expression"},
 		"row 70: both of its faults":              {`expression: {cel: "boom"}`, authz.Config{Expressions: words}, "rule.expression.cel: it isn't boolean; compare it"},
 		"row 70: a compiler that returns nothing": {`expression: {cel: "nothing"}`, authz.Config{Expressions: words}, "neither an expression nor an error"},
 		"row 21a: what two issuers may say":       {`expression: {cel: "claims"}`, authz.Config{Expressions: words, Issuers: two, Subjects: apart}, "what the expression reads of a caller of two issuers may be equal"},
-		"what two issuers may say, and which":     {`expression: {cel: "issuer"}`, authz.Config{Expressions: words, Issuers: two, Subjects: apart}, ""},
+		"what two issuers may say, both named":    {`expression: {cel: "claims"} access_token: {issuers: ["main", "partner"]}`, authz.Config{Expressions: words, Issuers: two, Subjects: apart}, ""},
 		"what one issuer may say":                 {`expression: {cel: "claims"}`, authz.Config{Expressions: words}, ""},
 		"a first message that isn't held":         {`all_of: {conditions: {check: {object: "d:{text}" relation: "r"}} conditions: {expression: {cel: "message"}}} stream: {message_check: MESSAGE_CHECK_FIRST_MESSAGE}`, authz.Config{Engine: relations, Expressions: words}, "rule.stream.message_check: an expression of the rule reads the message"},
 	} {

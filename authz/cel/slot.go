@@ -124,7 +124,7 @@ func readsOf(slots []slot) authz.ExpressionReads {
 		case slotClaim, slotHasClaim, slotClaims, slotSubject, slotClientID:
 			reads.Caller, reads.ClaimsOrSubject = true, true
 		case slotIssuer:
-			reads.Caller, reads.Issuer = true, true
+			reads.Caller = true
 		case slotKindOf, slotScopes, slotACR:
 			reads.Caller = true
 		case slotIP:
