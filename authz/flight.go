@@ -46,6 +46,8 @@ type flight struct {
 
 	landing atomic.Bool
 	done    chan struct{}
+	// quit ends a flight that isn't shared, once the call doesn't need it any more.
+	quit context.CancelFunc
 	// left says that the call has ended before it, and is counted; over that it has
 	// landed. The front's lock guards both.
 	left, over bool
@@ -127,7 +129,8 @@ func (f *flight) run() {
 			f.front.overdue.add(f.caller, -1)
 		}
 	}()
-	if !f.shared {
+	if f.quit != nil {
+		defer f.quit()
 		defer context.AfterFunc(f.call, cancel)()
 	}
 	var answers []Answer
@@ -148,11 +151,22 @@ func (f *flight) run() {
 	answers, err = result.Answers, failed
 }
 
-// leave counts the flight among those whose call has ended. One that isn't shared
-// ends with its call.
+// start sends the request. One that isn't shared ends with its call.
+func (f *flight) start() {
+	if !f.shared {
+		f.call, f.quit = context.WithCancel(f.call)
+	}
+	go f.run()
+}
+
+// leave counts the flight among those that their call doesn't wait for. One that isn't
+// shared ends: the call may be a stream, which goes on and asks again.
 func (f *flight) leave() {
 	if f == nil {
 		return
+	}
+	if f.quit != nil {
+		f.quit()
 	}
 	f.front.mu.Lock()
 	defer f.front.mu.Unlock()

@@ -148,7 +148,7 @@ func (f *front) send(ctx context.Context, e *evaluation, landed uint64) *flight 
 	case !f.overdue.admits(caller):
 		own.land(nil, &EngineError{Kind: EngineUnavailable, Err: errOverdue})
 	default:
-		go own.run()
+		own.start()
 	}
 
 	return own

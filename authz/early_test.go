@@ -1,0 +1,52 @@
+package authz_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/usher-auth/usher/authz"
+	docsv1 "github.com/usher-auth/usher/authz/internal/testproto/usher/test/docs/v1"
+)
+
+// Row 61: one stream, each of whose messages is decided without the engine that hangs,
+// leaves no request there behind: nothing else would bound them while the stream lives.
+func TestRequestsThatADecisionDoesNotNeedEnd(t *testing.T) {
+	for name, more := range map[string]string{
+		"row 61: a volatile time":  `context: {name: "now" value: "{$now}"}`,
+		"row 61: fully consistent": ``,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var running atomic.Int64
+				hanging := func(ctx context.Context, batch authz.Batch) (authz.Result, error) {
+					running.Add(1)
+					defer running.Add(-1)
+
+					return hangs(ctx, batch)
+				}
+				text := `any_of: {conditions: {check: {object: "d:{text}" relation: "r"}} conditions: {attributes: {action: "a" resource: "d:{text}" ` + more + `}}}`
+				if more == "" {
+					text += ` consistency: {mode: MODE_FULLY_CONSISTENT}`
+				}
+				method := one(t, anyMode{ways{says(authz.EffectAllowed), says(authz.EffectDenied), hanging}}, "StreamM", written(t, text))
+				stream := method.NewStream()
+				for range 5000 {
+					if _, err := stream.Authorize(t.Context(), &authz.Call{Principal: user("alice"), Message: &docsv1.Kinds{Text: "1"}}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				synctest.Wait()
+				if n := running.Load(); n != 0 {
+					t.Errorf("%d requests are under way for one stream, whose messages are all decided", n)
+				}
+			})
+		})
+	}
+}
+
+// anyMode is an engine that can give every consistency.
+type anyMode struct{ ways }
+
+func (anyMode) SupportsConsistency(authz.Mode) bool { return true }
