@@ -5,9 +5,11 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/usher-auth/usher/authz"
 	docsv1 "github.com/usher-auth/usher/authz/internal/testproto/usher/test/docs/v1"
+	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
 
 // Row 61: one stream, each of whose messages is decided without the engine that hangs,
@@ -50,3 +52,48 @@ func TestRequestsThatADecisionDoesNotNeedEnd(t *testing.T) {
 type anyMode struct{ ways }
 
 func (anyMode) SupportsConsistency(authz.Mode) bool { return true }
+
+// validated is an engine whose validator does something first.
+type validated struct {
+	ways
+
+	before func()
+}
+
+func (v validated) ValidateQuery(authz.Query) error {
+	v.before()
+
+	return nil
+}
+
+// Row 61: an answer that arrives in the cache while a call is about to ask decides it,
+// if it can, like one that was there before.
+func TestAnAnswerThatArrivesLateDecides(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var method *authz.Method
+		var inner atomic.Bool
+		ask := func(subject string) error {
+			_, err := method.Authorize(t.Context(), &authz.Call{Principal: user(subject), Message: &docsv1.Kinds{Text: "1"}})
+
+			return err
+		}
+		engine := validated{ways{says(authz.EffectAllowed), says(authz.EffectDenied), hangs}, func() {
+			if !inner.Swap(true) {
+				if err := ask("bob"); err != nil {
+					t.Error(err)
+				}
+			}
+		}}
+		method = newAuthorizer(t, authz.Config{
+			Engine: engine, Cache: authz.CacheConfig{Size: 10, TTL: time.Minute},
+			Resolver: ruled(t, nil, map[string]*authzv1.Rule{"M": written(t, `any_of: {
+				conditions: {check: {object: "d:{text}" relation: "r" subject: "team:{text}"}}
+				conditions: {attributes: {action: "a" resource: "d:{text}"}}}`)}),
+		}).Method("/t.S/M")
+		began := time.Now()
+		if err := ask("alice"); err != nil || time.Since(began) != 0 {
+			t.Errorf("%v after %v, want a grant at once", err, time.Since(began))
+		}
+		time.Sleep(5 * time.Second)
+	})
+}

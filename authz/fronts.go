@@ -166,6 +166,10 @@ func (e *evaluation) await(ctx context.Context, root *node) (open bool, err erro
 		}
 	}
 	for len(waiting) > 0 {
+		// Before the first, too: the cache may have had an answer just now.
+		if root != nil && e.fold(root) != verdictPending {
+			return true, nil
+		}
 		at, err := first(ctx, waiting)
 		if err != nil {
 			return true, err
@@ -174,9 +178,6 @@ func (e *evaluation) await(ctx context.Context, root *node) (open bool, err erro
 			return true, err
 		}
 		waiting = slices.Delete(waiting, at, at+1)
-		if root != nil && len(waiting) > 0 && e.fold(root) != verdictPending {
-			return true, nil
-		}
 	}
 
 	return false, nil
