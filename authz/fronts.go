@@ -32,7 +32,7 @@ func newFronts(config *Config) *fronts {
 	if permissions == nil {
 		permissions, _ = config.Engine.(PermissionEngine)
 	}
-	if _, local := permissions.(ClaimPermissions); permissions != nil && !local {
+	if permissions != nil && !areClaims(permissions) {
 		f.of[QueryPermission] = f.newFront(config, QueryPermission, permissions, permissions.CheckPermissions)
 	}
 	attributes := config.Attributes
