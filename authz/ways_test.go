@@ -136,7 +136,7 @@ func TestFaultsOfTheWaysToDecide(t *testing.T) {
 		"a consistency that nothing can give":   {`attributes: {action: "e" resource: "d:{text}"} consistency: {mode: MODE_FULLY_CONSISTENT}`, authz.Config{Engine: both}, "the engine can't answer fully consistent"},
 		"a property of a claim, of two issuers": {`attributes: {action: "e" resource: "d:{text}" subject_properties: {name: "a" value: "{$claim.a}"}}`, authz.Config{Engine: both, Issuers: two, Subjects: apart}, "must hold {$issuer}"},
 
-		"a claim whose name is a URL": {`all_of: {conditions: {has_claim: {path: "https://example.com/roles" any_of: "a"}}}`, authz.Config{}, "rule.all_of.conditions[0].has_claim.path: column 15: the claim's name has a dot"},
+		"a claim whose name is a URL":     {`all_of: {conditions: {has_claim: {path: "https://example.com/roles" any_of: "a"}}}`, authz.Config{}, "rule.all_of.conditions[0].has_claim.path: column 15: the claim's name has a dot"},
 		"a role":                          {`all_of: {conditions: {has_role: {role: "admin"}}}`, authz.Config{}, ""},
 		"row 21a: a role of two issuers":  {`all_of: {conditions: {has_role: {role: "admin"}}}`, authz.Config{Issuers: two, Subjects: apart}, "rule.all_of.conditions[0].has_role.role: a role of two issuers may be equal"},
 		"row 21a: a group of two issuers": {`all_of: {conditions: {in_group: {group: "staff"}}}`, authz.Config{Issuers: two, Subjects: apart}, "rule.all_of.conditions[0].in_group.group: a group of two issuers may be equal"},
