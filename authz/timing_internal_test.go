@@ -80,6 +80,7 @@ func TestTheOrderOfAnswersChangesNoDecision(t *testing.T) {
 			}
 			want := ""
 			for n, authorizer := range []*Authorizer{bare, bare, bare, bare, cached, cached, cached} {
+				synctest.Wait() // until each request has read its time
 				for kind := range delays {
 					delays[kind] = time.Duration(random.IntN(50)) * time.Millisecond
 				}
@@ -105,6 +106,7 @@ func TestTheOrderOfAnswersChangesNoDecision(t *testing.T) {
 				}
 			}
 			time.Sleep(time.Second)
+			synctest.Wait()
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -547,11 +548,12 @@ func TestExpressions(t *testing.T) {
 // question, and a recheck asks about the values that were granted.
 func TestExpressionsOnStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		limit, asked := int32(10), 0
+		limit := int32(10)
+		var asked atomic.Int64 // a recheck asks about several messages at once
 		words := expressions{"small": {
 			reads: authz.ExpressionReads{Message: true, Fields: []protoreflect.Name{"small", "items"}},
 			evaluate: func(in *authz.ExpressionInput) (bool, error) {
-				asked++
+				asked.Add(1)
 
 				return in.Message.(*docsv1.Kinds).GetSmall() < limit && len(in.Message.(*docsv1.Kinds).GetItems()) == 1, nil
 			},
@@ -572,14 +574,14 @@ func TestExpressionsOnStreams(t *testing.T) {
 		for _, step := range []struct {
 			small int32
 			want  authz.Reason
-			asked int
+			asked int64
 		}{{3, "", 1}, {3, "", 1}, {4, "", 2}, {10, authz.ReasonRelationDenied, 3}} {
-			if err := say(step.small); reasonOf(err) != step.want || asked != step.asked {
-				t.Fatalf("small %d: %v after %d, want %q after %d", step.small, err, asked, step.want, step.asked)
+			if err := say(step.small); reasonOf(err) != step.want || asked.Load() != step.asked {
+				t.Fatalf("small %d: %v after %d, want %q after %d", step.small, err, asked.Load(), step.want, step.asked)
 			}
 		}
-		if _, err := stream.Recheck(t.Context(), &authz.Call{Principal: user("alice")}); err != nil || asked != 5 {
-			t.Fatalf("recheck: %v after %d", err, asked)
+		if _, err := stream.Recheck(t.Context(), &authz.Call{Principal: user("alice")}); err != nil || asked.Load() != 5 {
+			t.Fatalf("recheck: %v after %d", err, asked.Load())
 		}
 		limit = 4
 		if _, err := stream.Recheck(t.Context(), &authz.Call{Principal: user("alice")}); reasonOf(err) != authz.ReasonRelationDenied {
