@@ -26,7 +26,9 @@ func (c *conditions) permission(rule *authzv1.Permission, path string) *node {
 	c.site.checkName("permission", rule.GetName(), path+".name")
 	if c.claims {
 		const problem = "a permission of the caller's token (authz.ClaimPermissions)"
-		for part, set := range map[string]bool{"on": rule.GetOn() != "", "context": len(rule.GetContext()) > 0, "subject": rule.GetSubject() != ""} {
+		for part, set := range map[string]bool{
+			"on": rule.GetOn() != "", "context": len(rule.GetContext()) > 0, "subject": rule.GetSubject() != "", "on_missing": rule.GetOnMissing() != 0,
+		} {
 			if set {
 				c.site.fail(path+"."+part, -1, problem+" doesn't depend on it", "leave it out, or set authz.Config.Permissions to a server of permissions, or write a check")
 			}

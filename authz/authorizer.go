@@ -60,7 +60,7 @@ func New(config Config) (*Authorizer, error) {
 		errs = append(errs, err)
 	}
 	a.fronts, a.compiler = newFronts(&config), config.Expressions
-	_, a.claims = config.Permissions.(ClaimPermissions)
+	a.claims = areClaims(config.Permissions)
 	if err := a.compile(&config); err != nil {
 		errs = append(errs, err)
 	}

@@ -32,13 +32,13 @@ func (c *conditions) expression(rule *authzv1.Expression, path string) *node {
 	case c.compiler == nil:
 		c.site.fail(path, -1, "the rule has an expression and nothing compiles it", "set authz.Config.Expressions, to that of cel.New in package authz/cel")
 	default:
-		compiled, err := compileExpression(c.compiler, text, c.input)
+		compiled, reads, err := compileExpression(c.compiler, text, c.input)
 		if err != nil {
 			c.expressionFaults(path, err)
 
 			break
 		}
-		n.expression.of, n.expression.reads = compiled, compiled.Reads()
+		n.expression.of, n.expression.reads = compiled, reads
 		c.expressionReads(n.expression.reads, path)
 	}
 
@@ -47,18 +47,29 @@ func (c *conditions) expression(rule *authzv1.Expression, path string) *node {
 
 var errNoExpression = errors.New("the compiler returned neither an expression nor an error")
 
-// compileExpression makes a panic of the compiler an error.
-func compileExpression(compiler ExpressionCompiler, text string, input protoreflect.MessageDescriptor) (compiled Expression, err error) {
+// compileExpression compiles an expression and asks it what it reads. A panic of either
+// is an error.
+func compileExpression(compiler ExpressionCompiler, text string, input protoreflect.MessageDescriptor) (compiled Expression, reads ExpressionReads, err error) {
 	defer func() {
 		if value := recover(); value != nil {
 			compiled, err = nil, fmt.Errorf("the compiler panicked with a %T", value)
 		}
 	}()
-	if compiled, err = compiler.CompileExpression(text, input); err == nil && compiled == nil {
-		err = errNoExpression
+	if compiled, err = compiler.CompileExpression(text, input); err != nil {
+		return nil, reads, err
+	}
+	if compiled == nil {
+		return nil, reads, errNoExpression
+	}
+	reads = compiled.Reads()
+	for _, name := range reads.Fields {
+		if input.Fields().ByName(name) == nil {
+			// A stream would forget what the expression reads by that name.
+			return nil, reads, fmt.Errorf("the compiled expression reads %s, and the request has no such field", quoted(string(name)))
+		}
 	}
 
-	return compiled, err
+	return compiled, reads, nil
 }
 
 // expressionFaults reports each of the joined errors of a compiler.
@@ -96,9 +107,7 @@ func (c *conditions) expressionReads(reads ExpressionReads, path string) {
 		}
 	}
 	for _, name := range reads.Fields {
-		if fd := fields.ByName(name); fd != nil {
-			c.copies = append(c.copies, fd)
-		}
+		c.copies = append(c.copies, fields.ByName(name))
 	}
 }
 

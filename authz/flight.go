@@ -57,6 +57,10 @@ type flight struct {
 
 	landing atomic.Bool
 	done    chan struct{}
+	// needless ends, by quit, once the call has its decision without the flight. Nil if
+	// there is no such decision.
+	needless context.Context //nolint:containedctx // it is the flight's own
+	quit     context.CancelFunc
 	// left says that the call has ended before it, and is counted; over that it has
 	// landed. The front's lock guards both.
 	left, over bool
@@ -157,6 +161,10 @@ func (f *flight) run() {
 	if !f.shared {
 		defer context.AfterFunc(f.call, cancel)()
 	}
+	if f.needless != nil {
+		defer f.quit()
+		defer context.AfterFunc(f.needless, cancel)()
+	}
 	var answers []Answer
 	err := errGone
 	defer func() {
@@ -198,6 +206,28 @@ func (f *flight) leave() {
 	f.front.mu.Lock()
 	defer f.front.mu.Unlock()
 	f.leaves()
+}
+
+// dispensable prepares a flight for a decision that is made without it.
+func (f *flight) dispensable() { f.needless, f.quit = context.WithCancel(context.Background()) }
+
+// dispense ends a flight whose call has its decision, unless others wait for it: the
+// call may be of a stream, which goes on and asks again, or of a caller with many calls.
+func (f *flight) dispense() {
+	if f == nil {
+		return
+	}
+	f.front.mu.Lock()
+	needed := f.joined || f.with != nil || f.needless == nil
+	if needed {
+		f.leaves()
+	} else {
+		f.unlist()
+	}
+	f.front.mu.Unlock()
+	if !needed {
+		f.quit()
+	}
 }
 
 // leaves is leave with the front's lock held.

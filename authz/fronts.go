@@ -32,7 +32,7 @@ func newFronts(config *Config) *fronts {
 	if permissions == nil {
 		permissions, _ = config.Engine.(PermissionEngine)
 	}
-	if _, local := permissions.(ClaimPermissions); permissions != nil && !local {
+	if permissions != nil && !areClaims(permissions) {
 		f.of[QueryPermission] = f.newFront(config, QueryPermission, permissions, permissions.CheckPermissions)
 	}
 	attributes := config.Attributes
@@ -122,9 +122,12 @@ func (f *fronts) ask(ctx context.Context, e *evaluation, root *node, before land
 		}
 	}
 	open, err := e.await(ctx, root)
-	if open || err != nil {
-		for _, flight := range own {
+	for _, flight := range own {
+		switch {
+		case err != nil:
 			flight.leave()
+		case open:
+			flight.dispense()
 		}
 	}
 
@@ -157,6 +160,9 @@ func (f *front) send(ctx context.Context, e *evaluation, landed uint64, alone bo
 	case !f.overdue.admits(caller):
 		own.refuse(&EngineError{Kind: EngineUnavailable, Err: errOverdue})
 	default:
+		if !alone {
+			own.dispensable()
+		}
 		f.combiner.send(own)
 	}
 
@@ -175,6 +181,10 @@ func (e *evaluation) await(ctx context.Context, root *node) (open bool, err erro
 		}
 	}
 	for len(waiting) > 0 {
+		// Before the first, too: the cache may have had an answer just now.
+		if root != nil && e.fold(root) != verdictPending {
+			return true, nil
+		}
 		at, err := first(ctx, waiting)
 		if err != nil {
 			return true, err
@@ -183,9 +193,6 @@ func (e *evaluation) await(ctx context.Context, root *node) (open bool, err erro
 			return true, err
 		}
 		waiting = slices.Delete(waiting, at, at+1)
-		if root != nil && len(waiting) > 0 && e.fold(root) != verdictPending {
-			return true, nil
-		}
 	}
 
 	return false, nil

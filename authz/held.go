@@ -107,6 +107,13 @@ func (c *conditions) claim(rule *authzv1.HasClaim, path string) *node {
 		c.site.fail(path+".path", -1, "the path is empty", "write the claim's name, or member.member for one within a claim")
 	case slices.Contains(h.path, ""):
 		c.site.fail(path+".path", -1, "the claim's path has an empty member", "write it as name or name.member")
+	default:
+		// The claims that OpenID Connect lets issuers name by a URL of theirs.
+		if _, after, isURL := strings.Cut(rule.GetPath(), "://"); isURL && strings.Contains(after, ".") {
+			at := len(rule.GetPath()) - len(after) + strings.IndexByte(after, '.')
+			c.site.fail(path+".path", at, "the claim's name has a dot, and a path is of members joined by dots, so it would never be found",
+				"write an expression, as in \"'a' in caller.claims['https://example.com/roles']\", or have the issuer name the claim otherwise")
+		}
 	}
 	if len(h.any) == 0 {
 		c.site.fail(path+".any_of", -1, "no value is listed, so no caller can pass", "write the values that may pass")

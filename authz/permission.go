@@ -19,3 +19,13 @@ var errFromToken = errors.New("authz: ClaimPermissions can't be asked: it is for
 func (ClaimPermissions) CheckPermissions(context.Context, Batch) (Result, error) {
 	return Result{}, &EngineError{Kind: EngineMisconfigured, Err: errFromToken}
 }
+
+// areClaims reports whether permissions are those of the caller's token.
+func areClaims(permissions PermissionEngine) bool {
+	switch permissions.(type) {
+	case ClaimPermissions, *ClaimPermissions:
+		return true
+	default:
+		return false
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -268,8 +269,11 @@ func TestRandomRulesDecideAsANaiveEvaluator(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	var w *world
 	var asked [queryKinds]atomic.Int64
+	var mu sync.Mutex // a request may end after its decision
 	engine := everyKind(func(kind QueryKind, batch Batch) (Result, error) {
 		asked[kind].Add(1)
+		mu.Lock()
+		defer mu.Unlock()
 		result := Result{Answers: make([]Answer, len(batch.Queries))}
 		for i, query := range batch.Queries {
 			result.Answers[i] = w.answers[query.Object.ID]
@@ -288,11 +292,13 @@ func TestRandomRulesDecideAsANaiveEvaluator(t *testing.T) {
 		t.Fatal(err)
 	}
 	md := kindsMethod(t)
-	tally := map[truth]int{}
+	tally, goroutines := map[truth]int{}, runtime.NumGoroutine()
 	for serial := range propertyCases {
+		mu.Lock()
 		w = &world{random: random, serial: serial, answers: map[string]Answer{}, scopes: map[string]bool{"a": true, "role a": true, "group a": true}}
 		conditions, all := w.conditions(1), random.IntN(2) == 0
 		anyOf, allOf := &authzv1.AnyOf{Conditions: conditions}, &authzv1.AllOf{Conditions: conditions}
+		mu.Unlock()
 		rule := &authzv1.Rule{Policy: &authzv1.Rule_AnyOf{AnyOf: anyOf}}
 		whole := &authzv1.Condition{Condition: &authzv1.Condition_AnyOf{AnyOf: anyOf}}
 		if all {
@@ -317,7 +323,7 @@ func TestRandomRulesDecideAsANaiveEvaluator(t *testing.T) {
 			if decision.Allowed() != (want == yes) {
 				t.Fatalf("case %d: the decision says %v", serial, decision)
 			}
-			authorizer.fronts.empty()
+			settledTo(goroutines)
 			for kind := range asked {
 				if asked := asked[kind].Load(); asked > 1 || settled && asked > 0 {
 					t.Fatalf("case %d: %d batches of kind %v for one rule, which needs none: %v\n%s", serial, asked, QueryKind(kind), settled, method.Rule())
@@ -348,19 +354,11 @@ func (f everyKind) EvaluateAttributes(_ context.Context, batch Batch) (Result, e
 	return f(QueryAttributes, batch)
 }
 
-// empty waits until no request is under way: a call doesn't wait for engines whose
-// answers it doesn't need any more.
-func (f *fronts) empty() {
-	for _, one := range f.of {
-		for one != nil {
-			one.mu.Lock()
-			flying := len(one.inFlight)
-			one.mu.Unlock()
-			if flying == 0 {
-				break
-			}
-			runtime.Gosched()
-		}
+// settledTo waits until no more goroutines run than at first: a call doesn't wait for
+// engines whose answers it doesn't need any more.
+func settledTo(goroutines int) {
+	for runtime.NumGoroutine() > goroutines {
+		runtime.Gosched()
 	}
 }
 

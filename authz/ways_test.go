@@ -117,6 +117,7 @@ func TestFaultsOfTheWaysToDecide(t *testing.T) {
 		"of the token, on an object":               {`permission: {name: "e" on: "organization:{text}"}`, authz.Config{Permissions: authz.ClaimPermissions{}}, "rule.permission.on: a permission of the caller's token"},
 		"of the token, with context":               {`permission: {name: "e" context: {name: "a" value: "b"}}`, authz.Config{Permissions: authz.ClaimPermissions{}}, "rule.permission.context: a permission of the caller's token"},
 		"of the token, of another subject":         {`permission: {name: "e" subject: "user:{text}"}`, authz.Config{Permissions: authz.ClaimPermissions{}}, "rule.permission.subject: a permission of the caller's token"},
+		"of the token, with on_missing":            {`permission: {name: "e" on_missing: ON_MISSING_DENY}`, authz.Config{Permissions: authz.ClaimPermissions{}}, "rule.permission.on_missing: a permission of the caller's token"},
 		"row 21a: of the tokens of two issuers":    {`permission: {name: "e"}`, authz.Config{Permissions: authz.ClaimPermissions{}, Issuers: two, Subjects: apart}, "a permission of two issuers may be equal, and several are admitted; name the issuers"},
 		"of the tokens of two issuers, named":      {`permission: {name: "e"} access_token: {issuers: ["main", "partner"]}`, authz.Config{Permissions: authz.ClaimPermissions{}, Issuers: two, Subjects: apart}, ""},
 		"a permission without a name":              {`permission: {}`, authz.Config{Engine: both}, "rule.permission.name: the permission is empty"},
@@ -135,6 +136,7 @@ func TestFaultsOfTheWaysToDecide(t *testing.T) {
 		"a consistency that nothing can give":   {`attributes: {action: "e" resource: "d:{text}"} consistency: {mode: MODE_FULLY_CONSISTENT}`, authz.Config{Engine: both}, "the engine can't answer fully consistent"},
 		"a property of a claim, of two issuers": {`attributes: {action: "e" resource: "d:{text}" subject_properties: {name: "a" value: "{$claim.a}"}}`, authz.Config{Engine: both, Issuers: two, Subjects: apart}, "must hold {$issuer}"},
 
+		"a claim whose name is a URL":     {`all_of: {conditions: {has_claim: {path: "https://example.com/roles" any_of: "a"}}}`, authz.Config{}, "rule.all_of.conditions[0].has_claim.path: column 15: the claim's name has a dot"},
 		"a role":                          {`all_of: {conditions: {has_role: {role: "admin"}}}`, authz.Config{}, ""},
 		"row 21a: a role of two issuers":  {`all_of: {conditions: {has_role: {role: "admin"}}}`, authz.Config{Issuers: two, Subjects: apart}, "rule.all_of.conditions[0].has_role.role: a role of two issuers may be equal"},
 		"row 21a: a group of two issuers": {`all_of: {conditions: {in_group: {group: "staff"}}}`, authz.Config{Issuers: two, Subjects: apart}, "rule.all_of.conditions[0].in_group.group: a group of two issuers may be equal"},
