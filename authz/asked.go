@@ -168,7 +168,7 @@ func (a *Authorizer) demand(m *Method, cs *conditions, at *site) {
 	}
 	if asked[QueryPermission] && a.fronts.of[QueryPermission] == nil {
 		at.fail("", -1, "the rule asks for a permission, and neither Config.Permissions is set nor does the engine answer permissions",
-			"write a check of a relation; or set authz.Config.Permissions, to authz.ClaimPermissions{} if tokens hold the permissions")
+			"set authz.Config.Permissions to an engine of package authz/authzen or authz/lumoauth, or to authz.ClaimPermissions{} if tokens hold the permissions; or write a check of a relation")
 	}
 	if asked[QueryAttributes] && a.fronts.of[QueryAttributes] == nil {
 		at.fail("", -1, "the rule asks for an evaluation of attributes, and neither Config.Attributes is set nor does the engine answer them",

@@ -83,7 +83,7 @@ func (c *conditions) expressionFaults(path string, err error) {
 func (c *conditions) expressionReads(reads ExpressionReads, path string) {
 	c.connection = c.connection || reads.Peer
 	if reads.ClaimsOrSubject {
-		c.oneAuthority("what the expression reads of a caller", path)
+		c.oneAuthority("a subject or a claim, which the expression reads,", path)
 	}
 	if !reads.Message {
 		return
