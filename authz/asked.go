@@ -170,11 +170,11 @@ func (a *Authorizer) demand(m *Method, cs *conditions, at *site) {
 	}
 	if asked[QueryPermission] && a.fronts.of[QueryPermission] == nil {
 		at.fail("", -1, "the rule asks for a permission, and neither Config.Permissions is set nor does the engine answer permissions",
-			"write a check of a relation; or set authz.Config.Permissions, to authz.ClaimPermissions{} if tokens hold the permissions")
+			"set authz.Config.Permissions to an engine of package authz/authzen or authz/lumoauth, or to authz.ClaimPermissions{} if tokens hold the permissions; or write a check of a relation")
 	}
 	if asked[QueryAttributes] && a.fronts.of[QueryAttributes] == nil {
 		at.fail("", -1, "the rule asks for an evaluation of attributes, and neither Config.Attributes is set nor does the engine answer them",
-			"write a check of a relation, with context for the engine's conditions; or set authz.Config.Attributes, to an engine of package authz/authzen or authz/lumoauth")
+			"set authz.Config.Attributes to an engine of package authz/authzen or authz/lumoauth; or write a check of a relation, with context for the engine's conditions")
 	}
 	if cs.asksAboutCaller && a.subjects.none {
 		at.fail("", -1, "the rule asks about the caller and no subjects are configured", "set Config.Subjects")

@@ -40,7 +40,7 @@ func newCodeRules(rules []MethodRule) (*codeRules, error) {
 				index, key = c.prefix, service
 			}
 			if index[key] != nil {
-				errs = append(errs, fmt.Errorf("authz: Rules: selector %q stands twice; leave one", selector))
+				errs = append(errs, fmt.Errorf("authz: Rules: selector %q is given twice; remove one", selector))
 
 				continue
 			}

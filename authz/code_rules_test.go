@@ -34,7 +34,7 @@ func TestRulesInCodeThatCantBe(t *testing.T) {
 		"no policy":                  {[]authz.MethodRule{{Selector: "grpc.health.v1.Health/Check", Rule: &authzv1.Rule{}}}, "the rule has no policy"},
 		"not a selector":             {[]authz.MethodRule{{Selector: "grpc.health.v1.*", Rule: authenticated()}}, "isn't one"},
 		"everything":                 {[]authz.MethodRule{{Selector: "*/*", Rule: authenticated()}}, "isn't one"},
-		"twice":                      {[]authz.MethodRule{authz.Health(), authz.Health()}, "stands twice"},
+		"twice":                      {[]authz.MethodRule{authz.Health(), authz.Health()}, "is given twice"},
 		"rule in the .proto too":     {[]authz.MethodRule{{Selector: "usher.test.docs.v1.DocumentService/Ping", Rule: denied()}}, "one in code"},
 		"rules in the .proto too":    {[]authz.MethodRule{{Selector: "usher.test.docs.v1.DocumentService/*", Rule: denied()}}, "one in code"},
 		"template without the field": {[]authz.MethodRule{{Selector: "grpc.health.v1.Health/Check", Rule: check("service:{name}", "viewer")}}, `there is no field "name" in grpc.health.v1.HealthCheckRequest`},

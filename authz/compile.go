@@ -51,7 +51,7 @@ func (s *site) checkName(what, name, path string) {
 			return
 		}
 		if name[i] == '*' {
-			s.fail(path, i, "the "+what+" is one name, no pattern", "write each in a rule of its own, or all_of or any_of them")
+			s.fail(path, i, "the "+what+" is one name, no pattern", "write one "+what+", or several as conditions of any_of or all_of")
 
 			return
 		}
@@ -97,7 +97,7 @@ func (a *Authorizer) compileMethod(md protoreflect.MethodDescriptor, at *site, o
 	m.compilePolicy(whole, own, cs)
 	if m.policy == policyPublic || own.GetDeny() != nil {
 		if own.GetAccessToken() != nil {
-			at.fail(pathRule+".access_token", -1, "nobody's token is looked at under this policy", "leave access_token out")
+			at.fail(pathRule+".access_token", -1, "no token is looked at under this policy", "leave access_token out")
 		}
 	}
 	if m.policy != policyPublic && m.policy != policyDeny {
@@ -188,7 +188,7 @@ func (m *Method) compileToken(whole *merged, at *site) {
 	if m.token.maxAge > 0 && m.token.kinds && !m.token.user {
 		// RFC 9068 §2.2.1: auth_time is the resource owner's. An acr is allowed
 		// here, since some issuers write one for services too.
-		at.fail(whole.at("access_token.max_age"), -1, "a service has no auth_time, so nobody can pass", "leave max_age out, or admit KIND_USER")
+		at.fail(whole.at("access_token.max_age"), -1, "a service has no auth_time, so no caller can pass", "leave max_age out, or admit KIND_USER")
 	}
 	m.validation = token.GetValidation()
 }
@@ -230,7 +230,7 @@ func (m *Method) compileStream(whole *merged, own *authzv1.Rule, md protoreflect
 			"leave message_check out")
 	}
 	if name, found := cs.zeroInContext(); m.first && found {
-		at.fail(whole.at("stream.message_check"), -1, "the context value "+strconv.Quote(name)+" is of a field whose zero can't be told from unset, so a later message could change it",
+		at.fail(whole.at("stream.message_check"), -1, "the value "+strconv.Quote(name)+" is of a field whose zero can't be told from unset, so a later message could change it",
 			"name a field with presence, such as an optional one, or leave message_check out")
 	}
 	m.recheck = at.duration(whole.rule.GetStream().GetRecheckInterval(), whole.at("stream.recheck_interval"))

@@ -204,7 +204,7 @@ func (c *conditions) context(values []*authzv1.ContextValue, path string, in tem
 		case name == "":
 			c.site.fail(at+".name", -1, "the name is empty", "name it as the engine's schema does")
 		case names[name]:
-			c.site.fail(at+".name", -1, "the name "+strconv.Quote(name)+" stands twice", "leave one")
+			c.site.fail(at+".name", -1, "the name "+strconv.Quote(name)+" is given twice", "remove one")
 		}
 		names[value.GetName()] = true
 		compiled = append(compiled, contextValue{value.GetName(), c.template(value.GetValue(), at+".value", in)})

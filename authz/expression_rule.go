@@ -30,7 +30,7 @@ func (c *conditions) expression(rule *authzv1.Expression, path string) *node {
 	case len(text) > maxExpression:
 		c.site.fail(path, maxExpression, fmt.Sprintf("the expression is longer than %d bytes", maxExpression), "say it in the engine's model")
 	case c.compiler == nil:
-		c.site.fail(path, -1, "the rule has an expression and nothing compiles it", "set authz.Config.Expressions, to that of cel.New in package authz/cel")
+		c.site.fail(path, -1, "the rule has an expression and nothing compiles it", "set authz.Config.Expressions to what cel.New of the module authz/cel returns")
 	default:
 		compiled, reads, err := compileExpression(c.compiler, text, c.input)
 		if err != nil {
@@ -94,7 +94,7 @@ func (c *conditions) expressionFaults(path string, err error) {
 func (c *conditions) expressionReads(reads ExpressionReads, path string) {
 	c.connection = c.connection || reads.Peer
 	if reads.ClaimsOrSubject {
-		c.oneAuthority("what the expression reads of a caller", path)
+		c.oneAuthority("a subject or a claim, which the expression reads,", path)
 	}
 	if !reads.Message {
 		return

@@ -40,7 +40,7 @@ func (n issuerNames) listed(rule []string, i int) *template.Fault {
 	case name == "":
 		return &template.Fault{Column: -1, Problem: "the name is empty", Fix: "write an issuer's short name"}
 	case slices.Contains(rule[:i], name):
-		return &template.Fault{Column: -1, Problem: "the name " + quoted(name) + " stands twice", Fix: "leave one"}
+		return &template.Fault{Column: -1, Problem: "the name " + quoted(name) + " is given twice", Fix: "remove one"}
 	case len(n) > 0 && !slices.Contains(n, name):
 		return &template.Fault{
 			Column: -1, Problem: "there is no issuer " + quoted(name),
@@ -90,7 +90,7 @@ func (c *Config) validateIssuers() []error {
 		case name == "":
 			errs = append(errs, errors.New("authz: Issuers: a name is empty; give each issuer a short name"))
 		case slices.Contains(c.issuers[:i], name):
-			errs = append(errs, fmt.Errorf("authz: Issuers: %s stands twice; two issuers must have two names, since a subject is told by them", quoted(name)))
+			errs = append(errs, fmt.Errorf("authz: Issuers: %s is given twice; two issuers must have two names, since subjects are told apart by them", quoted(name)))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.IssuerSubjects)) {

@@ -273,12 +273,12 @@ func TestIssuerNamesThatCantBe(t *testing.T) {
 		"an address in a rule's object":   {authz.Config{Subjects: sub, Issuers: authz.Issuers{"https://issuer.example"}}, check("d:{$issuer}", "viewer"), `rule.check.object: column 2: the issuer's name "https://issuer.example" can't stand here`},
 		"what follows, in a rule's match": {authz.Config{Subjects: sub, Issuers: authz.Issuers{"a/b"}}, match("{text}", "{$issuer}/{$sub}"), `rule.match.right: column 0: the issuer's name "a/b" can't stand here`},
 		"an address that no template has": {authz.Config{Subjects: sub, Issuers: authz.Issuers{"https://issuer.example"}}, match("{text}", "{$sub}"), ""},
-		"a doubled name":                  {authz.Config{Subjects: both, Issuers: authz.Issuers{"a", "b", "a"}}, nil, `Issuers: "a" stands twice`},
+		"a doubled name":                  {authz.Config{Subjects: both, Issuers: authz.Issuers{"a", "b", "a"}}, nil, `Issuers: "a" is given twice`},
 		"an empty name":                   {authz.Config{Subjects: sub, Issuers: authz.Issuers{""}}, nil, "Issuers: a name is empty"},
 		"subjects of no issuer":           {authz.Config{Subjects: both, IssuerSubjects: map[string]authz.Subjects{"": {User: "guest:{$sub}"}}}, nil, `IssuerSubjects[""]: the name is empty`},
 		"subjects of an unknown issuer":   {authz.Config{Subjects: sub, Issuers: authz.Issuers{"a"}, IssuerSubjects: map[string]authz.Subjects{"b": {User: "guest:{$sub}"}}}, nil, `IssuerSubjects["b"]: no such issuer is in Issuers, which has "a"`},
 		"a rule for an unknown issuer":    {authz.Config{Subjects: sub, Issuers: authz.Issuers{"a"}}, admitting(check("d:{text}", "viewer"), "b"), `rule.access_token.issuers[0]: there is no issuer "b"; write the short name of one that is configured: "a"`},
-		"a rule for an issuer twice":      {authz.Config{Subjects: sub, Issuers: authz.Issuers{"a"}}, admitting(check("d:{text}", "viewer"), "a", "a"), `rule.access_token.issuers[1]: the name "a" stands twice`},
+		"a rule for an issuer twice":      {authz.Config{Subjects: sub, Issuers: authz.Issuers{"a"}}, admitting(check("d:{text}", "viewer"), "a", "a"), `rule.access_token.issuers[1]: the name "a" is given twice`},
 		"a rule for a nameless issuer":    {authz.Config{Subjects: sub, Issuers: authz.Issuers{"a"}}, admitting(check("d:{text}", "viewer"), ""), `rule.access_token.issuers[0]: the name is empty`},
 		"a client of a user, by claim":    {authz.Config{Subjects: authz.Subjects{User: "user:{$claim.client_id}"}, Issuers: authz.Issuers{"a"}}, nil, "{$claim.client_id} would give a user's token the rights of the client"},
 		"by azp":                          {authz.Config{Subjects: authz.Subjects{User: "user:{$sub}-{$claim.azp}"}, Issuers: authz.Issuers{"a"}}, nil, "{$claim.azp} would give"},
@@ -477,7 +477,7 @@ func TestFaultyIssuersOfARuleAreOneFault(t *testing.T) {
 		"an address":            {two, admitting(match("{text}", "{$issuer}/{$sub}"), "https://issuer.example"), `there is no issuer "https://issuer.example"`},
 		"beside an object":      {two, admitting(check("d:{$sub}", "viewer"), "mian"), `there is no issuer "mian"`},
 		"beside a subject":      {two, admitting(about(check("d:{text}", "viewer"), "user:{$sub}"), "mian"), `there is no issuer "mian"`},
-		"twice":                 {two, admitting(match("{text}", "{$sub}"), "main", "main"), `issuers[1]: the name "main" stands twice`},
+		"twice":                 {two, admitting(match("{text}", "{$sub}"), "main", "main"), `issuers[1]: the name "main" is given twice`},
 		"none is known":         {nil, admitting(match("{text}", "{$sub}"), ""), `issuers[0]: the name is empty`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -37,7 +37,7 @@ func (m *Method) compileLimit(whole *merged, own *authzv1.Rule, at *site) {
 	if m.policy == policyDeny {
 		// A default's limit is for the methods that may be called.
 		if own.GetRateLimit() != nil && own.GetDeny() != nil {
-			at.fail(path, -1, "nobody may call under this policy, so there is nothing to count", "leave rate_limit out")
+			at.fail(path, -1, "no caller may pass under this policy, so there is nothing to count", "leave rate_limit out")
 		}
 
 		return
@@ -70,7 +70,7 @@ func (m *Method) compileLimit(whole *merged, own *authzv1.Rule, at *site) {
 		// Like access_token, a default's limit of callers doesn't apply to a method
 		// that has none.
 		if own.GetRateLimit() != nil {
-			at.fail(path+".key", -1, "nobody's token is looked at under this policy, so callers can't be told apart", "write KEY_METHOD, or leave rate_limit out")
+			at.fail(path+".key", -1, "no token is looked at under this policy, so callers can't be told apart", "write KEY_METHOD, or leave rate_limit out")
 		}
 
 		return

@@ -24,7 +24,7 @@ func TestStreamRulesThatMeanNothingAreFaults(t *testing.T) {
 	revised.Consistency = fromField()
 	const (
 		nothing = "rule.stream.message_check: the rule reads no object from the message"
-		zero    = "rule.stream.message_check: the context value \"value\" is of a field whose zero can't be told from unset"
+		zero    = "rule.stream.message_check: the value \"value\" is of a field whose zero can't be told from unset"
 		handler = "stream.recheck_interval: nothing would repeat the handler's checks"
 	)
 	for name, c := range map[string]struct {

@@ -109,7 +109,7 @@ func TestFaultsOfTheWaysToDecide(t *testing.T) {
 		config authz.Config
 		want   string // of the error's text; empty: the rule is right
 	}{
-		"a permission without a place to ask":      {`permission: {name: "documents.edit"}`, authz.Config{Engine: relations}, "neither Config.Permissions is set nor does the engine answer permissions; write a check of a relation"},
+		"a permission without a place to ask":      {`permission: {name: "documents.edit"}`, authz.Config{Engine: relations}, "neither Config.Permissions is set nor does the engine answer permissions; set authz.Config.Permissions"},
 		"a permission without any engine":          {`permission: {name: "documents.edit"}`, authz.Config{}, "Config.Permissions"},
 		"a permission that the engine answers":     {`permission: {name: "documents.edit"}`, authz.Config{Engine: both}, ""},
 		"a permission that another server answers": {`permission: {name: "documents.edit"}`, authz.Config{Engine: relations, Permissions: both}, ""},
@@ -131,7 +131,7 @@ func TestFaultsOfTheWaysToDecide(t *testing.T) {
 		"attributes that the engine answers":    {`attributes: {action: "edit" resource: "document:{text}"}`, authz.Config{Engine: both}, ""},
 		"attributes without a resource":         {`attributes: {action: "edit"}`, authz.Config{Engine: both}, "rule.attributes.resource: an object is empty"},
 		"attributes without an action":          {`attributes: {resource: "document:{text}"}`, authz.Config{Engine: both}, "rule.attributes.action: the action is empty"},
-		"a property that stands twice":          {`attributes: {action: "e" resource: "d:{text}" subject_properties: {name: "a" value: "b"} subject_properties: {name: "a" value: "c"}}`, authz.Config{Engine: both}, `rule.attributes.subject_properties[1].name: the name "a" stands twice`},
+		"a property that is given twice":        {`attributes: {action: "e" resource: "d:{text}" subject_properties: {name: "a" value: "b"} subject_properties: {name: "a" value: "c"}}`, authz.Config{Engine: both}, `rule.attributes.subject_properties[1].name: the name "a" is given twice`},
 		"a property of a field that isn't":      {`attributes: {action: "e" resource: "d:{text}" resource_properties: {name: "a" value: "{nope}"}}`, authz.Config{Engine: both}, "rule.attributes.resource_properties[0].value: column 1: there is no field"},
 		"a consistency that nothing can give":   {`attributes: {action: "e" resource: "d:{text}"} consistency: {mode: MODE_FULLY_CONSISTENT}`, authz.Config{Engine: both}, "the engine can't answer fully consistent"},
 		"a property of a claim, of two issuers": {`attributes: {action: "e" resource: "d:{text}" subject_properties: {name: "a" value: "{$claim.a}"}}`, authz.Config{Engine: both, Issuers: two, Subjects: apart}, "must hold {$issuer}"},
@@ -157,7 +157,7 @@ func TestFaultsOfTheWaysToDecide(t *testing.T) {
 		"row 70: one that doesn't compile":        {`expression: {cel: "boom"}`, authz.Config{Expressions: words}, "rule.expression.cel: column 3: there is no field boom; correct the expression"},
 		"row 70: both of its faults":              {`expression: {cel: "boom"}`, authz.Config{Expressions: words}, "rule.expression.cel: it isn't boolean; compare it"},
 		"row 70: a compiler that returns nothing": {`expression: {cel: "nothing"}`, authz.Config{Expressions: words}, "neither an expression nor an error"},
-		"row 21a: what two issuers may say":       {`expression: {cel: "claims"}`, authz.Config{Expressions: words, Issuers: two, Subjects: apart}, "what the expression reads of a caller of two issuers may be equal"},
+		"row 21a: what two issuers may say":       {`expression: {cel: "claims"}`, authz.Config{Expressions: words, Issuers: two, Subjects: apart}, "a subject or a claim, which the expression reads, of two issuers may be equal"},
 		"what two issuers may say, both named":    {`expression: {cel: "claims"} access_token: {issuers: ["main", "partner"]}`, authz.Config{Expressions: words, Issuers: two, Subjects: apart}, ""},
 		"what one issuer may say":                 {`expression: {cel: "claims"}`, authz.Config{Expressions: words}, ""},
 		"a first message that isn't held":         {`all_of: {conditions: {check: {object: "d:{text}" relation: "r"}} conditions: {expression: {cel: "message"}}} stream: {message_check: MESSAGE_CHECK_FIRST_MESSAGE}`, authz.Config{Engine: relations, Expressions: words}, "rule.stream.message_check: an expression of the rule reads the message"},

@@ -56,8 +56,8 @@ type Config struct {
 	// IP address (which may have a port) or isn't among the last 32.
 	//
 	// Each proxy must append the address that it is called from, or replace the
-	// header by it. Whoever can connect from an address in TrustedProxies chooses its
-	// own address: list the proxies, not a network that callers are in, too.
+	// header by it. A caller that can connect from an address in TrustedProxies
+	// chooses its own address: list the proxies, not a network that callers are in.
 	//
 	// Optional. Default: none, and the address is the connection's. A prefix of zero
 	// bits is an error.

@@ -20,7 +20,9 @@ type Policy func(query authz.Query) authz.Answer
 //		return authz.Answer{Effect: authz.EffectDenied}
 //	})
 //
-// Properties is never nil in a policy.
+// Properties is never nil in a policy. Their values, and those of Context, have the
+// types that [authz.Query] lists: an integer of the request is an int64 or a uint64, and
+// a [json.Number] if it comes from a claim or through lumoauthtest.
 func (e *Engine) SetPolicy(policy Policy) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

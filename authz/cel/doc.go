@@ -7,7 +7,7 @@
 //
 // and in the .proto:
 //
-//	option (usher.authz.v1.rule) = { expression: {
+//	option (.usher.authz.v1.rule) = { expression: {
 //		cel: "request.amount < 10000 && caller.claims.department == 'finance' && peer.ip.inRange('10.0.0.0/8')"
 //	} };
 //

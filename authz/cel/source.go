@@ -112,7 +112,7 @@ func explain(message string) (problem, fix string) {
 			return "peer has no such member, or is used whole", "it has ip"
 		}
 
-		return "there is no " + name, "the variables are request, caller, peer and now"
+		return "there is no " + name, "the variables are request, caller, peer and now; the functions are CEL's standard ones and inRange"
 	}
 	if rest, ok := strings.CutPrefix(problem, "expected type '"); ok {
 		if want, have, ok := strings.Cut(rest, "' but found '"); ok {
@@ -123,11 +123,16 @@ func explain(message string) (problem, fix string) {
 		if name, types, ok := strings.Cut(rest, "' applied to '"); ok {
 			name = strings.Trim(strings.TrimPrefix(name, "@"), "_")
 
-			return name + " doesn't take " + strings.TrimSuffix(types, "'"), "convert one, as in int(…), double(…) or string(…)"
+			return name + " doesn't take " + strings.TrimSuffix(types, "'"),
+				"convert one, as in int(…), double(…) or string(…); an enum is an int: write its value's full name without quotes"
 		}
 	}
 	if field, ok := strings.CutPrefix(problem, "undefined field '"); ok {
 		return "there is no field " + strings.TrimSuffix(field, "'"), "write the name as the .proto has it"
+	}
+
+	if strings.HasPrefix(problem, "Syntax error: ") {
+		return problem, "correct it: == compares, and &&, || and ! are and, or and not"
 	}
 
 	return problem, ""

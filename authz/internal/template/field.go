@@ -66,7 +66,7 @@ func (f *fieldPath) add(fd protoreflect.FieldDescriptor, fans bool, column int) 
 	case fans && !fd.IsList():
 		return &Fault{column, "field " + string(fd.Name()) + " isn't repeated", "leave out []"}
 	case !fans && fd.IsList():
-		return &Fault{column, "field " + string(fd.Name()) + " is repeated", "write " + string(fd.Name()) + "[] to check each value"}
+		return &Fault{column, "field " + string(fd.Name()) + " is repeated", "write " + string(fd.Name()) + "[] for each of its values"}
 	case fans && f.fan >= 0:
 		return &Fault{column, "a template can fan out once only", "leave one [] in it"}
 	case fans:
