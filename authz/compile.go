@@ -50,6 +50,11 @@ func (s *site) checkName(what, name, path string) {
 
 			return
 		}
+		if name[i] == '{' || name[i] == '}' {
+			s.fail(path, i, "the "+what+" is literal: it reads no field", "write one "+what+", without braces")
+
+			return
+		}
 		if name[i] == '*' {
 			s.fail(path, i, "the "+what+" is one name, no pattern", "write one "+what+", or several as conditions of any_of or all_of")
 

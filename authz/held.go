@@ -133,6 +133,8 @@ func (c *conditions) holds(h *held, what, path string) *node {
 	switch at := strings.IndexFunc(h.name, func(r rune) bool { return r < ' ' || r == 0x7f }); {
 	case h.name == "":
 		c.site.fail(path, -1, "the "+what+" is empty", "write a "+what)
+	case strings.HasPrefix(h.name, "{"):
+		c.site.fail(path, 0, "a "+what+" is literal: it reads no field", "write one "+what+", without braces")
 	case h.name == "*":
 		c.site.fail(path, 0, "a "+what+" is compared whole: \"*\" is no pattern", "write a "+what)
 	case at >= 0:

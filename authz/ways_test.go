@@ -122,6 +122,8 @@ func TestFaultsOfTheWaysToDecide(t *testing.T) {
 		"of the tokens of two issuers, named":      {`permission: {name: "e"} access_token: {issuers: ["main", "partner"]}`, authz.Config{Permissions: authz.ClaimPermissions{}, Issuers: two, Subjects: apart}, ""},
 		"a permission without a name":              {`permission: {}`, authz.Config{Engine: both}, "rule.permission.name: the permission is empty"},
 		"a permission that is a pattern":           {`permission: {name: "documents.*"}`, authz.Config{Engine: both}, "rule.permission.name: column 10: the permission is one name, no pattern"},
+		"a permission of a field":                  {`permission: {name: "{text}.edit"}`, authz.Config{Engine: both}, "column 0: the permission is literal: it reads no field"},
+		"a role of a field":                        {`all_of: {conditions: {has_role: {role: "{text}"}}}`, authz.Config{}, "has_role.role: column 0: a role is literal"},
 		"a permission with a space":                {`permission: {name: "a b"}`, authz.Config{Engine: both}, "column 1: the permission can't hold this character"},
 		"a permission with a colon":                {`permission: {name: "documents:edit"}`, authz.Config{Engine: both}, ""},
 		"a permission on a field that isn't there": {`permission: {name: "e" on: "o:{org}"}`, authz.Config{Engine: both}, "rule.permission.on: column 3: there is no field"},

@@ -35,6 +35,9 @@ func TestRelationEnginesAnswerRelationsOnly(t *testing.T) {
 	}
 }
 
+// patience is long enough for the largest batch on a busy machine.
+const patience = 30 * time.Second
+
 // throughOpenFGA asks OpenFGA's AuthZEN endpoints, over a store with the tuples.
 func throughOpenFGA(tb testing.TB, tuples []authztest.Tuple, edit func(*authzen.Config)) *authzen.Engine {
 	tb.Helper()
@@ -43,7 +46,7 @@ func throughOpenFGA(tb testing.TB, tuples []authztest.Tuple, edit func(*authzen.
 	s := openfgaserver.Start(tb, openfgaserver.KindsModel, openfgaserver.AuthZEN())
 	_, err := openfgaserver.Writer{Server: s}.Write(ctx, tuples...)
 	fatal(tb, err)
-	config := authzen.Config{BaseURL: s.ServeAuthZEN(tb)}
+	config := authzen.Config{BaseURL: s.ServeAuthZEN(tb), Timeout: patience}
 	if edit != nil {
 		edit(&config)
 	}
@@ -96,7 +99,7 @@ func TestLumoAuthKinds(t *testing.T) {
 		tb.Cleanup(front.Close)
 		engine, err := lumoauth.New(lumoauth.Config{
 			BaseURL: front.URL, Organization: "acme", APIKey: func(context.Context) (string, error) { return "fake-key", nil },
-			PermissionResource: authz.Object{Type: "platform", ID: "main"},
+			PermissionResource: authz.Object{Type: "platform", ID: "main"}, Timeout: patience,
 		})
 		fatal(tb, err)
 		tb.Cleanup(func() { fatal(tb, engine.Close()) })

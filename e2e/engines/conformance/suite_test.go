@@ -80,6 +80,13 @@ func TestSpiceDBEncoded(t *testing.T) {
 
 			return engine, spicedbserver.Writer{Server: s}
 		},
+		Hanging: func(tb testing.TB) authz.Engine {
+			tb.Helper()
+			engine, err := spicedb.New(spicedb.Config{Client: v1.NewPermissionsServiceClient(silent(tb)), EncodeIDs: true})
+			fatal(tb, err)
+
+			return engine
+		},
 	}.Run(t)
 }
 
