@@ -121,6 +121,8 @@ func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed 
 	if again {
 		now = f.clock()
 	}
+	// Early says that the decision may be made without a flight of the call's own.
+	early := !alone
 	for i := range e.questions {
 		q := &e.questions[i]
 		if !q.wanted || q.check.kind != f.kind {
@@ -131,6 +133,7 @@ func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed 
 			if again {
 				if effect, known := f.cache.get(e.buf[q.key.from:q.key.to], now); known {
 					q.recalled(effect)
+					early = true
 
 					continue
 				}
@@ -138,6 +141,7 @@ func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed 
 			if q.seat = f.inFlight[flightKey{caller, q.text}]; q.seat != nil {
 				if q.seat.flight != own {
 					q.seat.flight.join()
+					early = true
 				}
 
 				continue
@@ -147,11 +151,17 @@ func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed 
 		}
 		if own == nil {
 			own = f.newFlight(ctx, e, caller, wanted)
-			own.inline = alone && f.inline.take()
 		}
 		q.seat = own.add(q, shared)
 		if shared {
 			f.inFlight[flightKey{caller, q.text}] = q.seat
+		}
+	}
+	if own != nil {
+		if early {
+			own.dispensable()
+		} else {
+			own.inline = f.inline.take()
 		}
 	}
 

@@ -98,3 +98,59 @@ func TestACallThatEndsTakesNoPartFromAnother(t *testing.T) {
 		}
 	})
 }
+
+// Row 61: a call that waits for an answer in another call's request, too, has its
+// decision as soon as that one has landed, even where its own request hangs, which then
+// ends: nothing else would bound those of a stream.
+func TestAnotherCallsAnswerDecidesAtOnce(t *testing.T) {
+	for name, more := range map[string]string{"shared": "", "a volatile time": `context: {name: "now" value: "{$now}"}`} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var hanging atomic.Int64
+				engine := promptParts{inParts(func(ctx context.Context, id string) error {
+					switch id {
+					case "hangs":
+						hanging.Add(1)
+						defer hanging.Add(-1)
+						<-ctx.Done()
+
+						return ctx.Err()
+					case "slow":
+						return waits(ctx, time.Second)
+					default:
+						return nil
+					}
+				})}
+				authorizer := newAuthorizer(t, authz.Config{Engine: engine, Resolver: ruled(t, nil, map[string]*authzv1.Rule{
+					"StreamM": written(t, `any_of: {conditions: {check: {object: "d:hangs" relation: "r" `+more+`}} conditions: {check: {object: "d:{text}" relation: "r"}}}`),
+					"One":     written(t, `check: {object: "d:{text}" relation: "r"}`),
+				})})
+				one := func(id string) {
+					if _, err := authorizer.Authorize(t.Context(), "/t.S/One", user("gateway"), &docsv1.Kinds{Text: id}); err != nil {
+						t.Error(err)
+					}
+				}
+				one("quick")
+				go one("slow")
+				synctest.Wait()
+				// Another caller shows that the engine is quick still.
+				if _, err := authorizer.Authorize(t.Context(), "/t.S/One", user("bob"), &docsv1.Kinds{Text: "quick"}); err != nil {
+					t.Error(err)
+				}
+				began := time.Now()
+				stream := authorizer.Method("/t.S/StreamM").NewStream()
+				if _, err := stream.Authorize(t.Context(), &authz.Call{Principal: user("gateway"), Message: &docsv1.Kinds{Text: "slow"}}); err != nil {
+					t.Error(err)
+				}
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("row 61: decided after %v", took)
+				}
+				synctest.Wait()
+				if n := hanging.Load(); n != 0 {
+					t.Errorf("row 61: %d requests are under way that no decision needs", n)
+				}
+				time.Sleep(10 * time.Second)
+			})
+		})
+	}
+}
