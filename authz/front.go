@@ -92,22 +92,7 @@ func (e *evaluation) shares() bool {
 // Refused says that the caller has left too many. This is the place where questions
 // become requests: what would put several calls' questions into one stands here.
 func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed uint64, alone bool) (own *flight, refused bool) {
-	wanted := 0
-	for i := range e.questions {
-		q := &e.questions[i]
-		if !q.wanted || q.check.kind != f.kind {
-			continue
-		}
-		query := e.query(q)
-		if f.validate != nil {
-			if err := f.valid(query); err != nil {
-				q.told(&Answer{Err: err})
-
-				continue
-			}
-		}
-		wanted++
-	}
+	wanted := f.wanted(e)
 	if wanted == 0 {
 		return nil, false
 	}
@@ -166,4 +151,26 @@ func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed 
 	}
 
 	return own, f.left[caller] >= maxLeft
+}
+
+// wanted counts the wanted questions that the engine can take. The others have their
+// answers.
+func (f *front) wanted(e *evaluation) (n int) {
+	for i := range e.questions {
+		q := &e.questions[i]
+		if !q.wanted || q.check.kind != f.kind {
+			continue
+		}
+		query := e.query(q)
+		if f.validate != nil {
+			if err := f.valid(query); err != nil {
+				q.told(&Answer{Err: err})
+
+				continue
+			}
+		}
+		n++
+	}
+
+	return n
 }
