@@ -154,7 +154,7 @@ func (c *chaos) answer(ctx context.Context, kind authz.QueryKind, batch authz.Ba
 		return authz.Result{}, none
 	case 11:
 		if !c.honors {
-			time.Sleep(6 * time.Second)
+			time.Sleep(2 * chaosTimeout)
 		}
 
 		return done, nil
