@@ -162,10 +162,12 @@ func (c *circuit) wait(voter uint64, now, openFor time.Duration) time.Duration {
 	return next - now
 }
 
-// yield gives back the turn of an attempt that brought no evidence.
-func (c *circuit) yield(begun, openFor time.Duration) {
+// yield gives back the turn of an attempt that brought no evidence. Others may try at
+// once, and the voter after as long as it had the turn: one that always leaves before
+// there is an answer must not keep the turn from them.
+func (c *circuit) yield(begun, now, openFor time.Duration) {
 	if c.next == begun+openFor {
-		c.next, c.probe = begun, 0
+		c.next = now + min(now-begun, openFor) - openFor
 	}
 }
 
@@ -185,10 +187,10 @@ func (b *breaker) record(tried attempt, batch *Batch, result outcome, now time.D
 	switch {
 	case result == outcomeNone:
 		if tried.all {
-			b.all.yield(tried.begun, b.openFor)
+			b.all.yield(tried.begun, now, b.openFor)
 		}
 		if tried.own && own != nil {
-			own.yield(tried.begun, b.openFor)
+			own.yield(tried.begun, now, b.openFor)
 		}
 
 		return

@@ -92,22 +92,7 @@ func (e *evaluation) shares() bool {
 // Refused says that the caller has left too many. This is the place where questions
 // become requests: what would put several calls' questions into one stands here.
 func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed uint64, alone bool) (own *flight, refused bool) {
-	wanted := 0
-	for i := range e.questions {
-		q := &e.questions[i]
-		if !q.wanted || q.check.kind != f.kind {
-			continue
-		}
-		query := e.query(q)
-		if f.validate != nil {
-			if err := f.valid(query); err != nil {
-				q.told(&Answer{Err: err})
-
-				continue
-			}
-		}
-		wanted++
-	}
+	wanted := f.wanted(e)
 	if wanted == 0 {
 		return nil, false
 	}
@@ -121,6 +106,8 @@ func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed 
 	if again {
 		now = f.clock()
 	}
+	// Early says that the decision may be made without a flight of the call's own.
+	early := !alone
 	for i := range e.questions {
 		q := &e.questions[i]
 		if !q.wanted || q.check.kind != f.kind {
@@ -131,6 +118,7 @@ func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed 
 			if again {
 				if effect, known := f.cache.get(e.buf[q.key.from:q.key.to], now); known {
 					q.recalled(effect)
+					early = true
 
 					continue
 				}
@@ -138,6 +126,7 @@ func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed 
 			if q.seat = f.inFlight[flightKey{caller, q.text}]; q.seat != nil {
 				if q.seat.flight != own {
 					q.seat.flight.join()
+					early = true
 				}
 
 				continue
@@ -147,13 +136,41 @@ func (f *front) board(ctx context.Context, caller uint64, e *evaluation, landed 
 		}
 		if own == nil {
 			own = f.newFlight(ctx, e, caller, wanted)
-			own.inline = alone && f.inline.take()
 		}
 		q.seat = own.add(q, shared)
 		if shared {
 			f.inFlight[flightKey{caller, q.text}] = q.seat
 		}
 	}
+	if own != nil {
+		if early {
+			own.dispensable()
+		} else {
+			own.inline = f.inline.take()
+		}
+	}
 
 	return own, f.left[caller] >= maxLeft
+}
+
+// wanted counts the wanted questions that the engine can take. The others have their
+// answers.
+func (f *front) wanted(e *evaluation) (n int) {
+	for i := range e.questions {
+		q := &e.questions[i]
+		if !q.wanted || q.check.kind != f.kind {
+			continue
+		}
+		query := e.query(q)
+		if f.validate != nil {
+			if err := f.valid(query); err != nil {
+				q.told(&Answer{Err: err})
+
+				continue
+			}
+		}
+		n++
+	}
+
+	return n
 }

@@ -160,9 +160,6 @@ func (f *front) send(ctx context.Context, e *evaluation, landed uint64, alone bo
 	case !f.overdue.admits(caller):
 		own.refuse(&EngineError{Kind: EngineUnavailable, Err: errOverdue})
 	default:
-		if !alone {
-			own.dispensable()
-		}
 		f.combiner.send(own)
 	}
 
@@ -185,7 +182,12 @@ func (e *evaluation) await(ctx context.Context, root *node) (open bool, err erro
 		if root != nil && e.fold(root) != verdictPending {
 			return true, nil
 		}
-		at, err := first(ctx, waiting)
+		of := waiting
+		if root == nil {
+			// All are needed, so the order doesn't matter. There may be thousands.
+			of = waiting[:1]
+		}
+		at, err := first(ctx, of)
 		if err != nil {
 			return true, err
 		}

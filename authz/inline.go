@@ -116,8 +116,12 @@ func (f *flight) detach() {
 	}
 	f.front.inline.give()
 	f.front.mu.Lock()
+	defer f.front.mu.Unlock()
 	f.inline = false
-	f.front.mu.Unlock()
+	if f.watch != nil {
+		f.watch.Stop() // its own request ends in time
+		f.watch = nil
+	}
 }
 
 // refuse lands a flight that the engine isn't asked for.

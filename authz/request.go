@@ -60,9 +60,7 @@ func (f *front) contained(ctx, call context.Context, batch Batch) (result Result
 		}
 	}()
 	if result, err = f.check(ctx, batch); err != nil {
-		if errors.Is(ctx.Err(), context.Canceled) || call != nil && call.Err() != nil {
-			// The caller has left. However the engine's client words that, it says
-			// nothing about the engine.
+		if left(ctx, call) {
 			err = context.Canceled
 		}
 		read(err)
@@ -75,11 +73,21 @@ func (f *front) contained(ctx, call context.Context, batch Batch) (result Result
 
 	for i := range result.Answers {
 		if err := result.Answers[i].Err; err != nil {
+			if left(ctx, call) {
+				return Result{}, context.Canceled
+			}
 			read(err)
 		}
 	}
 
 	return result, allUnavailable(result.Answers)
+}
+
+// left reports whether the caller has left a request. What the request fails with, as a
+// whole or in one of its answers, says nothing about the engine then, however its
+// client words that.
+func left(ctx, call context.Context) bool {
+	return errors.Is(ctx.Err(), context.Canceled) || call != nil && call.Err() != nil
 }
 
 // allUnavailable is the error of a batch in which no item could be answered: to
