@@ -121,20 +121,27 @@ func TestCallerAloneIsNotHeld(t *testing.T) {
 	})
 }
 
-// A caller who is alone costs no more allocations.
+// A caller who is alone costs no more allocations. They are counted over many calls,
+// since a pool that the race detector or the collector empties adds a part of one.
 func TestCallerAloneAllocatesNoMore(t *testing.T) {
 	engine := newTuplesUnrecorded("document:1#viewer@user:alice")
 	allocs := func(engine authz.Engine) float64 {
+		const calls = 2000
 		method := newAuthorizer(t, authz.Config{Engine: engine}).Method(service + "GetDocument")
 		call := &authz.Call{Principal: user("alice"), Message: get("1")}
-
-		return testing.AllocsPerRun(500, func() {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range calls {
 			if _, err := method.Authorize(t.Context(), call); err != nil {
-				t.Error(err)
+				t.Fatal(err)
 			}
-		})
+		}
+		runtime.ReadMemStats(&after)
+
+		return float64(after.Mallocs-before.Mallocs) / calls
 	}
-	if plain, combined := allocs(engine), allocs(combinerFunc(engine.Check)); combined > plain {
+	_ = allocs(engine) // fills the pools
+	if plain, combined := allocs(engine), allocs(combinerFunc(engine.Check)); combined > plain+0.5 {
 		t.Errorf("%v allocations, %v without combining", combined, plain)
 	}
 }
