@@ -234,8 +234,10 @@ func (f EngineFunc) Check(ctx context.Context, batch Batch) (Result, error) { re
 type QueryValidator interface {
 	// ValidateQuery refuses, without I/O, a query that the engine can't take as it
 	// is. The error is an [*EngineError]: of kind EngineBadRequest for the object's
-	// id, EngineBadSubject for the subject's, and EngineMisconfigured for a type or
-	// relation. It is called before each query is sent.
+	// id, EngineBadSubject for the subject's, and EngineMisconfigured for a type, a
+	// relation or anything else that the rule says. It is called before each query is
+	// sent, and by [New] for each check of a rule, with the text "1" for ids and
+	// values: only EngineMisconfigured is a fault of the rule then.
 	ValidateQuery(q Query) error
 }
 
