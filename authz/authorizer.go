@@ -140,7 +140,7 @@ func (a *Authorizer) ValidateMethods(fullMethods ...string) error {
 		m := a.Method(name)
 		if m.missing {
 			fault := &RuleError{
-				Method: strings.TrimPrefix(name, "/"), Column: -1, Problem: "the method has no rule, so it is denied",
+				ID: FaultRuleMissing, Method: strings.TrimPrefix(name, "/"), Column: -1, Problem: "the method has no rule, so it is denied",
 				Fix: "write option (.usher.authz.v1.rule) beside it, or give it a rule in code",
 			}
 			if at, ok := a.ruleless[name]; ok {
@@ -198,7 +198,7 @@ func (a *Authorizer) compileService(sd protoreflect.ServiceDescriptor, code *cod
 		// and the methods that weren't reached have no rule, so they are denied.
 		if recovered := recover(); recovered != nil {
 			a.faults = append(a.faults, &RuleError{
-				Method: string(sd.FullName()), Column: -1,
+				ID: FaultRuleInvalid, Method: string(sd.FullName()), Column: -1,
 				Problem: fmt.Sprintf("the descriptor can't be read: %v", recovered), Fix: "generate it again",
 			})
 		}
@@ -266,7 +266,7 @@ func (a *Authorizer) compileOne(
 		at.faults = append(at.faults, serviceFault)
 	}
 	if len(at.faults) > 0 {
-		return &Method{owner: a, name: fullMethod(md), faults: at.faults}
+		return &Method{owner: a, name: fullMethod(md), at: at, faults: at.faults}
 	}
 	if service.GetRequireMethodPolicy() && own.GetPolicy() == nil {
 		at.fail(pathRule, -1, "the service demands a policy of each method and this one has none", "set public, authenticated, check, permission, attributes, match, expression, all_of, any_of, handler or deny")
@@ -278,7 +278,7 @@ func (a *Authorizer) compileOne(
 // newSite returns the place where a rule is declared. Only descriptor sets have
 // source info.
 func newSite(d protoreflect.Descriptor, method string) *site {
-	at := &site{method: method}
+	at := &site{of: d, method: method}
 	file := d.ParentFile()
 	if file == nil {
 		return at

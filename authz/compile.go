@@ -22,6 +22,8 @@ type consistencyRule struct {
 
 // site collects the faults of one method.
 type site struct {
+	// of is what the rule is of; nil in tests.
+	of     protoreflect.Descriptor
 	file   string
 	line   int
 	method string
@@ -30,7 +32,7 @@ type site struct {
 
 func (s *site) fail(path string, column int, problem, fix string) {
 	s.faults = append(s.faults, &RuleError{
-		File: s.file, Line: s.line, Method: s.method, Path: path, Column: column, Problem: problem, Fix: fix,
+		ID: FaultRuleInvalid, File: s.file, Line: s.line, Method: s.method, Path: path, Column: column, Problem: problem, Fix: fix,
 	})
 }
 
@@ -93,6 +95,7 @@ func (a *Authorizer) compileMethod(md protoreflect.MethodDescriptor, at *site, o
 		m.remembered = &Decision{allowed: true, method: m.name, rule: m.rule, remembered: true}
 	}()
 	whole := inherit(own, def)
+	m.whole, m.at = whole, at
 	admitted := whole.rule.GetAccessToken().GetIssuers()
 	cs := &conditions{
 		site: at, input: md.Input(), subjects: &a.subjects, compiler: a.compiler, claims: a.claims,

@@ -19,6 +19,10 @@ type Method struct {
 	owner  *Authorizer
 	input  protoreflect.MessageDescriptor
 	faults []*RuleError
+	// whole is the rule after inheritance, nil if it couldn't be read, and at is where
+	// it is.
+	whole *merged
+	at    *site
 	// missing is set if there is no rule at all.
 	missing bool
 

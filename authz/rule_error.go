@@ -11,8 +11,34 @@ import (
 // codeFile is the file of a rule in code.
 const codeFile = "code"
 
+// The kinds of faults of rules.
+const (
+	// FaultRuleInvalid is a rule that can't work as it is written or configured. Its
+	// method is denied.
+	FaultRuleInvalid = "USHER_RULE_VALID"
+	// FaultRuleMissing is a method without a rule. It is denied.
+	FaultRuleMissing = "USHER_RULE_PRESENT"
+	// FaultSchemaType is a type, of an object or a subject, that isn't in the engine's
+	// schema.
+	FaultSchemaType = "USHER_SCHEMA_TYPE"
+	// FaultSchemaRelation is a relation that isn't in the engine's schema.
+	FaultSchemaRelation = "USHER_SCHEMA_RELATION"
+	// FaultSchemaSubject is a kind of caller that the rule admits and that can never pass
+	// it, since the engine's schema gives the relations to no such subject.
+	FaultSchemaSubject = "USHER_SCHEMA_SUBJECT"
+	// FaultSchemaContext is a context value that no condition of the schema takes, or of
+	// another type than the condition's parameter.
+	FaultSchemaContext = "USHER_SCHEMA_CONTEXT"
+	// FaultSchemaContextLacking is a parameter of a condition within a check's reach that
+	// the rule gives no value for. If tuples don't have it either, the check is denied.
+	FaultSchemaContextLacking = "USHER_SCHEMA_CONTEXT_LACKING"
+)
+
 // RuleError is one fault of one rule, found when rules are compiled.
 type RuleError struct {
+	// ID is the kind of fault, one of the constants that begin with Fault. It is stable,
+	// for tools that sort faults or exclude some.
+	ID string
 	// File is the .proto that declares the method, or "code" for a rule in code.
 	File string
 	// Line is the line of the rule or its method in File. Zero means that the

@@ -32,6 +32,9 @@ type compiledSubjects struct {
 	named []namedTemplate
 	// none is set if no subject is configured at all.
 	none bool
+	// given and givenByIssuer are the texts.
+	given         Subjects
+	givenByIssuer map[string]Subjects
 }
 
 // of returns the template for a principal, nil if its kind has none.
@@ -72,7 +75,7 @@ func (s *compiledSubjects) all() []*subjectTemplate {
 
 func compileSubjects(config *Config) (compiledSubjects, error) {
 	var errs []error
-	subjects := compiledSubjects{issuers: map[string]subjectSet{}}
+	subjects := compiledSubjects{issuers: map[string]subjectSet{}, given: config.Subjects, givenByIssuer: maps.Clone(config.IssuerSubjects)}
 	rest := config.rest()
 	if len(config.issuers) > 0 && len(rest) == 0 {
 		rest = config.issuers[:1] // no issuer uses it: each has its own

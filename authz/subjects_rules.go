@@ -56,7 +56,7 @@ func tellApart(subjects []*ruledSubject) []*ruledSubject {
 				continue
 			}
 			r.fault = &RuleError{
-				File: r.site.file, Line: r.site.line, Method: r.site.method, Path: r.path, Column: -1,
+				ID: FaultRuleInvalid, File: r.site.file, Line: r.site.line, Method: r.site.method, Path: r.path, Column: -1,
 				Problem: "a token of one issuer can name the subject of another's, by " + strconv.Quote(r.template.String()) + " here and " +
 					strconv.Quote(other.template.String()) + " in " + other.site.method,
 				Fix: "give each a type, a prefix or a suffix of its own, or put {$issuer} into both in the same way",

@@ -124,7 +124,7 @@ func (i *Interceptor) validationFaults(methods []string) []error {
 			continue
 		}
 		fault := &authz.RuleError{
-			Method: strings.TrimPrefix(name, "/"), Path: "rule.access_token.validation", Column: -1,
+			ID: authz.FaultRuleInvalid, Method: strings.TrimPrefix(name, "/"), Path: "rule.access_token.validation", Column: -1,
 			Problem: "the verifier can't introspect tokens", Fix: "use verify.NewIntrospection or verify.NewHybrid, or leave validation out",
 		}
 		if way == verify.ValidationLocal {
