@@ -104,6 +104,9 @@ func changesOf(was, now *authz.Policy) []string {
 	for _, change := range lint.Compare(was, now, lint.CompareConfig{}).Changes {
 		judged[change.Method] = change
 	}
+	for _, text := range witnesses(judged[""]) { // what all methods have in common
+		changes = append(changes, "all methods: "+text)
+	}
 	before, after := byMethod(was), byMethod(now)
 	names := maps.Clone(before)
 	maps.Copy(names, after)
@@ -176,9 +179,7 @@ func methodChanges(name string, was, now *authz.MethodPolicy, judged lint.Change
 	default:
 		parts = partChanges(was, now)
 	}
-	for _, difference := range judged.Differences {
-		parts = append(parts, verdict(difference.Verdict)+difference.Witness)
-	}
+	parts = append(parts, witnesses(judged)...)
 	for i := range parts {
 		parts[i] = name + ": " + parts[i]
 	}
@@ -186,21 +187,18 @@ func methodChanges(name string, was, now *authz.MethodPolicy, judged lint.Change
 	return parts
 }
 
-func verdict(v lint.Verdict) string {
-	switch v {
-	case lint.Looser:
-		return "looser: "
-	case lint.Tighter:
-		return "tighter: "
-	case lint.Both:
-		return "looser and tighter: "
-	case lint.CantTell:
-		return "can't tell: "
-	case lint.Same:
-		return ""
-	default:
-		return ""
+// witnesses returns calls that are now treated differently.
+func witnesses(judged lint.Change) []string {
+	texts := make([]string, 0, len(judged.Differences))
+	for _, difference := range judged.Differences {
+		text := difference.Witness
+		if verdict := difference.Verdict.String() + ": "; !strings.HasPrefix(text, verdict) {
+			text = verdict + text
+		}
+		texts = append(texts, text)
 	}
+
+	return texts
 }
 
 // partChanges returns the parts of a method that differ.

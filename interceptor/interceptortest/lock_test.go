@@ -141,7 +141,7 @@ func TestLockFailsWhenRulesChange(t *testing.T) {
 		}, []string{"TestService/Ping: changed: check, access_token"}},
 		"a rule that is looser": {func(c *authz.Config) {
 			c.Rules[1].Rule = &authzv1.Rule{Policy: &authzv1.Rule_Public{Public: &authzv1.Public{}}}
-		}, []string{"TestService/Ping: changed: public, check"}},
+		}, []string{"TestService/Ping: changed: public, check", "TestService/Ping: looser: now also: "}},
 		"a subject": {func(c *authz.Config) { c.Subjects.User = "person:{$sub}" }, []string{`Subjects.User: was "user:{$sub}", is "person:{$sub}"`}},
 		"an issuer": {func(c *authz.Config) {
 			c.Issuers = authz.Issuers{"main", "other"}
