@@ -52,6 +52,13 @@ func TestRulesAndEnginesAgreeOnContext(t *testing.T) {
 			{"strings", "list<string>", "x == x"}, {"ints", "list<int>", "x == x"}, {"bools", "list<bool>", "x == x"},
 			{"times", "list<timestamp>", "x == x"}, {"map", "map<string>", "x == x"},
 		}},
+		"SpiceDB": {startSpiceDBWith, []parameter{
+			{"anything", "any", "x == x"}, {"bool", "bool", "x || !x"}, {"string", "string", "x == x"}, {"int", "int", "x < 1 || x >= 1"},
+			{"uint", "uint", "x == x"}, {"double", "double", "x < 1.0 || x >= 1.0"}, {"bytes", "bytes", "x == x"}, {"duration", "duration", "x == x"},
+			{"timestamp", "timestamp", "x == x"}, {"ipaddress", "ipaddress", `x.in_cidr("0.0.0.0/0")`},
+			{"strings", "list<string>", "x == x"}, {"ints", "list<int>", "x == x"}, {"bools", "list<bool>", "x == x"},
+			{"times", "list<timestamp>", "x == x"}, {"map", "map<string>", "x == x"},
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
@@ -110,7 +117,9 @@ func takesSome(ctx context.Context, t *testing.T, a *authz.Authorizer, method st
 	}
 	for i := range max(len(texts), len(claims)) {
 		request := dynamicpb.NewMessage(input)
-		set := func(name string, value protoreflect.Value) { request.Set(input.Fields().ByName(protoreflect.Name(name)), value) }
+		set := func(name string, value protoreflect.Value) {
+			request.Set(input.Fields().ByName(protoreflect.Name(name)), value)
+		}
 		set("id", protoreflect.ValueOfString(texts[i%len(texts)]))
 		set("number", protoreflect.ValueOfInt64(3))
 		set("size", protoreflect.ValueOfUint32(3))
@@ -118,7 +127,9 @@ func takesSome(ctx context.Context, t *testing.T, a *authz.Authorizer, method st
 		set("flag", protoreflect.ValueOfBool(true))
 		set("at", protoreflect.ValueOfMessage(timestamppb.Now().ProtoReflect()))
 		set("lasts", protoreflect.ValueOfMessage(durationpb.New(time.Second).ProtoReflect()))
-		list := func(name string, value protoreflect.Value) { request.Mutable(input.Fields().ByName(protoreflect.Name(name))).List().Append(value) }
+		list := func(name string, value protoreflect.Value) {
+			request.Mutable(input.Fields().ByName(protoreflect.Name(name))).List().Append(value)
+		}
 		list("texts", protoreflect.ValueOfString(texts[i%len(texts)]))
 		list("numbers", protoreflect.ValueOfInt32(3))
 		list("flags", protoreflect.ValueOfBool(true))
@@ -141,6 +152,17 @@ func takesSome(ctx context.Context, t *testing.T, a *authz.Authorizer, method st
 	}
 
 	return false, last
+}
+
+func startSpiceDBWith(t *testing.T, parameters []parameter) *target {
+	t.Helper()
+	var relations, caveats strings.Builder
+	for _, p := range parameters {
+		fmt.Fprintf(&relations, "\trelation with_%s: user with is_%s\n", p.name, p.name)
+		fmt.Fprintf(&caveats, "caveat is_%s(x %s) {\n\t%s\n}\n", p.name, p.of, p.reads)
+	}
+
+	return startSpiceDB(t, caveats.String()+"definition user {}\ndefinition service {}\ndefinition document {\n"+relations.String()+"}\n")
 }
 
 func startOpenFGAWith(t *testing.T, parameters []parameter) *target {

@@ -17,7 +17,9 @@ import (
 	"github.com/usher-auth/usher/authz/authztest"
 	"github.com/usher-auth/usher/authz/openfga"
 	"github.com/usher-auth/usher/authz/schema"
+	"github.com/usher-auth/usher/authz/spicedb"
 	"github.com/usher-auth/usher/e2e/engines/openfgaserver"
+	"github.com/usher-auth/usher/e2e/engines/spicedbserver"
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
 
@@ -35,7 +37,11 @@ type target struct {
 
 // asked asks a new adapter each time.
 func (e *target) asked() authz.Engine {
-	return authz.EngineFunc(func(ctx context.Context, batch authz.Batch) (authz.Result, error) { return e.fresh().Check(ctx, batch) })
+	return authz.EngineFunc(func(ctx context.Context, batch authz.Batch) (authz.Result, error) {
+		batch.Consistency.Mode = authz.ModeFullyConsistent // SpiceDB may answer from before the tuples otherwise
+
+		return e.fresh().Check(ctx, batch)
+	})
 }
 
 func (e *target) write(ctx context.Context, t *testing.T, tuples ...string) authz.Revision {
@@ -61,6 +67,21 @@ func startOpenFGA(t *testing.T, model string) *target {
 	}
 
 	return &target{fresh: func() authz.Engine { return fresh() }, reader: fresh(), writer: openfgaserver.Writer{Server: s}}
+}
+
+func startSpiceDB(t *testing.T, text string) *target {
+	t.Helper()
+	s := spicedbserver.Start(t, text)
+	fresh := func() *spicedb.Engine {
+		engine, err := spicedb.New(spicedb.Config{Client: s.Client, SchemaClient: s.Schema})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		return engine
+	}
+
+	return &target{fresh: func() authz.Engine { return fresh() }, reader: fresh(), writer: spicedbserver.Writer{Server: s}}
 }
 
 // fields are those of the request.
@@ -131,7 +152,7 @@ func service(t *testing.T, rules map[string]*authzv1.Rule) (*protoregistry.Files
 func authorizer(t *testing.T, engine authz.Engine, files *protoregistry.Files) *authz.Authorizer {
 	t.Helper()
 	a, err := authz.New(authz.Config{
-		Engine: engine, Resolver: files, Issuers: authz.Issuers{authztest.Issuer}, Breaker: authz.BreakerConfig{Disabled: true},
+		Engine: engine, Resolver: files, Timeout: testTimeout, Issuers: authz.Issuers{authztest.Issuer}, Breaker: authz.BreakerConfig{Disabled: true},
 		Subjects: authz.Subjects{User: "user:{$sub}", Service: "service:{$client_id}"},
 	})
 	if err != nil {

@@ -41,6 +41,32 @@ condition fresh(now: timestamp, level: int) {
 }
 `
 
+const zedSchema = `
+caveat fresh(now timestamp, level int) {
+	now > timestamp("2020-01-01T00:00:00Z") && level < 10
+}
+definition user {}
+definition service {}
+definition team {
+	relation member: user | team#member
+}
+definition folder {
+	relation viewer: user | service | team#member
+}
+definition document {
+	relation parent: folder
+	relation owner: user
+	relation reader: service
+	relation banned: user
+	relation shown: user | team#member
+	permission viewer = shown + owner + parent->viewer
+	permission seen = viewer - banned
+	permission both = owner & viewer
+	relation anyone: user:*
+	relation dated: user with fresh
+}
+`
+
 // rulesOf returns rules whose names are right and wrong at random.
 func rulesOf(seed uint64, n int) map[string]*authzv1.Rule {
 	random := rand.New(rand.NewPCG(seed, 16)) //nolint:gosec // repeatable
@@ -67,16 +93,20 @@ func rulesOf(seed uint64, n int) map[string]*authzv1.Rule {
 // tuples there are; here all are written that the model allows.
 func TestRulesAndEnginesAgreeOnNames(t *testing.T) {
 	const n = 300
-	for name, start := range map[string]func(*testing.T) *target{
-		"OpenFGA": func(t *testing.T) *target { t.Helper(); return startOpenFGA(t, fgaModel) },
+	for name, start := range map[string]struct {
+		start func(*testing.T, string) *target
+		model string
+		shown string // the relation that viewers have directly
+	}{
+		"OpenFGA": {startOpenFGA, fgaModel, "viewer"}, "SpiceDB": {startSpiceDB, zedSchema, "shown"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 			defer cancel()
-			engine := start(t)
+			engine := start.start(t, start.model)
 			engine.write(ctx, t,
-				"document:1#parent@folder:1", "document:1#owner@user:alice", "document:1#reader@service:robot", "document:1#viewer@user:alice",
-				"document:1#viewer@team:1#member", "document:1#anyone@user:*", "document:1#dated@user:alice[fresh]", "team:1#member@user:alice",
+				"document:1#parent@folder:1", "document:1#owner@user:alice", "document:1#reader@service:robot", "document:1#"+start.shown+"@user:alice",
+				"document:1#"+start.shown+"@team:1#member", "document:1#anyone@user:*", "document:1#dated@user:alice[fresh]", "team:1#member@user:alice",
 				"folder:1#viewer@user:alice", "folder:1#viewer@service:robot", "folder:1#viewer@team:1#member")
 			files, input := service(t, rulesOf(1, n))
 			a := authorizer(t, engine.asked(), files)
