@@ -460,6 +460,10 @@ func TestCompareIsWhatServersDo(t *testing.T) {
 		old, new := u.authorizer(t, engine, def[0], rules[0]), u.authorizer(t, engine, def[1], rules[1])
 		before, after := old.Policy(), new.Policy()
 		comparison := lint.Compare(before, after, lint.CompareConfig{Schema: model})
+		compareMirrored(t, comparison, lint.Compare(after, before, lint.CompareConfig{Schema: model}))
+		if same := lint.Compare(before, old.Policy(), lint.CompareConfig{Schema: model}); len(same.Changes) > 0 {
+			t.Fatalf("a policy differs from itself: %v", same.Changes)
+		}
 		changes := map[string]lint.Change{}
 		for _, change := range comparison.Changes {
 			changes[change.Method] = change
