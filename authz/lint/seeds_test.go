@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
+	_ "google.golang.org/protobuf/types/known/fieldmaskpb" // the realistic services import it
 
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/authz/lint"
@@ -112,6 +113,7 @@ var seeds = map[string][]seed{
 	"Mistakes/DeleteAlways":         {{lint.IDConditionEffect, "rule.any_of.conditions[0].expression", "conditions: {"}},
 	"DefaultMistakes":               {{lint.IDReason, "service_rule.default.handler", "(.usher.authz.v1.service_rule)"}},
 	"InheritedMistakes/GetDocument": {{lint.IDFieldRead, "service_rule.default.authenticated", "rpc GetDocument"}},
+	"EverythingService/Do":          {{authz.FaultRuleMissing, "", "rpc Do"}},
 	"Ignored/GetOther":              {{lint.IDFieldRead, "rule.authenticated", "(.usher.authz.v1.rule)"}},
 }
 
