@@ -258,6 +258,13 @@ func (m *MatrixMethod) pageDetails(server *MatrixServer, brief []detail) []detai
 	if len(m.Admits) > 0 && (m.Token == nil || len(m.Token.Kinds) == 0) {
 		say("Callers", false, func(s *spans) { s.list(m.Admits, " or ") })
 	}
+	all = append(all, brief...)
+	if m.Freshness != nil && m.Freshness.Mode == "minimize_latency" {
+		say("Freshness", m.inherits("consistency.mode"), func(s *spans) { s.say("the fastest answer") })
+	}
+	if m.OnDeny != "NOT_FOUND" && (m.Access == AccessCondition || m.Access == AccessHandler) {
+		say("If denied", m.inherits("on_deny"), func(s *spans) { s.code(m.OnDeny) })
+	}
 	if m.Condition != nil {
 		for _, kind := range m.Admits {
 			subject := server.Subjects.User
@@ -268,13 +275,6 @@ func (m *MatrixMethod) pageDetails(server *MatrixServer, brief []detail) []detai
 				say("A "+kind+" is", false, func(s *spans) { s.code(subject) })
 			}
 		}
-	}
-	all = append(all, brief...)
-	if m.Freshness != nil && m.Freshness.Mode == "minimize_latency" {
-		say("Freshness", m.inherits("consistency.mode"), func(s *spans) { s.say("the fastest answer") })
-	}
-	if m.OnDeny != "NOT_FOUND" && (m.Access == AccessCondition || m.Access == AccessHandler) {
-		say("If denied", m.inherits("on_deny"), func(s *spans) { s.code(m.OnDeny) })
 	}
 	if m.File != "" {
 		say("Written in", false, func(s *spans) {
