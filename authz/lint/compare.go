@@ -154,8 +154,8 @@ func Compare(old, new *authz.Policy, config CompareConfig) *Comparison { //nolin
 			i++
 			j++
 		}
-		method := &authz.MethodPolicy{}
-		if method = a; b != nil {
+		method := a
+		if method == nil {
 			method = b
 		}
 		differences := c.compare(a, b)

@@ -181,6 +181,7 @@ func TestCompareOfWhatAllMethodsHaveInCommon(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		policies
+
 		want string
 	}{
 		"an issuer more": {
