@@ -44,6 +44,6 @@ func ExampleNewMatrix() {
 	//   GetNews  any caller  any caller with a valid token  limit 3 in 1m for each subject (inherited)
 	//
 	// usher.test.cookbook.v1.RolesService
-	//   METHOD         ACCESS  WHO MAY CALL                                                  AND
+	//   METHOD         ACCESS  WHO MAY CALL                                                AND
 	//   DeleteProject  any of  permission projects.admin or owner of project:{project_id}
 }

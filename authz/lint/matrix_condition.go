@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/authz/schema"
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
@@ -91,7 +90,7 @@ func (h *holding) of(object, relation string) *MatrixHolders {
 }
 
 // ruleCondition returns the condition of a rule, nil if its policy is none.
-func ruleCondition(rule *authzv1.Rule, p *authz.MethodPolicy, holders *holding) *MatrixCondition {
+func ruleCondition(rule *authzv1.Rule, holders *holding) *MatrixCondition {
 	c := &authzv1.Condition{}
 	switch part := rule.GetPolicy().(type) {
 	case *authzv1.Rule_Check:

@@ -176,7 +176,7 @@ func (m *MatrixMethod) take(policy *authz.Policy, p *authz.MethodPolicy, holders
 		m.Policy, m.Reason = "deny", part.Deny.GetReason()
 	case nil:
 	default:
-		if m.Condition = ruleCondition(rule, p, holders); m.Condition != nil {
+		if m.Condition = ruleCondition(rule, holders); m.Condition != nil {
 			m.Access, m.Policy = AccessCondition, m.Condition.Kind
 			m.Who, m.WhoUnknown = m.Condition.who()
 			m.Reads = m.Condition.reads()

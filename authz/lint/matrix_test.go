@@ -173,7 +173,7 @@ func TestMatrixIsWhatReviewersRead(t *testing.T) {
 
 func TestMatrixTextFitsALine(t *testing.T) {
 	for _, m := range []*lint.Matrix{quickstart(t), cookbook(t)} {
-		for _, line := range strings.Split(written(t, m.Text), "\n") {
+		for line := range strings.SplitSeq(written(t, m.Text), "\n") {
 			if n := len([]rune(line)); n > 140 || strings.TrimRight(line, " ") != line {
 				t.Errorf("%d characters: %q", n, line)
 			}

@@ -136,7 +136,9 @@ var (
 
 // rule is the i-th of the rules that services have.
 func rule(i int) *authzv1.Rule {
-	check := func(object, relation string) *authzv1.Check { return &authzv1.Check{Object: object, Relation: relation} }
+	check := func(object, relation string) *authzv1.Check {
+		return &authzv1.Check{Object: object, Relation: relation}
+	}
 	switch i % 12 {
 	case 1:
 		return &authzv1.Rule{Policy: &authzv1.Rule_Handler{Handler: &authzv1.Handler{Reason: "which there are is known only after a read"}}}
