@@ -55,6 +55,9 @@ func zedFault(dir *folder, src source, err error) error {
 	}
 	line, column, placeErr := at.SourceRange.Start().LineAndColumn()
 	switch {
+	case line == 0 && column == 0 && strings.HasSuffix(at.BaseMessage, "found: TokenTypeError"):
+		// There is no token after the last one, and the compiler takes that for the first.
+		return fault(file, 0, 0, "the schema ends early, within a definition")
 	case placeErr != nil:
 		return fault(file, 0, 0, "%s", at.BaseMessage)
 	case imported:
@@ -93,7 +96,9 @@ func nestedZed(src source) error {
 			round, angle, operators = 0, 0, 0
 		default:
 		}
-		line := func() int { return src.line(1 + strings.Count(src.text[:min(int(token.Position), len(src.text))], "\n")) }
+		line := func() int {
+			return src.line(1 + strings.Count(src.text[:min(int(token.Position), len(src.text))], "\n"))
+		}
 		if max(round, angle) > maxNesting {
 			return fault(src.file, line(), 0, "the brackets are nested deeper than %d", maxNesting)
 		}
