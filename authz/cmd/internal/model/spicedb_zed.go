@@ -22,7 +22,7 @@ func parseZed(dir *folder, src source) (*schema.Schema, error) {
 	if err := nestedZed(src); err != nil {
 		return nil, err
 	}
-	imports := &importFS{dir: dir}
+	imports := &importFS{dir: dir} // without a folder there is no import
 	compiled, err := contained(src.file, func() (*compiler.CompiledSchema, error) {
 		return compiler.Compile(compiler.InputSchema{Source: input.Source(src.file), SchemaString: src.text},
 			compiler.AllowUnprefixedObjectType(), compiler.SourceFS(imports))
@@ -50,7 +50,7 @@ func zedFault(dir *folder, src source, err error) error {
 		return fault(src.file, 0, 0, "%v", err)
 	}
 	file, imported := src.file, string(at.Source) != src.file
-	if imported {
+	if imported && dir != nil {
 		file = dir.path(string(at.Source))
 	}
 	line, column, placeErr := at.SourceRange.Start().LineAndColumn()
@@ -124,6 +124,9 @@ func (f *importFS) ReadFile(name string) ([]byte, error) {
 		f.files = map[string]bool{}
 	}
 	f.files[name] = true
+	if f.dir == nil {
+		return nil, fs.ErrNotExist
+	}
 	text, err := f.dir.include(name)
 	if err == nil {
 		err = nestedZed(source{file: f.dir.path(name), text: text})
