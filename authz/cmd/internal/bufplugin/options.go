@@ -14,7 +14,7 @@ import (
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/authz/cel"
 	"github.com/usher-auth/usher/authz/cmd/internal/changes"
-	"github.com/usher-auth/usher/authz/cmd/internal/load"
+	"github.com/usher-auth/usher/authz/cmd/internal/model"
 	"github.com/usher-auth/usher/authz/lint"
 	"github.com/usher-auth/usher/authz/schema"
 )
@@ -78,7 +78,7 @@ func readOptions(ctx context.Context, given option.Options) (*options, error) {
 	read.accepted, err = changes.ReadAccepted(text(optionAccept))
 	keep(err)
 	if ref := text(optionSchema); ref != "" {
-		if read.schema, err = load.Schema(ctx, ref); err != nil {
+		if read.schema, err = model.Load(ctx, ref, model.Config{}); err != nil {
 			keep(fmt.Errorf("schema (a relative path is relative to buf's working directory): %w", err))
 		}
 	}
@@ -99,10 +99,10 @@ func (f files) RangeFiles(visit func(protoreflect.FileDescriptor) bool) {
 }
 
 // policy compiles the rules of files, without those that are only imported.
-func (w *work) policy(given []descriptor.FileDescriptor) (policy *authz.Policy, err error) {
+func (o *options) policy(given []descriptor.FileDescriptor) (policy *authz.Policy, err error) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
-			policy, err = nil, fmt.Errorf("buf-plugin-usher: a broken descriptor: %v", recovered)
+			policy, err = nil, fmt.Errorf("a broken descriptor: %v", recovered)
 		}
 	}()
 	var judged files
@@ -111,11 +111,8 @@ func (w *work) policy(given []descriptor.FileDescriptor) (policy *authz.Policy, 
 			judged = append(judged, file.ProtoreflectFileDescriptor())
 		}
 	}
-	source := w.options.source
+	source := o.source
 	source.Files = judged
-	if policy, err = lint.Compile(source); err != nil {
-		return nil, fmt.Errorf("buf-plugin-usher: %w", err)
-	}
 
-	return policy, nil
+	return lint.Compile(source)
 }

@@ -32,20 +32,21 @@ func Spec() *check.Spec {
 		},
 		Before: before,
 	}
-	add := func(list []ids.ID, kind check.RuleType, findings func(*work) ([]lint.Finding, error)) {
+	add := func(list []ids.ID, kind check.RuleType, findings func(*work) []lint.Finding) {
 		for _, id := range list {
+			categories := []string{Category}
+			if id.Optional {
+				// A category has all of its rules, and this one is asked for by its id.
+				categories = nil
+			}
 			spec.Rules = append(spec.Rules, &check.RuleSpec{
-				ID: id.Name, CategoryIDs: []string{Category}, Default: !id.Optional, Purpose: id.Purpose, Type: kind,
+				ID: id.Name, CategoryIDs: categories, Default: !id.Optional, Purpose: id.Purpose, Type: kind,
 				Handler: check.RuleHandlerFunc(func(ctx context.Context, writer check.ResponseWriter, _ check.Request) error {
 					w, ok := ctx.Value(workKey{}).(*work)
 					if !ok {
 						return errNotPrepared
 					}
-					found, err := findings(w)
-					if err != nil {
-						return err
-					}
-					for _, finding := range found {
+					for _, finding := range findings(w) {
 						if finding.ID == id.Name {
 							w.annotate(writer, finding)
 						}
@@ -56,8 +57,8 @@ func Spec() *check.Spec {
 			})
 		}
 	}
-	add(ids.Lint, check.RuleTypeLint, func(w *work) ([]lint.Finding, error) { return w.mistakes() })
-	add(ids.Breaking, check.RuleTypeBreaking, func(w *work) ([]lint.Finding, error) { return w.changes() })
+	add(ids.Lint, check.RuleTypeLint, func(w *work) []lint.Finding { return w.mistakes() })
+	add(ids.Breaking, check.RuleTypeBreaking, func(w *work) []lint.Finding { return w.changes() })
 
 	return spec
 }
@@ -66,10 +67,9 @@ type workKey struct{}
 
 // work is what the rules of one request share: it is done once.
 type work struct {
-	options  *options
 	request  check.Request
-	mistakes func() ([]lint.Finding, error)
-	changes  func() ([]lint.Finding, error)
+	mistakes func() []lint.Finding
+	changes  func() []lint.Finding
 }
 
 func before(ctx context.Context, request check.Request) (context.Context, check.Request, error) {
@@ -77,26 +77,21 @@ func before(ctx context.Context, request check.Request) (context.Context, check.
 	if err != nil {
 		return nil, nil, fmt.Errorf("buf-plugin-usher: options in buf.yaml: %w", err)
 	}
-	w := &work{options: read, request: request}
-	w.mistakes = sync.OnceValues(func() ([]lint.Finding, error) {
-		policy, err := w.policy(request.FileDescriptors())
-		if err != nil {
-			return nil, err
-		}
-
-		return lint.Lint(policy, lint.Config{Schema: read.schema}), nil
+	w := &work{request: request}
+	policy, err := read.policy(request.FileDescriptors())
+	if err != nil {
+		return nil, nil, fmt.Errorf("buf-plugin-usher: %w", err)
+	}
+	old, err := read.policy(request.AgainstFileDescriptors())
+	if err != nil {
+		return nil, nil, fmt.Errorf("buf-plugin-usher: what is compared with: %w", err)
+	}
+	w.mistakes = sync.OnceValue(func() []lint.Finding {
+		return lint.Lint(policy, lint.Config{Schema: read.schema})
 	})
-	w.changes = sync.OnceValues(func() ([]lint.Finding, error) {
-		policy, err := w.policy(request.FileDescriptors())
-		if err != nil {
-			return nil, err
-		}
-		old, err := w.policy(request.AgainstFileDescriptors())
-		if err != nil {
-			return nil, fmt.Errorf("what it is compared with: %w", err)
-		}
+	w.changes = sync.OnceValue(func() []lint.Finding {
 		// Which of the ids are findings is buf's configuration.
-		return changes.Of(lint.Compare(old, policy, lint.CompareConfig{Schema: read.schema}), read.accepted, true).Findings, nil
+		return changes.Of(lint.Compare(old, policy, lint.CompareConfig{Schema: read.schema}), read.accepted, true).Findings
 	})
 
 	return context.WithValue(ctx, workKey{}, w), request, nil

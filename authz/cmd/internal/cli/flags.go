@@ -12,6 +12,7 @@ import (
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/authz/cel"
 	"github.com/usher-auth/usher/authz/cmd/internal/load"
+	"github.com/usher-auth/usher/authz/cmd/internal/model"
 	"github.com/usher-auth/usher/authz/lint"
 	"github.com/usher-auth/usher/authz/schema"
 )
@@ -61,7 +62,7 @@ type common struct {
 func (c *common) register(flags *flag.FlagSet) {
 	flags.Var(&c.in, "in", "read `INPUT`: .proto file, directory, image, descriptor set or lock file; - is stdin. The same as an argument")
 	flags.Var(&c.roots, "I", "look up imports in `DIRECTORY`, repeated for more. Default: each directory given, and the working directory")
-	flags.StringVar(&c.schema, "schema", "", "compare with the engine's schema in `FILE`, or of the engine at a URL")
+	flags.StringVar(&c.schema, "schema", "", "judge by the engine's schema in `FILE` (.fga, .json, fga.mod, .zed, .yaml) or of the engine at a URL")
 	flags.StringVar(&c.service, "subject-service", "", "the server's `TEMPLATE` of a service's subject, as in service:{$client_id}")
 	flags.StringVar(&c.user, "subject-user", "", "the server's `TEMPLATE` of a user's subject, as in user:{$sub}")
 	flags.Var(&c.issuers, "issuers", "the short `NAMES` of the issuers that the server trusts, with commas")
@@ -108,7 +109,7 @@ func (c *common) read(ctx context.Context, args []string, stdin io.Reader) (*inp
 	}
 	in := &input{policy: policy, path: locate(sources)}
 	if c.schema != "" {
-		if in.schema, err = load.Schema(ctx, c.schema); err != nil {
+		if in.schema, err = model.Load(ctx, c.schema, model.Config{}); err != nil {
 			return nil, fmt.Errorf("--schema: %w", err)
 		}
 	}
