@@ -325,26 +325,34 @@ func TestReadRefusesBadImages(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"empty":                        {nil, "empty"},
-		"white space":                  {[]byte(" \n"), "empty"},
-		"text":                         {[]byte("hello"), "not an image"},
-		"another message":              {[]byte{0x12, 0x00}, "not an image"},
-		"cut short":                    {encode(t, good)[:100], "not an image"},
-		"zstd":                         {[]byte{0x28, 0xb5, 0x2f, 0xfd, 0}, "zstd"},
-		"gzip that is broken":          {zip(t, encode(t, good))[:30], "unexpected EOF"},
-		"JSON that is broken":          {[]byte("{\n\"file\": [\n{]}"), "line 3: "},
-		"JSON of another type":         {[]byte(`{"file": 7}`), "not an image"},
-		"JSON with a wrong field":      {[]byte(`{"file": [{"name": 7}]}`), "not an image"},
-		"JSON that is nested":          {[]byte(`{"file":` + strings.Repeat("[", 100_000)), "depth"},
-		"a service in two files":       {two, "service docs.v1.Docs is in docs.proto and in other.proto"},
-		"a file twice":                 {same, "is in it twice"},
-		"an import that is missing":    {broken(func(file *descriptorpb.FileDescriptorProto) { file.Dependency = append(file.Dependency, "lost.proto") }), "imports lost.proto, which isn't in it"},
-		"an import of itself":          {broken(func(file *descriptorpb.FileDescriptorProto) { file.Dependency = append(file.Dependency, "docs.proto") }), "broken descriptor"},
-		"a type that isn't there":      {broken(func(file *descriptorpb.FileDescriptorProto) { file.Service[0].Method[0].InputType = proto.String(".docs.v1.Lost") }), "Lost"},
-		"a type that is no message":    {broken(func(file *descriptorpb.FileDescriptorProto) { file.Service[0].Method[0].InputType = proto.String(".docs.v1.Docs") }), "docs.v1.Docs"},
-		"a field of a wrong type":      {broken(func(file *descriptorpb.FileDescriptorProto) { file.MessageType[0].Field[0].Type = descriptorpb.FieldDescriptorProto_TYPE_GROUP.Enum() }), "docs.v1.GetRequest"},
-		"a field outside its oneof":    {broken(func(file *descriptorpb.FileDescriptorProto) { file.MessageType[0].Field[0].OneofIndex = proto.Int32(7) }), "oneof"},
-		"a field's negative oneof":     {broken(func(file *descriptorpb.FileDescriptorProto) { file.MessageType[0].Field[0].OneofIndex = proto.Int32(-7) }), "oneof"},
+		"empty":                     {nil, "empty"},
+		"white space":               {[]byte(" \n"), "empty"},
+		"text":                      {[]byte("hello"), "not an image"},
+		"another message":           {[]byte{0x12, 0x00}, "not an image"},
+		"cut short":                 {encode(t, good)[:100], "not an image"},
+		"zstd":                      {[]byte{0x28, 0xb5, 0x2f, 0xfd, 0}, "zstd"},
+		"gzip that is broken":       {zip(t, encode(t, good))[:30], "unexpected EOF"},
+		"JSON that is broken":       {[]byte("{\n\"file\": [\n{]}"), "line 3: "},
+		"JSON of another type":      {[]byte(`{"file": 7}`), "not an image"},
+		"JSON with a wrong field":   {[]byte(`{"file": [{"name": 7}]}`), "not an image"},
+		"JSON that is nested":       {[]byte(`{"file":` + strings.Repeat("[", 100_000)), "depth"},
+		"a service in two files":    {two, "service docs.v1.Docs is in docs.proto and in other.proto"},
+		"a file twice":              {same, "is in it twice"},
+		"an import that is missing": {broken(func(file *descriptorpb.FileDescriptorProto) { file.Dependency = append(file.Dependency, "lost.proto") }), "imports lost.proto, which isn't in it"},
+		"an import of itself":       {broken(func(file *descriptorpb.FileDescriptorProto) { file.Dependency = append(file.Dependency, "docs.proto") }), "broken descriptor"},
+		"a type that isn't there": {broken(func(file *descriptorpb.FileDescriptorProto) {
+			file.Service[0].Method[0].InputType = proto.String(".docs.v1.Lost")
+		}), "Lost"},
+		"a type that is no message": {broken(func(file *descriptorpb.FileDescriptorProto) {
+			file.Service[0].Method[0].InputType = proto.String(".docs.v1.Docs")
+		}), "docs.v1.Docs"},
+		"a field of a wrong type": {broken(func(file *descriptorpb.FileDescriptorProto) {
+			file.MessageType[0].Field[0].Type = descriptorpb.FieldDescriptorProto_TYPE_GROUP.Enum()
+		}), "docs.v1.GetRequest"},
+		"a field outside its oneof": {broken(func(file *descriptorpb.FileDescriptorProto) { file.MessageType[0].Field[0].OneofIndex = proto.Int32(7) }), "oneof"},
+		"a field's negative oneof": {broken(func(file *descriptorpb.FileDescriptorProto) {
+			file.MessageType[0].Field[0].OneofIndex = proto.Int32(-7)
+		}), "oneof"},
 		"a name that isn't one":        {broken(func(file *descriptorpb.FileDescriptorProto) { file.Service[0].Name = proto.String("1\n") }), "broken descriptor"},
 		"a file without a name":        {broken(func(file *descriptorpb.FileDescriptorProto) { file.Name = nil }), "broken descriptor"},
 		"a public import out of range": {broken(func(file *descriptorpb.FileDescriptorProto) { file.PublicDependency = []int32{9} }), "broken descriptor"},
@@ -488,4 +496,3 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
-
