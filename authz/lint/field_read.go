@@ -34,6 +34,9 @@ func (l *linter) fields(m *authz.MethodPolicy, root *node) {
 	anyRead := slices.ContainsFunc(candidates, func(f idField) bool { return read.field(f.path) })
 	var unread []string
 	for i := range candidates {
+		if len(unread) > maxNamed {
+			break
+		}
 		f := &candidates[i]
 		if !read.field(f.path) && !v.excuses(f, &read, anyRead) {
 			unread = append(unread, f.path)

@@ -123,7 +123,7 @@ func (w *world) blocks(n *node, f *facts) *obstacle {
 }
 
 func (w *world) leaf(n *node, f *facts) *obstacle {
-	if n.asks && !w.subject && !(n.permission && w.claims) {
+	if n.asks && !w.subject && (!n.permission || !w.claims) {
 		return &obstacle{n.part, -1, "the callers that it admits have no configured subject", "set Subjects for them, or admit others in access_token.kinds"}
 	}
 	for _, t := range n.texts {
