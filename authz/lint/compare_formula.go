@@ -89,10 +89,14 @@ func (f *formulas) atom(atom atomID) formulaID {
 }
 
 // and returns the conjunction, true if there is nothing to hold.
-func (f *formulas) and(parts ...formulaID) formulaID { return f.group(formulaAnd, formulaTrue, formulaFalse, parts) }
+func (f *formulas) and(parts ...formulaID) formulaID {
+	return f.group(formulaAnd, formulaTrue, formulaFalse, parts)
+}
 
 // or returns the disjunction, false if there is none.
-func (f *formulas) or(parts ...formulaID) formulaID { return f.group(formulaOr, formulaFalse, formulaTrue, parts) }
+func (f *formulas) or(parts ...formulaID) formulaID {
+	return f.group(formulaOr, formulaFalse, formulaTrue, parts)
+}
 
 // group builds a group. The neutral part is left out, and the other constant decides.
 func (f *formulas) group(kind formulaKind, neutral, decides formulaID, parts []formulaID) formulaID {

@@ -101,6 +101,7 @@ func streamed(old, new *authz.MethodPolicy) []Difference { //nolint:predeclared 
 		return m.Rule.GetStream().GetMessageCheck() == authzv1.MessageCheck_MESSAGE_CHECK_FIRST_MESSAGE
 	}
 	switch {
+	case !old.ClientStreaming && !new.ClientStreaming: // there is one message
 	case first(new) && !first(old):
 		differences = append(differences, Difference{
 			Both, "stream.message_check",
