@@ -15,6 +15,7 @@ import (
 // and the timeout.
 type front struct {
 	kind     QueryKind
+	engine   any // for its optional interfaces
 	check    func(context.Context, Batch) (Result, error)
 	supports func(Mode) bool
 	timeout  time.Duration

@@ -48,7 +48,7 @@ func newFronts(config *Config) *fronts {
 
 func (f *fronts) newFront(config *Config, kind QueryKind, engine any, check func(context.Context, Batch) (Result, error)) *front {
 	one := &front{
-		kind: kind, check: check, timeout: config.Timeout, observer: config.Observer, cache: f.cache, clock: f.clock, seed: maphash.MakeSeed(),
+		kind: kind, engine: engine, check: check, timeout: config.Timeout, observer: config.Observer, cache: f.cache, clock: f.clock, seed: maphash.MakeSeed(),
 		inFlight: map[flightKey]*seat{}, left: map[uint64]int{},
 		supports: func(mode Mode) bool { return mode == ModeMinimizeLatency },
 	}
