@@ -56,7 +56,12 @@ func (m *Method) Explain(ctx context.Context, call *Call) (*Decision, []Part, er
 func (m *Method) tokenParts(principal Principal) []Part {
 	var parts []Part
 	judge := func(part, text string, err *Error) {
-		p := Part{Path: m.whole.at("access_token." + part), Text: text, Effect: EffectAllowed}
+		name, element, _ := strings.Cut(part, "[")
+		path := m.whole.at("access_token." + name)
+		if element != "" {
+			path += "[" + element
+		}
+		p := Part{Path: path, Text: text, Effect: EffectAllowed}
 		if err != nil {
 			p.Effect, p.Err = EffectDenied, err
 		}

@@ -16,7 +16,7 @@ func (r *Result) WriteText(w io.Writer, escape func(string) string) error {
 		caller = "a caller without a token"
 	}
 	t.line(0, "%s as %s: %s", r.Method, caller, headline(&r.Outcome))
-	if r.Outcome.Cause != "" {
+	if r.Outcome.Cause != "" && len(r.Rule.Faults) == 0 {
 		t.line(1, "because %s", r.Outcome.Cause)
 	}
 	if r.Outcome.Code != "" && r.Outcome.Decision != Allowed {
