@@ -12,6 +12,7 @@
 //	srv := grpc.NewServer(auth.ServerOptions()...)
 //	docsv1.RegisterDocumentServiceServer(srv, impl)
 //	err = auth.ValidateServer(srv) // every fault of every registered method's rule
+//	err = auth.Ready(ctx, srv)     // optional: also keys, engines, and the engine's schema
 //
 // In a handler, [verify.FromContext] returns the principal, [authz.FromContext] the
 // call's session with the rule's decision, and [authz.CheckFromContext] checks

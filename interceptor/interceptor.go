@@ -92,9 +92,19 @@ type ServiceInfoProvider interface {
 // A rule whose validation the verifier can't do is a fault, too, if the verifier
 // has a method Validates, as those of package verify have.
 func (i *Interceptor) ValidateServer(server ServiceInfoProvider) error {
+	methods, err := methodsOf(server)
+	if err != nil {
+		return err
+	}
+
+	return errors.Join(append(unjoined(i.authorizer.ValidateMethods(methods...)), i.validationFaults(methods)...)...)
+}
+
+// methodsOf returns the methods that are registered on the server, sorted.
+func methodsOf(server ServiceInfoProvider) ([]string, error) {
 	services := server.GetServiceInfo()
 	if len(services) == 0 {
-		return errNoService
+		return nil, errNoService
 	}
 	var methods []string
 	for service, info := range services {
@@ -104,7 +114,7 @@ func (i *Interceptor) ValidateServer(server ServiceInfoProvider) error {
 	}
 	sort.Strings(methods)
 
-	return errors.Join(append(unjoined(i.authorizer.ValidateMethods(methods...)), i.validationFaults(methods)...)...)
+	return methods, nil
 }
 
 // validationFaults returns a fault for each method whose tokens the verifier can't

@@ -17,6 +17,7 @@ import (
 var (
 	errNoPrincipal      = errors.New("interceptor: the verifier returned neither a principal nor an error")
 	errVerifierPanicked = errors.New("interceptor: the verifier panicked")
+	errVerifierUnready  = errors.New("interceptor: the verifier returned a nil pointer for an error")
 )
 
 // errVerifierGone is the answer of a verifier that ended its goroutine: nothing is

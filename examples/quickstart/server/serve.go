@@ -9,11 +9,10 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Ready reports why the issuer's keys or the engine's model can't be had. A
-// server that isn't ready refuses calls as UNAVAILABLE and tries again.
-func (s *Server) Ready(ctx context.Context) error {
-	return errors.Join(s.verifier.Ready(ctx), s.engine.Ready(ctx))
-}
+// Ready reports why the issuer's keys or the engine can't be had, and each rule that
+// doesn't fit the engine's model. A server that isn't ready refuses calls as
+// UNAVAILABLE and tries again.
+func (s *Server) Ready(ctx context.Context) error { return s.auth.Ready(ctx, s.grpc) }
 
 // Serve answers calls until ctx ends. Calls under way may then go on for
 // StopTimeout. It closes the listener.

@@ -44,7 +44,7 @@ const defaultStopTimeout = 10 * time.Second
 // Server is a guarded gRPC server.
 type Server struct {
 	verifier    *verify.JWT
-	engine      *openfga.Engine
+	auth        *interceptor.Interceptor
 	grpc        *grpc.Server
 	stopTimeout time.Duration
 }
@@ -101,5 +101,5 @@ func New(cfg Config) (_ *Server, err error) {
 	if err := auth.ValidateServer(srv); err != nil {
 		return nil, fmt.Errorf("the server refuses to start:\n%w", err)
 	}
-	return &Server{verifier: verifier, engine: engine, grpc: srv, stopTimeout: cmp.Or(cfg.StopTimeout, defaultStopTimeout)}, nil
+	return &Server{verifier: verifier, auth: auth, grpc: srv, stopTimeout: cmp.Or(cfg.StopTimeout, defaultStopTimeout)}, nil
 }

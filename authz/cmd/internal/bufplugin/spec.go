@@ -122,9 +122,12 @@ func (w *work) has(file string) bool {
 	return false
 }
 
-// place returns the source path of the rule that a finding is about, or of the method or
-// service if it has none.
+// place returns the source path of a finding. Findings about changes are at the rule, or
+// at the method or service if it has none.
 func place(f lint.Finding) protoreflect.SourcePath {
+	if path := f.SourcePath(); path != nil {
+		return path
+	}
 	locations := f.Descriptor.ParentFile().SourceLocations()
 	location := locations.ByDescriptor(f.Descriptor)
 	// The fields options of ServiceDescriptorProto and MethodDescriptorProto.

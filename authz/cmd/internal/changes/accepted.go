@@ -24,7 +24,7 @@ type Accepted struct {
 // Line returns a difference as a file of accepted changes has it: method, part and
 // witness, so that another change of the same method isn't accepted with it.
 func Line(method string, difference lint.Difference) string {
-	return report.Printable(method + ": " + difference.Part + ": " + difference.Witness)
+	return strings.TrimSpace(report.Printable(method + ": " + difference.Part + ": " + difference.Witness))
 }
 
 // ReadAccepted reads a file of accepted changes: one on a line, as [Line] has it. Empty

@@ -45,7 +45,7 @@ func Of(comparison *lint.Comparison, accepted *Accepted, tighter bool) *Found {
 				Verdict: change.Verdict, Part: "rule", Witness: "the rule is another",
 			})
 		}
-		onlyTighter := true
+		onlyTighter := len(differences) > 0
 		for _, difference := range differences {
 			if difference.Verdict == lint.Same {
 				continue

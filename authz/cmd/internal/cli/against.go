@@ -45,15 +45,8 @@ func (c *common) readOld(ctx context.Context, against string, oldRoots, args []s
 	if err != nil {
 		return nil, err
 	}
-	if len(c.only) > 0 {
-		part := *policy
-		part.Methods = slices.DeleteFunc(slices.Clone(policy.Methods), func(m authz.MethodPolicy) bool {
-			return !slices.ContainsFunc(c.only, func(pattern string) bool { return match(pattern, m.Method) })
-		})
-		policy = &part
-	}
 
-	return policy, nil
+	return c.part(policy, make([]bool, len(c.only))), nil
 }
 
 // atCommit puts the files of the inputs and roots at a commit into a folder, and returns

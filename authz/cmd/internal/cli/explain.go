@@ -125,7 +125,7 @@ func (c *common) explain(ctx context.Context, request *explain.Request, message,
 	if err != nil {
 		return nil, err
 	}
-	result.Rule.File = locate(sources)(result.Rule.File)
+	result.Rule.File = (&input{sources: sources}).path(result.Rule.File)
 
 	return result, nil
 }

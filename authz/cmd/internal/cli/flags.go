@@ -90,9 +90,21 @@ func (c *common) source() (lint.Source, error) {
 
 // input is what a command judges.
 type input struct {
-	policy *authz.Policy
-	schema *schema.Schema
-	path   func(file string) string
+	sources  []*load.Source
+	policies []*authz.Policy // of the sources
+	policy   *authz.Policy   // all of them
+	schema   *schema.Schema
+}
+
+// path returns a file's path on disk, or its name if it isn't known to be there.
+func (in *input) path(file string) string {
+	for _, source := range in.sources {
+		if path := source.Path(file); path != file {
+			return path
+		}
+	}
+
+	return file
 }
 
 // read reads the inputs and the schema.
@@ -105,14 +117,16 @@ func (c *common) read(ctx context.Context, args []string, stdin io.Reader) (*inp
 	if err != nil {
 		return nil, err
 	}
-	policy, err := load.Policy(sources, template)
-	if err != nil {
+	in := &input{sources: sources}
+	if in.policies, err = load.Policies(sources, template); err != nil {
 		return nil, err
 	}
-	if policy, err = c.selected(policy); err != nil {
+	if in.policy, err = load.Join(sources, in.policies); err != nil {
 		return nil, err
 	}
-	in := &input{policy: policy, path: locate(sources)}
+	if in.policy, err = c.selected(in.policy); err != nil {
+		return nil, err
+	}
 	if c.schema != "" {
 		if in.schema, err = model.Load(ctx, c.schema, model.Config{}); err != nil {
 			return nil, fmt.Errorf("--schema: %w", err)
@@ -125,12 +139,23 @@ func (c *common) read(ctx context.Context, args []string, stdin io.Reader) (*inp
 // selected returns the part of the policy that --only names. A pattern that matches
 // nothing is an error: it would hide everything.
 func (c *common) selected(policy *authz.Policy) (*authz.Policy, error) {
+	used := make([]bool, len(c.only))
+	part := c.part(policy, used)
+	if i := slices.Index(used, false); i >= 0 {
+		return nil, fmt.Errorf("--only %s: no method matches it", c.only[i])
+	}
+
+	return part, nil
+}
+
+// part returns the part of the policy that --only names, and notes the patterns that it
+// used.
+func (c *common) part(policy *authz.Policy, used []bool) *authz.Policy {
 	if len(c.only) == 0 {
-		return policy, nil
+		return policy
 	}
 	part := *policy
 	part.Methods, part.Faults = nil, nil
-	used := make([]bool, len(c.only))
 	take := func(name string) bool {
 		taken := false
 		for i, pattern := range c.only {
@@ -148,15 +173,12 @@ func (c *common) selected(policy *authz.Policy) (*authz.Policy, error) {
 	}
 	for _, fault := range policy.Faults {
 		// A fault of a whole service is one of each of its methods.
-		if take(fault.Method) || take(fault.Method+"/") {
+		if take(fault.Method + "/") {
 			part.Faults = append(part.Faults, fault)
 		}
 	}
-	if i := slices.Index(used, false); i >= 0 {
-		return nil, fmt.Errorf("--only %s: no method matches it", c.only[i])
-	}
 
-	return &part, nil
+	return &part
 }
 
 // match reports whether a name matches a pattern, in which each * stands for any text. It
@@ -181,17 +203,4 @@ func match(pattern, name string) bool {
 	}
 
 	return true
-}
-
-// locate returns the function that gives a file's path on disk.
-func locate(sources []*load.Source) func(string) string {
-	return func(file string) string {
-		for _, source := range sources {
-			if path := source.Path(file); path != file {
-				return path
-			}
-		}
-
-		return file
-	}
 }

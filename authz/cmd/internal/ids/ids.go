@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/usher-auth/usher/authz"
+	"github.com/usher-auth/usher/authz/lint"
 )
 
 // ID is a kind of finding.
@@ -33,19 +33,16 @@ const (
 	Comparable   = "USHER_RULE_COMPARABLE"
 )
 
-// Lint are the ids of mistakes, sorted by what they are about. It must not be changed.
-var Lint = []ID{
-	{Name: authz.FaultRuleInvalid, Purpose: "Checks that each rule can work as it is written."},
-	{Name: authz.FaultRuleMissing, Purpose: "Checks that each method has a rule, since a method without one is denied."},
-	{Name: "USHER_RULE_PASSABLE", Purpose: "Checks that some caller can pass each rule."},
-	{Name: "USHER_FIELD_READ", Purpose: "Checks that each request field that looks like an identifier is read by the method's rule."},
-	{Name: "USHER_NAME_SEGMENT", Purpose: "Checks that no segment of a resource name that a pattern skips is left unchecked."},
-	{Name: "USHER_REASON", Purpose: "Checks that public, handler and deny have a reason."},
-	{Name: authz.FaultSchemaType, Purpose: "Checks that each type of a rule is in the schema."},
-	{Name: authz.FaultSchemaRelation, Purpose: "Checks that each relation of a rule is in the schema."},
-	{Name: authz.FaultSchemaSubject, Purpose: "Checks that each kind of caller that a rule admits can hold its relations by the schema."},
-	{Name: authz.FaultSchemaContext, Purpose: "Checks that a condition of the schema takes each context value, by name and type."},
-	{Name: authz.FaultSchemaContextLacking, Purpose: "Checks that a rule gives a value to each parameter of the conditions within its reach."},
+// Lint are the ids of mistakes, sorted. It must not be changed.
+var Lint = mistakes()
+
+func mistakes() []ID {
+	var all []ID
+	for _, kind := range lint.Kinds() {
+		all = append(all, ID{Name: kind.ID, Purpose: kind.Purpose})
+	}
+
+	return all
 }
 
 // Breaking are the ids of changes. It must not be changed.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/usher-auth/usher/authz"
@@ -51,13 +52,20 @@ func compile(source lint.Source) (policy *authz.Policy, err error) {
 	return lint.Compile(source)
 }
 
-// Policy compiles all sources into one policy. A method that is in two of them, and a
-// policy without any method, is an error.
+// Policy compiles all sources into one policy, as [Policies] and [Join] do.
 func Policy(sources []*Source, template lint.Source) (*authz.Policy, error) {
 	policies, err := Policies(sources, template)
 	if err != nil {
 		return nil, err
 	}
+
+	return Join(sources, policies)
+}
+
+// Join makes one policy of those of sources. It is an error if a method is in two of them,
+// if they have different subjects, which only lock files can have, and if there is no
+// method.
+func Join(sources []*Source, policies []*authz.Policy) (*authz.Policy, error) {
 	var whole authz.Policy
 	from := map[string]string{}
 	var errs []error
@@ -65,6 +73,8 @@ func Policy(sources []*Source, template lint.Source) (*authz.Policy, error) {
 		if i == 0 {
 			whole = *policy
 			whole.Methods, whole.Faults = nil, nil
+		} else if !sameSubjects(&whole, policy) {
+			errs = append(errs, fmt.Errorf("%s and %s are of servers with different subjects: judge them one at a time", sources[0].Name, sources[i].Name))
 		}
 		for _, m := range policy.Methods {
 			if other, ok := from[m.Method]; ok && len(errs) < maxErrors {
@@ -84,4 +94,10 @@ func Policy(sources []*Source, template lint.Source) (*authz.Policy, error) {
 	slices.SortFunc(whole.Methods, func(a, b authz.MethodPolicy) int { return cmp.Compare(a.Method, b.Method) })
 
 	return &whole, nil
+}
+
+// sameSubjects reports whether two policies are of servers that are configured alike.
+// Issuers that rules alone name don't count.
+func sameSubjects(a, b *authz.Policy) bool {
+	return a.Subjects == b.Subjects && maps.Equal(a.IssuerSubjects, b.IssuerSubjects) && a.ClaimPermissions == b.ClaimPermissions
 }
