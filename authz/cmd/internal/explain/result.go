@@ -287,3 +287,12 @@ func each(parts []Part, visit func(*Query)) {
 		each(parts[i].Parts, visit)
 	}
 }
+
+// WithoutTraces removes the traces, for readers that can't take so much.
+func (r *Result) WithoutTraces() {
+	each(r.Parts, func(query *Query) {
+		if query.Trace != nil {
+			query.Trace, query.TraceError = nil, "left out: the result is too large"
+		}
+	})
+}
