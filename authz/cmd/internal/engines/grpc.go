@@ -2,7 +2,9 @@ package engines
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"strings"
 
 	v1 "github.com/authzed/authzed-go/proto/authzed/api/v1"
@@ -18,15 +20,21 @@ import (
 // maxMessage bounds a message of an engine, in bytes.
 const maxMessage = 4 << 20
 
+// maxCAFile bounds a file of certificates, in bytes.
+const maxCAFile = 1 << 20
+
 // dial connects lazily.
 func (t *target) dial(port, service string, required bool) (*grpc.ClientConn, error) {
-	transport := credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12})
-	if t.plain {
-		transport = insecure.NewCredentials()
+	transport, err := t.transport()
+	if err != nil {
+		return nil, err
 	}
 	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(transport), grpc.WithDefaultServiceConfig(service), grpc.WithDisableServiceConfig(),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)), grpc.WithUserAgent("usher"),
+	}
+	if t.plain {
+		options = append(options, grpc.WithNoProxy())
 	}
 	key, found, err := t.secret()
 	switch {
@@ -39,6 +47,26 @@ func (t *target) dial(port, service string, required bool) (*grpc.ClientConn, er
 	}
 
 	return grpc.NewClient("dns:///"+t.hostPort(port), options...)
+}
+
+// transport returns the security of the connection.
+func (t *target) transport() (credentials.TransportCredentials, error) {
+	if t.plain {
+		return insecure.NewCredentials(), nil
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if name := t.config.Getenv(CAFileVariable); name != "" {
+		data, err := readFile(name, maxCAFile)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", CAFileVariable, err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(data) {
+			return nil, errors.New(CAFileVariable + ": the file has no certificate in PEM")
+		}
+	}
+
+	return credentials.NewTLS(config), nil
 }
 
 func openOpenFGA(t *target) (*Opened, error) {

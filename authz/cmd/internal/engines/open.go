@@ -17,6 +17,9 @@ const (
 	TokenVariable = "USHER_ENGINE_TOKEN" //nolint:gosec // the variable's name
 	// TokenFileVariable names a file that has it. The file is read at each request.
 	TokenFileVariable = "USHER_ENGINE_TOKEN_FILE" //nolint:gosec // the variable's name
+	// CAFileVariable names a file of certificates in PEM, of the authorities that an engine
+	// over gRPC is trusted by. Default: the system's.
+	CAFileVariable = "USHER_ENGINE_CA_FILE"
 	// APIKeyVariable has the key that an HTTP engine takes as X-API-Key.
 	APIKeyVariable = "USHER_ENGINE_API_KEY" //nolint:gosec // the variable's name
 )

@@ -43,14 +43,9 @@ func (t *target) secret() (secret, bool, error) {
 func (s secret) read() (string, error) {
 	value := s.value
 	if s.file != "" {
-		file, err := os.Open(s.file)
+		data, err := readFile(s.file, maxToken)
 		if err != nil {
-			return "", fmt.Errorf("%s: %w", TokenFileVariable, errors.Unwrap(err))
-		}
-		defer func() { _ = file.Close() }() // it was only read
-		data, err := io.ReadAll(io.LimitReader(file, maxToken+1))
-		if err != nil {
-			return "", fmt.Errorf("%s: it can't be read", TokenFileVariable)
+			return "", fmt.Errorf("%s: %w", TokenFileVariable, err)
 		}
 		value = strings.TrimRight(string(data), "\r\n")
 	}
@@ -59,6 +54,23 @@ func (s secret) read() (string, error) {
 	}
 
 	return value, nil
+}
+
+var errFile = errors.New("the file can't be read, or is too large")
+
+// readFile reads a file of at most limit bytes.
+func readFile(name string, limit int64) ([]byte, error) {
+	file, err := os.Open(name) //nolint:gosec // the operator's own path
+	if err != nil {
+		return nil, fmt.Errorf("the file can't be opened: %w", errors.Unwrap(err))
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	data, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err != nil || int64(len(data)) > limit {
+		return nil, errFile
+	}
+
+	return data, nil
 }
 
 // String hides the secret.
