@@ -47,6 +47,8 @@ func Commands() []Command {
 		{Name: "lint", Summary: "find mistakes in rules", Run: Lint},
 		{Name: "breaking", Summary: "find rules that became looser", Run: Breaking},
 		{Name: "matrix", Summary: "show who may call what", Run: Matrix},
+		{Name: "explain", Summary: "tell why a call passes or not", Run: Explain},
+		{Name: "mcp", Summary: "serve these to an assistant that writes rules", Run: MCP},
 	}
 }
 

@@ -62,14 +62,19 @@ type common struct {
 }
 
 func (c *common) register(flags *flag.FlagSet) {
+	c.inputs(flags)
+	flags.StringVar(&c.schema, "schema", "", "judge by the engine's schema in `FILE` (.fga, .json, fga.mod, .zed, .yaml) or of the engine at a URL")
+	flags.Var(&c.only, "only", "judge only methods that match `PATTERN`, as in pkg.Service/* or pkg.v1.*, repeated for more")
+}
+
+// inputs are the flags of what is read.
+func (c *common) inputs(flags *flag.FlagSet) {
 	flags.Var(&c.in, "in", "read `INPUT`: .proto file, directory, image, descriptor set or lock file; - is stdin. The same as an argument")
 	flags.Var(&c.roots, "I", "look up imports in `DIRECTORY`, repeated for more. Default: each directory given, and the working directory")
-	flags.StringVar(&c.schema, "schema", "", "judge by the engine's schema in `FILE` (.fga, .json, fga.mod, .zed, .yaml) or of the engine at a URL")
 	flags.StringVar(&c.service, "subject-service", "", "the server's `TEMPLATE` of a service's subject, as in service:{$client_id}")
 	flags.StringVar(&c.user, "subject-user", "", "the server's `TEMPLATE` of a user's subject, as in user:{$sub}")
 	flags.Var(&c.issuers, "issuers", "the short `NAMES` of the issuers that the server trusts, with commas")
 	flags.BoolVar(&c.claimPermissions, "claim-permissions", false, "the server takes permissions from the caller's token")
-	flags.Var(&c.only, "only", "judge only methods that match `PATTERN`, as in pkg.Service/* or pkg.v1.*, repeated for more")
 }
 
 // source returns what the server's configuration adds.
