@@ -37,6 +37,9 @@ type Config struct {
 //
 // Lint never panics, whatever the descriptors are: one that can't be read is a finding.
 func Lint(policy *authz.Policy, config Config) []Finding {
+	if policy == nil {
+		return nil
+	}
 	l := &linter{policy: policy, methods: map[string]*authz.MethodPolicy{}, types: map[typeAt][]idField{}, seen: map[seenAt]bool{}, except: map[string]bool{}}
 	for _, id := range config.Except {
 		l.except[id] = true

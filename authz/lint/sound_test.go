@@ -54,7 +54,7 @@ func (m ruleMaker) condition(depth int) *authzv1.Condition {
 		return &authzv1.Condition{Condition: &authzv1.Condition_HasScope{HasScope: &authzv1.HasScope{Scope: m.pick("a", "b")}}}
 	case 1:
 		check := &authzv1.Check{
-			Object: m.pick("user:{user}", "group:{group}", "folder:{resource|name(folders/{})}", "organization:{resource|name(organizations/{})}",
+			Object: m.pick("user:{user}", "group:{group}", "folder:{resource|name(folders/{})}", "folder:{resource|name(folders/{})}", "organization:{resource|name(organizations/{})}",
 				"document:{resource|name(organizations/*/documents/{})}", "text:{text}", "paint:{paint}", "platform:main"),
 			Relation: "viewer",
 		}
@@ -68,7 +68,7 @@ func (m ruleMaker) condition(depth int) *authzv1.Condition {
 		return &authzv1.Condition{Condition: &authzv1.Condition_Check{Check: check}}
 	default:
 		sides := []string{
-			m.pick("{text}", "{paint}", "{number}", "{text|uuid}", "x-{text}", "{text}-x", "{resource|name(folders/{})}", "{user}", "{group}", "{$issuer}"),
+			m.pick("{text}", "{paint}", "{number}", "{text|uuid}", "x-{text}", "{text}-x", "{resource|name(folders/{})}", "{resource|name(folders/{})}", "{user}", "{group}", "{$issuer}"),
 			m.pick("a", "b", "PAINT_RED", "red", "1", "01", "one", "7f000001-0000-4000-8000-000000000001", "7F000001-0000-4000-8000-000000000001",
 				"x-a", "y-{user}", "x-{user}", "a-x", "f", "f/g", "corp", "partner", "{text}", "{$issuer}/{$client_id}", "{$issuer}/{$sub}", "x-", "other"),
 		}
@@ -140,7 +140,7 @@ func everythingCalls(request protoreflect.MessageDescriptor) (calls []authz.Call
 		}
 	}
 	for _, issuer := range []string{"corp", "partner"} {
-		for _, scope := range []string{"", "a", "b", "a b"} {
+		for _, scope := range []string{"", "a b"} {
 			claims := authztest.Claims{"iss": issuer, "scope": scope}
 			for _, principal := range []authz.Principal{authztest.Service("c", claims), authztest.User("s", claims)} {
 				for _, message := range messages {
@@ -177,9 +177,9 @@ func everything(file protoreflect.FileDescriptor, rule *authzv1.Rule) *authz.Aut
 // passes a rule that the lint says is impassable, and one without the conditions that the
 // lint says are of no effect decides alike.
 func TestLintIsSureOfWhatItSays(t *testing.T) {
-	rounds := 300
+	rounds := 600
 	if testing.Short() {
-		rounds = 60
+		rounds = 100
 	}
 	file := must(seedFiles(t).FindFileByPath("usher/test/seeds/v1/everything.proto"))
 	calls := everythingCalls(file.Messages().ByName("DoRequest"))
