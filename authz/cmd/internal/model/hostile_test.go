@@ -56,6 +56,14 @@ func TestFaults(t *testing.T) {
 			[]string{"s.zed", zedHead + "\trelation viewer: usr\n\tpermission view = viewr + parent->view\n}\n"},
 			[]string{`s.zed:3: relation "viewer" of type "doc" names the undefined type "usr"`, `s.zed:4: relation "view" of type "doc" reads the undefined relation "parent"`, `s.zed:4: relation "view" of type "doc" reads the undefined relation "viewr"`},
 		},
+		"DSL: refused": {
+			[]string{"model.fga", dslHead + "    define w: [doc:*]\n    define u: [doc] or p\n    define p: [doc]\n    define a: a or x from w\n    define b: a but not b\n    define x: x from u and x from p\n"},
+			[]string{`model.fga:9: relation "a" of type "doc" is computed from itself`, `model.fga:9: relation "a" of type "doc" leads through "w", which has a wildcard`, `model.fga:10: relation "b" of type "doc" is computed from itself`, `model.fga:11: relation "x" of type "doc" leads through "u", which tuples alone must name`},
+		},
+		"zed: refused": {
+			[]string{"s.zed", zedHead + "\trelation all: doc:*\n\tpermission aaa = bbb\n\tpermission bbb = aaa\n\tpermission see = all->aaa + aaa->aaa\n}\n"},
+			[]string{`s.zed:4: relation "aaa" of type "doc" is computed from itself`, `s.zed:5: relation "bbb" of type "doc" is computed from itself`, `s.zed:6: relation "see" of type "doc" leads through "aaa"`, `s.zed:6: relation "see" of type "doc" leads through "all", which has a wildcard`},
+		},
 		"store: undefined":  {[]string{"m.yaml", "name: x\nmodel: |\n  model\n    schema 1.1\n  type doc\n    relations\n      define a: [user]\n"}, []string{`m.yaml:7: relation "a" of type "doc" names the undefined type "user"`}},
 		"DSL: a megabyte":   {[]string{"model.fga", dslHead + strings.Repeat("    define a: [user]\n", 60_000)}, []string{"model.fga: the model has 1260050 bytes; one in OpenFGA's language has at most 1048576"}},
 		"DSL: a long line":  {[]string{"model.fga", dslHead + "    define a: b" + strings.Repeat(" or b", 10_000) + "\n"}, []string{"model.fga:6: the line is longer than 32768 bytes"}},
