@@ -108,7 +108,9 @@ func (f *fronts) askedBefore(kind QueryKind, asked [queryKinds]bool) bool {
 
 // ready asks the engine whether it is ready, and validates the policy against its schema.
 func (f *front) ready(ctx context.Context, policy *Policy) error {
-	if asks, can := f.engine.(interface{ Ready(ctx context.Context) error }); can {
+	if asks, can := f.engine.(interface {
+		Ready(ctx context.Context) error
+	}); can {
 		if _, err := contain(ctx, func() (struct{}, error) { return struct{}{}, asks.Ready(ctx) }); err != nil {
 			return fmt.Errorf("authz: the %s engine isn't ready: %w", f.kind, err)
 		}

@@ -21,7 +21,8 @@ type Source struct {
 	Subjects       authz.Subjects
 	IssuerSubjects map[string]authz.Subjects
 	// Issuers are the short names of the issuers that the server trusts. Optional.
-	// Default: those that rules and IssuerSubjects name; if they name none, one.
+	// Default: those that rules and IssuerSubjects name; if they name none, one. The
+	// policy's Issuers are empty then: there may be others.
 	Issuers []string
 	// Rules are the server's rules in code. Optional.
 	Rules []authz.MethodRule
@@ -70,6 +71,9 @@ func Compile(source Source) (*authz.Policy, error) {
 	policy := authorizer.Policy()
 	if unknown {
 		policy.Subjects = authz.Subjects{}
+	}
+	if len(source.Issuers) == 0 {
+		policy.Issuers = nil // others may be trusted, too
 	}
 
 	return policy, nil

@@ -51,7 +51,7 @@ func (l *linter) group(m *authz.MethodPolicy, n *node, worlds []world) {
 			l.effect(m, child.part, "the condition always holds, so it has no effect: "+child.why(m), "remove it")
 		case n.kind == nodeAny:
 			if blocked := impossible(child, worlds); blocked != nil {
-				l.effect(m, blocked.part, "no caller passes by this condition: "+blocked.problem, blocked.fix)
+				l.effect(m, child.part, "no caller passes by this condition: "+blocked.problem, blocked.fix)
 			}
 		}
 	}

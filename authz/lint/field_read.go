@@ -8,8 +8,8 @@ import (
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
 
-// maxNamed bounds the fields that one finding names.
-const maxNamed = 8
+// maxFieldsNamed bounds the fields that one finding names.
+const maxFieldsNamed = 8
 
 // fields reports the fields of the request that look like identifiers and that no part of
 // the rule reads: one finding for a method. Under public and deny there is nothing to
@@ -34,6 +34,9 @@ func (l *linter) fields(m *authz.MethodPolicy, root *node) {
 	anyRead := slices.ContainsFunc(candidates, func(f idField) bool { return read.field(f.path) })
 	var unread []string
 	for i := range candidates {
+		if len(unread) > maxNamed {
+			break
+		}
 		f := &candidates[i]
 		if !read.field(f.path) && !v.excuses(f, &read, anyRead) {
 			unread = append(unread, f.path)
@@ -46,8 +49,8 @@ func (l *linter) fields(m *authz.MethodPolicy, root *node) {
 	if len(unread) > 1 {
 		names, it = "name objects", "them"
 	}
-	named := strings.Join(unread[:min(len(unread), maxNamed)], ", ")
-	if len(unread) > maxNamed {
+	named := strings.Join(unread[:min(len(unread), maxFieldsNamed)], ", ")
+	if len(unread) > maxFieldsNamed {
 		named += ", …"
 	}
 	inherited := slices.Contains(m.Inherited, "policy")

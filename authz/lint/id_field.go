@@ -94,10 +94,10 @@ func (l *linter) idFields(message protoreflect.MessageDescriptor, depth int) []i
 		reference := set.has(optionReference)
 		scalar, within := shape(fd)
 		if (kind != idNone || reference && scalar) && (scalar || within && kind == idOther) {
+			hasID = hasID || kind == idOwn || kind == idOther && (depth == 0 || stem == typeName)
 			if kind == idNone {
 				kind, stem = idOther, name
 			}
-			hasID = hasID || kind == idOwn || kind == idOther && (depth == 0 || stem == typeName)
 			found = append(found, idField{
 				path: string(fd.Name()), typeName: typeName, kind: kind, stem: stem, reference: reference || set.identifier, resource: resource,
 				optional: fd.IsList() || fd.HasPresence() && (fd.ContainingOneof() == nil || fd.ContainingOneof().IsSynthetic()),

@@ -31,12 +31,15 @@ type Config struct {
 // "google" in which no method has a rule: those files are compiled into every server, and
 // one that serves them learns it from its ValidateServer.
 //
-// A line "buf:lint:ignore ID" in the comment that leads a method, its service, or the
-// option leaves findings of that kind out, as in buf lint. It needs descriptors with source
-// info, which those in generated Go never have.
+// A line "buf:lint:ignore ID" in the comment that leads a method or its service leaves
+// findings of that kind out, as in buf lint. It needs descriptors with source info, which
+// those in generated Go never have.
 //
 // Lint never panics, whatever the descriptors are: one that can't be read is a finding.
 func Lint(policy *authz.Policy, config Config) []Finding {
+	if policy == nil {
+		return nil
+	}
 	l := &linter{policy: policy, methods: map[string]*authz.MethodPolicy{}, types: map[typeAt][]idField{}, seen: map[seenAt]bool{}, except: map[string]bool{}}
 	for _, id := range config.Except {
 		l.except[id] = true
@@ -150,7 +153,7 @@ func (l *linter) add(m *authz.MethodPolicy, f Finding, whole bool) {
 		}
 	}
 	key := seenAt{f.ID, f.Method, f.Path, f.Offset, f.Problem}
-	if l.seen[key] || l.except[f.ID] || l.ignored(&f) {
+	if l.seen[key] || l.except[f.ID] || l.ignored(f) {
 		return
 	}
 	l.seen[key] = true
@@ -164,12 +167,12 @@ func (l *linter) locate(m *authz.MethodPolicy, f *Finding, whole bool) {
 			f.Descriptor, f.at = nil, nil
 		}
 	}()
-	f.locate(m, whole)
+	locate(f, m, whole)
 }
 
 // ignored reports whether a comment leaves a finding out. Comments that can't be read
 // leave nothing out.
-func (l *linter) ignored(f *Finding) (yes bool) {
+func (l *linter) ignored(f Finding) (yes bool) {
 	defer func() {
 		if recover() != nil {
 			yes = false

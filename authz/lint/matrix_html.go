@@ -44,7 +44,7 @@ func (m *Matrix) HTML(w io.Writer) error {
 	head := &pageHead{
 		Policy: pagePolicy,
 		Style:  template.CSS(pageStyle), //nolint:gosec // it is this package's own
-		Title:  visible(m.Title), Summary: m.Counts.words(), Schema: visible(m.Schema), Faulty: m.Counts.Faulty, Changed: m.Counts.Changed,
+		Title:  visible(m.Title), Summary: plural(m.Counts.Methods, "method") + " of " + plural(m.Counts.Services, "service"), Schema: visible(m.Schema), Faulty: m.Counts.Faulty, Changed: m.Counts.Changed,
 	}
 	m.describe(head)
 	m.choices(head)
@@ -73,17 +73,11 @@ type pageHead struct {
 	Policy                 string
 	Style                  template.CSS
 	Title, Summary, Schema string
-	Servers                []pageServer
 	Faults                 []string
 	Removed                []pageRemoved
 	Access                 []pageOption
 	Faulty, Changed        int
 	Selects                []pageSelect
-}
-
-type pageServer struct {
-	Name, Words string
-	Known       bool
 }
 
 type pageRemoved struct {
@@ -103,15 +97,7 @@ type pageOption struct {
 
 func (m *Matrix) describe(head *pageHead) {
 	for i := range m.Servers {
-		server := &m.Servers[i]
-		var parts []string
-		for _, of := range []struct{ name, template string }{{"services are ", server.Subjects.Service}, {"users are ", server.Subjects.User}} {
-			if of.template != "" {
-				parts = append(parts, of.name+visible(of.template))
-			}
-		}
-		head.Servers = append(head.Servers, pageServer{visible(server.Name), strings.Join(parts, ", ") + ".", len(parts) > 0})
-		for _, f := range server.Faults {
+		for _, f := range m.Servers[i].Faults {
 			head.Faults = append(head.Faults, visible(f.text()))
 		}
 	}
@@ -149,17 +135,21 @@ func (m *Matrix) choices(head *pageHead) {
 		name, label, all string
 		values           map[string]bool
 	}{
-		{"server", "Server", "all", servers},
-		{"service", "Service", "all", services},
-		{"policy", "Policy", "all", policies},
-		{"who", "Held by", "any", who},
+		{"server", "Server", "All servers", servers},
+		{"service", "Service", "All services", services},
+		{"policy", "Policy", "All policies", policies},
+		{"who", "Held by", "Held by any", who},
 	} {
 		if len(of.values) < 2 {
 			continue
 		}
 		s := pageSelect{Name: of.name, Label: of.label, All: of.all}
 		for _, value := range slices.Sorted(maps.Keys(of.values)) {
-			s.Options = append(s.Options, pageOption{Value: visible(value), Label: visible(value)})
+			label := visible(value)
+			if of.name == "who" {
+				label = "Held by " + label
+			}
+			s.Options = append(s.Options, pageOption{Value: visible(value), Label: label})
 		}
 		head.Selects = append(head.Selects, s)
 	}
@@ -197,14 +187,15 @@ func (m *Matrix) section(rows []MatrixMethod, ids map[string]int) *pageSection {
 	s := &pageSection{
 		Server: visible(rows[0].Server), Service: visible(rows[0].Service), Size: plural(len(rows), "method"), Held: m.Schema != "",
 	}
+	server := slices.IndexFunc(m.Servers, func(server MatrixServer) bool { return server.Name == rows[0].Server })
 	for i := range rows {
-		s.Rows = append(s.Rows, rows[i].page(ids))
+		s.Rows = append(s.Rows, rows[i].page(&m.Servers[server], ids))
 	}
 
 	return s
 }
 
-func (m *MatrixMethod) page(ids map[string]int) pageRow {
+func (m *MatrixMethod) page(server *MatrixServer, ids map[string]int) pageRow {
 	id := visible(m.Method)
 	if ids[m.Method] > 1 {
 		id = visible(m.Server) + "/" + id
@@ -231,15 +222,17 @@ func (m *MatrixMethod) page(ids map[string]int) pageRow {
 	}
 	for _, d := range m.details() {
 		d.Spans = d.Spans.shown()
+		row.All = append(row.All, d)
+		d.Label = strings.ToLower(d.Label)
 		row.Brief = append(row.Brief, d)
 	}
-	row.All = m.pageDetails(row.Brief)
+	row.All = m.pageDetails(server, row.All)
 
 	return row
 }
 
 // pageDetails are the details with those that have their defaults.
-func (m *MatrixMethod) pageDetails(brief []detail) []detail {
+func (m *MatrixMethod) pageDetails(server *MatrixServer, brief []detail) []detail {
 	var all []detail
 	say := func(label string, inherited bool, build func(s *spans)) {
 		d := detail{Label: label, Inherited: inherited}
@@ -271,6 +264,17 @@ func (m *MatrixMethod) pageDetails(brief []detail) []detail {
 	}
 	if m.OnDeny != "NOT_FOUND" && (m.Access == AccessCondition || m.Access == AccessHandler) {
 		say("If denied", m.inherits("on_deny"), func(s *spans) { s.code(m.OnDeny) })
+	}
+	if m.Condition != nil {
+		for _, kind := range m.Admits {
+			subject := server.Subjects.User
+			if kind == "service" {
+				subject = server.Subjects.Service
+			}
+			if subject != "" {
+				say("A "+kind+" is", false, func(s *spans) { s.code(subject) })
+			}
+		}
 	}
 	if m.File != "" {
 		say("Written in", false, func(s *spans) {

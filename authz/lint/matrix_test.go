@@ -99,7 +99,7 @@ func quickstartSchema(tb testing.TB) *schema.Schema {
 	return s
 }
 
-func compiled(tb testing.TB, source lint.Source) *authz.Policy {
+func compiledSource(tb testing.TB, source lint.Source) *authz.Policy {
 	tb.Helper()
 	policy, err := lint.Compile(source)
 	if err != nil {
@@ -134,7 +134,7 @@ func quickstart(tb testing.TB) *lint.Matrix {
 	tb.Helper()
 
 	return newMatrix(tb, lint.MatrixConfig{
-		Policies: []lint.NamedPolicy{{Name: "quickstart", Policy: compiled(tb, lint.Source{
+		Policies: []lint.NamedPolicy{{Name: "quickstart", Policy: compiledSource(tb, lint.Source{
 			Files:    quickstartFiles(tb),
 			Subjects: authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"},
 		})}},
@@ -145,7 +145,7 @@ func quickstart(tb testing.TB) *lint.Matrix {
 func cookbook(tb testing.TB) *lint.Matrix {
 	tb.Helper()
 
-	return newMatrix(tb, lint.MatrixConfig{Policies: []lint.NamedPolicy{{Policy: compiled(tb, lint.Source{
+	return newMatrix(tb, lint.MatrixConfig{Policies: []lint.NamedPolicy{{Policy: compiledSource(tb, lint.Source{
 		Files: linked(tb, docsv1.File_usher_test_docs_v1_docs_proto, cookbookv1.File_usher_test_cookbook_v1_cookbook_proto),
 	})}}})
 }
@@ -198,7 +198,7 @@ func TestMatrixJSONCanBeReadBack(t *testing.T) {
 }
 
 func TestMatrixRefusesWhatItCantShow(t *testing.T) {
-	policy := compiled(t, lint.Source{Files: quickstartFiles(t)})
+	policy := compiledSource(t, lint.Source{Files: quickstartFiles(t)})
 	for name, policies := range map[string][]lint.NamedPolicy{
 		"no policy":        nil,
 		"a nil policy":     {{Name: "a"}},
@@ -212,7 +212,7 @@ func TestMatrixRefusesWhatItCantShow(t *testing.T) {
 }
 
 func TestMatrixSaysThatFaultyMethodsAreDenied(t *testing.T) {
-	policy := compiled(t, lint.Source{Files: quickstartFiles(t)})
+	policy := compiledSource(t, lint.Source{Files: quickstartFiles(t)})
 	get := policy.Methods[slices.IndexFunc(policy.Methods, func(m authz.MethodPolicy) bool { return strings.HasSuffix(m.Method, "/GetDocument") })]
 	get.Faults = []*authz.RuleError{{ID: authz.FaultRuleInvalid, File: "docs.proto", Line: 7, Method: get.Method, Path: "rule.check.object", Column: 9, Problem: "no such field", Fix: "name one"}}
 	bare := authz.MethodPolicy{Method: "docs.v1.DocumentService/Forgotten"}
@@ -241,7 +241,7 @@ func TestMatrixSaysThatFaultyMethodsAreDenied(t *testing.T) {
 
 func TestMatrixMarksWhatChanged(t *testing.T) {
 	m := newMatrix(t, lint.MatrixConfig{
-		Policies: []lint.NamedPolicy{{Policy: compiled(t, lint.Source{Files: quickstartFiles(t)})}},
+		Policies: []lint.NamedPolicy{{Policy: compiledSource(t, lint.Source{Files: quickstartFiles(t)})}},
 		Comparison: &lint.Comparison{Changes: []lint.Change{
 			{Method: "docs.v1.DocumentService/GetDocument", Verdict: lint.Looser, Differences: []lint.Difference{
 				{Verdict: lint.Looser, Part: "access_token.scopes", Witness: "now also: a service token without scope admin"},

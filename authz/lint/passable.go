@@ -123,7 +123,7 @@ func (w *world) blocks(n *node, f *facts) *obstacle {
 }
 
 func (w *world) leaf(n *node, f *facts) *obstacle {
-	if n.asks && !w.subject && !(n.permission && w.claims) {
+	if n.asks && !w.subject && (!n.permission || !w.claims) {
 		return &obstacle{n.part, -1, "the callers that it admits have no configured subject", "set Subjects for them, or admit others in access_token.kinds"}
 	}
 	for _, t := range n.texts {
@@ -212,10 +212,10 @@ func (w *world) match(n *node, f *facts) *obstacle {
 	if a, b := bounds(left), bounds(right); !a.meets(b) {
 		return never("the two sides of the match can't be equal: "+show(left)+" and "+show(right), "compare texts of one form")
 	}
-	want, isLiteral := literal(right)
+	want, isLiteral := fixedText(right)
 	one := left
 	if !isLiteral {
-		want, isLiteral = literal(left)
+		want, isLiteral = fixedText(left)
 		one = right
 	}
 	if !isLiteral || len(one) == 0 {
@@ -259,7 +259,7 @@ type bound struct {
 }
 
 func bounds(all []piece) bound {
-	if text, exact := literal(all); exact {
+	if text, exact := fixedText(all); exact {
 		return bound{text, text, len(text), true}
 	}
 	b := bound{}

@@ -80,8 +80,8 @@ func (p piece) segments() (segments []string, columns []int) {
 	return segments, columns
 }
 
-// literal returns the text of a template without placeholders.
-func literal(all []piece) (string, bool) {
+// fixedText returns the text of a template without placeholders.
+func fixedText(all []piece) (string, bool) {
 	switch {
 	case len(all) == 0:
 		return "", true

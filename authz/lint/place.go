@@ -31,9 +31,9 @@ const (
 func (f Finding) SourcePath() protoreflect.SourcePath { return slices.Clone(f.at) }
 
 // locate sets where a finding is: at the deepest part of its path that the descriptors
-// have a place for. A finding with the field whole set is about the method, even if its
-// path is in the service's rule.
-func (f *Finding) locate(m *authz.MethodPolicy, whole bool) {
+// have a place for. If whole is set, the finding is about the method, even if its path is
+// in the service's rule.
+func locate(f *Finding, m *authz.MethodPolicy, whole bool) {
 	if m.Descriptor == nil {
 		return
 	}
@@ -112,10 +112,10 @@ func rulePath(text string) protoreflect.SourcePath {
 // ignorePrefix begins the lines of comments that leave findings out.
 const ignorePrefix = "buf:lint:ignore "
 
-// ignored reports whether a comment leaves the finding out: one that leads the service,
-// the method, the option or a part of it. It reads comments exactly as buf does, so that
-// both tools agree.
-func (f *Finding) ignored() bool {
+// ignored reports whether a comment leaves the finding out: one that leads the service or
+// the method, or the option where compilers note its comment. It reads comments exactly as
+// buf does, so that both tools agree.
+func (f Finding) ignored() bool {
 	if f.Descriptor == nil || f.at == nil {
 		return false
 	}

@@ -11,6 +11,10 @@ import (
 // must hold together with the pattern's: the caller may write any value there, and a
 // handler that finds the object by its whole name finds another than the one checked.
 func (l *linter) segments(m *authz.MethodPolicy, root *node) {
+	byExpression := m.ExpressionReads
+	if m.Descriptor == nil {
+		byExpression = []string{"*"} // it isn't known
+	}
 	told := map[string]bool{}
 	var walk func(n *node, beside []*node)
 	walk = func(n *node, beside []*node) {
@@ -29,7 +33,7 @@ func (l *linter) segments(m *authz.MethodPolicy, root *node) {
 				continue
 			}
 			for _, p := range t.pieces {
-				l.pattern(m, n, beside, t, p, told)
+				l.pattern(m, n, beside, t, p, byExpression, told)
 			}
 		}
 	}
@@ -37,16 +41,16 @@ func (l *linter) segments(m *authz.MethodPolicy, root *node) {
 }
 
 // pattern judges one name pattern of a leaf, with the conditions that must hold beside it.
-func (l *linter) pattern(m *authz.MethodPolicy, of *node, beside []*node, t text, p piece, told map[string]bool) {
+func (l *linter) pattern(m *authz.MethodPolicy, of *node, beside []*node, t text, p piece, byExpression []string, told map[string]bool) {
 	segments, columns := p.segments()
 	if p.field() == "" {
 		return
 	}
 	for i, segment := range segments {
-		if segment != "*" || reads(of, p, i, m.ExpressionReads) {
+		if segment != "*" || reads(of, p, i, byExpression) {
 			continue
 		}
-		if slices.ContainsFunc(beside, func(n *node) bool { return reads(n, p, i, m.ExpressionReads) }) {
+		if slices.ContainsFunc(beside, func(n *node) bool { return reads(n, p, i, byExpression) }) {
 			continue
 		}
 		key := p.name + "|" + p.format + "|" + segmentName(segments, i)

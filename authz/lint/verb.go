@@ -70,34 +70,52 @@ func (v verb) is(stem string) bool {
 // and the field's place, none of an object that the rule should read.
 func (v verb) excuses(f *idField, read *readSet, anyRead bool) bool {
 	nested := f.parent != ""
-	resource := nested && (v.is(f.parentName) || v.is(f.typeName))
-	if f.kind == idName && !f.reference {
-		if f.hasID || (nested && !resource && !f.resource) || (!nested && slices.Contains(speaks, v.word)) {
-			return true // a display name, or a word
-		}
-	}
-	if slices.Contains(makes, v.word) || slices.Contains(adds, v.word) && anyRead {
-		switch f.kind {
-		case idOwn, idName: // the new object's, or a part of it
-			return true
-		case idOther:
-			if v.is(f.stem) && (!nested || resource) || nested && anyRead && !f.reference {
-				return true
-			}
-		case idParent, idNone:
-		}
-	}
-	if nested && !f.reference && read.owner(f.path) {
-		return true // a property of an object that the rule reads
-	}
-	if !anyRead || f.reference {
-		return false
-	}
-	if slices.Contains(lists, v.word) && (f.optional || slices.Contains(filters, f.parentName)) {
+	switch {
+	case f.kind == idName && !f.reference && v.saysName(f), v.makes(f, anyRead):
 		return true
+	case f.reference:
+		return false
+	case nested && read.owner(f.path):
+		return true // a property of an object that the rule reads
+	case !anyRead:
+		return false
+	case slices.Contains(lists, v.word) && (f.optional || slices.Contains(filters, f.parentName)):
+		return true
+	default:
+		return slices.Contains(grants, v.word) && f.kind == idOther && slices.Contains(parties, f.stem)
+	}
+}
+
+// about reports whether a field is in the message of what the verb is about.
+func (v verb) about(f *idField) bool {
+	return f.parent != "" && (v.is(f.parentName) || v.is(f.typeName))
+}
+
+// saysName reports whether a field "name" is what something is called, and doesn't
+// identify it.
+func (v verb) saysName(f *idField) bool {
+	if f.parent == "" {
+		return f.hasID || slices.Contains(speaks, v.word)
 	}
 
-	return slices.Contains(grants, v.word) && f.kind == idOther && slices.Contains(parties, f.stem)
+	return f.hasID || !v.about(f) && !f.resource
+}
+
+// makes reports whether a field is of an object that the method makes.
+func (v verb) makes(f *idField, anyRead bool) bool {
+	if !slices.Contains(makes, v.word) && (!slices.Contains(adds, v.word) || !anyRead) {
+		return false
+	}
+	switch f.kind {
+	case idOwn, idName: // the new object's, or of a part of it
+		return true
+	case idOther:
+		return v.is(f.stem) && (f.parent == "" || v.about(f)) || f.parent != "" && anyRead && !f.reference
+	case idParent, idNone:
+		return false
+	default:
+		return false
+	}
 }
 
 // singular returns a noun without the ending of a plural, as well as can be told.

@@ -32,6 +32,9 @@
 // store's newest model is read at the first check and kept for the life of the
 // Engine.
 //
+// [Engine.ReadSchema] reads that model as a schema, so that rules can be checked against
+// it before the first call, and [Schema] converts a model from a file.
+//
 // # Conditions and contextual tuples
 //
 // A query's context becomes the request's context. OpenFGA reports a condition

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 )
 
 // Reader is an engine that can tell its schema. The adapters of package authz/openfga and
@@ -48,7 +49,7 @@ type Relation struct {
 }
 
 // Expression says who has a relation. It is one of [Direct], [Computed], [Through],
-// [Union], [Intersection], [Exclusion] and [Unknown].
+// [Self], [Union], [Intersection], [Exclusion] and [Unknown].
 type Expression interface{ expression() }
 
 // Direct is those that tuples of the relation itself name.
@@ -73,6 +74,9 @@ type Through struct {
 	All bool
 }
 
+// Self is the object itself, as SpiceDB's self.
+type Self struct{}
+
 // Union is those that any of the expressions has.
 type Union []Expression
 
@@ -83,11 +87,13 @@ type Intersection []Expression
 type Exclusion struct{ Base, Except Expression }
 
 // Unknown is an expression that the source doesn't tell, such as a permission that
-// SpiceDB reflects by name. Holders, if known, bounds who may have it.
+// SpiceDB reflects by name.
 type Unknown struct {
-	// Reads are the relations, as "type#relation", that it depends on. Nil means that they
-	// aren't known, so anybody may have it.
+	// Reads are all relations that it depends on: only those that have one of them may
+	// have it, and Subjects. Nil means that they aren't known, so anybody may have it.
 	Reads []Reference
+	// Subjects are others that may have it.
+	Subjects []Subject
 }
 
 // Reference is a relation of a type.
@@ -96,6 +102,7 @@ type Reference struct{ Type, Relation string }
 func (Direct) expression()       {}
 func (Computed) expression()     {}
 func (Through) expression()      {}
+func (Self) expression()         {}
 func (Union) expression()        {}
 func (Intersection) expression() {}
 func (Exclusion) expression()    {}
@@ -148,6 +155,10 @@ type Schema struct {
 	types      map[string]*Type
 	relations  map[Reference]*Relation
 	conditions map[string]*Condition
+
+	once     sync.Once
+	compiled *graph
+	answers  answers
 }
 
 // New returns a schema. The source is where it is from, such as a file's name: faults
@@ -241,8 +252,8 @@ func measure(e Expression, depth int, terms *int) string {
 	case Direct:
 		*terms += len(e.Subjects)
 	case Unknown:
-		*terms += len(e.Reads)
-	case Computed, Through:
+		*terms += len(e.Reads) + len(e.Subjects)
+	case Computed, Through, Self:
 	}
 	for _, part := range parts {
 		if problem := measure(part, depth+1, terms); problem != "" {

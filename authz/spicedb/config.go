@@ -20,6 +20,11 @@ type Config struct {
 	// Required.
 	Client Client
 
+	// SchemaClient is the connection for [Engine.ReadSchema], such as
+	// v1.NewSchemaServiceClient(conn). No check uses it. Optional. Default: Client, if it
+	// has these methods too, as authzed-go's Client does.
+	SchemaClient SchemaClient
+
 	// EncodeIDs encodes every object and subject id by [EncodeID], so that ids
 	// outside SpiceDB's grammar can be asked about. The relationships must have
 	// been written with encoded ids too: an id that holds "=" or a dot is a

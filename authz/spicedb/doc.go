@@ -46,6 +46,11 @@
 // Types (at most 128 bytes, with prefixes) and relations (3 to 64 bytes) are
 // lower-case letters, digits and underscores.
 //
+// # Schema
+//
+// [Engine.ReadSchema] reads what SpiceDB reflects of its schema, so that rules can be
+// checked against it before the first call. It needs Config.SchemaClient.
+//
 // # Failure
 //
 // Errors are [*authz.EngineError]. Transport failures, timeouts, throttling and

@@ -26,9 +26,10 @@ type Client interface {
 // closing; the connection belongs to the caller of [New]. It is safe for concurrent
 // use.
 type Engine struct {
-	client Client
-	encode bool
-	limits adapter.Limits
+	client  Client
+	schemas SchemaClient // nil if there is none
+	encode  bool
+	limits  adapter.Limits
 }
 
 var (
@@ -43,7 +44,12 @@ func New(config Config) (*Engine, error) {
 		return nil, err
 	}
 
-	return &Engine{client: config.Client, encode: config.EncodeIDs, limits: limits}, nil
+	schemas := config.SchemaClient
+	if schemas == nil {
+		schemas, _ = config.Client.(SchemaClient)
+	}
+
+	return &Engine{client: config.Client, schemas: schemas, encode: config.EncodeIDs, limits: limits}, nil
 }
 
 // SupportsConsistency reports true for every mode.

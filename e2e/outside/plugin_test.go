@@ -281,3 +281,111 @@ func TestBufPluginRefusesWrongOptions(t *testing.T) {
 		})
 	}
 }
+
+// commit commits the workspace, so that it is what later states are compared with.
+func (w *workspace) commit(t *testing.T) {
+	t.Helper()
+	for _, args := range [][]string{
+		{"init", "-q", "-b", "main"},
+		{"add", "-A"},
+		{"-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "-q", "-m", "first"},
+	} {
+		if stdout, stderr, code := w.command(t, w.folder, "git", args...); code != 0 {
+			t.Fatalf("git: %s%s", stdout, stderr)
+		}
+	}
+}
+
+func TestBufBreakingFindsWhatBecameLooser(t *testing.T) {
+	w := newWorkspace(t)
+	w.configure(t, "schema: model.fga", `subject_service: "service:{$client_id}"`, `subject_user: "user:{$sub}"`)
+	w.commit(t)
+	image := filepath.Join(t.TempDir(), "old.binpb")
+	if _, stderr, code := w.run(t, w.folder, "build", "-o", image); code != 0 {
+		t.Fatal(stderr)
+	}
+	for _, against := range []string{".git#branch=main", image} {
+		if stdout, stderr, code := w.run(t, w.folder, "breaking", "--against", against); code != 0 || stdout+stderr != "" {
+			t.Errorf("nothing changed, against %s: exit code %d\n%s%s", against, code, stdout, stderr)
+		}
+	}
+	// By the model every owner is a viewer, so that only the second is looser.
+	w.edit(t, `relation: "viewer" } }; // get`, `relation: "owner" } }; // get`)
+	w.edit(t, `relation: "owner" } }; // share`, `relation: "viewer" } }; // share`)
+	w.edit(t, `check: { object: "folder:{folder_id}" relation: "editor" } }; // put`, `handler: { reason: "depends on the tree" } }; // put`)
+	w.edit(t, `authenticated: {} }; // hits`, `public: { reason: "counts are public" } }; // hits`)
+	var want []string
+	for _, finding := range []struct{ text, id string }{
+		{"// put", "USHER_RULE_COMPARABLE"}, {"// share", "USHER_RULE_NOT_LOOSENED"}, {"// hits", "USHER_RULE_NOT_LOOSENED"},
+	} {
+		want = append(want, fmt.Sprintf("api/docs/v1/docs.proto:%d %s", w.lineOf(t, finding.text), finding.id))
+	}
+	for _, against := range []string{".git#branch=main", image} {
+		stdout, stderr, code := w.run(t, w.folder, "breaking", "--against", against, "--error-format", "json")
+		if code != 100 || stderr != "" {
+			t.Errorf("against %s: exit code %d\n%s", against, code, stderr)
+		}
+		got, all := annotations(t, stdout)
+		if !slices.Equal(slices.Compact(got), want) {
+			t.Errorf("against %s: findings\n%s\nwant\n%s\nin\n%s", against, strings.Join(got, "\n"), strings.Join(want, "\n"), stdout)
+		}
+		if !slices.ContainsFunc(all, func(a annotation) bool {
+			return strings.Contains(a.Message, "viewer of document:{document_id} but not owner")
+		}) {
+			t.Errorf("against %s: no witness in\n%s", against, stdout)
+		}
+	}
+	// What was reviewed is no finding any more, and what wasn't still is.
+	stdout, stderr, code := w.command(t, w.folder, filepath.Join(w.plugin, "usher"),
+		"breaking", "--against", "git:main", "-I", "api", "-I", "common", "--schema", "model.fga",
+		"--subject-service", "service:{$client_id}", "--subject-user", "user:{$sub}", "--format", "accept", "api")
+	if code != 1 || !strings.HasPrefix(stdout, "docs.v1.") {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	write(t, filepath.Join(w.folder, "accepted.txt"), "# reviewed\n"+stdout)
+	w.configure(t, "accept: accepted.txt", "schema: model.fga", `subject_service: "service:{$client_id}"`, `subject_user: "user:{$sub}"`)
+	if stdout, stderr, code := w.run(t, w.folder, "breaking", "--against", image); code != 0 {
+		t.Errorf("accepted: exit code %d\n%s%s", code, stdout, stderr)
+	}
+	w.edit(t, `relation: "viewer" } }; // share`, `relation: "viewer" } access_token: { scopes: "other" } }; // share`)
+	if stdout, _, code := w.run(t, w.folder, "breaking", "--against", image); code != 100 || !strings.Contains(stdout, "ShareDocument") {
+		t.Errorf("accepted, and another change of the same method: exit code %d\n%s", code, stdout)
+	}
+}
+
+func TestBufBreakingFindsWhatBecameTighterWhenAskedTo(t *testing.T) {
+	w := newWorkspace(t)
+	w.commit(t)
+	w.edit(t, `authenticated: {} }; // hits`, `deny: { reason: "closed" } }; // hits`)
+	if stdout, stderr, code := w.run(t, w.folder, "breaking", "--against", ".git#branch=main"); code != 0 {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	content, err := os.ReadFile(filepath.Join(w.folder, "buf.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(w.folder, "buf.yaml"), strings.Replace(string(content), "breaking:\n  use: [USHER]", "breaking:\n  use: [USHER, USHER_RULE_NOT_TIGHTENED]", 1))
+	stdout, _, code := w.run(t, w.folder, "breaking", "--against", ".git#branch=main", "--error-format", "json")
+	if places, _ := annotations(t, stdout); code != 100 || len(slices.Compact(places)) != 1 || !strings.HasSuffix(places[0], " USHER_RULE_NOT_TIGHTENED") {
+		t.Errorf("exit code %d\n%s", code, stdout)
+	}
+}
+
+func TestBufBreakingTakesAMethodThatIsNoMore(t *testing.T) {
+	w := newWorkspace(t)
+	w.commit(t)
+	w.edit(t, `  // CountHits counts what was found.
+  rpc CountHits(CountHitsRequest) returns (CountHitsResponse) {
+    option (.usher.authz.v1.rule) = { authenticated: {} }; // hits
+  }
+`, "")
+	content, err := os.ReadFile(filepath.Join(w.folder, "buf.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(w.folder, "buf.yaml"), strings.Replace(string(content), "breaking:\n  use: [USHER]", "breaking:\n  use: [USHER_RULE_NOT_TIGHTENED]", 1))
+	stdout, stderr, code := w.run(t, w.folder, "breaking", "--against", ".git#branch=main", "--error-format", "json")
+	if code != 100 || !strings.Contains(stdout, "docs.v1.SearchService/CountHits") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}

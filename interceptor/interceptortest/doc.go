@@ -14,5 +14,8 @@
 //	_, err := alice.GetDocument(ctx, &docsv1.GetDocumentRequest{DocumentId: "1"}) // granted
 //	_, err = bob.GetDocument(ctx, &docsv1.GetDocumentRequest{DocumentId: "1"})    // PERMISSION_DENIED
 //
+// [Lock] keeps the rules that a server enforces in a committed file, so that none changes
+// without review.
+//
 // A server also runs in a testing/synctest bubble: tokens expire by its clock.
 package interceptortest

@@ -64,10 +64,10 @@
   const watch = new IntersectionObserver((seen) => { if (seen.some((s) => s.isIntersecting)) after(); }, { rootMargin: '1200px' });
   const edges = () => {
     main.querySelectorAll('.edge').forEach((box) => box.remove());
-    if (from > 0) main.prepend(edge('before', `Show ${Math.min(chunk, from)} of ${from.toLocaleString()} methods before`, before));
+    if (from > 0) main.prepend(edge('before', `Show ${Math.min(chunk, from)} of ${from} methods before`, before));
     watch.disconnect();
     if (to < shown.length) {
-      const box = edge('more', `Show more of ${(shown.length - to).toLocaleString()} methods`, after);
+      const box = edge('more', `Show more of ${(shown.length - to)} methods`, after);
       main.append(box);
       watch.observe(box);
     }
@@ -102,7 +102,7 @@
       flags.every((flag) => row[flag] !== '' && row[flag] !== 'false') &&
       chosen.every(([name, value]) => (name === 'who' ? row.who.includes(value) || (row.who.includes('?') && value !== '-') : row[name] === value)) &&
       terms.every((term) => words(row).includes(term)));
-    count.textContent = active ? `${shown.length.toLocaleString()} of ${rows.length.toLocaleString()} methods` : `${rows.length.toLocaleString()} methods`;
+    count.textContent = active ? `${shown.length} of ${rows.length} methods` : `${rows.length} methods`;
     reset.hidden = !active;
     empty.hidden = shown.length > 0;
     render(at);

@@ -104,7 +104,7 @@ func (w *work) annotate(writer check.ResponseWriter, f lint.Finding) {
 	text.File, text.ID = "", ""
 	message := text.String()[len(": "):]
 	options := []check.AddAnnotationOption{check.WithMessage(message)}
-	if f.Descriptor != nil && f.Descriptor.ParentFile() != nil {
+	if f.Descriptor != nil && f.Descriptor.ParentFile() != nil && w.has(f.Descriptor.ParentFile().Path()) {
 		options = append(options, check.WithFileNameAndSourcePath(f.Descriptor.ParentFile().Path(), place(f)))
 	} else if w.has(f.File) {
 		options = append(options, check.WithFileName(f.File))

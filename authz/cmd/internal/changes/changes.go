@@ -12,16 +12,16 @@
 package changes
 
 import (
-	"github.com/usher-auth/usher/authz"
-	"github.com/usher-auth/usher/authz/cmd/internal/ids"
+	"slices"
+
 	"github.com/usher-auth/usher/authz/lint"
 )
 
 // Found is what of a comparison needs a review.
 type Found struct {
-	// Findings has one for each difference.
+	// Findings has one for each difference, sorted by their places.
 	Findings []lint.Finding
-	// Lines are the findings as [ReadAccepted] reads them, in the same order.
+	// Lines are the differences that they are about as [ReadAccepted] reads them, sorted.
 	Lines []string
 	// Tighter is how many methods became only tighter, if those aren't findings.
 	Tighter int
@@ -36,17 +36,19 @@ type Found struct {
 // out.
 func Of(comparison *lint.Comparison, accepted *Accepted, tighter bool) *Found {
 	found := &Found{Opaque: comparison.Opaque}
+	left, removed := &lint.Comparison{}, map[string]bool{}
 	for i := range comparison.Changes {
-		change := &comparison.Changes[i]
-		differences := change.Differences
-		if !explained(change) {
+		change := comparison.Changes[i]
+		if !explained(&change) {
 			// The verdict counts, even if nothing tells what it is about.
-			differences = append(differences[:len(differences):len(differences)], lint.Difference{
+			change.Differences = append(slices.Clone(change.Differences), lint.Difference{
 				Verdict: change.Verdict, Part: "rule", Witness: "the rule is another",
 			})
 		}
-		onlyTighter := len(differences) > 0
-		for _, difference := range differences {
+		removed[change.Method] = change.New == nil
+		onlyTighter := len(change.Differences) > 0
+		var kept []lint.Difference
+		for _, difference := range change.Differences {
 			if difference.Verdict == lint.Same {
 				continue
 			}
@@ -58,13 +60,27 @@ func Of(comparison *lint.Comparison, accepted *Accepted, tighter bool) *Found {
 			if accepted.take(line) {
 				continue
 			}
-			found.Findings = append(found.Findings, finding(change, difference))
+			kept = append(kept, difference)
 			found.Lines = append(found.Lines, line)
 		}
+		change.Differences = kept
+		left.Changes = append(left.Changes, change)
 		if onlyTighter && !tighter {
 			found.Tighter++
 		}
 	}
+	for _, finding := range lint.Findings(left) {
+		if finding.ID == lint.FindingTightened && !tighter {
+			continue // the other half of a change that is looser, too
+		}
+		if removed[finding.Method] {
+			// There is no such line any more.
+			finding.Line, finding.Column, finding.Descriptor = 0, 0, nil
+		}
+		found.Findings = append(found.Findings, finding)
+	}
+	slices.Sort(found.Lines)
+	found.Lines = slices.Compact(found.Lines)
 	found.Unused = accepted.unused()
 
 	return found
@@ -100,30 +116,4 @@ func explained(change *lint.Change) bool {
 	}
 
 	return false
-}
-
-// finding returns the finding of a difference, at the new rule or, if the method was
-// removed, at none.
-func finding(change *lint.Change, difference lint.Difference) lint.Finding {
-	f := lint.Finding{Method: change.Method, Path: difference.Part, Offset: -1, Problem: difference.Witness}
-	switch difference.Verdict {
-	case lint.Tighter:
-		f.ID = ids.NotTightened
-	case lint.Looser, lint.Both:
-		f.ID = ids.NotLoosened
-	case lint.CantTell, lint.Same:
-		f.ID = ids.Comparable
-	}
-	if change.New != nil {
-		place(&f, change.New)
-	}
-
-	return f
-}
-
-func place(f *lint.Finding, m *authz.MethodPolicy) {
-	f.File, f.Line = m.File, m.Line
-	if m.Descriptor != nil {
-		f.Descriptor = m.Descriptor
-	}
 }

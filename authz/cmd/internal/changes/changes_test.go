@@ -26,6 +26,7 @@ func change(method string, verdict lint.Verdict, differences ...lint.Difference)
 func summary(found *changes.Found) string {
 	var text []string
 	for _, finding := range found.Findings {
+		finding.Fix = ""
 		text = append(text, finding.String())
 	}
 
@@ -44,23 +45,33 @@ func TestOfFindsWhatNeedsAReview(t *testing.T) {
 		},
 		Opaque: []string{"s.S/Handler"},
 	}
-	const looser = `docs.proto:7: USHER_RULE_NOT_LOOSENED: s.S/Looser: policy: now also: anyone
-docs.proto:7: USHER_RULE_NOT_LOOSENED: s.S/Both: policy: now also: x
-docs.proto:7: USHER_RULE_COMPARABLE: s.S/CantTell: policy: the handler decides
-docs.proto:7: USHER_RULE_NOT_LOOSENED: s.S/OneOfBoth: policy: others`
+	const looser = `docs.proto:7: USHER_RULE_NOT_LOOSENED: s.S/Both: rule: now also: x
+docs.proto:7: USHER_RULE_COMPARABLE: s.S/CantTell: rule: the handler decides
+docs.proto:7: USHER_RULE_NOT_LOOSENED: s.S/Looser: rule: now also: anyone
+docs.proto:7: USHER_RULE_NOT_LOOSENED: s.S/OneOfBoth: rule: others`
 	found := changes.Of(comparison, nil, false)
 	if got := summary(found); got != looser || found.Tighter != 1 || len(found.Opaque) != 1 {
 		t.Errorf("%s\n%+v", got, found)
 	}
-	const all = `docs.proto:7: USHER_RULE_NOT_LOOSENED: s.S/Looser: policy: now also: anyone
-docs.proto:7: USHER_RULE_NOT_TIGHTENED: s.S/Tighter: policy: no longer: a user
-docs.proto:7: USHER_RULE_NOT_LOOSENED: s.S/Both: policy: now also: x
-docs.proto:7: USHER_RULE_NOT_TIGHTENED: s.S/Both: policy: no longer: y
-docs.proto:7: USHER_RULE_COMPARABLE: s.S/CantTell: policy: the handler decides
-docs.proto:7: USHER_RULE_NOT_LOOSENED: s.S/OneOfBoth: policy: others`
+	const all = `docs.proto:7: USHER_RULE_NOT_LOOSENED: s.S/Both: rule: now also: x
+docs.proto:7: USHER_RULE_NOT_TIGHTENED: s.S/Both: rule: no longer: y
+docs.proto:7: USHER_RULE_COMPARABLE: s.S/CantTell: rule: the handler decides
+docs.proto:7: USHER_RULE_NOT_LOOSENED: s.S/Looser: rule: now also: anyone
+docs.proto:7: USHER_RULE_NOT_LOOSENED: s.S/OneOfBoth: rule: others
+docs.proto:7: USHER_RULE_NOT_TIGHTENED: s.S/OneOfBoth: rule: others
+docs.proto:7: USHER_RULE_NOT_TIGHTENED: s.S/Tighter: rule: no longer: a user`
 	found = changes.Of(comparison, nil, true)
 	if got := summary(found); got != all || found.Tighter != 0 {
 		t.Errorf("%s\n%+v", got, found)
+	}
+}
+
+func TestARemovedMethodIsAtNoLine(t *testing.T) {
+	gone := change("s.S/M", lint.Tighter, difference(lint.Tighter, "policy", "no longer: anyone"))
+	gone.New = nil
+	found := changes.Of(&lint.Comparison{Changes: []lint.Change{gone}}, nil, true)
+	if len(found.Findings) != 1 || found.Findings[0].Line != 0 || found.Findings[0].File != "docs.proto" {
+		t.Errorf("%+v", found.Findings)
 	}
 }
 
@@ -158,5 +169,5 @@ func ExampleOf() {
 	for _, finding := range changes.Of(comparison, nil, false).Findings {
 		fmt.Println(finding)
 	}
-	// Output: docs.proto:7: USHER_RULE_NOT_LOOSENED: docs.v1.Docs/Get: policy: now also: any caller
+	// Output: docs.proto:7: USHER_RULE_NOT_LOOSENED: docs.v1.Docs/Get: rule: now also: any caller; have the change reviewed, or undo it
 }

@@ -45,6 +45,10 @@ func (c *common) readOld(ctx context.Context, against string, oldRoots, args []s
 	if err != nil {
 		return nil, err
 	}
+	if sources[0].Lock != nil && c.service == "" && c.user == "" && len(c.issuers) == 0 && !c.claimPermissions {
+		// What the rules of the other side are compiled with is no change of theirs.
+		c.lock = policy
+	}
 
 	return c.part(policy, make([]bool, len(c.only))), nil
 }

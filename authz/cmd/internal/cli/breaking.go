@@ -17,7 +17,8 @@ const breakingSynopsis = `Usage: usher breaking --against OLD [flags] INPUT...
 
 Compares the rules of INPUT with those of OLD, method by method, and finds those that
 became looser or that can't be compared. Rules that became tighter are found with
---tighter only. OLD is what INPUT may be, or git:REF, the state of INPUT at a commit.
+--tighter only. OLD is what INPUT may be, or git:REF, the state of INPUT at a commit. If it
+is a lock file and no flag says how the server is configured, it is as in the lock file.
 Exit codes: 0 nothing found, 1 findings, 2 wrong flags or input.
 `
 
@@ -84,13 +85,13 @@ func compare(
 	if err != nil {
 		return nil, "", fmt.Errorf("--accept: %w", err)
 	}
-	in, err := c.read(ctx, args, stdin)
-	if err != nil {
-		return nil, "", err
-	}
 	old, err := c.readOld(ctx, against, oldRoots, args, stdin)
 	if err != nil {
 		return nil, "", fmt.Errorf("--against: %w", err)
+	}
+	in, err := c.read(ctx, args, stdin)
+	if err != nil {
+		return nil, "", err
 	}
 	found := changes.Of(lint.Compare(old, in.policy, lint.CompareConfig{Schema: in.schema}), accepted, tighter)
 	for i := range found.Findings {

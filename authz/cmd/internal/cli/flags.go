@@ -57,6 +57,8 @@ type common struct {
 	issuers          list
 	claimPermissions bool
 	only             list
+
+	lock *authz.Policy // how the server is configured, if no flag says so
 }
 
 func (c *common) register(flags *flag.FlagSet) {
@@ -80,6 +82,13 @@ func (c *common) source() (lint.Source, error) {
 	expressions, err := cel.New(cel.Config{})
 	if err != nil {
 		return lint.Source{}, err
+	}
+
+	if c.lock != nil {
+		return lint.Source{
+			Subjects: c.lock.Subjects, IssuerSubjects: c.lock.IssuerSubjects, Issuers: c.lock.Issuers,
+			ClaimPermissions: c.lock.ClaimPermissions, Expressions: expressions,
+		}, nil
 	}
 
 	return lint.Source{

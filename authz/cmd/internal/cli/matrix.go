@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/authz/cmd/internal/load"
 	"github.com/usher-auth/usher/authz/lint"
 )
@@ -41,16 +42,19 @@ func Matrix(ctx context.Context, args []string, stdin io.Reader, stdout, stderr 
 	if write == nil {
 		return failed(stderr, "matrix", fmt.Errorf("there is no format %q: it is text, markdown, json or html", *format))
 	}
+	var old *authz.Policy
+	var err error
+	if *against != "" {
+		if old, err = c.readOld(ctx, *against, oldRoots, args, stdin); err != nil {
+			return failed(stderr, "matrix", fmt.Errorf("--against: %w", err))
+		}
+	}
 	in, err := c.read(ctx, args, stdin)
 	if err != nil {
 		return failed(stderr, "matrix", err)
 	}
 	config := lint.MatrixConfig{Policies: c.named(in), Schema: in.schema, Title: *title}
-	if *against != "" {
-		old, err := c.readOld(ctx, *against, oldRoots, args, stdin)
-		if err != nil {
-			return failed(stderr, "matrix", fmt.Errorf("--against: %w", err))
-		}
+	if old != nil {
 		config.Comparison = lint.Compare(old, in.policy, lint.CompareConfig{Schema: in.schema})
 	}
 	matrix, err := lint.NewMatrix(config)

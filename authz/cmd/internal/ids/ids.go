@@ -26,13 +26,6 @@ type ID struct {
 	Optional bool
 }
 
-// The ids of changes.
-const (
-	NotLoosened  = "USHER_RULE_NOT_LOOSENED"
-	NotTightened = "USHER_RULE_NOT_TIGHTENED"
-	Comparable   = "USHER_RULE_COMPARABLE"
-)
-
 // Lint are the ids of mistakes, sorted. It must not be changed.
 var Lint = mistakes()
 
@@ -47,9 +40,9 @@ func mistakes() []ID {
 
 // Breaking are the ids of changes. It must not be changed.
 var Breaking = []ID{
-	{Name: NotLoosened, Purpose: "Checks that no rule admits calls that its last version refused."},
-	{Name: NotTightened, Purpose: "Checks that no rule refuses calls that its last version admitted.", Optional: true},
-	{Name: Comparable, Purpose: "Checks that each changed rule can be compared with its last version."},
+	{Name: lint.FindingLoosened, Purpose: "Checks that no rule admits calls that its last version refused."},
+	{Name: lint.FindingTightened, Purpose: "Checks that no rule refuses calls that its last version admitted.", Optional: true},
+	{Name: lint.FindingComparable, Purpose: "Checks that each changed rule can be compared with its last version."},
 }
 
 // Known returns an error for names that aren't ids of [Lint].

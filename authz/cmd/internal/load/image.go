@@ -13,6 +13,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/usher-auth/usher/authz/lint"
 )
 
 var (
@@ -41,7 +43,12 @@ func readOther(input string, config *Config) (*Source, error) {
 	case trimmed[0] == '{':
 		var isSet bool
 		if set, imports, isSet, err = jsonSet(trimmed); err == nil && !isSet {
-			return nil, errors.New("not an image or a descriptor set in JSON: it has no field file")
+			source.Lock, err = lint.ReadLock(data)
+			if err != nil {
+				return nil, fmt.Errorf("neither an image (it has no file) nor a lock file: %w", err)
+			}
+
+			return source, nil
 		}
 	default:
 		set, imports, err = binarySet(data)

@@ -16,6 +16,9 @@ const (
 	// MaxBytes is the size of a model, all its files together. Engines take far less: 256
 	// KiB is OpenFGA's default, and 4 MiB is what a request to SpiceDB may hold.
 	MaxBytes = 4 << 20
+	// MaxDSL is the size of a model in OpenFGA's language, whose parser takes minutes for
+	// more. With maxLine, the worst megabyte takes seconds.
+	MaxDSL = 1 << 20
 	// MaxFiles is the number of files of a model.
 	MaxFiles = 1000
 )
@@ -47,7 +50,9 @@ func (f *folder) path(name string) string { return filepath.Join(f.name, name) }
 
 // main reads the model's own file, which may be a symbolic link to anywhere.
 func (f *folder) main(file string) (string, error) {
-	return f.text(file, func() (fs.File, error) { return openRegular(file, os.Stat, func(n string) (fs.File, error) { return os.Open(n) }) })
+	return f.text(file, func() (fs.File, error) {
+		return openRegular(file, os.Stat, func(n string) (fs.File, error) { return os.Open(n) })
+	})
 }
 
 // include reads a file that another one names, by its path within the folder.

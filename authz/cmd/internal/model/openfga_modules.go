@@ -23,6 +23,7 @@ func parseModules(dir *folder, src source) (*schema.Schema, error) {
 	var (
 		list    faults
 		modules []transformer.ModuleFile
+		size    int
 	)
 	for _, entry := range manifest.Contents.Value {
 		module, err := readModule(dir, entry.Value)
@@ -30,6 +31,9 @@ func parseModules(dir *folder, src source) (*schema.Schema, error) {
 			collect(&list, src.file, src.line(entry.Line+1), entry.Column+1, err)
 
 			continue
+		}
+		if size += len(module.Contents); size > MaxDSL {
+			return nil, fault(module.Name, 0, 0, "the modules have more than %d bytes", MaxDSL)
 		}
 		modules = append(modules, module)
 	}

@@ -20,7 +20,13 @@ type lines struct {
 // syntax parses a text of OpenFGA's language for its syntax alone: the transformer tells
 // no lines of what it understood, and ends at the first error that it doesn't expect.
 func syntax(src source) (*lines, error) {
+	if len(src.text) > MaxDSL {
+		return nil, fault(src.file, 0, 0, "the model has %d bytes; one in OpenFGA's language has at most %d", len(src.text), MaxDSL)
+	}
 	text := uncommented(src.text)
+	if line := longLine(text); line > 0 {
+		return nil, fault(src.file, src.line(line), 0, "the line is longer than %d bytes", maxLine)
+	}
 	if line := nestedDSL(text); line > 0 {
 		return nil, fault(src.file, src.line(line), 0, "the brackets are nested deeper than %d", maxNesting)
 	}
@@ -43,6 +49,19 @@ func syntax(src source) (*lines, error) {
 
 		return &listener.found, nil
 	})
+}
+
+// maxLine bounds a line. The parser's work on one expression grows with its square.
+const maxLine = 32 << 10
+
+func longLine(text string) int {
+	for i, line := range strings.Split(text, "\n") {
+		if len(line) > maxLine {
+			return i + 1
+		}
+	}
+
+	return 0
 }
 
 // uncommented returns the text without comments, as the transformer removes them before

@@ -22,7 +22,7 @@ func parseZed(dir *folder, src source) (*schema.Schema, error) {
 	if err := nestedZed(src); err != nil {
 		return nil, err
 	}
-	imports := &importFS{dir: dir}
+	imports := &importFS{dir: dir} // without a folder there is no import
 	compiled, err := contained(src.file, func() (*compiler.CompiledSchema, error) {
 		return compiler.Compile(compiler.InputSchema{Source: input.Source(src.file), SchemaString: src.text},
 			compiler.AllowUnprefixedObjectType(), compiler.SourceFS(imports))
@@ -50,11 +50,14 @@ func zedFault(dir *folder, src source, err error) error {
 		return fault(src.file, 0, 0, "%v", err)
 	}
 	file, imported := src.file, string(at.Source) != src.file
-	if imported {
+	if imported && dir != nil {
 		file = dir.path(string(at.Source))
 	}
 	line, column, placeErr := at.SourceRange.Start().LineAndColumn()
 	switch {
+	case line == 0 && column == 0 && strings.HasSuffix(at.BaseMessage, "found: TokenTypeError"):
+		// There is no token after the last one, and the compiler takes that for the first.
+		return fault(file, 0, 0, "the schema ends early, within a definition")
 	case placeErr != nil:
 		return fault(file, 0, 0, "%s", at.BaseMessage)
 	case imported:
@@ -93,7 +96,9 @@ func nestedZed(src source) error {
 			round, angle, operators = 0, 0, 0
 		default:
 		}
-		line := func() int { return src.line(1 + strings.Count(src.text[:min(int(token.Position), len(src.text))], "\n")) }
+		line := func() int {
+			return src.line(1 + strings.Count(src.text[:min(int(token.Position), len(src.text))], "\n"))
+		}
 		if max(round, angle) > maxNesting {
 			return fault(src.file, line(), 0, "the brackets are nested deeper than %d", maxNesting)
 		}
@@ -119,6 +124,9 @@ func (f *importFS) ReadFile(name string) ([]byte, error) {
 		f.files = map[string]bool{}
 	}
 	f.files[name] = true
+	if f.dir == nil {
+		return nil, fs.ErrNotExist
+	}
 	text, err := f.dir.include(name)
 	if err == nil {
 		err = nestedZed(source{file: f.dir.path(name), text: text})

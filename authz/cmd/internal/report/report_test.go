@@ -3,6 +3,7 @@ package report_test
 import (
 	"encoding/json"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -62,7 +63,7 @@ func TestJSONHasAVersionAndNeverNull(t *testing.T) {
 	// JSON has no invalid UTF-8.
 	want := hostile
 	want.Problem = strings.ReplaceAll(want.Problem, "\xff", "\ufffd")
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v\nwant %+v", got, want)
 	}
 }

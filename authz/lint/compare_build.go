@@ -1,0 +1,420 @@
+package lint
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/usher-auth/usher/authz"
+	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
+)
+
+// The two sides of a comparison, as bits.
+const (
+	sideOld uint8 = 1 << iota
+	sideNew
+)
+
+// maxNesting is how deep groups may nest. Rules that compile don't come near it.
+const maxNesting = 32
+
+// requirement is one part of a rule that must hold.
+type requirement struct {
+	node formulaID
+	part string
+}
+
+// built is a rule as a formula.
+type built struct {
+	// public is set if the rule admits callers without a token, too.
+	public bool
+	// denied is set if the rule admits nobody.
+	denied bool
+	// handler is set if the method's handler decides, condition if a condition does.
+	handler, condition bool
+	// asks is set if an engine is asked, or may be.
+	asks         bool
+	requirements []requirement
+	whole        formulaID
+	// missing are the conditions that read an object.
+	missing []missingObject
+}
+
+// missingObject is what a condition does if the request names no object.
+type missingObject struct {
+	atom atomID
+	path string
+	deny bool
+}
+
+// builder builds the formula of one rule.
+type builder struct {
+	*rulePair
+
+	side uint8
+	out  *built
+	// mapped is true of callers whose kind has a subject.
+	mapped formulaID
+}
+
+// build returns the rule of a method as a formula.
+func (p *rulePair) build(m *authz.MethodPolicy, side uint8) built {
+	out := built{}
+	if m == nil || m.Rule == nil || m.Rule.GetPolicy() == nil || m.Rule.GetDeny() != nil || len(m.Faults) > 0 {
+		out.denied, out.whole = true, formulaFalse
+		out.requirements = []requirement{{formulaFalse, "policy"}}
+
+		return out
+	}
+	if m.Rule.GetPublic() != nil {
+		out.public, out.whole = true, formulaTrue
+
+		return out
+	}
+	b := &builder{rulePair: p, side: side, out: &out}
+	b.mapped = b.mapping()
+	b.token(m.Rule.GetAccessToken())
+	b.require("policy", b.policy(m.Rule))
+	parts := make([]formulaID, len(out.requirements))
+	for i := range parts {
+		parts[i] = out.requirements[i].node
+	}
+	out.whole = p.and(parts...)
+
+	return out
+}
+
+// require adds a part, split into what must hold of it.
+func (b *builder) require(part string, node formulaID) {
+	for _, conjunct := range b.conjuncts(node) {
+		b.out.requirements = append(b.out.requirements, requirement{conjunct, part})
+	}
+}
+
+func (b *builder) is(a atom) formulaID { return b.formulas.atom(b.atoms.id(a, b.side)) }
+
+// any returns what holds if one of the names does.
+func (b *builder) any(kind atomKind, names []string) formulaID {
+	parts := make([]formulaID, len(names))
+	for i, name := range names {
+		parts[i] = b.is(atom{kind: kind, name: name})
+	}
+
+	return b.or(parts...)
+}
+
+// token adds what a rule requires of the access token.
+func (b *builder) token(token *authzv1.AccessToken) {
+	if kinds := token.GetKinds(); len(kinds) > 0 {
+		var parts []formulaID
+		if slices.Contains(kinds, authzv1.Kind_KIND_SERVICE) {
+			parts = append(parts, b.kind(atomKindService))
+		}
+		if slices.Contains(kinds, authzv1.Kind_KIND_USER) {
+			parts = append(parts, b.kind(atomKindUser))
+		}
+		if len(parts) < 2 {
+			b.require("access_token.kinds", b.or(parts...))
+		}
+	} else {
+		b.require("access_token.kinds", b.mapped)
+	}
+	if names := token.GetIssuers(); len(names) > 0 {
+		b.require("access_token.issuers", b.issuers(names))
+	}
+	for _, scope := range token.GetScopes() {
+		b.require("access_token.scopes", b.is(atom{kind: atomScope, name: scope}))
+	}
+	if scopes := token.GetAnyScope(); len(scopes) > 0 {
+		b.require("access_token.any_scope", b.any(atomScope, scopes))
+	}
+	if values := token.GetAcrValues(); len(values) > 0 {
+		b.require("access_token.acr_values", b.any(atomACR, values))
+	}
+	if age := token.GetMaxAge(); age != nil && age.AsDuration() > 0 {
+		b.require("access_token.max_age", b.is(atom{kind: atomAge, age: age.AsDuration()}))
+	}
+}
+
+// kind returns what is true of tokens of a kind. Every token is of one.
+func (b *builder) kind(kind atomKind) formulaID {
+	b.atoms.id(atom{kind: atomKindService}, 0)
+	b.atoms.id(atom{kind: atomKindUser}, 0)
+
+	return b.is(atom{kind: kind})
+}
+
+// issuers returns what is true of the tokens of some issuers. If the servers' issuers are
+// known, there are no others.
+func (b *builder) issuers(names []string) formulaID {
+	var parts []formulaID
+	all := true
+	for _, name := range b.named {
+		if slices.Contains(names, name) {
+			parts = append(parts, b.is(atom{kind: atomIssuer, name: name}))
+		} else {
+			all = false
+		}
+	}
+	if all && !b.others {
+		return formulaTrue
+	}
+	// Every token is of an issuer.
+	for _, name := range b.named {
+		b.atoms.id(atom{kind: atomIssuer, name: name}, 0)
+	}
+	if b.others {
+		b.atoms.id(atom{kind: atomOtherIssuer}, 0)
+	}
+
+	return b.or(parts...)
+}
+
+// mapping returns what is true of callers whose kind has a subject.
+func (b *builder) mapping() formulaID {
+	if !b.subjects.known {
+		return b.or(
+			b.and(b.kind(atomKindService), b.is(atom{kind: atomMapped, name: "service"})),
+			b.and(b.kind(atomKindUser), b.is(atom{kind: atomMapped, name: "user"})),
+		)
+	}
+	of := func(m mappedKinds) formulaID {
+		var parts []formulaID
+		if m.service && m.user {
+			return formulaTrue
+		}
+		if m.service {
+			parts = append(parts, b.kind(atomKindService))
+		}
+		if m.user {
+			parts = append(parts, b.kind(atomKindUser))
+		}
+
+		return b.or(parts...)
+	}
+	var own []string
+	for _, name := range b.named {
+		if m, ok := b.subjects.issuers[name]; ok && m != b.subjects.rest {
+			own = append(own, name)
+		}
+	}
+	if len(own) == 0 {
+		return of(b.subjects.rest)
+	}
+	var parts, rest []formulaID
+	for _, name := range own {
+		parts = append(parts, b.and(b.issuers([]string{name}), of(b.subjects.issuers[name])))
+	}
+	for _, name := range b.named {
+		if !slices.Contains(own, name) {
+			rest = append(rest, b.issuers([]string{name}))
+		}
+	}
+	if b.others {
+		rest = append(rest, b.is(atom{kind: atomOtherIssuer}))
+	}
+
+	return b.or(append(parts, b.and(b.or(rest...), of(b.subjects.rest)))...)
+}
+
+// policy returns what a rule requires beside the token.
+func (b *builder) policy(rule *authzv1.Rule) formulaID {
+	b.out.condition = true
+	switch policy := rule.GetPolicy().(type) {
+	case *authzv1.Rule_Authenticated:
+		b.out.condition = false
+
+		return formulaTrue
+	case *authzv1.Rule_Handler:
+		b.out.condition, b.out.handler, b.out.asks = false, true, true
+
+		return b.is(atom{kind: atomHandler})
+	case *authzv1.Rule_Check:
+		return b.check(policy.Check, "check")
+	case *authzv1.Rule_Match:
+		return b.match(policy.Match)
+	case *authzv1.Rule_Permission:
+		return b.permission(policy.Permission, "permission")
+	case *authzv1.Rule_Attributes:
+		return b.attributes(policy.Attributes, "attributes")
+	case *authzv1.Rule_Expression:
+		return b.is(atom{kind: atomExpression, name: policy.Expression.GetCel()})
+	case *authzv1.Rule_AllOf:
+		return b.group(policy.AllOf.GetConditions(), "all_of", b.and, 1)
+	case *authzv1.Rule_AnyOf:
+		return b.group(policy.AnyOf.GetConditions(), "any_of", b.or, 1)
+	default:
+		return formulaFalse
+	}
+}
+
+func (b *builder) group(conditions []*authzv1.Condition, path string, join func(...formulaID) formulaID, depth int) formulaID {
+	if depth > maxNesting || len(conditions) > maxNodes {
+		b.formulas.large = true
+	}
+	if len(conditions) == 0 || b.formulas.large {
+		return formulaFalse
+	}
+	parts := make([]formulaID, len(conditions))
+	for i, condition := range conditions {
+		if parts[i] = b.of(condition, path+".conditions["+strconv.Itoa(i)+"]", depth); b.formulas.large {
+			return formulaFalse
+		}
+	}
+
+	return join(parts...)
+}
+
+func (b *builder) of(condition *authzv1.Condition, path string, depth int) formulaID {
+	switch part := condition.GetCondition().(type) {
+	case *authzv1.Condition_Check:
+		return b.check(part.Check, path+".check")
+	case *authzv1.Condition_Match:
+		return b.match(part.Match)
+	case *authzv1.Condition_HasScope:
+		return b.is(atom{kind: atomScope, name: part.HasScope.GetScope()})
+	case *authzv1.Condition_Permission:
+		return b.permission(part.Permission, path+".permission")
+	case *authzv1.Condition_Attributes:
+		return b.attributes(part.Attributes, path+".attributes")
+	case *authzv1.Condition_Expression:
+		return b.is(atom{kind: atomExpression, name: part.Expression.GetCel()})
+	case *authzv1.Condition_HasRole:
+		return b.is(atom{kind: atomRole, name: part.HasRole.GetRole()})
+	case *authzv1.Condition_InGroup:
+		return b.is(atom{kind: atomGroup, name: part.InGroup.GetGroup()})
+	case *authzv1.Condition_HasClaim:
+		return b.claim(part.HasClaim)
+	case *authzv1.Condition_AllOf:
+		return b.group(part.AllOf.GetConditions(), path+".all_of", b.and, depth+1)
+	case *authzv1.Condition_AnyOf:
+		return b.group(part.AnyOf.GetConditions(), path+".any_of", b.or, depth+1)
+	default:
+		return formulaFalse
+	}
+}
+
+func (b *builder) claim(rule *authzv1.HasClaim) formulaID {
+	parts := make([]formulaID, len(rule.GetAnyOf()))
+	for i, value := range rule.GetAnyOf() {
+		parts[i] = b.is(atom{kind: atomClaim, name: value, object: rule.GetPath()})
+	}
+
+	return b.or(parts...)
+}
+
+// match returns the condition, whichever way around it is written.
+func (b *builder) match(rule *authzv1.Match) formulaID {
+	left, right := rule.GetLeft(), rule.GetRight()
+	if literalText(left) || !literalText(right) && right < left {
+		left, right = right, left
+	}
+
+	return b.is(atom{kind: atomMatch, object: left, name: right})
+}
+
+func (b *builder) check(rule *authzv1.Check, path string) formulaID {
+	return b.asked(atom{
+		kind: atomCheck, name: rule.GetRelation(), object: rule.GetObject(), subject: rule.GetSubject(), given: givenText("", rule.GetContext()),
+	}, rule.GetOnMissing(), path)
+}
+
+func (b *builder) permission(rule *authzv1.Permission, path string) formulaID {
+	if b.claims {
+		return b.is(atom{kind: atomHeldPermission, name: rule.GetName()})
+	}
+
+	return b.asked(atom{
+		kind: atomPermission, name: rule.GetName(), object: rule.GetOn(), subject: rule.GetSubject(), given: givenText("", rule.GetContext()),
+	}, rule.GetOnMissing(), path)
+}
+
+func (b *builder) attributes(rule *authzv1.Attributes, path string) formulaID {
+	of := givenText("", rule.GetContext()) + givenText("resource.", rule.GetResourceProperties()) +
+		givenText("subject.", rule.GetSubjectProperties()) + givenText("action.", rule.GetActionProperties())
+
+	return b.asked(atom{
+		kind: atomAttributes, name: rule.GetAction(), object: rule.GetResource(), subject: rule.GetSubject(), given: of,
+	}, rule.GetOnMissing(), path)
+}
+
+// asked returns a condition that an engine decides. A caller without a subject is denied.
+func (b *builder) asked(a atom, onMissing authzv1.OnMissing, path string) formulaID {
+	b.out.asks = true
+	node := b.is(a)
+	if !literalText(a.object) {
+		b.out.missing = append(b.out.missing, missingObject{b.atoms.known[a], path + ".on_missing", onMissing == authzv1.OnMissing_ON_MISSING_DENY})
+	}
+	if a.subject == "" {
+		return b.and(b.mapped, node)
+	}
+
+	return node
+}
+
+// givenText returns values that a rule gives the engine as one text, in any order the same.
+func givenText(prefix string, values []*authzv1.ContextValue) string {
+	if len(values) == 0 {
+		return ""
+	}
+	texts := make([]string, len(values))
+	for i, value := range values {
+		texts[i] = prefix + value.GetName() + "=" + strconv.Quote(value.GetValue()) + ";"
+	}
+	slices.Sort(texts)
+
+	return strings.Join(texts, "")
+}
+
+// mappedKinds are the kinds of callers that have a subject.
+type mappedKinds struct{ service, user bool }
+
+// mappings are the kinds that have a subject, by issuer.
+type mappings struct {
+	// known is false if the subjects aren't.
+	known   bool
+	rest    mappedKinds
+	issuers map[string]mappedKinds
+}
+
+func mappingsOf(p *authz.Policy) mappings {
+	m := mappings{known: p.Subjects != (authz.Subjects{}) || len(p.IssuerSubjects) > 0, issuers: map[string]mappedKinds{}}
+	m.rest = mappedOf(p.Subjects)
+	for name, subjects := range p.IssuerSubjects {
+		m.issuers[name] = mappedOf(subjects)
+	}
+
+	return m
+}
+
+func mappedOf(s authz.Subjects) mappedKinds { return mappedKinds{s.Service != "", s.User != ""} }
+
+// of returns what an issuer's callers have.
+func (m *mappings) of(issuer string) mappedKinds {
+	if own, ok := m.issuers[issuer]; ok {
+		return own
+	}
+
+	return m.rest
+}
+
+// either returns the kinds that have a subject in one version or in the other. What
+// changed between them is a difference of its own, and not one of each method.
+func (m *mappings) either(other *mappings) mappings {
+	switch {
+	case !m.known:
+		return *other
+	case !other.known:
+		return *m
+	}
+	join := func(a, b mappedKinds) mappedKinds { return mappedKinds{a.service || b.service, a.user || b.user} }
+	both := mappings{known: true, rest: join(m.rest, other.rest), issuers: map[string]mappedKinds{}}
+	for _, of := range []*mappings{m, other} {
+		for name := range maps.Keys(of.issuers) {
+			both.issuers[name] = join(m.of(name), other.of(name))
+		}
+	}
+
+	return both
+}
