@@ -321,6 +321,35 @@ func TestBreakingLeavesOutWhatWasAccepted(t *testing.T) {
 	}
 }
 
+func TestLockIsWhatBreakingComparesWith(t *testing.T) {
+	inFolder(t)
+	configured := []string{"--subject-user", "user:{$sub}", "--subject-service", "service:{$client_id}", "--issuers", "main", "proto"}
+	stdout, stderr, code := run(t, "", append([]string{"lock"}, configured...)...)
+	if code != cli.Clean || stderr != "" {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	expect(t, cli.Clean, "", "", append([]string{"lock", "-o", "rules.lock.json"}, configured...)...)
+	if written, err := os.ReadFile("rules.lock.json"); err != nil || string(written) != stdout {
+		t.Errorf("the file is another than stdout: %v", err)
+	}
+	const handler = "usher breaking: 1 method can't be compared, since the handler decides, before and now\n"
+	// How the server is configured is the same, unless flags say it.
+	expect(t, cli.Clean, "", handler, "breaking", "--tighter", "--against", "rules.lock.json", "proto")
+	expect(t, cli.Clean, "", handler, append([]string{"breaking", "--tighter", "--against", "rules.lock.json"}, configured...)...)
+	stdout, stderr, code = run(t, "", "breaking", "--against", "rules.lock.json", "--subject-user", "user:{$claim.mail}", "--subject-service", "service:{$client_id}", "--issuers", "main", "proto")
+	if code != cli.Found || !strings.Contains(stdout, "{$claim.mail}") {
+		t.Errorf("another subject: exit code %d\n%s%s", code, stdout, stderr)
+	}
+	expect(t, cli.Clean, "", "", "lint", "rules.lock.json")
+	if stdout, _, code := run(t, "", "matrix", "rules.lock.json"); code != cli.Clean || !strings.Contains(stdout, "viewer of document:{id}") {
+		t.Errorf("exit code %d\n%s", code, stdout)
+	}
+	write(t, "rules.lock.json", "{\n  \"version\": 1,\n  broken\n}")
+	if _, stderr, code := run(t, "", "lint", "rules.lock.json"); code != cli.Failed || !strings.Contains(stderr, "line 3") {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+}
+
 func TestMatrixWritesEachFormat(t *testing.T) {
 	inFolder(t)
 	for format, wants := range map[string][]string{
