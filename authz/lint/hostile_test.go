@@ -49,6 +49,7 @@ func (brokenType) Fields() protoreflect.FieldDescriptors { return nil }
 func (d oddInput) Input() protoreflect.MessageDescriptor {
 	return unhashable{MessageDescriptor: d.MethodDescriptor.Input()}
 }
+
 func (d deepFile) ParentFile() protoreflect.FileDescriptor {
 	return brokenFile{d.MethodDescriptor.ParentFile()}
 }
