@@ -206,8 +206,12 @@ func (x *expansion) users(ctx context.Context, into *authz.Trace, users []string
 			others++
 		}
 	}
-	if others > 0 {
-		into.Steps = append(into.Steps, &authz.Trace{Operator: authz.OperatorUnion, Detail: fmt.Sprintf("%d tuples name other subjects", others)})
+	switch others {
+	case 0:
+	case 1:
+		into.Steps = append(into.Steps, &authz.Trace{Detail: "a tuple names another subject"})
+	default:
+		into.Steps = append(into.Steps, &authz.Trace{Detail: fmt.Sprintf("%d tuples name other subjects", others)})
 	}
 }
 
