@@ -98,8 +98,13 @@ func expect(t *testing.T, wantCode int, wantOut, wantErr string, args ...string)
 func TestLintOfGoodRulesIsClean(t *testing.T) {
 	inFolder(t)
 	for _, args := range [][]string{
-		{"proto"}, {"--in", "proto"}, {"-I", "proto", "proto/docs.proto"}, {"proto", "--format", "github"}, {"--schema", "model.fga", "proto"},
-		{"--subject-user", "user:{$sub}", "--subject-service=service:{$client_id}", "--issuers", "main", "--claim-permissions", "proto"}, {"--", "proto"},
+		{"proto"},
+		{"--in", "proto"},
+		{"-I", "proto", "proto/docs.proto"},
+		{"proto", "--format", "github"},
+		{"--schema", "model.fga", "proto"},
+		{"--subject-user", "user:{$sub}", "--subject-service=service:{$client_id}", "--issuers", "main", "--claim-permissions", "proto"},
+		{"--", "proto"},
 	} {
 		expect(t, cli.Clean, "", "", append([]string{"lint"}, args...)...)
 	}
@@ -119,8 +124,9 @@ func TestLintWritesEachFormat(t *testing.T) {
 		"\n::error file=proto/docs.proto,line=21,col=38,title=USHER_REASON::"+reason+"\n", summary, "lint", "--schema", "model.fga", "--format", "github", "proto")
 	stdout, _, code := run(t, "", "lint", "--schema", "model.fga", "--format", "json", "proto")
 	var read struct {
-		Version, Methods int
-		Findings         []lint.Finding
+		Version  int            `json:"version"`
+		Methods  int            `json:"methods"`
+		Findings []lint.Finding `json:"findings"`
 	}
 	if err := json.Unmarshal([]byte(stdout), &read); err != nil || code != cli.Found || read.Version != 1 || read.Methods != 4 || len(read.Findings) != 2 {
 		t.Fatalf("%v, exit code %d\n%s", err, code, stdout)
@@ -190,7 +196,7 @@ func TestWrongUseIsExitCode2(t *testing.T) {
 		"no old rules":                    {[]string{"breaking", "proto"}, "--against is required"},
 		"old rules that aren't there":     {[]string{"breaking", "--against", "none", "proto"}, "--against: none: no such file or directory"},
 		"old rules of no repository":      {[]string{"breaking", "--against", "git:main", "proto"}, "--against: git:main: "},
-		"old rules of no commit":          {[]string{"breaking", "--against", "git:", "proto"}, "no commit after git:"},
+		"old rules of no commit":          {[]string{"breaking", "--against", "git:", "proto"}, "git: is followed by a commit"},
 		"old rules outside":               {[]string{"breaking", "--against", "git:main", "/tmp"}, "only what is within the working directory"},
 		"both sides of stdin":             {[]string{"breaking", "--against", "-", "-"}, "both sides are the standard input"},
 		"accepted changes that are none":  {[]string{"breaking", "--against", "proto", "--accept", "accepted", "proto"}, "accepted:1: not a change"},
@@ -397,7 +403,10 @@ func TestMatrixTellsServersApartAndMarksChanges(t *testing.T) {
 	}
 	stdout, stderr, code := run(t, "", "matrix", "--format", "json", "proto.lock.json", "other.lock.json")
 	var read struct {
-		Methods []struct{ Server, Method string }
+		Methods []struct {
+			Server string `json:"server"`
+			Method string `json:"method"`
+		} `json:"methods"`
 	}
 	if err := json.Unmarshal([]byte(stdout), &read); err != nil || code != cli.Clean {
 		t.Fatalf("%v, exit code %d\n%s", err, code, stderr)
