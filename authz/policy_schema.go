@@ -23,7 +23,7 @@ func (p *Policy) ValidateSchema(s *schema.Schema) []*RuleError {
 	found := p.judgeSchema(s)
 	faults := make([]*RuleError, len(found))
 	for i, f := range found {
-		faults[i] = f.RuleError
+		faults[i] = f.fault
 	}
 
 	return sortedRuleErrors(faults)
@@ -31,8 +31,7 @@ func (p *Policy) ValidateSchema(s *schema.Schema) []*RuleError {
 
 // schemaFault is a fault of a rule against a schema.
 type schemaFault struct {
-	*RuleError
-
+	fault *RuleError
 	// review is set if the method works, but perhaps not as intended: it is no reason
 	// not to start.
 	review bool
@@ -208,18 +207,19 @@ func (j *schemaJudge) holdersOf(ref schema.Reference) schema.Holders {
 
 // fail adds a fault of the method. A path that isn't one of a rule's part is that of a
 // configured subject.
-func (j *schemaJudge) fail(id, part string, column int, problem, fix string) *schemaFault {
+func (j *schemaJudge) fail(id, part string, column int, problem, fix string) {
 	m := j.method
 	path := part
 	if part != "" && !strings.HasPrefix(part, "Subjects") && !strings.HasPrefix(part, "IssuerSubjects") {
 		path = m.Path(part)
 	}
-	j.faults = append(j.faults, schemaFault{RuleError: &RuleError{
+	j.faults = append(j.faults, schemaFault{fault: &RuleError{
 		ID: id, File: m.File, Line: m.Line, Method: m.Method, Path: path, Column: column, Problem: problem, Fix: fix,
 	}})
-
-	return &j.faults[len(j.faults)-1]
 }
+
+// reviewOnly marks the fault that was added last.
+func (j *schemaJudge) reviewOnly() { j.faults[len(j.faults)-1].review = true }
 
 // configured are the subjects of some issuers' tokens, with their place.
 type configured struct {

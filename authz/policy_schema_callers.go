@@ -189,26 +189,25 @@ func (j *schemaJudge) barred(caller *admitted, all []admitted, somePass bool) {
 			listed(j.holdersOf(bar.of).Subjects, subject))
 	}
 	bar := caller.bars[0]
-	who, fix, path, subject := "no caller can pass: ", "", bar.path, caller.subject
+	path, subject := bar.path, caller.subject
+	who, fix := "a "+kindName(caller.kind)+" can never pass: ", ""
 	if allOwn(caller.bars) {
-		subject = *bar.own
-		path += ".subject"
-		fix = "ask about a subject that can have it, or let the model's relation take " + quoted(subject.String())
-	} else {
-		who = "a " + kindName(caller.kind) + " can never pass: "
-		if other := otherPasses(all); other != 0 {
-			fix = "admit " + other.String() + " alone in access_token.kinds, or let the model's relation take " + quoted(subject.String())
-		} else {
-			fix = "let the model's relation take " + quoted(subject.String())
-		}
+		path, subject = path+".subject", *bar.own
+		who, fix = "no caller can pass: ", "ask about a subject that can have it, or "
+	} else if other := otherPasses(all); other != 0 {
+		fix = "admit " + other.String() + " alone in access_token.kinds, or "
 	}
+	fix += "let the model's relation take " + quoted(subject.String())
 	if can := j.relationsOf(bar.of.Type, subject); can != "" {
 		fix += ", or ask for a relation that it can have: " + can
 	}
 	if len(caller.bars) > 1 {
 		path, _, _ = strings.Cut(path, ".")
 	}
-	j.fail(FaultSchemaSubject, path, -1, who+strings.Join(why, "; "), fix).review = somePass
+	j.fail(FaultSchemaSubject, path, -1, who+strings.Join(why, "; "), fix)
+	if somePass {
+		j.reviewOnly()
+	}
 }
 
 // otherPasses returns the kind whose callers all can pass if those of the other can't,

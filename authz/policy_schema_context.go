@@ -48,7 +48,8 @@ func (j *schemaJudge) context(values []*authzv1.ContextValue, c *asked, path str
 		slices.Sort(lacking)
 		j.fail(FaultSchemaContextLacking, path, -1,
 			"the rule gives no value for "+quotedAll(lacking)+" of condition "+quoted(condition.Name)+", which tuples that give "+quoted(c.of.Relation)+" of "+quoted(c.of.Type)+" may have",
-			"give each in context, or write it into the tuples; a check without it is denied").review = true
+			"give each in context, or write it into the tuples; a check without it is denied")
+		j.reviewOnly()
 	}
 }
 

@@ -27,7 +27,8 @@ func model(tb testing.TB) *schema.Schema {
 		return schema.Relation{Name: name, Expression: schema.Direct{Subjects: subjects}}
 	}
 	s, err := schema.New("model.fga", []schema.Type{
-		{Name: "user"}, {Name: "service"},
+		{Name: "user"},
+		{Name: "service"},
 		{Name: "team", Relations: []schema.Relation{direct("member", user)}},
 		{Name: "document", Relations: []schema.Relation{
 			direct("owner", user), direct("reader", service), direct("viewer", user, service, schema.Subject{Type: "team", Relation: "member"}),
@@ -46,8 +47,8 @@ func model(tb testing.TB) *schema.Schema {
 	return s
 }
 
-// policyOf is the policy of rules over Values.
-func policyOf(tb testing.TB, config authz.Config, rules map[string]*authzv1.Rule) *authz.Policy {
+// rulePolicy is the policy of rules over Values.
+func rulePolicy(tb testing.TB, config authz.Config, rules map[string]*authzv1.Rule) *authz.Policy {
 	tb.Helper()
 	config.Engine, config.Resolver = newTuples(), ruledOver(tb, &docsv1.Values{}, nil, rules)
 	policy := newAuthorizer(tb, config).Policy()
@@ -174,7 +175,7 @@ func TestValidateSchema(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			policy := policyOf(t, authz.Config{Subjects: tc.subjects, Permissions: permits{}}, map[string]*authzv1.Rule{"Get": tc.rule})
+			policy := rulePolicy(t, authz.Config{Subjects: tc.subjects, Permissions: permits{}}, map[string]*authzv1.Rule{"Get": tc.rule})
 			faults := policy.ValidateSchema(model(t))
 			for i, fault := range faults {
 				if fault.File != "t.proto" || fault.Method != "t.S/Get" {
@@ -212,7 +213,7 @@ func TestValidateSchemaOfInheritedRules(t *testing.T) {
 }
 
 func TestAConfiguredSubjectIsReportedOnce(t *testing.T) {
-	policy := policyOf(t, authz.Config{Subjects: authz.Subjects{User: "user:{$sub}", Service: "team:{$client_id}#owner"}}, map[string]*authzv1.Rule{
+	policy := rulePolicy(t, authz.Config{Subjects: authz.Subjects{User: "user:{$sub}", Service: "team:{$client_id}#owner"}}, map[string]*authzv1.Rule{
 		"Get": check("document:1", "viewer"), "Put": check("document:2", "viewer"),
 	})
 	faults := policy.ValidateSchema(model(t))
@@ -222,7 +223,7 @@ func TestAConfiguredSubjectIsReportedOnce(t *testing.T) {
 }
 
 func TestSubjectsOfIssuers(t *testing.T) {
-	policy := policyOf(t, authz.Config{
+	policy := rulePolicy(t, authz.Config{
 		Issuers: authz.Issuers{"main", "other"},
 		IssuerSubjects: map[string]authz.Subjects{
 			"main": {User: "user:main/{$sub}", Service: "service:main/{$client_id}"}, "other": {User: "team:{$sub}#member"},
@@ -247,7 +248,7 @@ func TestSubjectsOfIssuers(t *testing.T) {
 }
 
 func TestValidateSchemaWithoutWhatAServerKnows(t *testing.T) {
-	policy := policyOf(t, authz.Config{}, map[string]*authzv1.Rule{
+	policy := rulePolicy(t, authz.Config{}, map[string]*authzv1.Rule{
 		"Get": check("document:1", "owner"), "Team": asking("team:1#member", check("document:1", "owner")), "Typo": check("documnt:1", "owner"),
 		"When": given(check("document:1", "dated"), "now", "{wrapped_flag}", "count", "x", "address", "{$peer.ip}"),
 	})

@@ -129,7 +129,7 @@ func (f *front) ready(ctx context.Context, policy *Policy) error {
 	var faults []*RuleError
 	for _, fault := range policy.judgeSchema(model) {
 		if !fault.review {
-			faults = append(faults, fault.RuleError)
+			faults = append(faults, fault.fault)
 		}
 	}
 

@@ -86,7 +86,7 @@ func TestReadyReportsEveryFaultOfTheMethodsAtOnce(t *testing.T) {
 
 // unjoined returns the errors that err joins, down to the last.
 func unjoined(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // only what is joined
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return []error{err}
 	}

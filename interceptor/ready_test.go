@@ -72,7 +72,7 @@ func TestReadyReportsAllProblemsAtOnce(t *testing.T) {
 			t.Errorf("no %q in %v", want, err)
 		}
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); !ok || len(joined.Unwrap()) != 3 { //nolint:errorlint // what is joined
+	if joined, ok := err.(interface{ Unwrap() []error }); !ok || len(joined.Unwrap()) != 3 {
 		t.Errorf("not three problems: %v", err)
 	}
 	if auth, server := readied(t, engine, engine, byValue()); auth.Ready(t.Context(), server) != nil {

@@ -70,7 +70,7 @@ func (p *rulePair) admission(old, new *built) []Difference { //nolint:predeclare
 	differences = append(differences, p.direction(old, new, Tighter)...)
 	p.steps -= before - max(p.left, 0)
 	if p.formulas.large || p.left <= 0 {
-		return []Difference{{CantTell, "policy", "can't tell: the rules are too large to compare"}}
+		return []Difference{{CantTell, "policy", tooLarge}}
 	}
 
 	return distinct(differences)
@@ -132,10 +132,15 @@ func (p *rulePair) refused(admits, refuses *built, r requirement, verdict Verdic
 		return nil
 	}
 	prefix := map[Verdict]string{Looser: "now also: ", Tighter: "no longer: "}[verdict]
-	if len(cautious) > 0 {
-		if found, _ := p.solver.solve(slices.Concat(assumed, cautious)...); !found {
-			return []Difference{{CantTell, r.part, "can't tell: " + hint}}
-		}
+	alone := p.only(admits, refuses, r.node, slices.Concat(assumed, cautious))
+	if alone {
+		w := p.witness(admits, refuses, r.node)
+		w.only = slices.DeleteFunc(w.only, func(id atomID) bool { return !requires(refuses, p.formulas.atom(id)) })
+
+		return []Difference{{verdict, r.part, prefix + w.words(p)}}
+	}
+	if found, _ := p.solver.solve(slices.Concat(assumed, cautious)...); !found {
+		return []Difference{{CantTell, r.part, "can't tell: " + hint}}
 	}
 	var differences []Difference
 	clauses := len(p.solver.clauses)
@@ -158,6 +163,32 @@ func (p *rulePair) refused(admits, refuses *built, r requirement, verdict Verdic
 	}
 
 	return differences
+}
+
+// requires reports whether a rule requires a formula by itself.
+func requires(rule *built, node formulaID) bool {
+	return slices.ContainsFunc(rule.requirements, func(r requirement) bool { return r.node == node })
+}
+
+// only reports whether the requirement is all that keeps callers out: whoever meets the
+// other requirements is admitted by the other rule. The solver has found such a caller
+// then.
+func (p *rulePair) only(admits, refuses *built, requirement formulaID, assumed []literal) bool {
+	var others []literal
+	for _, r := range refuses.requirements {
+		if r.node != requirement {
+			others = append(others, p.encodePositive(r.node))
+		}
+	}
+	if refuses.denied {
+		return false
+	}
+	if found, known := p.solver.solve(append(others, p.encodeNegative(admits.whole))...); found || !known {
+		return false
+	}
+	found, _ := p.solver.solve(slices.Concat(assumed, others)...)
+
+	return found
 }
 
 // tooMany reports whether the work for this method is used up.

@@ -34,7 +34,7 @@ func (l *linter) fields(m *authz.MethodPolicy, root *node) {
 	anyRead := slices.ContainsFunc(candidates, func(f idField) bool { return read.field(f.path) })
 	var unread []string
 	for i := range candidates {
-		if len(unread) > maxNamed {
+		if len(unread) > maxFieldsNamed {
 			break
 		}
 		f := &candidates[i]

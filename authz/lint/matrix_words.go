@@ -13,7 +13,7 @@ type span struct {
 }
 
 // spans are a text.
-type spans []span
+type spans []span //nolint:recvcheck // say and code append
 
 func (s *spans) say(text string)  { *s = append(*s, span{Text: text}) }
 func (s *spans) code(text string) { *s = append(*s, span{Text: text, Code: true}) }

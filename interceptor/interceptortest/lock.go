@@ -59,7 +59,7 @@ func Lock(tb testing.TB, auth *interceptor.Interceptor, server interceptor.Servi
 	if err != nil {
 		tb.Fatalf("interceptortest: Lock: %v", err)
 	}
-	committed, err := os.ReadFile(path) //nolint:gosec // the test's author names it
+	committed, err := os.ReadFile(path)
 	how := fmt.Sprintf("run %s=1 go test -run '^%s$' in this package, and commit the file for review", updateVariable, tb.Name())
 	switch update := os.Getenv(updateVariable); {
 	case update != "" && update != "0":
@@ -69,7 +69,7 @@ func Lock(tb testing.TB, auth *interceptor.Interceptor, server interceptor.Servi
 		if bytes.Equal(committed, text) {
 			return
 		}
-		if err := os.WriteFile(path, text, 0o644); err != nil { //nolint:gosec // it is committed for everybody to read
+		if err := os.WriteFile(path, text, 0o644); err != nil {
 			tb.Fatalf("interceptortest: Lock: %v", err)
 		}
 		tb.Logf("interceptortest: Lock: wrote %s", path)

@@ -109,7 +109,7 @@ func TestLock(t *testing.T) {
 	if r := lock(t, path, nil); r.failed || r.text != "" {
 		t.Error(r.text)
 	}
-	text, err := os.ReadFile(path) //nolint:gosec // it is the test's own
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"github.com/usher-auth/usher/examples/quickstart/demo/engine"
 	"github.com/usher-auth/usher/examples/quickstart/demo/pki"
 	docsv1 "github.com/usher-auth/usher/examples/quickstart/proto/docs/v1"
 	"github.com/usher-auth/usher/examples/quickstart/server"
@@ -206,5 +207,53 @@ func TestAttributesThatNothingAnswers(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "OrderPrints") {
 		t.Errorf("the expression is at fault, too: %v", err)
+	}
+}
+
+// A model that lacks what a rule asks about is found before the first call.
+func TestNotReadyForItsModel(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	defer cancel()
+	store, err := engine.Start(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	poor, err := store.Client().WriteAuthorizationModel(ctx, &openfgav1.WriteAuthorizationModelRequest{
+		StoreId: store.StoreID(), SchemaVersion: "1.1",
+		TypeDefinitions: []*openfgav1.TypeDefinition{{Type: "user"}, {Type: "service"}, {Type: "document"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for model, wants := range map[string][]string{
+		store.ModelID():                {"verify: "},
+		poor.GetAuthorizationModelId(): {"verify: ", "DocumentService/GetDocument: rule.check.relation: ", `no relation "viewer" of type "document"`},
+	} {
+		cfg := config(t)
+		cfg.TLS, cfg.OpenFGA, cfg.StoreID, cfg.ModelID = insecure.NewCredentials(), store.Client(), store.StoreID(), model
+		cfg.Register = func(s grpc.ServiceRegistrar) {
+			docsv1.RegisterDocumentServiceServer(s, docsv1.UnimplementedDocumentServiceServer{})
+		}
+		srv, err := server.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = srv.Ready(ctx)
+		for _, want := range wants {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q isn't in %v", want, err)
+			}
+		}
+		if len(wants) == 1 && strings.Contains(err.Error(), "schema") {
+			t.Error("the demo's rules don't fit its model:", err)
+		}
+		if err := srv.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -48,6 +48,15 @@ func TestFaults(t *testing.T) {
 		"DSL: nested over lines":    {[]string{"model.fga", dslHead + "    define r: " + deep("(\n") + "a\n"}, []string{"the brackets are nested deeper than 64"}},
 		"DSL: lines of definitions": {[]string{"model.fga", dslHead + strings.Repeat("    define r: (\n", 20_000)}, []string{"model.fga:6:"}},
 
+		"DSL: undefined": {
+			[]string{"model.fga", dslHead + "    define a: [team, user with c]\n    define b: x or y from a\n    define p: [user]\n    define c: z from p\n"},
+			[]string{`model.fga:6: relation "a" of type "doc" names the undefined condition "c"`, `names the undefined type "team"`, `model.fga:7: relation "b" of type "doc" reads `, `model.fga:9: relation "c" of type "doc" reads relation "z" through "p"`},
+		},
+		"zed: undefined": {
+			[]string{"s.zed", zedHead + "\trelation viewer: usr\n\tpermission view = viewr + parent->view\n}\n"},
+			[]string{`s.zed:3: relation "viewer" of type "doc" names the undefined type "usr"`, `s.zed:4: relation "view" of type "doc" reads the undefined relation "parent"`, `s.zed:4: relation "view" of type "doc" reads the undefined relation "viewr"`},
+		},
+		"store: undefined":  {[]string{"m.yaml", "name: x\nmodel: |\n  model\n    schema 1.1\n  type doc\n    relations\n      define a: [user]\n"}, []string{`m.yaml:7: relation "a" of type "doc" names the undefined type "user"`}},
 		"DSL: a megabyte":   {[]string{"model.fga", dslHead + strings.Repeat("    define a: [user]\n", 60_000)}, []string{"model.fga: the model has 1260050 bytes; one in OpenFGA's language has at most 1048576"}},
 		"DSL: a long line":  {[]string{"model.fga", dslHead + "    define a: b" + strings.Repeat(" or b", 10_000) + "\n"}, []string{"model.fga:6: the line is longer than 32768 bytes"}},
 		"DSL: all the same": {[]string{"model.fga", dslHead + strings.Repeat("    define a: [user]\n", 3000)}, []string{"model.fga:7:12: 'a' is already defined in 'doc'", "… and 2899 faults more"}},

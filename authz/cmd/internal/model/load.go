@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -124,8 +125,33 @@ func (s source) line(line int) int {
 	return line + s.above
 }
 
-// parse returns the schema of a text that is in a language of its own.
+// parse returns the schema of a text that is in a language of its own. A reference to what
+// the model doesn't define is a fault: engines refuse such a model, so rules that fit it
+// fit no engine.
 func parse(dir *folder, src source, lang language) (*schema.Schema, error) {
+	s, err := parseAs(dir, src, lang)
+	if err != nil {
+		return nil, err
+	}
+	var list faults
+	for _, one := range s.Undefined() {
+		problem := strings.TrimPrefix(strings.TrimPrefix(one.Error(), "schema: "), s.Source())
+		line := 0
+		if number, rest, ok := strings.Cut(strings.TrimPrefix(problem, ":"), ":"); ok {
+			if n, err := strconv.Atoi(number); err == nil {
+				line, problem = n, rest
+			}
+		}
+		list.add(src.file, line, 0, "%s", strings.TrimPrefix(problem, ":"))
+	}
+	if err := list.err(); err != nil {
+		return nil, err
+	}
+
+	return s, nil
+}
+
+func parseAs(dir *folder, src source, lang language) (*schema.Schema, error) {
 	switch lang {
 	case openfgaDSL:
 		return parseDSL(src)

@@ -26,7 +26,7 @@ func spicedbSchemaOf(src source, compiled *compiler.CompiledSchema, placed bool)
 		for _, r := range definition.GetRelation() {
 			relation := schema.Relation{Name: r.GetName(), Line: line(r.GetSourcePosition())}
 			var err error
-			if relation.Expression, err = zedRelation(t.Name, r); err != nil {
+			if relation.Expression, err = zedRelation(r); err != nil {
 				list.add(src.file, relation.Line, 0, "%q of %q: %v", r.GetName(), t.Name, err)
 			}
 			t.Relations = append(t.Relations, relation)
@@ -57,9 +57,9 @@ func spicedbSchemaOf(src source, compiled *compiler.CompiledSchema, placed bool)
 
 // zedRelation returns who has a relation, which tuples name, or a permission, which
 // follows from others.
-func zedRelation(typeName string, r *core.Relation) (schema.Expression, error) {
+func zedRelation(r *core.Relation) (schema.Expression, error) {
 	if rewrite := r.GetUsersetRewrite(); rewrite != nil {
-		return zedRewrite(typeName, rewrite, 1)
+		return zedRewrite(rewrite, 1)
 	}
 	direct := schema.Direct{}
 	for _, allowed := range r.GetTypeInformation().GetAllowedDirectRelations() {
@@ -75,7 +75,7 @@ func zedRelation(typeName string, r *core.Relation) (schema.Expression, error) {
 	return direct, nil
 }
 
-func zedRewrite(typeName string, rewrite *core.UsersetRewrite, depth int) (schema.Expression, error) {
+func zedRewrite(rewrite *core.UsersetRewrite, depth int) (schema.Expression, error) {
 	if depth > schema.MaxDepth {
 		return nil, fmt.Errorf("its expression is deeper than %d", schema.MaxDepth)
 	}
@@ -92,7 +92,7 @@ func zedRewrite(typeName string, rewrite *core.UsersetRewrite, depth int) (schem
 	}
 	parts := make([]schema.Expression, 0, len(operation.GetChild()))
 	for _, child := range operation.GetChild() {
-		part, err := zedChild(typeName, child, depth)
+		part, err := zedChild(child, depth)
 		if err != nil {
 			return nil, err
 		}
@@ -125,7 +125,7 @@ func single(parts []schema.Expression, all schema.Expression) schema.Expression 
 	return all
 }
 
-func zedChild(typeName string, child *core.SetOperation_Child, depth int) (schema.Expression, error) {
+func zedChild(child *core.SetOperation_Child, depth int) (schema.Expression, error) {
 	switch c := child.GetChildType().(type) {
 	case *core.SetOperation_Child_ComputedUserset:
 		return schema.Computed{Relation: c.ComputedUserset.GetRelation()}, nil
@@ -139,12 +139,11 @@ func zedChild(typeName string, child *core.SetOperation_Child, depth int) (schem
 			All: c.FunctionedTupleToUserset.GetFunction() == core.FunctionedTupleToUserset_FUNCTION_ALL,
 		}, nil
 	case *core.SetOperation_Child_UsersetRewrite:
-		return zedRewrite(typeName, c.UsersetRewrite, depth+1)
+		return zedRewrite(c.UsersetRewrite, depth+1)
 	case *core.SetOperation_Child_XNil:
 		return schema.Direct{}, nil
 	case *core.SetOperation_Child_XSelf:
-		// The object itself: no tuple names it, but it is a subject of this type.
-		return schema.Direct{Subjects: []schema.Subject{{Type: typeName}}}, nil
+		return schema.Self{}, nil
 	default:
 		return nil, fmt.Errorf("its expression is of a kind that isn't known, %T", c)
 	}
