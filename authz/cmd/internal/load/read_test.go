@@ -318,7 +318,7 @@ func TestReadRefusesBadImages(t *testing.T) {
 		return encode(t, set)
 	}
 	renamed := proto.CloneOf(good.GetFile()[len(good.GetFile())-1])
-	renamed.Name = proto.String("other.proto")
+	renamed.Name = new("other.proto")
 	two := encode(t, &descriptorpb.FileDescriptorSet{File: append(slices.Clone(good.GetFile()), renamed)})
 	same := encode(t, &descriptorpb.FileDescriptorSet{File: append(slices.Clone(good.GetFile()), good.GetFile()[0])})
 	for name, row := range map[string]struct {
@@ -341,10 +341,10 @@ func TestReadRefusesBadImages(t *testing.T) {
 		"an import that is missing": {broken(func(file *descriptorpb.FileDescriptorProto) { file.Dependency = append(file.Dependency, "lost.proto") }), "imports lost.proto, which isn't in it"},
 		"an import of itself":       {broken(func(file *descriptorpb.FileDescriptorProto) { file.Dependency = append(file.Dependency, "docs.proto") }), "broken descriptor"},
 		"a type that isn't there": {broken(func(file *descriptorpb.FileDescriptorProto) {
-			file.Service[0].Method[0].InputType = proto.String(".docs.v1.Lost")
+			file.Service[0].Method[0].InputType = new(".docs.v1.Lost")
 		}), "Lost"},
 		"a type that is no message": {broken(func(file *descriptorpb.FileDescriptorProto) {
-			file.Service[0].Method[0].InputType = proto.String(".docs.v1.Docs")
+			file.Service[0].Method[0].InputType = new(".docs.v1.Docs")
 		}), "docs.v1.Docs"},
 		"a field of a wrong type": {broken(func(file *descriptorpb.FileDescriptorProto) {
 			file.MessageType[0].Field[0].Type = descriptorpb.FieldDescriptorProto_TYPE_GROUP.Enum()
@@ -353,10 +353,10 @@ func TestReadRefusesBadImages(t *testing.T) {
 		"a field's negative oneof": {broken(func(file *descriptorpb.FileDescriptorProto) {
 			file.MessageType[0].Field[0].OneofIndex = proto.Int32(-7)
 		}), "oneof"},
-		"a name that isn't one":        {broken(func(file *descriptorpb.FileDescriptorProto) { file.Service[0].Name = proto.String("1\n") }), "broken descriptor"},
+		"a name that isn't one":        {broken(func(file *descriptorpb.FileDescriptorProto) { file.Service[0].Name = new("1\n") }), "broken descriptor"},
 		"a file without a name":        {broken(func(file *descriptorpb.FileDescriptorProto) { file.Name = nil }), "broken descriptor"},
 		"a public import out of range": {broken(func(file *descriptorpb.FileDescriptorProto) { file.PublicDependency = []int32{9} }), "broken descriptor"},
-		"a syntax that isn't one":      {broken(func(file *descriptorpb.FileDescriptorProto) { file.Syntax = proto.String("proto9") }), "broken descriptor"},
+		"a syntax that isn't one":      {broken(func(file *descriptorpb.FileDescriptorProto) { file.Syntax = new("proto9") }), "broken descriptor"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := read(t, Config{Inputs: []string{"-"}, Stdin: bytes.NewReader(row.data)})
