@@ -36,6 +36,9 @@ func link(set *descriptorpb.FileDescriptorSet, imports map[string]bool) (files c
 			files, err = nil, fmt.Errorf("a broken descriptor: %v", recovered)
 		}
 	}()
+	if err := bounds(set); err != nil {
+		return nil, err
+	}
 	if err := twice(set); err != nil {
 		return nil, err
 	}

@@ -469,8 +469,57 @@ func TestNestingIsMeasuredOutsideOfTextsAndComments(t *testing.T) {
 		strings.Repeat("}", 9) + open: 1,
 		strings.Repeat("[(<{", MaxNesting/4) + "[": 1,
 	} {
-		if got := tooDeep([]byte(text)); got != want {
+		if _, got := measure([]byte(text)); got != want {
 			t.Errorf("%.20q: line %d, want %d", text, got, want)
+		}
+	}
+}
+
+func TestReadBoundsFullNames(t *testing.T) {
+	long := strings.Repeat("a", 1<<20)
+	siblings := strings.Repeat("message M {}\n", 1_000)
+	for name, source := range map[string]string{
+		"of a package":             "syntax = \"proto3\";\npackage " + long + ";\n" + siblings,
+		"of a package, with space": "syntax = \"proto3\";\npackage " + strings.Repeat("a . ", 1<<19) + "a;\n" + siblings,
+		"of messages":              "syntax = \"proto3\";\nmessage " + long + " {\n" + siblings + "}\n",
+		"of nested messages":       "syntax = \"proto3\";\n" + strings.Repeat("message "+long[:10_000]+" {\n", 150) + siblings + strings.Repeat("}", 150),
+		"of fields":                "syntax = \"proto3\";\nmessage " + long + " {\n" + strings.Repeat("string a = 1;\n", 1_000) + "}\n",
+		"of values":                "syntax = \"proto3\";\nenum " + long + " {\n" + strings.Repeat("A = 0;\n", 1_000) + "}\n",
+		"of methods":               "syntax = \"proto3\";\nservice " + long + " {\n" + strings.Repeat("rpc A (B) returns (B) {}\n", 1_000) + "}\n",
+	} {
+		_, err := Read(t.Context(), Config{Sources: map[string][]byte{"a.proto": []byte(source)}})
+		if err == nil || !strings.Contains(err.Error(), "full names are larger") {
+			t.Errorf("%s: %.200v", name, err)
+		}
+	}
+	message := &descriptorpb.DescriptorProto{Name: new(long)}
+	for range 1_000 {
+		message.NestedType = append(message.NestedType, &descriptorpb.DescriptorProto{Name: new("M")})
+	}
+	deep := &descriptorpb.DescriptorProto{Name: new("M")}
+	for range MaxNesting + 1 {
+		deep = &descriptorpb.DescriptorProto{Name: new("M"), NestedType: []*descriptorpb.DescriptorProto{deep}}
+	}
+	field := &descriptorpb.DescriptorProto{Name: new(long)}
+	enum := &descriptorpb.EnumDescriptorProto{Name: new("E")}
+	service := &descriptorpb.ServiceDescriptorProto{Name: new(long)}
+	for range 1_000 {
+		field.Field = append(field.Field, &descriptorpb.FieldDescriptorProto{Name: new("f")})
+		enum.Value = append(enum.Value, &descriptorpb.EnumValueDescriptorProto{Name: new("V")})
+		service.Method = append(service.Method, &descriptorpb.MethodDescriptorProto{Name: new("M")})
+	}
+	for name, file := range map[string]*descriptorpb.FileDescriptorProto{
+		"messages":       {MessageType: []*descriptorpb.DescriptorProto{message}},
+		"depth":          {MessageType: []*descriptorpb.DescriptorProto{deep}},
+		"fields":         {MessageType: []*descriptorpb.DescriptorProto{field}},
+		"values":         {Package: new(long), EnumType: []*descriptorpb.EnumDescriptorProto{enum}},
+		"methods":        {Service: []*descriptorpb.ServiceDescriptorProto{service}},
+		"a long package": {Package: new(long), MessageType: message.GetNestedType()},
+	} {
+		file.Name = new("a.proto")
+		_, err := Read(t.Context(), Config{Inputs: []string{"-"}, Stdin: bytes.NewReader(encode(t, &descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{file}}))})
+		if err == nil || !strings.Contains(err.Error(), "full names are larger") {
+			t.Errorf("%s: %.200v", name, err)
 		}
 	}
 }
