@@ -26,7 +26,7 @@ func findCycles(g *graph) cycles {
 		if index[root] != 0 {
 			continue
 		}
-		stack := []frame{{node: int32(root)}} //nolint:gosec // nodes are bounded
+		stack := []frame{{node: int32(root)}}
 		for len(stack) > 0 {
 			top := &stack[len(stack)-1]
 			id := top.node
@@ -64,7 +64,7 @@ func findCycles(g *graph) cycles {
 
 // close makes a component of the pending nodes down to one.
 func (c *cycles) close(g *graph, pending []int32, last int32) []int32 {
-	number := int32(len(c.knotted)) //nolint:gosec // nodes are bounded
+	number := int32(len(c.knotted))
 	from := len(pending) - 1
 	for pending[from] != last {
 		from--

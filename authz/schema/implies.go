@@ -203,6 +203,7 @@ func (p *proof) apart(left, excluded int32) bool {
 		if !slices.Contains(p.path, left) && p.unfold(left, 1, func(kid int32) bool { return p.apart(kid, excluded) }) {
 			return true
 		}
+	default:
 	}
 
 	return p.steady(excluded) && p.strangers(left, excluded)
