@@ -76,7 +76,7 @@ func (b *builder) build() *graph {
 	for _, name := range b.schema.Types() {
 		for i := range b.schema.types[name].Relations {
 			ref := Reference{name, b.schema.types[name].Relations[i].Name}
-			g.relations[ref] = int32(len(g.nodes)) //nolint:gosec // at most MaxRelations
+			g.relations[ref] = int32(len(g.nodes))
 			g.nodes = append(g.nodes, node{op: opRelation, ref: ref, seeds: []int32{b.subject(Subject{Type: ref.Type, Relation: ref.Relation})}})
 		}
 	}
@@ -94,14 +94,14 @@ func (b *builder) add(n node) int32 {
 	b.edges += len(n.kids)
 	b.graph.nodes = append(b.graph.nodes, n)
 
-	return int32(len(b.graph.nodes) - 1) //nolint:gosec // at most MaxTerms and as many relations
+	return int32(len(b.graph.nodes) - 1)
 }
 
 func (b *builder) subject(s Subject) int32 {
 	s = Subject{Type: s.Type, Relation: s.Relation}
 	id, ok := b.subjects[s]
 	if !ok {
-		id = int32(len(b.graph.subjects)) //nolint:gosec // at most MaxTerms and as many relations
+		id = int32(len(b.graph.subjects))
 		b.subjects[s] = id
 		b.graph.subjects = append(b.graph.subjects, s)
 	}

@@ -63,7 +63,7 @@ func (w *walk) from(root int32) {
 		kids := w.follow(&w.graph.nodes[top.node])
 		if top.next == len(kids) {
 			w.order = append(w.order, top.node)
-			w.place[top.node] = int32(len(w.order)) //nolint:gosec // at most as many as nodes
+			w.place[top.node] = int32(len(w.order))
 			w.stack = w.stack[:len(w.stack)-1]
 
 			continue
@@ -101,7 +101,7 @@ func (w *walk) collect() {
 // would take too long.
 func (w *walk) solve(root int32) bool {
 	for i, subject := range w.subjects {
-		w.bit[subject] = int32(i + 1) //nolint:gosec // subjects are bounded; the first bit is for what isn't known
+		w.bit[subject] = int32(i + 1) // the first bit is for what isn't known
 	}
 	if cap(w.values) < len(w.order) {
 		w.values = make([]uint64, len(w.order))
@@ -151,6 +151,7 @@ func (w *walk) value(n *node, low int) uint64 {
 		}
 
 		return value
+	default:
 	}
 	var value uint64
 	for _, subject := range n.seeds {
