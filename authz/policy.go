@@ -51,6 +51,9 @@ type MethodPolicy struct {
 	// Inherited are the parts of the rule that are the service's default, as in "policy"
 	// or "access_token.scopes", sorted.
 	Inherited []string
+	// ExpressionReads are the fields of the request that the rule's expressions read,
+	// themselves or within them, sorted. "*" alone means that they may read every field.
+	ExpressionReads []string
 	// Faults are what is wrong with the rule. A method with a fault is denied.
 	Faults []*RuleError
 }
@@ -134,8 +137,23 @@ func (m *Method) describe() MethodPolicy {
 	p.Rule = proto.CloneOf(m.whole.rule)
 	p.Inherited = slices.Sorted(maps.Keys(m.whole.from))
 	m.withoutIdle(p.Rule)
+	p.ExpressionReads = m.expressionReads()
 
 	return p
+}
+
+// expressionReads returns the fields that expressions read, or "*" for all of them.
+func (m *Method) expressionReads() []string {
+	names := make([]string, 0, len(m.copies))
+	for _, fd := range m.copies {
+		names = append(names, string(fd.Name()))
+	}
+	slices.Sort(names)
+	if names = slices.Compact(names); len(names) > 0 && len(names) == m.input.Fields().Len() {
+		return []string{"*"}
+	}
+
+	return names
 }
 
 // withoutIdle removes the parts of the rule that have no effect on the method.

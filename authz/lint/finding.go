@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
-
-	"github.com/usher-auth/usher/authz"
 )
 
 // Finding is one mistake, or one change of a rule, at its place.
@@ -31,6 +29,9 @@ type Finding struct {
 	Fix     string `json:"fix,omitempty"`
 	// Descriptor is the method or the service, nil if it isn't known.
 	Descriptor protoreflect.Descriptor `json:"-"`
+
+	// at is the place in the descriptor's file.
+	at protoreflect.SourcePath
 }
 
 // String returns the finding on one line, as compilers do: "docs.proto:12:5:
@@ -62,19 +63,6 @@ func (f Finding) String() string {
 	}
 
 	return text.String()
-}
-
-// found returns the finding of a fault, at the rule of the method.
-func found(m *authz.MethodPolicy, fault *authz.RuleError) Finding {
-	f := Finding{
-		ID: fault.ID, File: fault.File, Line: fault.Line, Method: fault.Method, Path: fault.Path,
-		Offset: fault.Column, Problem: fault.Problem, Fix: fault.Fix,
-	}
-	if m != nil && m.Descriptor != nil {
-		f.Descriptor = m.Descriptor
-	}
-
-	return f
 }
 
 // sorted sorts findings in the order in which files are read.
