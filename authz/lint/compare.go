@@ -101,14 +101,19 @@ type Difference struct {
 	Witness string
 }
 
+// tooLarge is the witness of rules that can't be compared within the limits.
+const tooLarge = "can't tell: the rules are too large to compare"
+
 // maxDifferences bounds the differences of one method.
 const maxDifferences = 100
 
 // Limits of the work of one comparison, in steps of some nanoseconds. Methods that would
 // exceed them are told as [CantTell].
 const (
-	maxSteps       = 40_000_000
+	maxSteps       = 60_000_000
 	maxMethodSteps = 1_000_000
+	// stepsOfNode is what it takes to read one condition.
+	stepsOfNode = 30
 )
 
 // Compare compares two versions of rules, method by method, after inheritance.
@@ -125,8 +130,14 @@ const (
 //
 // A method that isn't in a version, has no rule or has faults is denied there. It doesn't
 // need descriptors, does no I/O, and ends within a bounded number of steps whatever the
-// rules are. Neither policy may be nil; neither is changed.
+// rules are. A nil policy has no methods. Neither policy is changed.
 func Compare(old, new *authz.Policy, config CompareConfig) *Comparison { //nolint:predeclared // the words for it
+	if old == nil {
+		old = &authz.Policy{}
+	}
+	if new == nil {
+		new = &authz.Policy{}
+	}
 	c := newComparer(old, new, config.Schema)
 	result := &Comparison{}
 	if differences := c.common(old, new); len(differences) > 0 {
@@ -149,8 +160,8 @@ func Compare(old, new *authz.Policy, config CompareConfig) *Comparison { //nolin
 			i++
 			j++
 		}
-		method := &authz.MethodPolicy{}
-		if method = a; b != nil {
+		method := a
+		if method == nil {
 			method = b
 		}
 		differences := c.compare(a, b)
@@ -254,9 +265,13 @@ func (c *comparer) compare(old, new *authz.MethodPolicy) []Difference { //nolint
 	if old != nil && new != nil && wordForWord(old, new) {
 		return nil
 	}
+	if c.steps <= 0 {
+		return []Difference{{CantTell, "policy", tooLarge}}
+	}
 	p := &c.pair
 	p.begin(c, old, new)
 	before, after := p.build(old, sideOld), p.build(new, sideNew)
+	c.steps -= stepsOfNode * (len(p.nodes) + len(p.atoms.list))
 	differences := p.admission(&before, &after)
 	if !before.denied && !after.denied {
 		differences = append(differences, p.settings(old, new, &before, &after)...)

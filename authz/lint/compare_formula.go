@@ -44,7 +44,7 @@ type formulas struct {
 	large bool
 }
 
-func (f *formulas) reset() {
+func (f *formulas) empty() {
 	clear(f.nodes)
 	f.nodes = append(f.nodes[:0], formulaNode{}, formulaNode{})
 	f.known = emptied(f.known)
@@ -77,22 +77,26 @@ func (f *formulas) intern(node formulaNode) formulaID {
 
 		return formulaFalse
 	}
-	id := formulaID(len(f.nodes)) //nolint:gosec // at most maxNodes
+	id := formulaID(len(f.nodes))
 	f.nodes = append(f.nodes, node)
 	f.known[string(f.key)] = id
 
 	return id
 }
 
-func (f *formulas) atom(atom atomID) formulaID {
+func (f *formulas) atomNode(atom atomID) formulaID {
 	return f.intern(formulaNode{kind: formulaAtom, atom: atom})
 }
 
 // and returns the conjunction, true if there is nothing to hold.
-func (f *formulas) and(parts ...formulaID) formulaID { return f.group(formulaAnd, formulaTrue, formulaFalse, parts) }
+func (f *formulas) and(parts ...formulaID) formulaID {
+	return f.group(formulaAnd, formulaTrue, formulaFalse, parts)
+}
 
 // or returns the disjunction, false if there is none.
-func (f *formulas) or(parts ...formulaID) formulaID { return f.group(formulaOr, formulaFalse, formulaTrue, parts) }
+func (f *formulas) or(parts ...formulaID) formulaID {
+	return f.group(formulaOr, formulaFalse, formulaTrue, parts)
+}
 
 // group builds a group. The neutral part is left out, and the other constant decides.
 func (f *formulas) group(kind formulaKind, neutral, decides formulaID, parts []formulaID) formulaID {
