@@ -33,13 +33,16 @@ func (l *linter) fields(m *authz.MethodPolicy, root *node) {
 	v := verbOf(string(m.Descriptor.Name()))
 	anyRead := slices.ContainsFunc(candidates, func(f idField) bool { return read.field(f.path) })
 	var unread []string
+	var example string
 	for i := range candidates {
 		if len(unread) > maxFieldsNamed {
 			break
 		}
 		f := &candidates[i]
 		if !read.field(f.path) && !v.excuses(f, &read, anyRead) {
-			unread = append(unread, f.path)
+			if unread = append(unread, f.path); example == "" {
+				example = f.written
+			}
 		}
 	}
 	if len(unread) == 0 {
@@ -57,7 +60,7 @@ func (l *linter) fields(m *authz.MethodPolicy, root *node) {
 	l.add(m, Finding{
 		ID: IDFieldRead, Path: m.Path(string(policy.Name())), Offset: -1,
 		Problem: named + " of the request probably " + names + ", and no part of the rule reads " + it + ", so a caller who passes may name any",
-		Fix: "read " + it + " in the rule, as in check: { object: \"type:{" + unread[0] + "}\" relation: \"viewer\" }, or write buf:lint:ignore " +
+		Fix: "read " + it + " in the rule, as in check: { object: \"type:{" + example + "}\" relation: \"viewer\" }, or write buf:lint:ignore " +
 			IDFieldRead + " and why into the comment of the method",
 	}, inherited)
 }
