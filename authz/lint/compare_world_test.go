@@ -430,8 +430,8 @@ func compareGrants(tb testing.TB, authorizer *authz.Authorizer, method string, c
 // Authorizers about every call of the universe what the comparison says of them all.
 func TestCompareIsWhatServersDo(t *testing.T) {
 	cases, methods := 100, 30
-	if testing.Short() {
-		cases = 10
+	if testing.Short() || compareSlowdown > 1 {
+		cases = 25
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
