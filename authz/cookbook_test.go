@@ -62,8 +62,8 @@ func Example_cookbookRead() {
 }
 
 func Example_cookbookCreateUnderAParent() {
-	docs := cookbook("folder:plans#editor@user:alice", "organization:acme#editor@user:bob")
-	for _, parent := range []string{"organizations/acme/folders/plans", "organizations/acme", "organizations/-/folders/plans"} {
+	docs := cookbook("folder:plans#editor@user:alice", "organization:acme#member@user:alice", "organization:acme#editor@user:bob")
+	for _, parent := range []string{"organizations/acme/folders/plans", "organizations/acme", "organizations/other/folders/plans", "organizations/-/folders/plans"} {
 		try(docs, "CreateDocument", member("alice"), &docsv1.CreateDocumentRequest{Parent: parent})
 		try(docs, "CreateDocument", member("bob"), &docsv1.CreateDocumentRequest{Parent: parent})
 	}
@@ -72,6 +72,8 @@ func Example_cookbookCreateUnderAParent() {
 	// CreateDocument RELATION_DENIED
 	// CreateDocument RELATION_DENIED
 	// CreateDocument allowed
+	// CreateDocument RELATION_DENIED
+	// CreateDocument RELATION_DENIED
 	// CreateDocument RELATION_DENIED
 	// CreateDocument RELATION_DENIED
 }

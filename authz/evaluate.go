@@ -77,6 +77,9 @@ func (m *Method) evaluate(ctx context.Context, call *Call, caller *subjectTempla
 	if err := e.prepare(); err != nil {
 		return m.refuse(ctx, err)
 	}
+	if call.explained != nil {
+		defer e.explain()
+	}
 	v := e.settle(m.root)
 	if v == verdictPending {
 		if e.stale != nil {

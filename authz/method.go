@@ -92,6 +92,9 @@ type Call struct {
 	// Explain makes the decision list its checks even if all answers came from the
 	// cache.
 	Explain bool
+
+	// explained takes what the parts of the condition came to, for [Method.Explain].
+	explained *[]Part
 }
 
 // Name returns the full method, as in "/pkg.Service/Method".

@@ -14,7 +14,7 @@ import (
 func TestPolicies(t *testing.T) {
 	engine := newTuples(
 		"document:1#viewer@user:alice", "document:1#owner@user:alice", "document:2#viewer@user:alice",
-		"folder:a#editor@user:alice", "folder:b#editor@user:alice", "organization:acme#editor@user:alice",
+		"folder:a#editor@user:alice", "folder:b#editor@user:alice", "organization:acme#editor@user:alice", "organization:acme#member@user:alice",
 		"document:1#viewer@service:indexer",
 	)
 	authorizer := newAuthorizer(t, authz.Config{Engine: engine})

@@ -176,7 +176,11 @@ func (e *Engine) answer(query authz.Query) authz.Answer {
 	if err := e.known(query); err != nil {
 		return authz.Answer{Err: err}
 	}
-	walk := &walk{engine: e, context: query.Context, subject: query.Subject}
+
+	return e.answerBy(&walk{engine: e, context: query.Context, subject: query.Subject}, query)
+}
+
+func (e *Engine) answerBy(walk *walk, query authz.Query) authz.Answer {
 	switch effect := walk.has(query.Object, query.Relation, 0); {
 	case walk.deep:
 		return authz.Answer{Err: &authz.EngineError{Kind: authz.EngineUnavailable, Err: errors.New("relations nest too deep")}}

@@ -15,7 +15,7 @@ func TestDocumentService(t *testing.T) {
 	authorizer, err := authz.New(authz.Config{
 		Engine: authztest.NewEngine(
 			"document:1#viewer@user:alice", "document:1#editor@user:alice", "document:1#owner@user:alice",
-			"folder:a#editor@user:alice", "folder:b#editor@user:alice",
+			"folder:a#editor@user:alice", "folder:b#editor@user:alice", "organization:acme#member@user:alice",
 		),
 		Subjects: authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"},
 		Issuers:  authz.Issuers{"test"},

@@ -17,10 +17,37 @@ type walk struct {
 	subject authz.Subject
 	missing []string
 	deep    bool
+	// step is the step of the trace that the walk is at, nil if there is no trace, and
+	// steps is how many it has.
+	step  *authz.Trace
+	steps int
 }
 
 // has reports whether the subject has the relation to the object.
 func (w *walk) has(object authz.Object, relation string, depth int) authz.Effect {
+	if w.step == nil {
+		return w.holds(object, relation, depth)
+	}
+	parent := w.step
+	if w.steps >= authz.MaxTraceNodes {
+		parent.Omitted++
+		w.step = nil // the walk goes on without a trace
+		effect := w.holds(object, relation, depth)
+		w.step = parent
+
+		return effect
+	}
+	w.steps++
+	w.step = &authz.Trace{Object: object, Relation: relation, Subject: w.subject}
+	parent.Steps = append(parent.Steps, w.step)
+	effect := w.holds(object, relation, depth)
+	w.step.Effect = effect
+	w.step = parent
+
+	return effect
+}
+
+func (w *walk) holds(object authz.Object, relation string, depth int) authz.Effect {
 	if depth > maxWalk {
 		w.deep = true
 
@@ -91,10 +118,13 @@ func (w *walk) direct(tuple Tuple, rewrite Rewrite, depth int) authz.Effect {
 	}
 	name, known := rewrite.Conditions[tuple.Condition]
 	if !known {
+		w.note("condition " + tuple.Condition + " isn't in the model")
+
 		return authz.EffectDenied
 	}
 	value, given := w.context[name]
 	if !given {
+		w.note("condition " + tuple.Condition + " lacks " + name)
 		if !slices.Contains(w.missing, name) {
 			w.missing = append(w.missing, name)
 		}
@@ -102,8 +132,17 @@ func (w *walk) direct(tuple Tuple, rewrite Rewrite, depth int) authz.Effect {
 		return authz.EffectConditional
 	}
 	if holds, ok := value.(bool); !ok || !holds {
+		w.note("condition " + tuple.Condition + " is false")
+
 		return authz.EffectDenied
 	}
 
 	return effect
+}
+
+// note says something about the step that the walk is at.
+func (w *walk) note(detail string) {
+	if w.step != nil {
+		w.step.Detail = detail
+	}
 }

@@ -64,7 +64,8 @@ func (l *linter) fields(m *authz.MethodPolicy, root *node) {
 
 // readSet is what a rule reads of the request.
 type readSet struct {
-	all   bool
+	all bool
+	// paths are the fields that templates read, and the messages that they are in.
 	paths map[string]bool
 	// top are the fields that expressions read in part or as a whole.
 	top []string
@@ -85,6 +86,11 @@ func readBy(m *authz.MethodPolicy, root *node) readSet {
 				path := p.field()
 				if path == "" {
 					continue
+				}
+				for at := range len(path) {
+					if path[at] == '.' {
+						r.paths[path[:at]] = true
+					}
 				}
 				r.paths[path] = true
 				if at := strings.LastIndexByte(path, '.'); at >= 0 {
@@ -107,20 +113,9 @@ func lastOf(path string) string {
 
 // field reports whether a field of the request is read, itself or within it.
 func (r *readSet) field(path string) bool {
-	if r.paths[path] {
-		return true
-	}
 	head, _, _ := strings.Cut(path, ".")
-	if slices.Contains(r.top, head) {
-		return true
-	}
-	for read := range r.paths {
-		if strings.HasPrefix(read, path+".") {
-			return true
-		}
-	}
 
-	return false
+	return r.paths[path] || slices.Contains(r.top, head)
 }
 
 // owner reports whether a field is of an object that the rule reads the identifier of, or

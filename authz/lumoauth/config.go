@@ -59,6 +59,10 @@ type Config struct {
 	// CheckPath is the path of the relation check. Optional. Default
 	// /orgs/{Organization}/api/v1/zanzibar/check.
 	CheckPath string
+	// ExpandPath is the path of the relation expansion, which only [Engine.Explain] asks.
+	// Optional. Default /orgs/{Organization}/api/v1/zanzibar/expand; without Organization
+	// an explanation has no trace.
+	ExpandPath string
 	// UserField sends the subject of a relation check as "user", which older
 	// servers expect. Optional.
 	UserField bool
@@ -144,6 +148,9 @@ func (c *Config) paths() error {
 		}
 	}
 	organization := "/orgs/" + c.Organization + "/api/v1"
+	if c.Organization != "" && isSegment(c.Organization) {
+		c.ExpandPath = cmp.Or(c.ExpandPath, organization+"/zanzibar/expand")
+	}
 	c.CheckPath = cmp.Or(c.CheckPath, organization+"/zanzibar/check")
 	c.PermissionsPath = cmp.Or(c.PermissionsPath, DefaultPermissionsPath)
 	if c.NativeAttributes {
@@ -152,6 +159,7 @@ func (c *Config) paths() error {
 	var faults []error
 	for _, path := range [...]struct{ name, value string }{
 		{"CheckPath", c.CheckPath}, {"PermissionsPath", c.PermissionsPath}, {"AttributesPath", cmp.Or(c.AttributesPath, "/")},
+		{"ExpandPath", cmp.Or(c.ExpandPath, "/")},
 	} {
 		faults = append(faults, httpapi.Path("lumoauth", path.name, path.value))
 	}

@@ -22,6 +22,8 @@ type Engine struct {
 	subject string // the member that names the subject of a relation check
 
 	checkURL, permissionsURL, attributesURL string
+	// expandURL is empty if relations can't be expanded.
+	expandURL string
 
 	// Each API has a client of its own, so that a 429 of one stops only that one:
 	// LumoAuth counts requests for attributes apart. Relation checks and permissions
@@ -47,6 +49,9 @@ func New(config Config) (*Engine, error) {
 	}
 	if config.UserField {
 		e.subject = "user"
+	}
+	if config.ExpandPath != "" {
+		e.expandURL = base + config.ExpandPath
 	}
 	if fault != nil { // what it reports isn't reported again below
 		config.BaseURL, config.TokenSource, config.APIKey = DefaultBaseURL, nil, nil

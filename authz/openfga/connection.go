@@ -61,3 +61,7 @@ func (e embedded) ReadAuthorizationModel(ctx context.Context, in *openfgav1.Read
 func (e embedded) ReadAuthorizationModels(ctx context.Context, in *openfgav1.ReadAuthorizationModelsRequest, _ ...grpc.CallOption) (*openfgav1.ReadAuthorizationModelsResponse, error) {
 	return e.server.ReadAuthorizationModels(ctx, in)
 }
+
+func (e embedded) Expand(ctx context.Context, in *openfgav1.ExpandRequest, _ ...grpc.CallOption) (*openfgav1.ExpandResponse, error) {
+	return e.server.Expand(ctx, in)
+}

@@ -1,6 +1,9 @@
 package schema
 
-import "slices"
+import (
+	"slices"
+	"sync"
+)
 
 // maxEdges bounds the graph of a schema, about 16 MB. Arrows over many types that lead to
 // many types exceed it; what they lead to counts as unknown from there on.
@@ -39,6 +42,7 @@ type graph struct {
 	arrows    map[throughKey]int32
 	subjects  []Subject // types and usersets
 	cycles    cycles
+	walks     sync.Pool // of *walk
 }
 
 func (s *Schema) graph() *graph {

@@ -99,6 +99,7 @@ func New(config Config) *Server {
 	s.mux.HandleFunc("POST "+organization+"/oauth/token", s.token)
 	s.mux.HandleFunc("POST "+organization+"/zanzibar/check", s.api(s.check))
 	s.mux.HandleFunc("POST /api/v1/authz/zanzibar/check", s.api(s.check))
+	s.mux.HandleFunc("POST "+organization+"/zanzibar/expand", s.api(s.expand))
 	s.mux.HandleFunc("POST /api/v1/authz/v1/evaluation", s.api(s.evaluation))
 	s.mux.HandleFunc("POST /api/v1/authz/v1/evaluations", s.api(s.evaluations))
 	s.mux.HandleFunc("POST /api/v1/authz/check", s.api(s.permission))

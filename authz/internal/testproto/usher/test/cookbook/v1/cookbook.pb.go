@@ -92,8 +92,8 @@ func (x *Invoice) GetCountry() string {
 // PublishDocumentRequest is the request of PublishDocument.
 type PublishDocumentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The document.
-	DocumentId    string `protobuf:"bytes,1,opt,name=document_id,json=documentId,proto3" json:"document_id,omitempty"`
+	// The document's text.
+	Text          string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -128,9 +128,9 @@ func (*PublishDocumentRequest) Descriptor() ([]byte, []int) {
 	return file_usher_test_cookbook_v1_cookbook_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *PublishDocumentRequest) GetDocumentId() string {
+func (x *PublishDocumentRequest) GetText() string {
 	if x != nil {
-		return x.DocumentId
+		return x.Text
 	}
 	return ""
 }
@@ -1141,10 +1141,9 @@ const file_usher_test_cookbook_v1_cookbook_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\x06amount\x18\x02 \x01(\x03H\x00R\x06amount\x88\x01\x01\x12\x18\n" +
 	"\acountry\x18\x03 \x01(\tR\acountryB\t\n" +
-	"\a_amount\"9\n" +
-	"\x16PublishDocumentRequest\x12\x1f\n" +
-	"\vdocument_id\x18\x01 \x01(\tR\n" +
-	"documentId\"\x19\n" +
+	"\a_amount\",\n" +
+	"\x16PublishDocumentRequest\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\"\x19\n" +
 	"\x17PublishDocumentResponse\"5\n" +
 	"\x14DeleteProjectRequest\x12\x1d\n" +
 	"\n" +

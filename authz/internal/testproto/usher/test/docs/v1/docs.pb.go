@@ -1557,18 +1557,22 @@ const file_usher_test_docs_v1_docs_proto_rawDesc = "" +
 	"\x11COLOR_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tCOLOR_RED\x10\x01\x12\x0e\n" +
 	"\n" +
-	"COLOR_BLUE\x10\x022\xcc\x0f\n" +
+	"COLOR_BLUE\x10\x022\x9a\x10\n" +
 	"\x0fDocumentService\x12\\\n" +
 	"\x04Ping\x12\x1f.usher.test.docs.v1.PingRequest\x1a .usher.test.docs.v1.PingResponse\"\x11ʜ\x8e\xb7\f\v\n" +
 	"\t\n" +
 	"\aa probe\x12Y\n" +
 	"\x06Whoami\x12!.usher.test.docs.v1.WhoamiRequest\x1a\".usher.test.docs.v1.WhoamiResponse\"\bʜ\x8e\xb7\f\x02\x12\x00\x12\x88\x01\n" +
 	"\vGetDocument\x12&.usher.test.docs.v1.GetDocumentRequest\x1a'.usher.test.docs.v1.GetDocumentResponse\"(ʜ\x8e\xb7\f\"\x1a \n" +
-	"\x16document:{document_id}\x12\x06viewer\x12\xee\x01\n" +
-	"\x0eCreateDocument\x12).usher.test.docs.v1.CreateDocumentRequest\x1a*.usher.test.docs.v1.CreateDocumentResponse\"\x84\x01ʜ\x8e\xb7\f~2|\n" +
+	"\x16document:{document_id}\x12\x06viewer\x12\xbc\x02\n" +
+	"\x0eCreateDocument\x12).usher.test.docs.v1.CreateDocumentRequest\x1a*.usher.test.docs.v1.CreateDocumentResponse\"\xd2\x01ʜ\x8e\xb7\f\xcb\x012\xc8\x01\n" +
+	"\x89\x01\"\x86\x01\n" +
 	">\n" +
 	"<\n" +
 	"0folder:{parent|name(organizations/*/folders/{})}\x12\x06editor \x02\n" +
+	"D\n" +
+	"B\n" +
+	"6organization:{parent|name(organizations/{}/folders/*)}\x12\x06member \x02\n" +
 	":\n" +
 	"8\n" +
 	",organization:{parent|name(organizations/{})}\x12\x06editor \x02\x12\xd6\x01\n" +

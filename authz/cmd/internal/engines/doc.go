@@ -1,0 +1,14 @@
+// Package engines connects to the engine that an operator names on the command line, to
+// ask it questions: none of its connections writes anything.
+//
+//	engine, err := engines.Open("openfga+grpc://fga.internal:8081/01H…", engines.Config{})
+//	if err != nil {
+//		return err
+//	}
+//	defer engine.Close()
+//	explanation, err := authz.Explain(ctx, engine.Engine, query, authz.Consistency{})
+//
+// A name never holds a secret: keys and tokens are read from the environment, or from the
+// file that it names. Connections are encrypted, unless the name says plaintext and the
+// engine is on this machine.
+package engines

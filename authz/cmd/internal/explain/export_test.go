@@ -1,0 +1,4 @@
+package explain
+
+// StatusOf is statusOf, for tests.
+var StatusOf = statusOf

@@ -1,0 +1,193 @@
+package load
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/usher-auth/usher/authz/lint"
+)
+
+var (
+	errTooLarge = fmt.Errorf("larger than %d MiB", MaxImage>>20)
+	errEmpty    = errors.New("empty: expected an image, a descriptor set or a lock file")
+	errZstd     = errors.New("compressed with zstd, which isn't read: use gzip")
+	errOther    = errors.New("not an image, a descriptor set, a lock file or a .proto file")
+	errNoStdin  = errors.New("there is no standard input")
+)
+
+// readOther reads an input that isn't a .proto file.
+func readOther(input string, config *Config) (*Source, error) {
+	data, err := readAll(input, config.Stdin)
+	if err != nil {
+		return nil, err
+	}
+	source := &Source{Name: input}
+	trimmed := bytes.TrimLeft(data, " \t\r\n\ufeff")
+	var set *descriptorpb.FileDescriptorSet
+	var imports map[string]bool
+	switch {
+	case len(trimmed) == 0:
+		return nil, errEmpty
+	case bytes.HasPrefix(data, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		return nil, errZstd
+	case trimmed[0] == '{':
+		var isSet bool
+		if set, imports, isSet, err = jsonSet(trimmed); err == nil && !isSet {
+			source.Lock, err = lint.ReadLock(data)
+			if err != nil {
+				return nil, fmt.Errorf("neither an image (it has no file) nor a lock file: %w", err)
+			}
+
+			return source, nil
+		}
+	default:
+		set, imports, err = binarySet(data)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if source.Files, err = link(set, imports); err != nil {
+		return nil, err
+	}
+	source.onDisk(config.Roots)
+
+	return source, nil
+}
+
+// readAll reads a file or the standard input, decompressed, up to MaxImage.
+func readAll(input string, stdin io.Reader) ([]byte, error) {
+	reader := stdin
+	if input != "-" {
+		file, err := os.Open(input) //nolint:gosec // the operator's own path
+		if err != nil {
+			return nil, errors.Unwrap(err)
+		}
+		defer func() { _ = file.Close() }() // it was only read
+		reader = file
+	}
+	if reader == nil {
+		return nil, errNoStdin
+	}
+	data, err := bounded(reader)
+	if err != nil || !bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
+		return data, err
+	}
+	unzipped, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+
+	return bounded(unzipped)
+}
+
+func bounded(reader io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(reader, MaxImage+1))
+	if err == nil && len(data) > MaxImage {
+		err = errTooLarge
+	}
+	if failed, ok := errors.AsType[*os.PathError](err); ok {
+		err = failed.Err
+	}
+
+	return data, err
+}
+
+// jsonSet reads an image or descriptor set in JSON. It reports whether the document is
+// one: what has no files is none.
+func jsonSet(data []byte) (set *descriptorpb.FileDescriptorSet, imports map[string]bool, isSet bool, err error) {
+	var outline struct {
+		File []struct {
+			Name         string `json:"name"`
+			BufExtension struct {
+				IsImport bool `json:"isImport"`
+			} `json:"bufExtension"`
+		} `json:"file"`
+	}
+	if err := json.Unmarshal(data, &outline); err != nil {
+		if at, ok := errors.AsType[*json.SyntaxError](err); ok {
+			return nil, nil, true, fmt.Errorf("line %d: %w", 1+bytes.Count(data[:min(int(at.Offset), len(data))], []byte("\n")), err)
+		}
+
+		return nil, nil, true, fmt.Errorf("not an image or a descriptor set in JSON: %w", err)
+	}
+	if outline.File == nil {
+		return nil, nil, false, nil
+	}
+	imports = map[string]bool{}
+	for _, file := range outline.File {
+		if file.BufExtension.IsImport {
+			imports[file.Name] = true
+		}
+	}
+	set = &descriptorpb.FileDescriptorSet{}
+	// buf's own fields and options that aren't linked here are no matter of rules.
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(data, set); err != nil {
+		return nil, nil, true, fmt.Errorf("not an image or a descriptor set in JSON: %w", err)
+	}
+
+	return set, imports, true, nil
+}
+
+// binarySet reads an image or descriptor set.
+func binarySet(data []byte) (*descriptorpb.FileDescriptorSet, map[string]bool, error) {
+	set := &descriptorpb.FileDescriptorSet{}
+	err := proto.Unmarshal(data, set)
+	if err != nil || len(set.GetFile()) == 0 || len(set.ProtoReflect().GetUnknown()) > 0 {
+		return nil, nil, errOther
+	}
+	imports := map[string]bool{}
+	for _, file := range set.GetFile() {
+		if isImport(file.ProtoReflect().GetUnknown()) {
+			imports[file.GetName()] = true
+		}
+	}
+
+	return set, imports, nil
+}
+
+// isImport reports whether buf marked a file as imported only: is_import (1) of
+// buf_extension (8042) of buf.alpha.image.v1.ImageFile.
+func isImport(unknown []byte) bool {
+	marked := false
+	for len(unknown) > 0 {
+		number, kind, n := protowire.ConsumeTag(unknown)
+		if n < 0 {
+			return marked
+		}
+		unknown = unknown[n:]
+		if number == 8042 && kind == protowire.BytesType {
+			extension, _ := protowire.ConsumeBytes(unknown)
+			for len(extension) > 0 {
+				number, kind, n := protowire.ConsumeTag(extension)
+				if n < 0 {
+					break
+				}
+				extension = extension[n:]
+				if number == 1 && kind == protowire.VarintType {
+					value, _ := protowire.ConsumeVarint(extension)
+					marked = value != 0
+				}
+				if n = protowire.ConsumeFieldValue(number, kind, extension); n < 0 {
+					break
+				}
+				extension = extension[n:]
+			}
+		}
+		if n = protowire.ConsumeFieldValue(number, kind, unknown); n < 0 {
+			return marked
+		}
+		unknown = unknown[n:]
+	}
+
+	return marked
+}
