@@ -130,8 +130,14 @@ const (
 //
 // A method that isn't in a version, has no rule or has faults is denied there. It doesn't
 // need descriptors, does no I/O, and ends within a bounded number of steps whatever the
-// rules are. Neither policy may be nil; neither is changed.
+// rules are. A nil policy has no methods. Neither policy is changed.
 func Compare(old, new *authz.Policy, config CompareConfig) *Comparison { //nolint:predeclared // the words for it
+	if old == nil {
+		old = &authz.Policy{}
+	}
+	if new == nil {
+		new = &authz.Policy{}
+	}
 	c := newComparer(old, new, config.Schema)
 	result := &Comparison{}
 	if differences := c.common(old, new); len(differences) > 0 {
@@ -154,8 +160,8 @@ func Compare(old, new *authz.Policy, config CompareConfig) *Comparison { //nolin
 			i++
 			j++
 		}
-		method := &authz.MethodPolicy{}
-		if method = a; b != nil {
+		method := a
+		if method == nil {
 			method = b
 		}
 		differences := c.compare(a, b)

@@ -70,7 +70,7 @@ func (a *atoms) reset() {
 func (a *atoms) id(of atom, side uint8) atomID {
 	id, ok := a.known[of]
 	if !ok {
-		id = atomID(len(a.list)) //nolint:gosec // at most maxNodes
+		id = atomID(len(a.list))
 		a.known[of] = id
 		a.list, a.in = append(a.list, of), append(a.in, 0)
 	}
@@ -92,7 +92,7 @@ func (p *rulePair) axioms() (implied []implication, exclusive [][]atomID) {
 	bySide := map[string][]atomID{}
 	var ages, kinds, issuers, acrs []atomID
 	for i := range p.atoms.list {
-		id, a := atomID(i), &p.atoms.list[i] //nolint:gosec // at most maxNodes
+		id, a := atomID(i), &p.atoms.list[i]
 		switch a.kind {
 		case atomCheck:
 			if p.schema != nil {

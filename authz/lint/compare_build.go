@@ -95,7 +95,7 @@ func (b *builder) require(part string, node formulaID) {
 	}
 }
 
-func (b *builder) is(a atom) formulaID { return b.formulas.atom(b.atoms.id(a, b.side)) }
+func (b *builder) is(a atom) formulaID { return b.atomNode(b.atoms.id(a, b.side)) }
 
 // any returns what holds if one of the names does.
 func (b *builder) any(kind atomKind, names []string) formulaID {
@@ -254,14 +254,14 @@ func (b *builder) policy(rule *authzv1.Rule) formulaID {
 
 func (b *builder) group(conditions []*authzv1.Condition, join func(...formulaID) formulaID, depth int) formulaID {
 	if depth > maxNesting || len(conditions) > maxNodes {
-		b.formulas.large = true
+		b.large = true
 	}
-	if len(conditions) == 0 || b.formulas.large {
+	if len(conditions) == 0 || b.large {
 		return formulaFalse
 	}
 	parts := make([]formulaID, len(conditions))
 	for i, condition := range conditions {
-		if parts[i] = b.of(condition, depth); b.formulas.large {
+		if parts[i] = b.of(condition, depth); b.large {
 			return formulaFalse
 		}
 	}
@@ -349,7 +349,7 @@ func (b *builder) asked(a atom, onMissing authzv1.OnMissing) formulaID {
 	b.out.asks = true
 	node := b.is(a)
 	if !literalText(a.object) {
-		b.out.missing = append(b.out.missing, missingObject{b.formulas.nodes[node].atom, b.conditions, onMissing == authzv1.OnMissing_ON_MISSING_DENY})
+		b.out.missing = append(b.out.missing, missingObject{b.nodes[node].atom, b.conditions, onMissing == authzv1.OnMissing_ON_MISSING_DENY})
 	}
 	b.conditions++
 	if a.subject == "" {

@@ -191,10 +191,16 @@ func TestCompareOfOddRulesDoesntPanic(t *testing.T) {
 		nested = &authzv1.Condition{Condition: &authzv1.Condition_AllOf{AllOf: &authzv1.AllOf{Conditions: []*authzv1.Condition{nil, nested}}}}
 	}
 	rules := []*authzv1.Rule{
-		nil, {},
-		{Policy: &authzv1.Rule_AllOf{}}, {Policy: &authzv1.Rule_AnyOf{AnyOf: &authzv1.AnyOf{Conditions: []*authzv1.Condition{nil, {}}}}},
-		{Policy: &authzv1.Rule_Check{}}, {Policy: &authzv1.Rule_Match{}}, {Policy: &authzv1.Rule_Permission{}},
-		{Policy: &authzv1.Rule_Expression{}}, {Policy: &authzv1.Rule_Attributes{}}, {Policy: &authzv1.Rule_Public{}},
+		nil,
+		{},
+		{Policy: &authzv1.Rule_AllOf{}},
+		{Policy: &authzv1.Rule_AnyOf{AnyOf: &authzv1.AnyOf{Conditions: []*authzv1.Condition{nil, {}}}}},
+		{Policy: &authzv1.Rule_Check{}},
+		{Policy: &authzv1.Rule_Match{}},
+		{Policy: &authzv1.Rule_Permission{}},
+		{Policy: &authzv1.Rule_Expression{}},
+		{Policy: &authzv1.Rule_Attributes{}},
+		{Policy: &authzv1.Rule_Public{}},
 		{Policy: &authzv1.Rule_AllOf{AllOf: nested.GetAllOf()}},
 		{
 			Policy: &authzv1.Rule_Authenticated{}, AccessToken: &authzv1.AccessToken{Kinds: []authzv1.Kind{0, 99}, Issuers: []string{"", "x", "x"}, Validation: 99},
@@ -238,7 +244,7 @@ func compareOrdinary(changed bool) func(int) *authzv1.Rule {
 			AccessToken: &authzv1.AccessToken{Scopes: []string{"documents", "read"}, Kinds: []authzv1.Kind{authzv1.Kind_KIND_USER}},
 		}
 		if changed {
-			rule.AccessToken.Scopes = rule.AccessToken.Scopes[:1]
+			rule.AccessToken.Scopes = rule.GetAccessToken().GetScopes()[:1]
 			rule.Policy = &authzv1.Rule_AnyOf{AnyOf: &authzv1.AnyOf{Conditions: append(rule.GetAnyOf().GetConditions(), check("owner"), check("guest"))}}
 		}
 

@@ -34,7 +34,7 @@ type rulePair struct {
 
 func (p *rulePair) begin(c *comparer, old, new *authz.MethodPolicy) { //nolint:predeclared // the words for it
 	p.comparer = c
-	p.formulas.reset()
+	p.empty()
 	p.atoms.reset()
 	p.left = min(c.steps, maxMethodSteps)
 	p.named = append(p.named[:0], c.differing...)
@@ -69,7 +69,7 @@ func (p *rulePair) admission(old, new *built) []Difference { //nolint:predeclare
 	differences := p.direction(new, old, Looser)
 	differences = append(differences, p.direction(old, new, Tighter)...)
 	p.steps -= before - max(p.left, 0)
-	if p.formulas.large || p.left <= 0 {
+	if p.large || p.left <= 0 {
 		return []Difference{{CantTell, "policy", tooLarge}}
 	}
 
@@ -135,7 +135,7 @@ func (p *rulePair) refused(admits, refuses *built, r requirement, verdict Verdic
 	alone := p.only(admits, refuses, r.node, slices.Concat(assumed, cautious))
 	if alone {
 		w := p.witness(admits, refuses, r.node)
-		w.only = slices.DeleteFunc(w.only, func(id atomID) bool { return !requires(refuses, p.formulas.atom(id)) })
+		w.only = slices.DeleteFunc(w.only, func(id atomID) bool { return !requires(refuses, p.atomNode(id)) })
 
 		return []Difference{{verdict, r.part, prefix + w.words(p)}}
 	}
@@ -192,7 +192,7 @@ func (p *rulePair) only(admits, refuses *built, requirement formulaID, assumed [
 }
 
 // tooMany reports whether the work for this method is used up.
-func (p *rulePair) tooMany() bool { return p.formulas.large || p.left <= 0 }
+func (p *rulePair) tooMany() bool { return p.large || p.left <= 0 }
 
 // caution returns what to assume, as unfavourable as can be, of what the rules don't
 // tell: a rule whose caller is admitted then is looser for sure. The hint says what isn't

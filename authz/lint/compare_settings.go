@@ -319,7 +319,7 @@ func ratesLimited(old, new *authzv1.RateLimit) []Difference { //nolint:predeclar
 
 // compareRates returns less than zero if the new limit allows more calls in the long run.
 func compareRates(old, new *authzv1.RateLimit) int { //nolint:predeclared // the words for it
-	period := func(l *authzv1.RateLimit) uint64 { return uint64(max(l.GetPer().AsDuration(), 0)) } //nolint:gosec // not negative
+	period := func(l *authzv1.RateLimit) uint64 { return uint64(max(l.GetPer().AsDuration(), 0)) }
 	oldHigh, oldLow := bits.Mul64(uint64(old.GetRequests()), period(new))
 	newHigh, newLow := bits.Mul64(uint64(new.GetRequests()), period(old))
 	switch {

@@ -41,7 +41,8 @@ func compareSchema(tb testing.TB) *schema.Schema {
 	tb.Helper()
 	direct := schema.Direct{Subjects: []schema.Subject{{Type: "user"}, {Type: "service"}}}
 	model, err := schema.New("test", []schema.Type{
-		{Name: "user"}, {Name: "service"},
+		{Name: "user"},
+		{Name: "service"},
 		{Name: "document", Relations: []schema.Relation{
 			{Name: "owner", Expression: direct},
 			{Name: "editor", Expression: schema.Union{direct, schema.Computed{Relation: "owner"}}},
