@@ -2,8 +2,10 @@ package lint
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -228,6 +230,10 @@ func verdictOf(differences []Difference) Verdict {
 type comparer struct {
 	schema  *schema.Schema
 	implied map[relation]bool
+	// asked is how long the schema was asked.
+	asked time.Duration
+	// usersets is set if a caller may be a userset to the engine.
+	usersets bool
 	// subjects are the kinds of callers that have one, and issuers those that both
 	// versions or one of them trust, if they are known.
 	subjects mappings
@@ -245,6 +251,10 @@ func newComparer(old, new *authz.Policy, model *schema.Schema) *comparer { //nol
 	c := &comparer{schema: model, implied: map[relation]bool{}, steps: maxSteps, claims: old.ClaimPermissions && new.ClaimPermissions}
 	before, after := mappingsOf(old), mappingsOf(new)
 	c.subjects = before.either(&after)
+	for _, policy := range []*authz.Policy{old, new} {
+		subjects := append(slices.Collect(maps.Values(policy.IssuerSubjects)), policy.Subjects)
+		c.usersets = c.usersets || slices.ContainsFunc(subjects, func(s authz.Subjects) bool { return strings.Contains(s.Service+s.User, "#") })
+	}
 	if len(old.Issuers) > 0 && len(new.Issuers) > 0 {
 		c.issuers = slices.Concat(old.Issuers, new.Issuers)
 		slices.Sort(c.issuers)

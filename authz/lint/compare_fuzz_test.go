@@ -14,7 +14,9 @@ import (
 // what is told one way around is told the other way around.
 func FuzzCompare(f *testing.F) {
 	for _, pair := range [][2]string{
-		{viewer, owner}, {viewer + `access_token: {scopes: "a"}`, `handler: {}`}, {`public: {}`, `deny: {}`},
+		{viewer, owner},
+		{viewer + `access_token: {scopes: "a"}`, `handler: {}`},
+		{`public: {}`, `deny: {}`},
 		{`any_of: {conditions: {` + viewer + `} conditions: {has_role: {role: "a"}}}`, `all_of: {conditions: {` + viewer + `} conditions: {has_role: {role: "a"}}}`},
 		{`expression: {cel: "true"} stream: {recheck_interval: {seconds: 5}}`, `match: {left: "{a}" right: "{$sub}"} consistency: {mode: MODE_FULLY_CONSISTENT}`},
 	} {

@@ -103,7 +103,9 @@ func (p *rulePair) direction(admits, refuses *built, verdict Verdict) []Differen
 	if len(open) == 0 {
 		return nil
 	}
-	p.encode(admits)
+	if p.encode(admits); p.large {
+		return nil
+	}
 	cautious, hint := p.caution(admits, refuses, verdict)
 	var differences []Difference
 	for _, r := range open {

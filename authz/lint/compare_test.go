@@ -119,6 +119,14 @@ func TestCompareTellsAWitness(t *testing.T) {
 		"a relation that another implies": {
 			viewer, `any_of: {conditions: {` + viewer + `} conditions: {` + owner + `}}`, nil,
 		},
+		"a relation that another implies, of a userset": {
+			`check: {object: "document:{id}" relation: "viewer" subject: "team:{team}#member"}`,
+			`any_of: {
+				conditions: {check: {object: "document:{id}" relation: "viewer" subject: "team:{team}#member"}}
+				conditions: {check: {object: "document:{id}" relation: "owner" subject: "team:{team}#member"}}
+			}`,
+			[]string{"looser: policy: now also: a caller that is owner of document:{id} as team:{team}#member but not viewer"},
+		},
 		"all_of to any_of": {
 			`all_of: {conditions: {` + viewer + `} conditions: {has_role: {role: "auditor"}}}`,
 			`any_of: {conditions: {` + viewer + `} conditions: {has_role: {role: "auditor"}}}`,
