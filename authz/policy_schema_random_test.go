@@ -29,7 +29,7 @@ func TestAKindIsAtFaultExactlyIfNoTuplesLetItPass(t *testing.T) {
 
 		return authz.Result{Answers: answers}, nil
 	})
-	random := rand.New(rand.NewPCG(16, 2)) //nolint:gosec // repeatable
+	random := rand.New(rand.NewPCG(16, 2))
 	rules := map[string]*authzv1.Rule{}
 	for i := range 400 {
 		c := randomCondition(random, 1)

@@ -9,8 +9,8 @@ import (
 	"github.com/usher-auth/usher/authz/lint"
 )
 
-// manyMethods is the cookbook's policy with n methods.
-func manyMethods(tb testing.TB, n int) *authz.Policy {
+// longPolicy is the quickstart's policy with n methods.
+func longPolicy(tb testing.TB, n int) *authz.Policy {
 	tb.Helper()
 	policy := compiledSource(tb, lint.Source{Files: quickstartFiles(tb)})
 	rules := policy.Methods
@@ -25,7 +25,7 @@ func manyMethods(tb testing.TB, n int) *authz.Policy {
 }
 
 func TestMatrixOfTenThousandMethods(t *testing.T) {
-	m := newMatrix(t, lint.MatrixConfig{Policies: []lint.NamedPolicy{{Policy: manyMethods(t, 10_000)}}, Schema: quickstartSchema(t)})
+	m := newMatrix(t, lint.MatrixConfig{Policies: []lint.NamedPolicy{{Policy: longPolicy(t, 10_000)}}, Schema: quickstartSchema(t)})
 	for name, of := range map[string]struct {
 		write func(io.Writer) error
 		most  int // bytes for each method
@@ -37,7 +37,7 @@ func TestMatrixOfTenThousandMethods(t *testing.T) {
 }
 
 func BenchmarkMatrix(b *testing.B) {
-	config := lint.MatrixConfig{Policies: []lint.NamedPolicy{{Policy: manyMethods(b, 10_000)}}, Schema: quickstartSchema(b)}
+	config := lint.MatrixConfig{Policies: []lint.NamedPolicy{{Policy: longPolicy(b, 10_000)}}, Schema: quickstartSchema(b)}
 	m := newMatrix(b, config)
 	b.Run("new", func(b *testing.B) {
 		b.ReportAllocs()

@@ -8,17 +8,18 @@ import (
 
 func TestFieldsThatATemplateReads(t *testing.T) {
 	for template, want := range map[string][]string{
+		"":             nil,
+		"platform:{":   nil,
+		"platform:{}":  nil,
+		"user:{$sub}":  nil,
+		"a:main#admin": nil,
+		"a:{b":         {"b"},
+		"a:{b|c({})":   {"b"},
+		"}{x}":         {"x"},
+
 		"document:{document_id}":                           {"document_id"},
 		"document:{a.b[].id|uuid}/{c}":                     {"a.b[].id", "c"},
 		"folder:{parent|name(organizations/*/folders/{})}": {"parent"},
-		"user:{$sub}":  nil,
-		"platform:{":   nil,
-		"platform:{}":  nil,
-		"a:{b":         {"b"},
-		"a:{b|c({})":   {"b"},
-		"":             nil,
-		"}{x}":         {"x"},
-		"a:main#admin": nil,
 	} {
 		if got := fieldsOf(template); !slices.Equal(got, want) {
 			t.Errorf("%q reads %q, want %q", template, got, want)

@@ -47,7 +47,7 @@ func (e *Engine) Explain(ctx context.Context, query authz.Query, consistency aut
 	explanation := authz.Explanation{Answer: result.Answers[0], CheckedAt: result.CheckedAt}
 	expander, ok := e.client.(Expander)
 	if !ok || explanation.Answer.Err != nil {
-		return explanation, nil
+		return explanation, nil //nolint:nilerr // the fault is the answer's own
 	}
 	ctx = adapter.WithoutOutgoing(ctx)
 	modelID, err := e.pinned(ctx)

@@ -21,6 +21,9 @@ func TestPageIsReadableAtEachWidth(t *testing.T) {
 		html := page(t, m)
 		for _, width := range []int64{390, 800, 1440} {
 			for _, dark := range []bool{false, true} {
+				if name == "10000" && dark != (width == 800) {
+					continue // each width once: it is the largest page
+				}
 				as := look{width: width, height: 900, dark: dark}
 				picture := fmt.Sprintf("%s_%d", name, width)
 				if dark {

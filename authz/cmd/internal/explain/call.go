@@ -134,7 +134,7 @@ func (e *explanation) explain(ctx context.Context) error {
 		}
 		traced[query.Text] = true
 		if len(traced) > maxTraced {
-			e.result.note("no more than %d queries are traced", maxTraced)
+			e.result.notef("no more than %d queries are traced", maxTraced)
 
 			return
 		}
@@ -159,7 +159,7 @@ func (e *explanation) trace(ctx context.Context, query *Query, consistency authz
 	case explained.Trace != nil:
 		query.Trace = stepOf(explained.Trace)
 		if explained.Answer.Effect.String() != query.Effect && query.Error == "" {
-			e.result.note("%s was %s when it was decided and %s when it was traced: relations changed meanwhile", query.Text, query.Effect, explained.Answer.Effect)
+			e.result.notef("%s was %s when it was decided and %s when it was traced: relations changed meanwhile", query.Text, query.Effect, explained.Answer.Effect)
 		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -195,7 +194,7 @@ func (down) Check(context.Context, authz.Batch) (authz.Result, error) {
 	return authz.Result{}, &authz.EngineError{Kind: authz.EngineUnavailable, Err: errors.New("down")}
 }
 
-type panics struct{ down }
+type panics struct{}
 
 func (panics) Check(context.Context, authz.Batch) (authz.Result, error) { panic("fake-secret") }
 
@@ -330,7 +329,7 @@ func TestABrokenDescriptorIsDenied(t *testing.T) {
 
 		return true
 	})
-	whole.Service[0].Method[0].InputType = proto.String(".docs.v1.Nope")
+	whole.Service[0].Method[0].InputType = new(".docs.v1.Nope")
 	file, err := protodesc.FileOptions{AllowUnresolvable: true}.New(whole, protoregistry.GlobalFiles)
 	if err != nil {
 		t.Fatal(err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,7 +21,7 @@ type Config struct {
 }
 
 // Load reads the model that ref names: a file by its suffix, or a live engine by its URL.
-// An error joins one *[Fault] for each fault of the file, in the order of their places;
+// An error joins one *[FileError] for each fault of the file, in the order of their places;
 // SpiceDB's and YAML's parsers stop at the first.
 func Load(ctx context.Context, ref string, cfg Config) (*schema.Schema, error) {
 	if cfg.Getenv == nil {
@@ -125,26 +124,14 @@ func (s source) line(line int) int {
 	return line + s.above
 }
 
-// parse returns the schema of a text that is in a language of its own. A reference to what
-// the model doesn't define is a fault: engines refuse such a model, so rules that fit it
-// fit no engine.
+// parse returns the schema of a text that is in a language of its own. What its engine
+// would refuse is a fault.
 func parse(dir *folder, src source, lang language) (*schema.Schema, error) {
 	s, err := parseAs(dir, src, lang)
 	if err != nil {
 		return nil, err
 	}
-	var list faults
-	for _, one := range s.Undefined() {
-		problem := strings.TrimPrefix(strings.TrimPrefix(one.Error(), "schema: "), s.Source())
-		line := 0
-		if number, rest, ok := strings.Cut(strings.TrimPrefix(problem, ":"), ":"); ok {
-			if n, err := strconv.Atoi(number); err == nil {
-				line, problem = n, rest
-			}
-		}
-		list.add(src.file, line, 0, "%s", strings.TrimPrefix(problem, ":"))
-	}
-	if err := list.err(); err != nil {
+	if err := refused(src, s, lang); err != nil {
 		return nil, err
 	}
 
