@@ -46,7 +46,7 @@ func compact(proto string) string {
 		comment []string
 	)
 	_, body, _ := strings.Cut(proto, "\nextend google.protobuf.MethodOptions")
-	for _, line := range strings.Split("extend google.protobuf.MethodOptions"+body, "\n") {
+	for line := range strings.SplitSeq("extend google.protobuf.MethodOptions"+body, "\n") {
 		text := strings.TrimSpace(line)
 		indent := strings.Repeat(" ", (len(line)-len(strings.TrimLeft(line, " ")))/2)
 		switch {

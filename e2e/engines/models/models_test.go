@@ -182,7 +182,7 @@ func TestSpiceDB(t *testing.T) {
 		"a caveat of a list":     {"caveat c(x list<string>, y map<int>) {\n\tsize(x) > y[\"a\"]\n}\n" + zed + "\trelation some: user with c\n}\n", ""},
 		"an expiration":          {"use expiration\n" + zed + "\trelation some: user with expiration\n}\n", ""},
 		"a prefix":               {"definition docs/user {}\ndefinition docs/doc {\n\trelation viewer: docs/user\n}\n", ""},
-		"a partial":              {"use partial\npartial p {\n\trelation some: user\n}\n" + zed + "\t...p\n}\n", ""},
+		"a partial":              {"use partial\n" + "partial p {\n\trelation some: user\n}\n" + zed + "\t...p\n}\n", ""},
 		"comments":               {"/** doc */\n" + zed + "\t// one\n\tpermission view = viewer /* two */\n}\n", ""},
 		"a permission again":     {zed + "\tpermission view = viewer + (parent->view & viewer)\n}\n", ""},
 		"a permission of itself": {zed + "\tpermission aaa = viewer + aaa\n}\n", ""},
@@ -215,6 +215,16 @@ func TestSpiceDB(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			_, err := server.Schema.WriteSchema(ctx, &v1.WriteSchemaRequest{Schema: c.text})
+			if err == nil {
+				// A live schema is SpiceDB's text, which it writes anew.
+				read, err := server.Schema.ReadSchema(ctx, &v1.ReadSchemaRequest{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if again, said := u.accepts(t, write(t, "live.zed", read.GetSchemaText())); !again {
+					t.Errorf("SpiceDB's own text is refused: %s\n%s", said, read.GetSchemaText())
+				}
+			}
 			t.Logf("SpiceDB: %v; usher: %s", err, said)
 			switch {
 			case c.looser != "" && (err == nil || !accepted):

@@ -51,7 +51,7 @@ func (f *folder) path(name string) string { return filepath.Join(f.name, name) }
 // main reads the model's own file, which may be a symbolic link to anywhere.
 func (f *folder) main(file string) (string, error) {
 	return f.text(file, func() (fs.File, error) {
-		return openRegular(file, os.Stat, func(n string) (fs.File, error) { return os.Open(n) })
+		return openRegular(file, os.Stat, func(n string) (fs.File, error) { return os.Open(n) }) //nolint:gosec // the file that the operator names
 	})
 }
 
@@ -106,8 +106,7 @@ func (f *folder) text(path string, open func() (fs.File, error)) (string, error)
 
 // cause returns the reason of a file's error without the path, which the fault names.
 func cause(err error) error {
-	var failed *fs.PathError
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
 		return failed.Err
 	}
 

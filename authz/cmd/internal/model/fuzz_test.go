@@ -28,7 +28,7 @@ func fuzz(f *testing.F, name string, seeds ...string) {
 			t.Fatal(err)
 		}
 		s, err := model.Load(t.Context(), file, model.Config{})
-		var fault *model.Fault
+		var fault *model.FileError
 		switch {
 		case err != nil && !errors.As(err, &fault):
 			t.Errorf("%T is no fault: %v", err, err)

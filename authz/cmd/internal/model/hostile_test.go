@@ -115,12 +115,12 @@ func TestFaults(t *testing.T) {
 		"zed: a long sum":         {[]string{"s.zed", zedHead + "\tpermission view = a" + deep(" + a") + "\n}\n"}, []string{"s.zed:3: the expression has more than 1000 operators"}},
 		"zed: a long difference":  {[]string{"s.zed", zedHead + "\trelation viewer: user\n\tpermission view = viewer" + strings.Repeat(" - viewer", 900) + "\n}\n"}, []string{"s.zed:4: ", "deeper than 64"}},
 		"zed: an expression deep": {[]string{"s.zed", "caveat c(a bool) { " + strings.Repeat("!(", 60) + "a" + strings.Repeat(")", 60) + " && " + strings.Repeat("!", 100_000) + "a }\n"}, []string{"s.zed:1:"}},
-		"zed: import, missing":    {[]string{"s.zed", "use import\nimport \"other.zed\"\n"}, []string{"other.zed: no such file or directory"}},
-		"zed: import, above":      {[]string{"sub/s.zed", "use import\nimport \"../other.zed\"\n", "other.zed", "definition user {}\n"}, []string{"s.zed:2:1: import path \"../other.zed\" contains '..'"}},
-		"zed: import, absolute":   {[]string{"s.zed", "use import\nimport \"/etc/passwd\"\n"}, []string{"s.zed:2:1: import path \"/etc/passwd\" is outside"}},
-		"zed: import, a cycle":    {[]string{"s.zed", "use import\nimport \"a.zed\"\n", "a.zed", "use import\nimport \"b.zed\"\n", "b.zed", "use import\nimport \"a.zed\"\n"}, []string{"circular import detected"}},
-		"zed: import, its fault":  {[]string{"s.zed", "use import\nimport \"a.zed\"\n", "a.zed", "definition user {\n\trelation\n}\n"}, []string{"a.zed:2:"}},
-		"zed: partials, a cycle":  {[]string{"s.zed", "use partial\npartial a {\n\t...b\n}\npartial b {\n\t...a\n}\ndefinition user {\n\t...a\n}\n"}, []string{"could not resolve partials"}},
+		"zed: import, missing":    {[]string{"s.zed", "use import\n" + "import \"other.zed\"\n"}, []string{"other.zed: no such file or directory"}},
+		"zed: import, above":      {[]string{"sub/s.zed", "use import\n" + "import \"../other.zed\"\n", "other.zed", "definition user {}\n"}, []string{"s.zed:2:1: import path \"../other.zed\" contains '..'"}},
+		"zed: import, absolute":   {[]string{"s.zed", "use import\n" + "import \"/etc/passwd\"\n"}, []string{"s.zed:2:1: import path \"/etc/passwd\" is outside"}},
+		"zed: import, a cycle":    {[]string{"s.zed", "use import\n" + "import \"a.zed\"\n", "a.zed", "use import\n" + "import \"b.zed\"\n", "b.zed", "use import\n" + "import \"a.zed\"\n"}, []string{"circular import detected"}},
+		"zed: import, its fault":  {[]string{"s.zed", "use import\n" + "import \"a.zed\"\n", "a.zed", "definition user {\n\trelation\n}\n"}, []string{"a.zed:2:"}},
+		"zed: partials, a cycle":  {[]string{"s.zed", "use partial\n" + "partial a {\n\t...b\n}\npartial b {\n\t...a\n}\ndefinition user {\n\t...a\n}\n"}, []string{"could not resolve partials"}},
 
 		"YAML: syntax":             {[]string{"m.yaml", "namespaces:\n  doc: {\n"}, []string{"m.yaml:"}},
 		"YAML: a tab":              {[]string{"m.yaml", "namespaces:\n\tdoc: {}\n"}, []string{"m.yaml:2: found character that cannot start any token"}},
@@ -186,8 +186,7 @@ func TestFaults(t *testing.T) {
 				}
 				text = rest
 			}
-			var fault *model.Fault
-			if !errors.As(err, &fault) {
+			if _, ok := errors.AsType[*model.FileError](err); !ok {
 				t.Errorf("%T is no fault", err)
 			}
 		})
@@ -242,7 +241,7 @@ func TestSymbolicLinks(t *testing.T) {
 	put(t, filepath.Join(dir, "outside.fga"), "module m\ntype user\n")
 	put(t, filepath.Join(dir, "outside.zed"), "definition user {}\n")
 	put(t, filepath.Join(dir, "in", "fga.mod"), "schema: '1.2'\ncontents: [m.fga]\n")
-	put(t, filepath.Join(dir, "in", "s.zed"), "use import\nimport \"m.zed\"\n")
+	put(t, filepath.Join(dir, "in", "s.zed"), "use import\n"+"import \"m.zed\"\n")
 	put(t, filepath.Join(dir, "in", "store.yaml"), "model_file: m.fga\n")
 	for _, ext := range []string{"fga", "zed"} {
 		if err := os.Symlink("../outside."+ext, filepath.Join(dir, "in", "m."+ext)); err != nil {

@@ -184,7 +184,7 @@ func TestLive(t *testing.T) {
 		"SpiceDB, plaintext, a token":  {"spicedb+grpc+plaintext://" + serve(t, spicedb(&spiceServer{text: text, token: secret})), map[string]string{"USHER_SCHEMA_TOKEN": secret}, ""},
 		"SpiceDB, no token":            {"spicedb+grpc+plaintext://" + serve(t, spicedb(&spiceServer{text: text, token: secret})), nil, "Unauthenticated"},
 		"SpiceDB, no schema":           {"spicedb+grpc+plaintext://" + serve(t, spicedb(&spiceServer{err: status.Error(codes.NotFound, "none")})), nil, "SpiceDB has no schema"},
-		"SpiceDB, an import":           {"spicedb+grpc+plaintext://" + serve(t, spicedb(&spiceServer{text: "use import\nimport \"a.zed\"\n"})), nil, "file does not exist"},
+		"SpiceDB, an import":           {"spicedb+grpc+plaintext://" + serve(t, spicedb(&spiceServer{text: "use import\n" + "import \"a.zed\"\n"})), nil, "file does not exist"},
 		"SpiceDB, nonsense":            {"spicedb+grpc+plaintext://" + serve(t, spicedb(&spiceServer{text: "nonsense"})), nil, ":1:1: "},
 		"SpiceDB, large":               {"spicedb+grpc+plaintext://" + serve(t, spicedb(&spiceServer{text: strings.Repeat("//\n", 2<<20)})), nil, "ResourceExhausted"},
 		"SpiceDB, down":                {"spicedb+grpc+plaintext://127.0.0.1:1", nil, "Unavailable"},

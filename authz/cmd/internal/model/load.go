@@ -21,7 +21,7 @@ type Config struct {
 }
 
 // Load reads the model that ref names: a file by its suffix, or a live engine by its URL.
-// An error joins one *[Fault] for each fault of the file, in the order of their places;
+// An error joins one *[FileError] for each fault of the file, in the order of their places;
 // SpiceDB's and YAML's parsers stop at the first.
 func Load(ctx context.Context, ref string, cfg Config) (*schema.Schema, error) {
 	if cfg.Getenv == nil {

@@ -2,6 +2,7 @@ package model
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -48,7 +49,7 @@ func lumoauthSchema(file string, root *yaml.Node) (*schema.Schema, error) {
 			namespaces = l.entries(top.value, "namespaces")
 		case "roles", "policies":
 		default:
-			l.fail(top.key, "%q isn't understood; the file may have namespaces, roles and policies", top.key.Value)
+			l.failf(top.key, "%q isn't understood; the file may have namespaces, roles and policies", top.key.Value)
 		}
 	}
 	parts := make([]namespace, 0, len(namespaces))
@@ -56,7 +57,7 @@ func lumoauthSchema(file string, root *yaml.Node) (*schema.Schema, error) {
 		parts = append(parts, l.define(n))
 	}
 	if len(parts) == 0 {
-		l.fail(root, "the file has no namespace")
+		l.failf(root, "the file has no namespace")
 	}
 	types := make([]schema.Type, 0, len(parts)+1)
 	for _, part := range parts {
@@ -84,8 +85,8 @@ type namespace struct {
 	relations, permissions []entry
 }
 
-func (l *lumoauth) fail(at *yaml.Node, format string, args ...any) {
-	l.faults.add(l.file, at.Line, at.Column, format, args...)
+func (l *lumoauth) failf(at *yaml.Node, format string, args ...any) {
+	l.faults.addf(l.file, at.Line, at.Column, format, args...)
 }
 
 // entries returns the entries of a mapping. A mapping that is left empty has none.
@@ -94,7 +95,7 @@ func (l *lumoauth) entries(node *yaml.Node, what string) []entry {
 		return nil
 	}
 	if node.Kind != yaml.MappingNode {
-		l.fail(node, "%s must be a mapping", what)
+		l.failf(node, "%s must be a mapping", what)
 
 		return nil
 	}
@@ -110,7 +111,7 @@ func (l *lumoauth) entries(node *yaml.Node, what string) []entry {
 func (l *lumoauth) define(n entry) namespace {
 	part := namespace{entry: n}
 	if !lumoauthName.MatchString(n.key.Value) {
-		l.fail(n.key, "%q is no name of a namespace", n.key.Value)
+		l.failf(n.key, "%q is no name of a namespace", n.key.Value)
 	}
 	names := map[string]bool{}
 	l.defined[n.key.Value] = names
@@ -121,15 +122,15 @@ func (l *lumoauth) define(n entry) namespace {
 		case "permissions":
 			part.permissions = l.entries(section.value, "permissions")
 		default:
-			l.fail(section.key, "%q isn't understood; a namespace has relations and permissions", section.key.Value)
+			l.failf(section.key, "%q isn't understood; a namespace has relations and permissions", section.key.Value)
 		}
 	}
-	for i, e := range append(part.relations[:len(part.relations):len(part.relations)], part.permissions...) {
+	for i, e := range append(slices.Clip(part.relations), part.permissions...) {
 		if !lumoauthName.MatchString(e.key.Value) {
-			l.fail(e.key, "%q is no name of a relation", e.key.Value)
+			l.failf(e.key, "%q is no name of a relation", e.key.Value)
 		}
 		if _, twice := names[e.key.Value]; twice {
-			l.fail(e.key, "%q is a relation and a permission of %s", e.key.Value, n.key.Value)
+			l.failf(e.key, "%q is a relation and a permission of %s", e.key.Value, n.key.Value)
 		}
 		names[e.key.Value] = i < len(part.relations)
 	}
@@ -152,14 +153,14 @@ func (l *lumoauth) build(part namespace) schema.Type {
 // items returns the texts that a relation or a permission lists.
 func (l *lumoauth) items(e entry) []*yaml.Node {
 	if e.value.Kind != yaml.SequenceNode {
-		l.fail(e.value, "%s must be a list, such as [user]", e.key.Value)
+		l.failf(e.value, "%s must be a list, such as [user]", e.key.Value)
 
 		return nil
 	}
 	var items []*yaml.Node
 	for _, item := range e.value.Content {
 		if item.Kind != yaml.ScalarNode || item.ShortTag() != "!!str" {
-			l.fail(item, "an entry of %s isn't a text", e.key.Value)
+			l.failf(item, "an entry of %s isn't a text", e.key.Value)
 
 			continue
 		}
@@ -182,11 +183,11 @@ func (l *lumoauth) relation(typeName string, e entry) schema.Expression {
 		case strings.Contains(item.Value, "#"):
 			of, relation, _ := strings.Cut(item.Value, "#")
 			if _, ok := l.defined[of][relation]; !ok {
-				l.fail(item, "%q: there is no relation %q of a namespace %q", item.Value, relation, of)
+				l.failf(item, "%q: there is no relation %q of a namespace %q", item.Value, relation, of)
 			}
 			direct.Subjects = append(direct.Subjects, schema.Subject{Type: of, Relation: relation})
 		case l.defined[item.Value] == nil && item.Value != userType:
-			l.fail(item, "%q is no namespace; a relation of %s itself is included by a permission", item.Value, typeName)
+			l.failf(item, "%q is no namespace; a relation of %s itself is included by a permission", item.Value, typeName)
 		default:
 			direct.Subjects = append(direct.Subjects, schema.Subject{Type: item.Value})
 		}
@@ -208,7 +209,7 @@ func (l *lumoauth) permission(typeName string, e entry) schema.Expression {
 			continue
 		}
 		if _, ok := l.defined[typeName][item.Value]; !ok {
-			l.fail(item, "%q is no relation or permission of %s", item.Value, typeName)
+			l.failf(item, "%q is no relation or permission of %s", item.Value, typeName)
 		}
 		parts = append(parts, schema.Computed{Relation: item.Value})
 	}
@@ -225,9 +226,9 @@ func (l *lumoauth) through(typeName string, item *yaml.Node) schema.Expression {
 	tupleset, relation, _ := strings.Cut(item.Value, ".")
 	switch {
 	case !l.defined[typeName][tupleset]:
-		l.fail(item, "%q: %q is no relation of %s", item.Value, tupleset, typeName)
+		l.failf(item, "%q: %q is no relation of %s", item.Value, tupleset, typeName)
 	case !lumoauthName.MatchString(relation):
-		l.fail(item, "%q isn't understood; write RELATION.RELATION", item.Value)
+		l.failf(item, "%q isn't understood; write RELATION.RELATION", item.Value)
 	}
 
 	return schema.Through{Tupleset: tupleset, Relation: relation}

@@ -35,7 +35,7 @@ func parseDSL(src source) (*schema.Schema, error) {
 func dslFaults(src source, err error) error {
 	var (
 		list  faults
-		own   *Fault
+		own   *FileError
 		joint *transformer.OpenFgaDslSyntaxMultipleError
 	)
 	switch {
@@ -57,10 +57,10 @@ func dslFault(list *faults, src source, err error) {
 	var line, column int
 	text := err.Error()
 	if n, scanErr := fmt.Sscanf(text, "syntax error at line=%d, column=%d:", &line, &column); scanErr != nil || n != 2 {
-		list.add(src.file, 0, 0, "%s", text)
+		list.addf(src.file, 0, 0, "%s", text)
 
 		return
 	}
 	_, problem, _ := strings.Cut(text, ": ")
-	list.add(src.file, src.line(line+1), column+1, "%s", problem)
+	list.addf(src.file, src.line(line+1), column+1, "%s", problem)
 }

@@ -28,8 +28,7 @@ func parseJSON(src source) (*schema.Schema, error) {
 		return struct{}{}, protojson.UnmarshalOptions{RecursionLimit: 4 * maxNesting}.Unmarshal(object, m)
 	})
 	if err != nil {
-		var own *Fault
-		if errors.As(err, &own) {
+		if own, ok := errors.AsType[*FileError](err); ok {
 			return nil, own
 		}
 		line, column, problem := protojsonPlace(err)
@@ -51,8 +50,7 @@ func modelObject(src source) ([]byte, int, error) {
 	decoder := json.NewDecoder(strings.NewReader(src.text))
 	fail := func(err error) ([]byte, int, error) {
 		line := 1 + strings.Count(src.text[:min(int(decoder.InputOffset()), len(src.text))], "\n")
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			line = 1 + strings.Count(src.text[:min(max(int(syntax.Offset), 0), len(src.text))], "\n")
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {

@@ -82,16 +82,16 @@ func readModule(dir *folder, name string) (transformer.ModuleFile, error) {
 // the place given.
 func collect(list *faults, file string, line, column int, err error) {
 	var joined interface{ Unwrap() []error }
-	var one *Fault
+	var one *FileError
 	switch {
 	case errors.As(err, &one) && !errors.As(err, &joined):
-		list.add(one.File, one.Line, one.Column, "%s", one.Problem)
+		list.addf(one.File, one.Line, one.Column, "%s", one.Problem)
 	case errors.As(err, &joined):
 		for _, part := range joined.Unwrap() {
 			collect(list, file, line, column, part)
 		}
 	default:
-		list.add(file, line, column, "%v", err)
+		list.addf(file, line, column, "%v", err)
 	}
 }
 
@@ -108,12 +108,13 @@ func manifestFaults(src source, err error) error {
 	}
 	for _, one := range all.Errors {
 		var at *transformer.ModFileValidationError
-		if errors.As(one, &at) && at.Line+at.Column > 0 {
-			list.add(src.file, src.line(at.Line+1), at.Column+1, "%s", at.Msg)
-		} else if at != nil {
-			list.add(src.file, 0, 0, "%s", at.Msg)
-		} else {
-			list.add(src.file, 0, 0, "%v", one)
+		switch {
+		case errors.As(one, &at) && at.Line+at.Column > 0:
+			list.addf(src.file, src.line(at.Line+1), at.Column+1, "%s", at.Msg)
+		case at != nil:
+			list.addf(src.file, 0, 0, "%s", at.Msg)
+		default:
+			list.addf(src.file, 0, 0, "%v", one)
 		}
 	}
 
@@ -135,11 +136,11 @@ func moduleFaults(src source, err error) error {
 		var at *transformer.ModuleTransformationSingleError
 		switch {
 		case errors.As(one, &at) && at.File != "":
-			list.add(at.File, at.Line.Start+1, at.Column.Start+1, "%s", at.Msg)
+			list.addf(at.File, at.Line.Start+1, at.Column.Start+1, "%s", at.Msg)
 		case at != nil:
-			list.add(src.file, 0, 0, "%s", at.Msg)
+			list.addf(src.file, 0, 0, "%s", at.Msg)
 		default:
-			list.add(src.file, 0, 0, "%v", one)
+			list.addf(src.file, 0, 0, "%v", one)
 		}
 	}
 

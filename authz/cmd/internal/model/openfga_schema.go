@@ -47,7 +47,7 @@ func requestFaults(file string, m *openfgav1.AuthorizationModel) error {
 	var (
 		list faults
 		all  openfgav1.WriteAuthorizationModelRequestMultiError
-		own  *Fault
+		own  *FileError
 	)
 	switch {
 	case err == nil:
@@ -58,7 +58,7 @@ func requestFaults(file string, m *openfgav1.AuthorizationModel) error {
 		return fault(file, 0, 0, "%v", err)
 	}
 	for _, one := range all {
-		list.add(file, 0, 0, "%v", one)
+		list.addf(file, 0, 0, "%v", one)
 	}
 
 	return list.err()

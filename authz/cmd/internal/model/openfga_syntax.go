@@ -120,7 +120,7 @@ type syntaxListener struct {
 
 // SyntaxError records an error. Its line counts from one, its column from zero.
 func (l *syntaxListener) SyntaxError(_ antlr.Recognizer, _ any, line, column int, problem string, _ antlr.RecognitionException) {
-	l.faults.add(l.src.file, l.src.line(line), column+1, "%s", problem)
+	l.faults.addf(l.src.file, l.src.line(line), column+1, "%s", problem)
 }
 
 // EnterModuleHeader records that the file is a module.

@@ -16,18 +16,18 @@ func refused(src source, s *schema.Schema, lang language) error {
 	var list faults
 	for _, one := range s.Undefined() {
 		line, problem := undefinedPlace(s, one)
-		list.add(src.file, line, 0, "%s", problem)
+		list.addf(src.file, line, 0, "%s", problem)
 	}
 	for _, name := range s.Types() {
 		t := s.Type(name)
 		for i := range t.Relations {
 			r := &t.Relations[i]
 			if computedFromItself(s, name, r, lang) {
-				list.add(src.file, r.Line, 0, "relation %q of type %q is computed from itself", r.Name, name)
+				list.addf(src.file, r.Line, 0, "relation %q of type %q is computed from itself", r.Name, name)
 			}
 			for _, tupleset := range tuplesets(r.Expression, nil) {
 				if why := noTupleset(s.Relation(name, tupleset), lang); why != "" {
-					list.add(src.file, r.Line, 0, "relation %q of type %q leads through %q, %s", r.Name, name, tupleset, why)
+					list.addf(src.file, r.Line, 0, "relation %q of type %q leads through %q, %s", r.Name, name, tupleset, why)
 				}
 			}
 		}

@@ -27,7 +27,7 @@ func spicedbSchemaOf(src source, compiled *compiler.CompiledSchema, placed bool)
 			relation := schema.Relation{Name: r.GetName(), Line: line(r.GetSourcePosition())}
 			var err error
 			if relation.Expression, err = zedRelation(r); err != nil {
-				list.add(src.file, relation.Line, 0, "%q of %q: %v", r.GetName(), t.Name, err)
+				list.addf(src.file, relation.Line, 0, "%q of %q: %v", r.GetName(), t.Name, err)
 			}
 			t.Relations = append(t.Relations, relation)
 		}

@@ -41,8 +41,7 @@ func parseZed(dir *folder, src source) (*schema.Schema, error) {
 
 // zedFault returns the compiler's error with its place. The compiler stops at the first.
 func zedFault(dir *folder, src source, err error) error {
-	var own *Fault
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*FileError](err); ok {
 		return own
 	}
 	var at compiler.WithContextError

@@ -139,7 +139,7 @@ func parseYAML(file, text string) (*yaml.Node, error) {
 }
 
 func yamlFault(file string, err error) error {
-	var own *Fault
+	var own *FileError
 	switch {
 	case errors.As(err, &own):
 		return own
@@ -159,12 +159,12 @@ func yamlFault(file string, err error) error {
 func checkYAML(list *faults, file string, node *yaml.Node, depth int, nodes *int) {
 	if *nodes++; *nodes > maxYAMLNodes || depth > maxYAMLDepth {
 		if *nodes <= maxYAMLNodes+1 {
-			list.add(file, node.Line, node.Column, "the YAML is deeper than %d, or has more than %d values", maxYAMLDepth, maxYAMLNodes)
+			list.addf(file, node.Line, node.Column, "the YAML is deeper than %d, or has more than %d values", maxYAMLDepth, maxYAMLNodes)
 		}
 
 		return
 	}
-	refuse := func(what string) { list.add(file, node.Line, node.Column, "%s isn't allowed here", what) }
+	refuse := func(what string) { list.addf(file, node.Line, node.Column, "%s isn't allowed here", what) }
 	switch {
 	case node.Kind == yaml.AliasNode:
 		refuse("an alias")
@@ -179,11 +179,11 @@ func checkYAML(list *faults, file string, node *yaml.Node, depth int, nodes *int
 			key := node.Content[i]
 			switch {
 			case key.Kind != yaml.ScalarNode:
-				list.add(file, key.Line, key.Column, "a key isn't a text")
+				list.addf(file, key.Line, key.Column, "a key isn't a text")
 			case key.ShortTag() == "!!merge":
-				list.add(file, key.Line, key.Column, "a merge isn't allowed here")
+				list.addf(file, key.Line, key.Column, "a merge isn't allowed here")
 			case seen[key.Value] > 0:
-				list.add(file, key.Line, key.Column, "%q is there twice, first on line %d", key.Value, seen[key.Value])
+				list.addf(file, key.Line, key.Column, "%q is there twice, first on line %d", key.Value, seen[key.Value])
 			default:
 				seen[key.Value] = key.Line
 			}

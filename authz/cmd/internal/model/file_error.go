@@ -15,8 +15,8 @@ const (
 	maxProblem = 300 // bytes of one fault's text
 )
 
-// Fault is one thing that is wrong with a model, at its place.
-type Fault struct {
+// FileError is one thing that is wrong with a model, at its place.
+type FileError struct {
 	// File is the file as it was named, or the reference of a live engine.
 	File string
 	// Line and Column are the place in it, from one; zero if it isn't known. Columns count
@@ -27,7 +27,7 @@ type Fault struct {
 }
 
 // Error returns the fault as compilers write it: "model.fga:3:5: problem".
-func (f *Fault) Error() string {
+func (f *FileError) Error() string {
 	at := f.File
 	if f.Line > 0 {
 		at += fmt.Sprintf(":%d", f.Line)
@@ -41,12 +41,12 @@ func (f *Fault) Error() string {
 
 // faults collects what is wrong, in any order. The zero value is ready to use.
 type faults struct {
-	list []*Fault
+	list []*FileError
 	more int
 }
 
-// add records a fault; those beyond the first hundred are counted only.
-func (f *faults) add(file string, line, column int, format string, args ...any) {
+// addf records a fault; those beyond the first hundred are counted only.
+func (f *faults) addf(file string, line, column int, format string, args ...any) {
 	if len(f.list) == maxFaults {
 		f.more++
 
@@ -60,10 +60,10 @@ func (f *faults) err() error {
 	if len(f.list) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(f.list, func(a, b *Fault) int {
+	slices.SortStableFunc(f.list, func(a, b *FileError) int {
 		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column, strings.Compare(a.Problem, b.Problem))
 	})
-	list := slices.CompactFunc(f.list, func(a, b *Fault) bool { return *a == *b })
+	list := slices.CompactFunc(f.list, func(a, b *FileError) bool { return *a == *b })
 	errs := make([]error, 0, len(list)+1)
 	for _, one := range list {
 		errs = append(errs, one)
@@ -75,8 +75,8 @@ func (f *faults) err() error {
 	return errors.Join(errs...)
 }
 
-func fault(file string, line, column int, format string, args ...any) *Fault {
-	return &Fault{File: file, Line: line, Column: column, Problem: short(fmt.Sprintf(format, args...))}
+func fault(file string, line, column int, format string, args ...any) *FileError {
+	return &FileError{File: file, Line: line, Column: column, Problem: short(fmt.Sprintf(format, args...))}
 }
 
 // short returns text on one line, at most maxProblem bytes of it.
