@@ -160,9 +160,9 @@ func name(s schema.Subject, id string) string {
 // Whatever an engine does at cycles of tuples, none of those that aren't holders is
 // allowed, nor may become so by context, and no implication is broken.
 func TestAgainstEveryWorld(t *testing.T) {
-	schemas, tries := 60, 8
+	schemas, tries := 40, 6
 	if testing.Short() {
-		schemas = 30
+		schemas = 20
 	}
 	random := rand.New(rand.NewPCG(16, 1))
 	w := worlds{random}
