@@ -1,4 +1,4 @@
-package schemas
+package holders
 
 // model and definitions say the same in both languages: what inherits, nests, excludes
 // and needs two relations, so that random tuples have cycles through all of it.

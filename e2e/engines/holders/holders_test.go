@@ -1,6 +1,6 @@
 // Package schemas holds what package authz/schema says of a model to real engines: who is
 // no holder is never granted, and what a relation implies is never denied.
-package schemas
+package holders
 
 import (
 	"context"
