@@ -267,6 +267,7 @@ func TestBufPluginRefusesWrongOptions(t *testing.T) {
 		"a subject without a type":         {"subject_user: x", "Subjects.User"},
 		"a schema that isn't there":        {"schema: other.fga", "other.fga"},
 		"a schema that doesn't parse":      {"schema: broken.fga", "broken.fga:"},
+		"a schema of an engine unnamed":    {"schema: grpc://localhost:1", "openfga+grpc://"},
 		"accepted changes that aren't any": {"accept: accepted.txt", "accepted.txt:1: not a change"},
 	} {
 		t.Run(name, func(t *testing.T) {

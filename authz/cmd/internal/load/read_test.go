@@ -526,24 +526,36 @@ func TestReadBoundsFullNames(t *testing.T) {
 	}
 }
 
-func FuzzRead(f *testing.F) {
-	set := image(f, map[string]string{"docs.proto": docs})
-	f.Add(encode(f, set), []byte(docs))
+func FuzzImage(f *testing.F) {
+	set := &descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{{
+		Name: new("a.proto"), Package: new("a"), Syntax: new("proto3"),
+		MessageType: []*descriptorpb.DescriptorProto{{Name: new("M")}},
+		Service: []*descriptorpb.ServiceDescriptorProto{{
+			Name: new("S"), Method: []*descriptorpb.MethodDescriptorProto{{Name: new("M"), InputType: new(".a.M"), OutputType: new(".a.M")}},
+		}},
+	}}}
+	f.Add(encode(f, set))
 	asJSON, err := protojson.Marshal(set)
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(asJSON, []byte("syntax = \"proto3\";"))
-	f.Add(zip(f, asJSON), []byte("{"))
-	f.Fuzz(func(t *testing.T, image, source []byte) {
-		for _, config := range []Config{
-			{Inputs: []string{"-"}, Stdin: bytes.NewReader(image)},
-			{Sources: map[string][]byte{"a.proto": source}},
-		} {
-			policy, _, err := read(t, config)
-			if (policy == nil) == (err == nil) {
-				t.Errorf("%v, %v", policy, err)
-			}
+	f.Add(asJSON)
+	f.Add(zip(f, asJSON))
+	f.Fuzz(func(t *testing.T, image []byte) {
+		policy, _, err := read(t, Config{Inputs: []string{"-"}, Stdin: bytes.NewReader(image)})
+		if (policy == nil) == (err == nil) {
+			t.Errorf("%v, %v", policy, err)
+		}
+	})
+}
+
+func FuzzMeasure(f *testing.F) {
+	f.Add([]byte(docs))
+	f.Add([]byte("/* \" */ package a; message M { '{' // }\n}"))
+	f.Fuzz(func(t *testing.T, source []byte) {
+		names, line := measure(source)
+		if names < 0 || line < 0 || line > 1+bytes.Count(source, []byte("\n")) {
+			t.Errorf("%d bytes of names, line %d", names, line)
 		}
 	})
 }
