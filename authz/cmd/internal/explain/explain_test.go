@@ -61,15 +61,15 @@ service Ruleless { rpc Get(GetRequest) returns (GetRequest); }
 message GetRequest { string id = 1; string note = 2; bool flag = 3; google.protobuf.Any any = 4; GetRequest within = 5; }
 `
 
-func source(t testing.TB, text string) lint.Source {
-	t.Helper()
+func source(tb testing.TB, text string) lint.Source {
+	tb.Helper()
 	sources, err := load.Read(context.Background(), load.Config{Sources: map[string][]byte{"docs.proto": []byte(text)}})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	expressions, err := cel.New(cel.Config{})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 
 	return lint.Source{
