@@ -28,6 +28,8 @@ BENCHCOUNT ?= 1
 BENCHSCALE ?= 1
 SOAKTIME ?= 10m
 LICENSES := Apache-2.0,BSD-2-Clause,BSD-3-Clause,ISC,MIT
+# MIT No Attribution, which go-licenses doesn't know.
+MIT0 := github.com/segmentio/asm
 
 # The race detector needs a C compiler.
 HAS_CC := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo yes)
@@ -97,7 +99,29 @@ soak: ## the long run under faults (SOAKTIME=10m)
 lint: $(BIN)/.tools ## golangci-lint, buf lint, licences of dependencies
 	buf lint
 	$(call each,$(MODULES),golangci-lint run --allow-parallel-runners --config $(CURDIR)/.golangci.yaml ./...)
-	$(call each,$(LIBRARY_MODULES),go-licenses check --include_tests=false --ignore github.com/usher-auth/usher --allowed_licenses=$(LICENSES) ./...)
+	$(call each,$(LIBRARY_MODULES),go-licenses check --include_tests=false --ignore github.com/usher-auth/usher --ignore $(MIT0) --allowed_licenses=$(LICENSES) ./...)
+	@$(MAKE) rules
+
+# How the server of the quickstart is configured.
+QUICKSTART := --subject-service 'service:{$$client_id}' --subject-user 'user:{$$sub}' examples/quickstart/proto
+
+.PHONY: $(BIN)/usher
+$(BIN)/usher:
+	@mkdir -p $(BIN)
+	@cd authz/cmd && go build -o $@ ./usher
+
+.PHONY: rules
+rules: $(BIN)/usher ## fail if a rule of the examples is mistaken, or looser than its last reviewed state
+	usher lint --schema examples/quickstart/demo/engine/model.fga $(QUICKSTART)
+	usher lint authz/internal/testproto
+	usher breaking --against .ci/rules/quickstart.lock.json --schema examples/quickstart/demo/engine/model.fga examples/quickstart/proto
+	usher breaking --against .ci/rules/testproto.lock.json authz/internal/testproto
+
+.PHONY: lockrules
+lockrules: $(BIN)/usher ## take the rules of the examples as reviewed: their diff is what is reviewed
+	@mkdir -p .ci/rules
+	usher lock -o .ci/rules/quickstart.lock.json $(QUICKSTART)
+	usher lock -o .ci/rules/testproto.lock.json authz/internal/testproto
 
 .PHONY: generate
 generate: $(BIN)/.tools ## regenerate what is generated

@@ -117,13 +117,15 @@ func (e *evaluation) explain() {
 // part returns what a condition came to.
 func (e *evaluation) part(n *node, path string) Part {
 	p := Part{Path: path, Text: n.text()}
-	switch v := e.fold(n); {
-	case v == verdictAllowed:
+	switch v := e.fold(n); v {
+	case verdictAllowed:
 		p.Effect = EffectAllowed
-	case v == verdictDenied:
+	case verdictDenied:
 		p.Effect = EffectDenied
 		p.Err = e.whyOf(n)
-	case v == verdictPending:
+	case verdictPending:
+	case verdictRequest, verdictSubject, verdictRevision, verdictMisconfigured, verdictUnavailable:
+		fallthrough
 	default:
 		if err := e.cause(n, v); err != nil {
 			p.Err = err

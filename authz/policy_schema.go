@@ -161,10 +161,10 @@ func (j *schemaJudge) named(ref schema.Reference, typePath string, typeColumn in
 	t := j.schema.Type(ref.Type)
 	switch {
 	case t == nil:
-		j.fail(FaultSchemaType, typePath, typeColumn, of+"the schema "+j.source()+"has no type "+quoted(ref.Type), j.nearest.typeNamed(ref.Type))
+		j.fail(FaultSchemaType, typePath, typeColumn, of+"the schema"+j.source()+" has no type "+quoted(ref.Type), j.nearest.typeNamed(ref.Type))
 	case ref.Relation != "" && j.schema.Relation(ref.Type, ref.Relation) == nil:
 		j.fail(FaultSchemaRelation, relationPath, relationColumn,
-			of+"the schema "+j.source()+"has no relation "+quoted(ref.Relation)+" of type "+quoted(ref.Type), j.nearest.relationNamed(t, ref.Relation))
+			of+"the schema"+j.source()+" has no relation "+quoted(ref.Relation)+" of type "+quoted(ref.Type), j.nearest.relationNamed(t, ref.Relation))
 	default:
 		return true
 	}
@@ -172,13 +172,13 @@ func (j *schemaJudge) named(ref schema.Reference, typePath string, typeColumn in
 	return false
 }
 
-// source returns the schema's source with a space after it, if it is known.
+// source returns the schema's source with a space before it, if it is known.
 func (j *schemaJudge) source() string {
 	if j.schema.Source() == "" {
 		return ""
 	}
 
-	return quoted(j.schema.Source()) + " "
+	return " " + quoted(j.schema.Source())
 }
 
 // subjectOf returns the type and the relation of a subject's template, and the offset of

@@ -185,7 +185,7 @@ func (j *schemaJudge) barred(caller *admitted, all []admitted, somePass bool) {
 		if bar.own != nil {
 			subject, text = *bar.own, bar.ownText
 		}
-		why = append(why, quoted(text)+" can't have "+quoted(bar.of.Relation)+" of "+quoted(bar.of.Type)+", which the schema "+j.source()+"gives to "+
+		why = append(why, quoted(text)+" can't have "+quoted(bar.of.Relation)+" of "+quoted(bar.of.Type)+", which the schema"+j.source()+" gives to "+
 			listed(j.holdersOf(bar.of).Subjects, subject))
 	}
 	bar := caller.bars[0]

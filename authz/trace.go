@@ -72,14 +72,20 @@ func (t *Trace) String() string {
 		text.WriteString(t.Object.String() + "#" + t.Relation)
 	case t.Subject != (Subject{}):
 		text.WriteString(t.Subject.String())
-	default:
+	case t.Detail == "" || t.Operator == OperatorIntersection || t.Operator == OperatorExclusion:
 		text.WriteString(string(t.Operator))
 	}
 	if t.Effect != EffectUnknown {
 		text.WriteString(" " + t.Effect.String())
 	}
+	if t.Relation != "" && (t.Operator == OperatorIntersection || t.Operator == OperatorExclusion) {
+		text.WriteString(" (" + string(t.Operator) + ")")
+	}
 	if t.Detail != "" {
-		text.WriteString(": " + t.Detail)
+		if text.Len() > 0 {
+			text.WriteString(": ")
+		}
+		text.WriteString(t.Detail)
 	}
 	if len(t.Missing) > 0 {
 		text.WriteString(" without " + quoted(strings.Join(t.Missing, " ")))

@@ -1,6 +1,8 @@
 package authztest_test
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -67,4 +69,20 @@ func TestExplainOfACycleEnds(t *testing.T) {
 	if err != nil || explanation.Answer.Err == nil || explanation.Trace == nil {
 		t.Errorf("%+v, %v", explanation, err)
 	}
+}
+
+func ExampleEngine_Explain() {
+	engine := authztest.NewEngine("document:1#viewer@team:eng#member", "team:eng#member@user:ann")
+	explanation, err := authz.Explain(context.Background(), engine, authz.Query{
+		Object: authz.Object{Type: "document", ID: "1"}, Relation: "viewer", Subject: authz.Subject{Type: "user", ID: "ann"},
+	}, authz.Consistency{})
+	if err != nil {
+		fmt.Println(err)
+
+		return
+	}
+	fmt.Print(trace(explanation.Trace, ""))
+	// Output:
+	// document:1#viewer@user:ann allowed
+	//   team:eng#member@user:ann allowed
 }

@@ -2,8 +2,10 @@ package lint
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -101,14 +103,19 @@ type Difference struct {
 	Witness string
 }
 
+// tooLarge is the witness of rules that can't be compared within the limits.
+const tooLarge = "can't tell: the rules are too large to compare"
+
 // maxDifferences bounds the differences of one method.
 const maxDifferences = 100
 
 // Limits of the work of one comparison, in steps of some nanoseconds. Methods that would
 // exceed them are told as [CantTell].
 const (
-	maxSteps       = 40_000_000
+	maxSteps       = 60_000_000
 	maxMethodSteps = 1_000_000
+	// stepsOfNode is what it takes to read one condition.
+	stepsOfNode = 30
 )
 
 // Compare compares two versions of rules, method by method, after inheritance.
@@ -125,8 +132,14 @@ const (
 //
 // A method that isn't in a version, has no rule or has faults is denied there. It doesn't
 // need descriptors, does no I/O, and ends within a bounded number of steps whatever the
-// rules are. Neither policy may be nil; neither is changed.
+// rules are. A nil policy has no methods. Neither policy is changed.
 func Compare(old, new *authz.Policy, config CompareConfig) *Comparison { //nolint:predeclared // the words for it
+	if old == nil {
+		old = &authz.Policy{}
+	}
+	if new == nil {
+		new = &authz.Policy{}
+	}
 	c := newComparer(old, new, config.Schema)
 	result := &Comparison{}
 	if differences := c.common(old, new); len(differences) > 0 {
@@ -149,8 +162,8 @@ func Compare(old, new *authz.Policy, config CompareConfig) *Comparison { //nolin
 			i++
 			j++
 		}
-		method := &authz.MethodPolicy{}
-		if method = a; b != nil {
+		method := a
+		if method == nil {
 			method = b
 		}
 		differences := c.compare(a, b)
@@ -217,6 +230,10 @@ func verdictOf(differences []Difference) Verdict {
 type comparer struct {
 	schema  *schema.Schema
 	implied map[relation]bool
+	// asked is how long the schema was asked.
+	asked time.Duration
+	// usersets is set if a caller may be a userset to the engine.
+	usersets bool
 	// subjects are the kinds of callers that have one, and issuers those that both
 	// versions or one of them trust, if they are known.
 	subjects mappings
@@ -234,6 +251,10 @@ func newComparer(old, new *authz.Policy, model *schema.Schema) *comparer { //nol
 	c := &comparer{schema: model, implied: map[relation]bool{}, steps: maxSteps, claims: old.ClaimPermissions && new.ClaimPermissions}
 	before, after := mappingsOf(old), mappingsOf(new)
 	c.subjects = before.either(&after)
+	for _, policy := range []*authz.Policy{old, new} {
+		subjects := append(slices.Collect(maps.Values(policy.IssuerSubjects)), policy.Subjects)
+		c.usersets = c.usersets || slices.ContainsFunc(subjects, func(s authz.Subjects) bool { return strings.Contains(s.Service+s.User, "#") })
+	}
 	if len(old.Issuers) > 0 && len(new.Issuers) > 0 {
 		c.issuers = slices.Concat(old.Issuers, new.Issuers)
 		slices.Sort(c.issuers)
@@ -254,9 +275,13 @@ func (c *comparer) compare(old, new *authz.MethodPolicy) []Difference { //nolint
 	if old != nil && new != nil && wordForWord(old, new) {
 		return nil
 	}
+	if c.steps <= 0 {
+		return []Difference{{CantTell, "policy", tooLarge}}
+	}
 	p := &c.pair
 	p.begin(c, old, new)
 	before, after := p.build(old, sideOld), p.build(new, sideNew)
+	c.steps -= stepsOfNode * (len(p.nodes) + len(p.atoms.list))
 	differences := p.admission(&before, &after)
 	if !before.denied && !after.denied {
 		differences = append(differences, p.settings(old, new, &before, &after)...)

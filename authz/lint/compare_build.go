@@ -44,8 +44,9 @@ type built struct {
 // missingObject is what a condition does if the request names no object.
 type missingObject struct {
 	atom atomID
-	path string
-	deny bool
+	// condition counts the conditions that an engine decides, in the order of the rule.
+	condition int
+	deny      bool
 }
 
 // builder builds the formula of one rule.
@@ -56,6 +57,8 @@ type builder struct {
 	out  *built
 	// mapped is true of callers whose kind has a subject.
 	mapped formulaID
+	// conditions counts those that an engine decides.
+	conditions int
 }
 
 // build returns the rule of a method as a formula.
@@ -92,7 +95,7 @@ func (b *builder) require(part string, node formulaID) {
 	}
 }
 
-func (b *builder) is(a atom) formulaID { return b.formulas.atom(b.atoms.id(a, b.side)) }
+func (b *builder) is(a atom) formulaID { return b.atomNode(b.atoms.id(a, b.side)) }
 
 // any returns what holds if one of the names does.
 func (b *builder) any(kind atomKind, names []string) formulaID {
@@ -231,34 +234,34 @@ func (b *builder) policy(rule *authzv1.Rule) formulaID {
 
 		return b.is(atom{kind: atomHandler})
 	case *authzv1.Rule_Check:
-		return b.check(policy.Check, "check")
+		return b.check(policy.Check)
 	case *authzv1.Rule_Match:
 		return b.match(policy.Match)
 	case *authzv1.Rule_Permission:
-		return b.permission(policy.Permission, "permission")
+		return b.permission(policy.Permission)
 	case *authzv1.Rule_Attributes:
-		return b.attributes(policy.Attributes, "attributes")
+		return b.attributes(policy.Attributes)
 	case *authzv1.Rule_Expression:
 		return b.is(atom{kind: atomExpression, name: policy.Expression.GetCel()})
 	case *authzv1.Rule_AllOf:
-		return b.group(policy.AllOf.GetConditions(), "all_of", b.and, 1)
+		return b.group(policy.AllOf.GetConditions(), b.and, 1)
 	case *authzv1.Rule_AnyOf:
-		return b.group(policy.AnyOf.GetConditions(), "any_of", b.or, 1)
+		return b.group(policy.AnyOf.GetConditions(), b.or, 1)
 	default:
 		return formulaFalse
 	}
 }
 
-func (b *builder) group(conditions []*authzv1.Condition, path string, join func(...formulaID) formulaID, depth int) formulaID {
+func (b *builder) group(conditions []*authzv1.Condition, join func(...formulaID) formulaID, depth int) formulaID {
 	if depth > maxNesting || len(conditions) > maxNodes {
-		b.formulas.large = true
+		b.large = true
 	}
-	if len(conditions) == 0 || b.formulas.large {
+	if len(conditions) == 0 || b.large {
 		return formulaFalse
 	}
 	parts := make([]formulaID, len(conditions))
 	for i, condition := range conditions {
-		if parts[i] = b.of(condition, path+".conditions["+strconv.Itoa(i)+"]", depth); b.formulas.large {
+		if parts[i] = b.of(condition, depth); b.large {
 			return formulaFalse
 		}
 	}
@@ -266,18 +269,18 @@ func (b *builder) group(conditions []*authzv1.Condition, path string, join func(
 	return join(parts...)
 }
 
-func (b *builder) of(condition *authzv1.Condition, path string, depth int) formulaID {
+func (b *builder) of(condition *authzv1.Condition, depth int) formulaID {
 	switch part := condition.GetCondition().(type) {
 	case *authzv1.Condition_Check:
-		return b.check(part.Check, path+".check")
+		return b.check(part.Check)
 	case *authzv1.Condition_Match:
 		return b.match(part.Match)
 	case *authzv1.Condition_HasScope:
 		return b.is(atom{kind: atomScope, name: part.HasScope.GetScope()})
 	case *authzv1.Condition_Permission:
-		return b.permission(part.Permission, path+".permission")
+		return b.permission(part.Permission)
 	case *authzv1.Condition_Attributes:
-		return b.attributes(part.Attributes, path+".attributes")
+		return b.attributes(part.Attributes)
 	case *authzv1.Condition_Expression:
 		return b.is(atom{kind: atomExpression, name: part.Expression.GetCel()})
 	case *authzv1.Condition_HasRole:
@@ -287,9 +290,9 @@ func (b *builder) of(condition *authzv1.Condition, path string, depth int) formu
 	case *authzv1.Condition_HasClaim:
 		return b.claim(part.HasClaim)
 	case *authzv1.Condition_AllOf:
-		return b.group(part.AllOf.GetConditions(), path+".all_of", b.and, depth+1)
+		return b.group(part.AllOf.GetConditions(), b.and, depth+1)
 	case *authzv1.Condition_AnyOf:
-		return b.group(part.AnyOf.GetConditions(), path+".any_of", b.or, depth+1)
+		return b.group(part.AnyOf.GetConditions(), b.or, depth+1)
 	default:
 		return formulaFalse
 	}
@@ -314,38 +317,41 @@ func (b *builder) match(rule *authzv1.Match) formulaID {
 	return b.is(atom{kind: atomMatch, object: left, name: right})
 }
 
-func (b *builder) check(rule *authzv1.Check, path string) formulaID {
+func (b *builder) check(rule *authzv1.Check) formulaID {
 	return b.asked(atom{
 		kind: atomCheck, name: rule.GetRelation(), object: rule.GetObject(), subject: rule.GetSubject(), given: givenText("", rule.GetContext()),
-	}, rule.GetOnMissing(), path)
+	}, rule.GetOnMissing())
 }
 
-func (b *builder) permission(rule *authzv1.Permission, path string) formulaID {
+func (b *builder) permission(rule *authzv1.Permission) formulaID {
 	if b.claims {
+		b.conditions++
+
 		return b.is(atom{kind: atomHeldPermission, name: rule.GetName()})
 	}
 
 	return b.asked(atom{
 		kind: atomPermission, name: rule.GetName(), object: rule.GetOn(), subject: rule.GetSubject(), given: givenText("", rule.GetContext()),
-	}, rule.GetOnMissing(), path)
+	}, rule.GetOnMissing())
 }
 
-func (b *builder) attributes(rule *authzv1.Attributes, path string) formulaID {
+func (b *builder) attributes(rule *authzv1.Attributes) formulaID {
 	of := givenText("", rule.GetContext()) + givenText("resource.", rule.GetResourceProperties()) +
 		givenText("subject.", rule.GetSubjectProperties()) + givenText("action.", rule.GetActionProperties())
 
 	return b.asked(atom{
 		kind: atomAttributes, name: rule.GetAction(), object: rule.GetResource(), subject: rule.GetSubject(), given: of,
-	}, rule.GetOnMissing(), path)
+	}, rule.GetOnMissing())
 }
 
 // asked returns a condition that an engine decides. A caller without a subject is denied.
-func (b *builder) asked(a atom, onMissing authzv1.OnMissing, path string) formulaID {
+func (b *builder) asked(a atom, onMissing authzv1.OnMissing) formulaID {
 	b.out.asks = true
 	node := b.is(a)
 	if !literalText(a.object) {
-		b.out.missing = append(b.out.missing, missingObject{b.atoms.known[a], path + ".on_missing", onMissing == authzv1.OnMissing_ON_MISSING_DENY})
+		b.out.missing = append(b.out.missing, missingObject{b.nodes[node].atom, b.conditions, onMissing == authzv1.OnMissing_ON_MISSING_DENY})
 	}
+	b.conditions++
 	if a.subject == "" {
 		return b.and(b.mapped, node)
 	}

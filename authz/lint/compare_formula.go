@@ -44,7 +44,7 @@ type formulas struct {
 	large bool
 }
 
-func (f *formulas) reset() {
+func (f *formulas) empty() {
 	clear(f.nodes)
 	f.nodes = append(f.nodes[:0], formulaNode{}, formulaNode{})
 	f.known = emptied(f.known)
@@ -77,14 +77,14 @@ func (f *formulas) intern(node formulaNode) formulaID {
 
 		return formulaFalse
 	}
-	id := formulaID(len(f.nodes)) //nolint:gosec // at most maxNodes
+	id := formulaID(len(f.nodes))
 	f.nodes = append(f.nodes, node)
 	f.known[string(f.key)] = id
 
 	return id
 }
 
-func (f *formulas) atom(atom atomID) formulaID {
+func (f *formulas) atomNode(atom atomID) formulaID {
 	return f.intern(formulaNode{kind: formulaAtom, atom: atom})
 }
 

@@ -34,7 +34,7 @@ type rulePair struct {
 
 func (p *rulePair) begin(c *comparer, old, new *authz.MethodPolicy) { //nolint:predeclared // the words for it
 	p.comparer = c
-	p.formulas.reset()
+	p.empty()
 	p.atoms.reset()
 	p.left = min(c.steps, maxMethodSteps)
 	p.named = append(p.named[:0], c.differing...)
@@ -69,8 +69,8 @@ func (p *rulePair) admission(old, new *built) []Difference { //nolint:predeclare
 	differences := p.direction(new, old, Looser)
 	differences = append(differences, p.direction(old, new, Tighter)...)
 	p.steps -= before - max(p.left, 0)
-	if p.formulas.large || p.left <= 0 {
-		return []Difference{{CantTell, "policy", "can't tell: the rules are too large to compare"}}
+	if p.large || p.left <= 0 {
+		return []Difference{{CantTell, "policy", tooLarge}}
 	}
 
 	return distinct(differences)
@@ -103,7 +103,9 @@ func (p *rulePair) direction(admits, refuses *built, verdict Verdict) []Differen
 	if len(open) == 0 {
 		return nil
 	}
-	p.encode(admits)
+	if p.encode(admits); p.large {
+		return nil
+	}
 	cautious, hint := p.caution(admits, refuses, verdict)
 	var differences []Difference
 	for _, r := range open {
@@ -132,10 +134,15 @@ func (p *rulePair) refused(admits, refuses *built, r requirement, verdict Verdic
 		return nil
 	}
 	prefix := map[Verdict]string{Looser: "now also: ", Tighter: "no longer: "}[verdict]
-	if len(cautious) > 0 {
-		if found, _ := p.solver.solve(slices.Concat(assumed, cautious)...); !found {
-			return []Difference{{CantTell, r.part, "can't tell: " + hint}}
-		}
+	alone := p.only(admits, refuses, r.node, slices.Concat(assumed, cautious))
+	if alone {
+		w := p.witness(admits, refuses, r.node)
+		w.only = slices.DeleteFunc(w.only, func(id atomID) bool { return !requires(refuses, p.atomNode(id)) })
+
+		return []Difference{{verdict, r.part, prefix + w.words(p)}}
+	}
+	if found, _ := p.solver.solve(slices.Concat(assumed, cautious)...); !found {
+		return []Difference{{CantTell, r.part, "can't tell: " + hint}}
 	}
 	var differences []Difference
 	clauses := len(p.solver.clauses)
@@ -160,8 +167,34 @@ func (p *rulePair) refused(admits, refuses *built, r requirement, verdict Verdic
 	return differences
 }
 
+// requires reports whether a rule requires a formula by itself.
+func requires(rule *built, node formulaID) bool {
+	return slices.ContainsFunc(rule.requirements, func(r requirement) bool { return r.node == node })
+}
+
+// only reports whether the requirement is all that keeps callers out: whoever meets the
+// other requirements is admitted by the other rule. The solver has found such a caller
+// then.
+func (p *rulePair) only(admits, refuses *built, requirement formulaID, assumed []literal) bool {
+	var others []literal
+	for _, r := range refuses.requirements {
+		if r.node != requirement {
+			others = append(others, p.encodePositive(r.node))
+		}
+	}
+	if refuses.denied {
+		return false
+	}
+	if found, known := p.solver.solve(append(others, p.encodeNegative(admits.whole))...); found || !known {
+		return false
+	}
+	found, _ := p.solver.solve(slices.Concat(assumed, others)...)
+
+	return found
+}
+
 // tooMany reports whether the work for this method is used up.
-func (p *rulePair) tooMany() bool { return p.formulas.large || p.left <= 0 }
+func (p *rulePair) tooMany() bool { return p.large || p.left <= 0 }
 
 // caution returns what to assume, as unfavourable as can be, of what the rules don't
 // tell: a rule whose caller is admitted then is looser for sure. The hint says what isn't

@@ -37,7 +37,7 @@ func (p *rulePair) settings(old, new *authz.MethodPolicy, before, after *built) 
 		differences = append(differences, freshened(old.Rule.GetConsistency(), new.Rule.GetConsistency())...)
 	}
 
-	return append(differences, p.unnamed(before.missing, after.missing)...)
+	return append(differences, p.unnamed(new.Rule, before.missing, after.missing)...)
 }
 
 // streamShape returns in words whether a method is a stream.
@@ -183,7 +183,7 @@ func freshened(old, new *authzv1.Consistency) []Difference { //nolint:predeclare
 
 // unnamed compares what conditions do if the request names no object: that it is refused
 // with INVALID_ARGUMENT tells a caller which field the rule reads.
-func (p *rulePair) unnamed(old, new []missingObject) []Difference { //nolint:predeclared // the words for it
+func (p *rulePair) unnamed(rule *authzv1.Rule, old, new []missingObject) []Difference { //nolint:predeclared // the words for it
 	type seen struct{ denies, tells bool }
 	of := func(all []missingObject) map[atomID]seen {
 		found := make(map[atomID]seen, len(all))
@@ -207,18 +207,71 @@ func (p *rulePair) unnamed(old, new []missingObject) []Difference { //nolint:pre
 		if len(differences) == maxWitnesses {
 			break
 		}
+		path := pathOfCondition(rule, m.condition) + ".on_missing"
 		about := worded(p.atoms.list[m.atom].object)
 		if is.tells {
-			differences = append(differences, Difference{Looser, m.path, "now also told: a caller that leaves " + about + " unset learns by INVALID_ARGUMENT which field is missing"})
+			differences = append(differences, Difference{Looser, path, "now also told: a caller that leaves " + about + " unset learns by INVALID_ARGUMENT which field is missing"})
 		} else {
-			differences = append(differences, Difference{Tighter, m.path, "no longer told: a caller that leaves " + about + " unset is refused as one without the relation"})
+			differences = append(differences, Difference{Tighter, path, "no longer told: a caller that leaves " + about + " unset is refused as one without the relation"})
 		}
 	}
 
 	return differences
 }
 
-// limited compares the rate limits.
+// pathOfCondition returns the path of one of the conditions of a rule that an engine
+// decides, by its number.
+func pathOfCondition(rule *authzv1.Rule, number int) string {
+	switch policy := rule.GetPolicy().(type) {
+	case *authzv1.Rule_Check:
+		return "check"
+	case *authzv1.Rule_Permission:
+		return "permission"
+	case *authzv1.Rule_Attributes:
+		return "attributes"
+	case *authzv1.Rule_AllOf:
+		return pathWithin(policy.AllOf.GetConditions(), "all_of", &number)
+	case *authzv1.Rule_AnyOf:
+		return pathWithin(policy.AnyOf.GetConditions(), "any_of", &number)
+	default:
+		return ""
+	}
+}
+
+// pathWithin is pathOfCondition for a group. It counts down to the number.
+func pathWithin(conditions []*authzv1.Condition, path string, number *int) string {
+	for i, condition := range conditions {
+		at, name := path+".conditions["+strconv.Itoa(i)+"].", ""
+		switch part := condition.GetCondition().(type) {
+		case *authzv1.Condition_Check:
+			name = "check"
+		case *authzv1.Condition_Permission:
+			name = "permission"
+		case *authzv1.Condition_Attributes:
+			name = "attributes"
+		case *authzv1.Condition_AllOf:
+			if found := pathWithin(part.AllOf.GetConditions(), at+"all_of", number); found != "" {
+				return found
+			}
+		case *authzv1.Condition_AnyOf:
+			if found := pathWithin(part.AnyOf.GetConditions(), at+"any_of", number); found != "" {
+				return found
+			}
+		default:
+		}
+		if name == "" {
+			continue
+		}
+		if *number == 0 {
+			return at + name
+		}
+		*number--
+	}
+
+	return ""
+}
+
+// ratesLimited compares the rate limits.
 func ratesLimited(old, new *authzv1.RateLimit) []Difference { //nolint:predeclared // the words for it
 	switch {
 	case old == nil && new == nil:
@@ -266,7 +319,7 @@ func ratesLimited(old, new *authzv1.RateLimit) []Difference { //nolint:predeclar
 
 // compareRates returns less than zero if the new limit allows more calls in the long run.
 func compareRates(old, new *authzv1.RateLimit) int { //nolint:predeclared // the words for it
-	period := func(l *authzv1.RateLimit) uint64 { return uint64(max(l.GetPer().AsDuration(), 0)) } //nolint:gosec // not negative
+	period := func(l *authzv1.RateLimit) uint64 { return uint64(max(l.GetPer().AsDuration(), 0)) }
 	oldHigh, oldLow := bits.Mul64(uint64(old.GetRequests()), period(new))
 	newHigh, newLow := bits.Mul64(uint64(new.GetRequests()), period(old))
 	switch {

@@ -140,6 +140,7 @@ func TestCompareOfMethodsThatCameAndWent(t *testing.T) {
 		"no rule and denied":     {comparePolicy(t, ``), denied, lint.Same},
 		"a rule that broke":      {some, faulty, lint.Tighter},
 		"a rule that was mended": {faulty, some, lint.Looser},
+		"no policy":              {nil, nil, lint.Same},
 		"an empty policy":        {&authz.Policy{}, &authz.Policy{}, lint.Same},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -147,7 +148,7 @@ func TestCompareOfMethodsThatCameAndWent(t *testing.T) {
 			got := lint.Same
 			for _, change := range comparison.Changes {
 				got = change.Verdict
-				if (change.Old == nil) != (len(c.old.Methods) == 0) || (change.New == nil) != (len(c.new.Methods) == 0) {
+				if change.Method != "" && (change.Old == nil) != (len(c.old.Methods) == 0) || (change.New == nil) != (len(c.new.Methods) == 0) {
 					t.Errorf("old %v, new %v", change.Old, change.New)
 				}
 			}
@@ -181,6 +182,7 @@ func TestCompareOfWhatAllMethodsHaveInCommon(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		policies
+
 		want string
 	}{
 		"an issuer more": {

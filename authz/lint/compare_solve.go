@@ -9,7 +9,7 @@ func (l literal) not() literal { return l ^ 1 }
 
 func (l literal) variable() int { return int(l >> 1) }
 
-func truth(variable int) literal { return literal(variable << 1) } //nolint:gosec // few
+func truth(variable int) literal { return literal(variable << 1) }
 
 // solver finds a world in which some clauses hold, each a list of literals of which one
 // must be true. It is complete: if it doesn't run out of steps, what it doesn't find isn't
@@ -60,10 +60,11 @@ func (s *solver) solve(assumed ...literal) (found, known bool) {
 
 			continue
 		}
-		next, open := literal(0), false
-		if next, cursor, open = s.open(cursor); !open {
+		next, at, open := s.open(cursor)
+		if !open {
 			return *s.steps > 0, *s.steps > 0
 		}
+		cursor = at
 		s.levels = append(s.levels, choice{next, len(s.trail), cursor, false})
 		s.assign(next)
 	}
@@ -80,16 +81,16 @@ func (s *solver) begin(assumed []literal) bool {
 	for i := range s.watches {
 		s.watches[i] = s.watches[i][:0]
 	}
-	units := assumed
+	units := slices.Clone(assumed)
 	for i, clause := range s.clauses {
 		switch len(clause) {
 		case 0:
 			return false
 		case 1:
-			units = append(units[:len(units):len(units)], clause[0])
+			units = append(units, clause[0])
 		default:
-			s.watches[clause[0]] = append(s.watches[clause[0]], int32(i)) //nolint:gosec // bounded by steps
-			s.watches[clause[1]] = append(s.watches[clause[1]], int32(i)) //nolint:gosec // bounded by steps
+			s.watches[clause[0]] = append(s.watches[clause[0]], int32(i))
+			s.watches[clause[1]] = append(s.watches[clause[1]], int32(i))
 		}
 	}
 	*s.steps -= len(s.clauses) + s.variables
@@ -122,13 +123,13 @@ func (s *solver) assign(l literal) {
 // propagate assigns what follows from the trail. It reports false at a contradiction.
 func (s *solver) propagate(done int) (int, bool) {
 	for ; done < len(s.trail); done++ {
-		false_ := s.trail[done].not()
-		watching := s.watches[false_]
+		wrong := s.trail[done].not()
+		watching := s.watches[wrong]
 		kept := watching[:0]
 		for at, i := range watching {
 			*s.steps--
 			clause := s.clauses[i]
-			if clause[0] == false_ {
+			if clause[0] == wrong {
 				clause[0], clause[1] = clause[1], clause[0]
 			}
 			if s.is(clause[0]) == 1 || !s.rewatch(clause, i) {
@@ -138,14 +139,14 @@ func (s *solver) propagate(done int) (int, bool) {
 			}
 			switch s.is(clause[0]) {
 			case -1:
-				s.watches[false_] = append(kept, watching[at+1:]...)
+				s.watches[wrong] = append(kept, watching[at+1:]...)
 
 				return done, false
 			case 0:
 				s.assign(clause[0])
 			}
 		}
-		s.watches[false_] = kept
+		s.watches[wrong] = kept
 	}
 
 	return done, true

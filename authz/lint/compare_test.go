@@ -41,7 +41,8 @@ func compareSchema(tb testing.TB) *schema.Schema {
 	tb.Helper()
 	direct := schema.Direct{Subjects: []schema.Subject{{Type: "user"}, {Type: "service"}}}
 	model, err := schema.New("test", []schema.Type{
-		{Name: "user"}, {Name: "service"},
+		{Name: "user"},
+		{Name: "service"},
 		{Name: "document", Relations: []schema.Relation{
 			{Name: "owner", Expression: direct},
 			{Name: "editor", Expression: schema.Union{direct, schema.Computed{Relation: "owner"}}},
@@ -117,6 +118,14 @@ func TestCompareTellsAWitness(t *testing.T) {
 		},
 		"a relation that another implies": {
 			viewer, `any_of: {conditions: {` + viewer + `} conditions: {` + owner + `}}`, nil,
+		},
+		"a relation that another implies, of a userset": {
+			`check: {object: "document:{id}" relation: "viewer" subject: "team:{team}#member"}`,
+			`any_of: {
+				conditions: {check: {object: "document:{id}" relation: "viewer" subject: "team:{team}#member"}}
+				conditions: {check: {object: "document:{id}" relation: "owner" subject: "team:{team}#member"}}
+			}`,
+			[]string{"looser: policy: now also: a caller that is owner of document:{id} as team:{team}#member but not viewer"},
 		},
 		"all_of to any_of": {
 			`all_of: {conditions: {` + viewer + `} conditions: {has_role: {role: "auditor"}}}`,

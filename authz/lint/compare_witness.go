@@ -80,7 +80,7 @@ func (p *rulePair) support(id formulaID) []atomID {
 	var found []atomID
 	for i, has := range set {
 		if has {
-			found = append(found, atomID(i)) //nolint:gosec // at most maxNodes
+			found = append(found, atomID(i))
 		}
 	}
 	slices.SortFunc(found, func(a, b atomID) int { return compareAtoms(&p.atoms.list[a], &p.atoms.list[b]) })
@@ -111,7 +111,7 @@ func (p *rulePair) fewest(ids []atomID, enough func(world []bool) bool, absent b
 	return ids
 }
 
-// close adds to a world what what is true in it implies.
+// close adds to a world all that it implies.
 func (p *rulePair) close(world []bool) {
 	for namedAgain := true; namedAgain; {
 		namedAgain = false

@@ -12,6 +12,11 @@
 //	for _, change := range lint.Compare(old, policy, lint.CompareConfig{Schema: model}).Changes {
 //		fmt.Println(change)
 //	}
+//	matrix, err := lint.NewMatrix(lint.MatrixConfig{Policies: []lint.NamedPolicy{{Policy: policy}}, Schema: model})
+//	if err != nil {
+//		return err
+//	}
+//	return matrix.HTML(w) // one page, which loads nothing
 //
 // The command usher and buf-plugin-usher, of the module authz/cmd, do this for files and
 // in CI. Nothing here asks an engine about a caller, or guards a call.

@@ -33,13 +33,16 @@ func (l *linter) fields(m *authz.MethodPolicy, root *node) {
 	v := verbOf(string(m.Descriptor.Name()))
 	anyRead := slices.ContainsFunc(candidates, func(f idField) bool { return read.field(f.path) })
 	var unread []string
+	var example string
 	for i := range candidates {
-		if len(unread) > maxNamed {
+		if len(unread) > maxFieldsNamed {
 			break
 		}
 		f := &candidates[i]
 		if !read.field(f.path) && !v.excuses(f, &read, anyRead) {
-			unread = append(unread, f.path)
+			if unread = append(unread, f.path); example == "" {
+				example = f.written
+			}
 		}
 	}
 	if len(unread) == 0 {
@@ -57,14 +60,15 @@ func (l *linter) fields(m *authz.MethodPolicy, root *node) {
 	l.add(m, Finding{
 		ID: IDFieldRead, Path: m.Path(string(policy.Name())), Offset: -1,
 		Problem: named + " of the request probably " + names + ", and no part of the rule reads " + it + ", so a caller who passes may name any",
-		Fix: "read " + it + " in the rule, as in check: { object: \"type:{" + unread[0] + "}\" relation: \"viewer\" }, or write buf:lint:ignore " +
+		Fix: "read " + it + " in the rule, as in check: { object: \"type:{" + example + "}\" relation: \"viewer\" }, or write buf:lint:ignore " +
 			IDFieldRead + " and why into the comment of the method",
 	}, inherited)
 }
 
 // readSet is what a rule reads of the request.
 type readSet struct {
-	all   bool
+	all bool
+	// paths are the fields that templates read, and the messages that they are in.
 	paths map[string]bool
 	// top are the fields that expressions read in part or as a whole.
 	top []string
@@ -85,6 +89,11 @@ func readBy(m *authz.MethodPolicy, root *node) readSet {
 				path := p.field()
 				if path == "" {
 					continue
+				}
+				for at := range len(path) {
+					if path[at] == '.' {
+						r.paths[path[:at]] = true
+					}
 				}
 				r.paths[path] = true
 				if at := strings.LastIndexByte(path, '.'); at >= 0 {
@@ -107,20 +116,9 @@ func lastOf(path string) string {
 
 // field reports whether a field of the request is read, itself or within it.
 func (r *readSet) field(path string) bool {
-	if r.paths[path] {
-		return true
-	}
 	head, _, _ := strings.Cut(path, ".")
-	if slices.Contains(r.top, head) {
-		return true
-	}
-	for read := range r.paths {
-		if strings.HasPrefix(read, path+".") {
-			return true
-		}
-	}
 
-	return false
+	return r.paths[path] || slices.Contains(r.top, head)
 }
 
 // owner reports whether a field is of an object that the rule reads the identifier of, or

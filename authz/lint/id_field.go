@@ -24,6 +24,8 @@ const (
 type idField struct {
 	// path is the path from the request, without brackets, as in "document.id".
 	path string
+	// written is the path as templates write it, as in "items[].id".
+	written string
 	// parent is the path of the message that it is in, empty for the request itself,
 	// parentName the name of the field that holds it, and typeName that of its type, both
 	// in snake case.
@@ -99,7 +101,7 @@ func (l *linter) idFields(message protoreflect.MessageDescriptor, depth int) []i
 				kind, stem = idOther, name
 			}
 			found = append(found, idField{
-				path: string(fd.Name()), typeName: typeName, kind: kind, stem: stem, reference: reference || set.identifier, resource: resource,
+				path: string(fd.Name()), written: written(fd, within), typeName: typeName, kind: kind, stem: stem, reference: reference || set.identifier, resource: resource,
 				optional: fd.IsList() || fd.HasPresence() && (fd.ContainingOneof() == nil || fd.ContainingOneof().IsSynthetic()),
 			})
 		} else if within && fd.Message() != message {
@@ -126,7 +128,7 @@ func (l *linter) nested(found []idField, inner []protoreflect.FieldDescriptor, d
 			if room--; room < 0 {
 				return found
 			}
-			f.path = name + "." + f.path
+			f.path, f.written = name+"."+f.path, written(fd, false)+"."+f.written
 			if f.parent == "" {
 				f.parent, f.parentName = name, snake(name)
 			} else {
@@ -137,6 +139,20 @@ func (l *linter) nested(found []idField, inner []protoreflect.FieldDescriptor, d
 	}
 
 	return found
+}
+
+// written returns a field as templates write it. If within is set, the field is a message
+// that is an identifier, which a template reads by its first field.
+func written(fd protoreflect.FieldDescriptor, within bool) string {
+	text := string(fd.Name())
+	if fd.IsList() {
+		text += "[]"
+	}
+	if within && fd.Message().Fields().Len() > 0 {
+		text += "." + string(fd.Message().Fields().Get(0).Name())
+	}
+
+	return text
 }
 
 // shape reports whether a field has values that can identify something, and whether it

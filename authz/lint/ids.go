@@ -12,9 +12,20 @@ const (
 	// IDReason is a rule that is public, handler or deny and doesn't say why.
 	IDReason = "USHER_REASON"
 	// IDFieldRead is a field of the request that looks like the identifier of an object
-	// and that no part of the rule reads: a caller who passes may name any object.
+	// and that no part of the rule reads: a caller who passes may name any object. This is
+	// the first of OWASP's API security risks, broken object level authorization (API1).
+	//
+	// Such fields are "id", "name", "parent", those that end with "_id" or "_uuid", their
+	// plurals, and those with google.api.resource_reference, also within messages of the
+	// request. Not such fields are those that name a call ("request_id"), a place in a list
+	// ("after_id") or a locale; a "name" beside an id; what a Create method makes; optional
+	// filters of a List method beside an identifier that is read; users that an Add or Share
+	// method names beside one; properties of a message whose id is read; and fields that
+	// only servers write, by google.api.field_behavior. Under public, handler and deny no
+	// field is a finding.
 	IDFieldRead = "USHER_FIELD_READ"
-	// IDRulePassable is a rule that no caller can pass.
+	// IDRulePassable is a rule that no caller can pass, whatever the token and the request
+	// say: each such finding is a proof.
 	IDRulePassable = "USHER_RULE_PASSABLE"
 	// IDNameSegment is a name pattern whose "*" takes any segment, and no part of the rule
 	// reads that segment: the caller may write what it likes there.

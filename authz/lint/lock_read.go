@@ -20,8 +20,8 @@ import (
 )
 
 // ReadLock returns the policy that [WriteLock] wrote. Its methods have no descriptor and
-// no line. It refuses whatever WriteLock doesn't write, except another order and white
-// space: an unknown name or one that is given twice, another version, a rule without a
+// no line. It refuses whatever WriteLock doesn't write, except another order of names and
+// white space: an unknown name or one that is given twice, another version, a rule without a
 // policy; more than 64 MiB, 100,000 methods, 10,000 issuers or a rule of more than 1 MiB.
 // The error names the line.
 func ReadLock(text []byte) (*authz.Policy, error) {

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/authz/schema"
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
@@ -91,7 +90,7 @@ func (h *holding) of(object, relation string) *MatrixHolders {
 }
 
 // ruleCondition returns the condition of a rule, nil if its policy is none.
-func ruleCondition(rule *authzv1.Rule, p *authz.MethodPolicy, holders *holding) *MatrixCondition {
+func ruleCondition(rule *authzv1.Rule, holders *holding) *MatrixCondition {
 	c := &authzv1.Condition{}
 	switch part := rule.GetPolicy().(type) {
 	case *authzv1.Rule_Check:
@@ -228,17 +227,41 @@ func (c *MatrixCondition) asks(claimPermissions bool) bool {
 	})
 }
 
-// who returns who can hold some relation that is asked for.
+// who returns who can hold the relations that are asked for: all of them, or some where
+// some are enough. Conditions that ask for no relation have no part in it. Unknown is set
+// if others may hold them, too.
 func (c *MatrixCondition) who() (subjects []string, unknown bool) {
-	c.each(func(c *MatrixCondition) bool {
-		if c.Holders != nil {
-			subjects = append(subjects, c.Holders.Subjects...)
-			unknown = unknown || c.Holders.Unknown
-		}
+	subjects, unknown, _ = c.whoAsked()
 
-		return true
-	})
+	return subjects, unknown
+}
+
+func (c *MatrixCondition) whoAsked() (subjects []string, unknown, asked bool) {
+	if c.Holders != nil {
+		return slices.Clone(c.Holders.Subjects), c.Holders.Unknown, true
+	}
+	for i := range c.Conditions {
+		some, others, of := c.Conditions[i].whoAsked()
+		switch {
+		case !of:
+		case !asked:
+			subjects, unknown, asked = some, others, true
+		case c.Kind == kindAnyOf:
+			subjects, unknown = append(subjects, some...), unknown || others
+		default:
+			subjects, unknown = both(subjects, some, unknown, others), unknown && others
+		}
+	}
 	slices.Sort(subjects)
 
-	return slices.Compact(subjects), unknown
+	return slices.Compact(subjects), unknown, asked
+}
+
+// both returns who is known to be in both of two sets, of which each may have others.
+func both(a, b []string, aUnknown, bUnknown bool) []string {
+	in := func(text string, set []string, unknown bool) bool { return unknown || slices.Contains(set, text) }
+
+	return slices.DeleteFunc(append(slices.Clone(a), b...), func(text string) bool {
+		return !in(text, a, aUnknown) || !in(text, b, bUnknown)
+	})
 }

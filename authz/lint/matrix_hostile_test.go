@@ -93,7 +93,7 @@ func TestMatrixJSONHasHostileTextAsItIs(t *testing.T) {
 
 func TestMatrixMarkdownIsNothingButItsTables(t *testing.T) {
 	rows := 0
-	for _, line := range strings.Split(written(t, hostileMatrix(t).Markdown), "\n") {
+	for line := range strings.SplitSeq(written(t, hostileMatrix(t).Markdown), "\n") {
 		plain := regexp.MustCompile("`[^`]*`").ReplaceAllString(line, "")
 		plain = regexp.MustCompile(`</?code>|<br>|&#[0-9]+;`).ReplaceAllString(plain, "")
 		if strings.ContainsAny(plain, "<>&`\\[@$~") || strings.Contains(plain, "://") || strings.Contains(plain, "www.") {

@@ -44,7 +44,8 @@ func (m *Matrix) HTML(w io.Writer) error {
 	head := &pageHead{
 		Policy: pagePolicy,
 		Style:  template.CSS(pageStyle), //nolint:gosec // it is this package's own
-		Title:  visible(m.Title), Summary: plural(m.Counts.Methods, "method") + " of " + plural(m.Counts.Services, "service"), Schema: visible(m.Schema), Faulty: m.Counts.Faulty, Changed: m.Counts.Changed,
+		Title:  visible(m.Title), Summary: plural(m.Counts.Methods, "method") + " of " + plural(m.Counts.Services, "service"),
+		Count: plural(m.Counts.Methods, "method"), Schema: visible(m.Schema), Faulty: m.Counts.Faulty, Changed: m.Counts.Changed,
 	}
 	m.describe(head)
 	m.choices(head)
@@ -70,7 +71,7 @@ func (m *Matrix) HTML(w io.Writer) error {
 
 // pageHead is what the page has above the rows.
 type pageHead struct {
-	Policy                 string
+	Policy, Count          string
 	Style                  template.CSS
 	Title, Summary, Schema string
 	Faults                 []string

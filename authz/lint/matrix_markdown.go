@@ -68,16 +68,16 @@ func (m *MatrixMethod) markdown() []string {
 	if access == strings.ToUpper(access) {
 		access = "**" + access + "**"
 	}
-	who := m.words().markdown()
+	who := []string{m.words().markdown()}
 	if m.Reason != "" {
-		who += ": " + code(m.Reason)
+		who[0] += ": " + code(m.Reason)
 	}
 	for _, f := range m.Faults {
-		who += "<br>" + code(f.text())
+		who = append(who, code(f.text()))
 	}
 	if m.Change != nil {
 		for _, text := range m.Change.lines() {
-			who += "<br>**changed:** " + code(text)
+			who = append(who, "**changed:** "+code(text))
 		}
 	}
 	var and []string
@@ -89,7 +89,7 @@ func (m *MatrixMethod) markdown() []string {
 		and = append(and, text)
 	}
 
-	return []string{code(m.Name), access, who, m.holders().markdown(), strings.Join(and, "<br>")}
+	return []string{code(m.Name), access, strings.Join(who, "<br>"), m.holders().markdown(), strings.Join(and, "<br>")}
 }
 
 func (s spans) markdown() string {

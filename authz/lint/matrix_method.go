@@ -44,8 +44,8 @@ type MatrixMethod struct {
 	// Condition is the rule's condition, also that of a rule with faults. Nil if the
 	// policy has none.
 	Condition *MatrixCondition `json:"condition,omitempty"`
-	// Who are the types and usersets that can hold some relation which the rule asks
-	// for, sorted. Empty if there is no schema.
+	// Who are the types and usersets that can hold the relations which the rule asks for,
+	// all of them or, in any_of, some, sorted. Empty if there is no schema.
 	Who []string `json:"who,omitempty"`
 	// WhoUnknown is set if the schema doesn't tell all of Who.
 	WhoUnknown bool `json:"who_unknown,omitempty"`
@@ -176,7 +176,7 @@ func (m *MatrixMethod) take(policy *authz.Policy, p *authz.MethodPolicy, holders
 		m.Policy, m.Reason = "deny", part.Deny.GetReason()
 	case nil:
 	default:
-		if m.Condition = ruleCondition(rule, p, holders); m.Condition != nil {
+		if m.Condition = ruleCondition(rule, holders); m.Condition != nil {
 			m.Access, m.Policy = AccessCondition, m.Condition.Kind
 			m.Who, m.WhoUnknown = m.Condition.who()
 			m.Reads = m.Condition.reads()

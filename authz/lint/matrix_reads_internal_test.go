@@ -8,17 +8,18 @@ import (
 
 func TestFieldsThatATemplateReads(t *testing.T) {
 	for template, want := range map[string][]string{
+		"":             nil,
+		"platform:{":   nil,
+		"platform:{}":  nil,
+		"user:{$sub}":  nil,
+		"a:main#admin": nil,
+		"a:{b":         {"b"},
+		"a:{b|c({})":   {"b"},
+		"}{x}":         {"x"},
+
 		"document:{document_id}":                           {"document_id"},
 		"document:{a.b[].id|uuid}/{c}":                     {"a.b[].id", "c"},
 		"folder:{parent|name(organizations/*/folders/{})}": {"parent"},
-		"user:{$sub}":  nil,
-		"platform:{":   nil,
-		"platform:{}":  nil,
-		"a:{b":         {"b"},
-		"a:{b|c({})":   {"b"},
-		"":             nil,
-		"}{x}":         {"x"},
-		"a:main#admin": nil,
 	} {
 		if got := fieldsOf(template); !slices.Equal(got, want) {
 			t.Errorf("%q reads %q, want %q", template, got, want)
@@ -28,22 +29,22 @@ func TestFieldsThatATemplateReads(t *testing.T) {
 
 func TestFieldsThatAnExpressionReads(t *testing.T) {
 	for text, want := range map[string][]string{
-		"request.amount <= 10 && request.amount > 0":                {"amount"},
-		"request.email.endsWith('@partner.example')":                {"email"},
-		"request.a.b == caller.claims.request && has(request.c)":    {"a.b", "c"},
-		"caller.request.x == 1":                                     nil,
+		"request.amount <= 10 && request.amount > 0":                 {"amount"},
+		"request.email.endsWith('@partner.example')":                 {"email"},
+		"request.a.b == caller.claims.request && has(request.c)":     {"a.b", "c"},
+		"caller.request.x == 1":                                      nil,
 		`"request.a" == 'request.b' && """request.c""" == r.request`: nil,
-		`'it\'s request.a' == request.b`:                            {"b"},
-		"request == request":                                        {"*"},
-		"request['a'] == 1":                                         {"*"},
-		"request . a == 1":                                          {"*"},
-		"request.all(x, x)":                                         {"*"},
-		`r'\' == request.a`:                                         {"*"},
-		"requested.a || my_request.b":                               nil,
-		"1 // request.a\n < request.b":                              {"b"},
-		"1 // request.a":                                            nil,
-		"request.items[0].id":                                       {"items"},
-		"'request.a":                                                nil,
+		`'it\'s request.a' == request.b`:                             {"b"},
+		"request == request":                                         {"*"},
+		"request['a'] == 1":                                          {"*"},
+		"request . a == 1":                                           {"*"},
+		"request.all(x, x)":                                          {"*"},
+		`r'\' == request.a`:                                          {"*"},
+		"requested.a || my_request.b":                                nil,
+		"1 // request.a\n < request.b":                               {"b"},
+		"1 // request.a":                                             nil,
+		"request.items[0].id":                                        {"items"},
+		"'request.a":                                                 nil,
 	} {
 		if got := fieldsOfExpression(text); !slices.Equal(got, want) {
 			t.Errorf("%q reads %q, want %q", text, got, want)

@@ -173,7 +173,7 @@ func TestMatrixIsWhatReviewersRead(t *testing.T) {
 
 func TestMatrixTextFitsALine(t *testing.T) {
 	for _, m := range []*lint.Matrix{quickstart(t), cookbook(t)} {
-		for _, line := range strings.Split(written(t, m.Text), "\n") {
+		for line := range strings.SplitSeq(written(t, m.Text), "\n") {
 			if n := len([]rune(line)); n > 140 || strings.TrimRight(line, " ") != line {
 				t.Errorf("%d characters: %q", n, line)
 			}
@@ -259,6 +259,36 @@ func TestMatrixMarksWhatChanged(t *testing.T) {
 			if !strings.Contains(got, want) {
 				t.Errorf("%s doesn't say %q:\n%s", name, want, got)
 			}
+		}
+	}
+}
+
+func TestMatrixSaysWhoCanHoldWhatTheRuleAsksFor(t *testing.T) {
+	holders := func(unknown bool, subjects ...string) lint.MatrixCondition {
+		return lint.MatrixCondition{Kind: "check", Holders: &lint.MatrixHolders{Subjects: subjects, Unknown: unknown}}
+	}
+	scope := lint.MatrixCondition{Kind: "has_scope"}
+	group := func(kind string, conditions ...lint.MatrixCondition) lint.MatrixCondition {
+		return lint.MatrixCondition{Kind: kind, Conditions: conditions}
+	}
+	for name, tc := range map[string]struct {
+		condition lint.MatrixCondition
+		want      []string
+		unknown   bool
+	}{
+		"one":                        {holders(false, "service", "user"), []string{"service", "user"}, false},
+		"no relation":                {scope, nil, false},
+		"all of two":                 {group("all_of", holders(false, "service", "user"), holders(false, "user")), []string{"user"}, false},
+		"all of none together":       {group("all_of", holders(false, "service"), holders(false, "user")), nil, false},
+		"any of two":                 {group("any_of", holders(false, "service"), holders(false, "user"), scope), []string{"service", "user"}, false},
+		"all of a known and unknown": {group("all_of", holders(true), holders(false, "user")), []string{"user"}, false},
+		"all of two unknown":         {group("all_of", holders(true, "a"), holders(true, "b")), []string{"a", "b"}, true},
+		"any of a known and unknown": {group("any_of", holders(true), holders(false, "user")), []string{"user"}, true},
+		"a group in a group":         {group("all_of", scope, group("any_of", holders(false, "a"), holders(false, "b")), holders(false, "b")), []string{"b"}, false},
+	} {
+		got, unknown := lint.WhoOf(&tc.condition)
+		if !slices.Equal(got, tc.want) || unknown != tc.unknown {
+			t.Errorf("%s: %q, %t", name, got, unknown)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package lint
 import (
 	"bufio"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -76,7 +77,7 @@ func (m *Matrix) services() [][]MatrixMethod {
 
 // words say the counts.
 func (c MatrixCounts) words() string {
-	text := plural(c.Methods, "method") + " of " + plural(c.Services, "service")
+	parts := []string{plural(c.Methods, "method") + " of " + plural(c.Services, "service")}
 	for _, part := range []struct {
 		count int
 		of    string
@@ -88,17 +89,17 @@ func (c MatrixCounts) words() string {
 		{c.Denied, "denied"},
 	} {
 		if part.count > 0 {
-			text += ", " + strconv.Itoa(part.count) + " " + part.of
+			parts = append(parts, strconv.Itoa(part.count)+" "+part.of)
 		}
 	}
 	if c.Faulty > 0 {
-		text += " (" + strconv.Itoa(c.Faulty) + " without a rule that works)"
+		parts[len(parts)-1] += " (" + strconv.Itoa(c.Faulty) + " without a rule that works)"
 	}
 	if c.Changed > 0 {
-		text += ", " + strconv.Itoa(c.Changed) + " changed"
+		parts = append(parts, strconv.Itoa(c.Changed)+" changed")
 	}
 
-	return text
+	return strings.Join(parts, ", ")
 }
 
 func plural(n int, noun string) string {
@@ -246,27 +247,24 @@ func wrap(text string, width int) []string {
 
 // text says the fault in a line.
 func (f *MatrixFault) text() string {
-	text := f.ID
+	at := f.ID
 	if f.File != "" {
-		text += " " + f.File
+		at += " " + f.File
 		if f.Line > 0 {
-			text += ":" + strconv.Itoa(f.Line)
+			at += ":" + strconv.Itoa(f.Line)
 		}
 	}
-	for _, part := range []string{f.Method, f.Path} {
-		if part != "" {
-			text += ": " + part
-		}
-	}
+	parts := []string{at, f.Method, f.Path}
 	if f.Column >= 0 {
-		text += ": column " + strconv.Itoa(f.Column)
+		parts = append(parts, "column "+strconv.Itoa(f.Column))
 	}
-	text += ": " + f.Problem
+	problem := f.Problem
 	if f.Fix != "" {
-		text += "; " + f.Fix
+		problem += "; " + f.Fix
 	}
+	parts = slices.DeleteFunc(append(parts, problem), func(part string) bool { return part == "" })
 
-	return text
+	return strings.Join(parts, ": ")
 }
 
 // lines say the change, a line for each difference.

@@ -13,7 +13,7 @@ type span struct {
 }
 
 // spans are a text.
-type spans []span
+type spans []span //nolint:recvcheck // say and code append
 
 func (s *spans) say(text string)  { *s = append(*s, span{Text: text}) }
 func (s *spans) code(text string) { *s = append(*s, span{Text: text, Code: true}) }
@@ -232,10 +232,10 @@ func (m *MatrixMethod) details() []detail {
 	if st := m.Stream; st != nil {
 		add("Stream", "", func(s *spans) { s.say(st.directions()) })
 		if st.MessageCheck != "" {
-			add("Checked", "stream.message_check", func(s *spans) { s.say(plain(st.MessageCheck)) })
+			add("Checks", "stream.message_check", func(s *spans) { s.say(st.checks()) })
 		}
 		if st.Recheck != "" {
-			add("Again", "stream.recheck_interval", func(s *spans) { s.say("every " + st.Recheck) })
+			add("Rechecked", "stream.recheck_interval", func(s *spans) { s.say("every " + st.Recheck) })
 		}
 	}
 	if l := m.RateLimit; l != nil {
@@ -259,6 +259,14 @@ func (s *MatrixStream) directions() string {
 	default:
 		return "of responses"
 	}
+}
+
+func (s *MatrixStream) checks() string {
+	if s.MessageCheck == "first_message" {
+		return "first message, which later ones are held to"
+	}
+
+	return "each message"
 }
 
 func (l *MatrixRateLimit) words() string {

@@ -212,10 +212,10 @@ func (w *world) match(n *node, f *facts) *obstacle {
 	if a, b := bounds(left), bounds(right); !a.meets(b) {
 		return never("the two sides of the match can't be equal: "+show(left)+" and "+show(right), "compare texts of one form")
 	}
-	want, isLiteral := fixedText(right)
+	want, isLiteral := onlyLiteral(right)
 	one := left
 	if !isLiteral {
-		want, isLiteral = fixedText(left)
+		want, isLiteral = onlyLiteral(left)
 		one = right
 	}
 	if !isLiteral || len(one) == 0 {
@@ -259,7 +259,7 @@ type bound struct {
 }
 
 func bounds(all []piece) bound {
-	if text, exact := fixedText(all); exact {
+	if text, exact := onlyLiteral(all); exact {
 		return bound{text, text, len(text), true}
 	}
 	b := bound{}

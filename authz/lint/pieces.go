@@ -80,8 +80,8 @@ func (p piece) segments() (segments []string, columns []int) {
 	return segments, columns
 }
 
-// fixedText returns the text of a template without placeholders.
-func fixedText(all []piece) (string, bool) {
+// onlyLiteral returns the text of a template without placeholders.
+func onlyLiteral(all []piece) (string, bool) {
 	switch {
 	case len(all) == 0:
 		return "", true

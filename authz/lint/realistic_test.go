@@ -67,6 +67,7 @@ func TestLintTellsIdentifiersFromOtherFields(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := map[string]string{}
+	rules := []authz.MethodRule{}
 	for _, f := range lint.Lint(policy, lint.Config{}) {
 		if f.ID != lint.IDFieldRead {
 			continue
@@ -75,6 +76,21 @@ func TestLintTellsIdentifiersFromOtherFields(t *testing.T) {
 		got[strings.TrimPrefix(f.Method, seedsPackage)] = fields
 		if f.File != "code" || f.Line != 0 || f.SourcePath() != nil {
 			t.Errorf("a rule in code has a place: %+v", f)
+		}
+		_, object, _ := strings.Cut(f.Fix, `object: "`)
+		object, _, _ = strings.Cut(object, `"`)
+		rules = append(rules, authz.MethodRule{Selector: f.Method, Rule: &authzv1.Rule{Policy: &authzv1.Rule_Check{Check: &authzv1.Check{Object: object, Relation: "viewer"}}}})
+	}
+	// What the fix shows compiles, and reads the field that it is for.
+	fixed, err := lint.Compile(lint.Source{Files: files, Rules: rules})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range lint.Lint(fixed, lint.Config{Except: []string{authz.FaultRuleMissing}}) {
+		name := strings.TrimPrefix(f.Method, seedsPackage)
+		first, _, _ := strings.Cut(got[name], ",")
+		if f.ID != lint.IDFieldRead || first != "" && (strings.HasPrefix(f.Problem, first+" ") || strings.HasPrefix(f.Problem, first+",")) {
+			t.Errorf("after the fix: %s", f)
 		}
 	}
 	for method, want := range realisticFields {

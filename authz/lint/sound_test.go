@@ -177,7 +177,7 @@ func everything(file protoreflect.FileDescriptor, rule *authzv1.Rule) *authz.Aut
 // passes a rule that the lint says is impassable, and one without the conditions that the
 // lint says are of no effect decides alike.
 func TestLintIsSureOfWhatItSays(t *testing.T) {
-	rounds := 600
+	rounds := 250
 	if testing.Short() {
 		rounds = 100
 	}

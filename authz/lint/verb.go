@@ -29,7 +29,7 @@ var (
 	grants = []string{"add", "remove", "invite", "share", "unshare", "assign", "unassign", "grant", "revoke", "transfer"}
 	// parties are what those methods name the other party.
 	parties = []string{"user", "member", "subject", "principal", "assignee", "recipient", "invitee", "grantee", "new_owner"}
-	// filters are the names of messages that hold a filter.
+	// filters are what the names of fields that hold a filter end with.
 	filters = []string{"filter", "filters", "query", "criteria"}
 	// prepositions end the noun.
 	prepositions = []string{"to", "in", "into", "for", "from", "by", "of", "on", "with"}
@@ -79,11 +79,16 @@ func (v verb) excuses(f *idField, read *readSet, anyRead bool) bool {
 		return true // a property of an object that the rule reads
 	case !anyRead:
 		return false
-	case slices.Contains(lists, v.word) && (f.optional || slices.Contains(filters, f.parentName)):
+	case slices.Contains(lists, v.word) && (f.optional || isFilter(f.parentName)):
 		return true
 	default:
 		return slices.Contains(grants, v.word) && f.kind == idOther && slices.Contains(parties, f.stem)
 	}
+}
+
+// isFilter reports whether a field of a name holds a filter.
+func isFilter(name string) bool {
+	return slices.ContainsFunc(filters, func(filter string) bool { return name == filter || strings.HasSuffix(name, "_"+filter) })
 }
 
 // about reports whether a field is in the message of what the verb is about.

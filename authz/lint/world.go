@@ -107,8 +107,8 @@ func (w *world) equal(n *node) bool {
 	if len(n.texts) != 2 {
 		return false
 	}
-	left, leftKnown := fixedText(w.known(n.texts[0].pieces))
-	right, rightKnown := fixedText(w.known(n.texts[1].pieces))
+	left, leftKnown := onlyLiteral(w.known(n.texts[0].pieces))
+	right, rightKnown := onlyLiteral(w.known(n.texts[1].pieces))
 
 	return leftKnown && rightKnown && left == right
 }

@@ -158,7 +158,9 @@ func (c *Config) paths() error {
 	}
 	var faults []error
 	for _, path := range [...]struct{ name, value string }{
-		{"CheckPath", c.CheckPath}, {"PermissionsPath", c.PermissionsPath}, {"AttributesPath", cmp.Or(c.AttributesPath, "/")},
+		{"CheckPath", c.CheckPath},
+		{"PermissionsPath", c.PermissionsPath},
+		{"AttributesPath", cmp.Or(c.AttributesPath, "/")},
 		{"ExpandPath", cmp.Or(c.ExpandPath, "/")},
 	} {
 		faults = append(faults, httpapi.Path("lumoauth", path.name, path.value))

@@ -47,7 +47,7 @@ func (e *Engine) Explain(ctx context.Context, query authz.Query, consistency aut
 	explanation := authz.Explanation{Answer: result.Answers[0], CheckedAt: result.CheckedAt}
 	expander, ok := e.client.(Expander)
 	if !ok || explanation.Answer.Err != nil {
-		return explanation, nil
+		return explanation, nil //nolint:nilerr // the fault is the answer's own
 	}
 	ctx = adapter.WithoutOutgoing(ctx)
 	modelID, err := e.pinned(ctx)
@@ -206,8 +206,12 @@ func (x *expansion) users(ctx context.Context, into *authz.Trace, users []string
 			others++
 		}
 	}
-	if others > 0 {
-		into.Steps = append(into.Steps, &authz.Trace{Operator: authz.OperatorUnion, Detail: fmt.Sprintf("%d tuples name other subjects", others)})
+	switch others {
+	case 0:
+	case 1:
+		into.Steps = append(into.Steps, &authz.Trace{Detail: "a tuple names another subject"})
+	default:
+		into.Steps = append(into.Steps, &authz.Trace{Detail: fmt.Sprintf("%d tuples name other subjects", others)})
 	}
 }
 

@@ -87,7 +87,7 @@ func TestExplainNamesNoOtherSubject(t *testing.T) {
 	want := `document:1#viewer@user:ann denied
   user:*: a tuple names all subjects of the type
   user:ann: a tuple names the subject
-  union: 2 tuples name other subjects
+  2 tuples name other subjects
 `
 	if got := text(explanation.Trace, ""); got != want || explanation.Answer.Effect != authz.EffectDenied {
 		t.Errorf("%+v\n%swant\n%s", explanation.Answer, got, want)

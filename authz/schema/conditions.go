@@ -30,7 +30,8 @@ func (s *Schema) reads(typeName, relation string) reads {
 
 	return s.answers.conditions.get(id, func() (reads, int) {
 		found := reads{complete: true}
-		w := walk{graph: g, follow: everything}
+		w := g.walk(everything)
+		defer w.end()
 		w.from(id)
 		seen := map[string]bool{}
 		for _, id := range w.order {

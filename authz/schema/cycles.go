@@ -3,7 +3,7 @@ package schema
 // cycles tells which relations depend on themselves.
 type cycles struct {
 	component []int32 // of each node
-	knotted   []bool  // of each component: an exclusion, or an unknown part, is on a cycle in it
+	knotted   []bool  // of each component: what is excluded, or an unknown part, is on a cycle in it
 	recursive []bool  // of each component: one of its nodes, or of what they read, is on a cycle, or unknown
 }
 
@@ -26,7 +26,7 @@ func findCycles(g *graph) cycles {
 		if index[root] != 0 {
 			continue
 		}
-		stack := []frame{{node: int32(root)}} //nolint:gosec // nodes are bounded
+		stack := []frame{{node: int32(root)}}
 		for len(stack) > 0 {
 			top := &stack[len(stack)-1]
 			id := top.node
@@ -64,7 +64,7 @@ func findCycles(g *graph) cycles {
 
 // close makes a component of the pending nodes down to one.
 func (c *cycles) close(g *graph, pending []int32, last int32) []int32 {
-	number := int32(len(c.knotted)) //nolint:gosec // nodes are bounded
+	number := int32(len(c.knotted))
 	from := len(pending) - 1
 	for pending[from] != last {
 		from--
@@ -80,7 +80,7 @@ func (c *cycles) close(g *graph, pending []int32, last int32) []int32 {
 		for _, kid := range n.kids {
 			if c.component[kid] == number {
 				recursive = true
-				knotted = knotted || n.op == opExclusion || n.op == opUnknown || n.op == opOpen
+				knotted = knotted || n.op == opUnknown || n.op == opExclusion && kid == n.kids[1]
 			} else {
 				recursive = recursive || c.recursive[c.component[kid]]
 			}

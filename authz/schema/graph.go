@@ -1,6 +1,9 @@
 package schema
 
-import "slices"
+import (
+	"slices"
+	"sync"
+)
 
 // maxEdges bounds the graph of a schema, about 16 MB. Arrows over many types that lead to
 // many types exceed it; what they lead to counts as unknown from there on.
@@ -39,6 +42,7 @@ type graph struct {
 	arrows    map[throughKey]int32
 	subjects  []Subject // types and usersets
 	cycles    cycles
+	walks     sync.Pool // of *walk
 }
 
 func (s *Schema) graph() *graph {
@@ -72,7 +76,7 @@ func (b *builder) build() *graph {
 	for _, name := range b.schema.Types() {
 		for i := range b.schema.types[name].Relations {
 			ref := Reference{name, b.schema.types[name].Relations[i].Name}
-			g.relations[ref] = int32(len(g.nodes)) //nolint:gosec // at most MaxRelations
+			g.relations[ref] = int32(len(g.nodes))
 			g.nodes = append(g.nodes, node{op: opRelation, ref: ref, seeds: []int32{b.subject(Subject{Type: ref.Type, Relation: ref.Relation})}})
 		}
 	}
@@ -90,14 +94,14 @@ func (b *builder) add(n node) int32 {
 	b.edges += len(n.kids)
 	b.graph.nodes = append(b.graph.nodes, n)
 
-	return int32(len(b.graph.nodes) - 1) //nolint:gosec // at most MaxTerms and as many relations
+	return int32(len(b.graph.nodes) - 1)
 }
 
 func (b *builder) subject(s Subject) int32 {
 	s = Subject{Type: s.Type, Relation: s.Relation}
 	id, ok := b.subjects[s]
 	if !ok {
-		id = int32(len(b.graph.subjects)) //nolint:gosec // at most MaxTerms and as many relations
+		id = int32(len(b.graph.subjects))
 		b.subjects[s] = id
 		b.graph.subjects = append(b.graph.subjects, s)
 	}

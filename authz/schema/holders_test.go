@@ -122,6 +122,26 @@ func TestHolders(t *testing.T) {
 	})
 }
 
+func TestIntersectionsOfManyTypes(t *testing.T) {
+	types := map[string]relations{}
+	var some, others []schema.Subject
+	for i := range 300 {
+		subject := schema.Subject{Type: fmt.Sprintf("t%03d", i)}
+		types[subject.Type] = nil
+		if i%2 == 0 {
+			some = append(some, subject)
+		}
+		if i%3 == 0 {
+			others = append(others, subject)
+		}
+	}
+	types["document"] = relations{"r": schema.Intersection{direct(some...), computed("s")}, "s": direct(others...)}
+	h := build(t, types).Holders("document", "r")
+	if len(h.Subjects) != 50 || !h.May("t294", "") || h.May("t297", "") || h.Unknown {
+		t.Errorf("holders %v", h)
+	}
+}
+
 func join(subjects []schema.Subject) string {
 	texts := make([]string, len(subjects))
 	for i, s := range subjects {

@@ -41,8 +41,8 @@ func (s *Schema) Implies(typeName, a, b string) bool {
 // smaller part of that tree.
 //
 // The proof is about what engines do, and those that stop at a cycle of tuples, as
-// OpenFGA does, answer false there, and by that also false to an exclusion of it. So what
-// an exclusion on a cycle of the schema answers depends on where the engine came from.
+// OpenFGA does, answer false there, and false also to an exclusion of that. So if what an
+// exclusion excludes leads back to it, its answer depends on where the engine came from.
 // Such a relation is used only where the engine can't have come from its own cycle; see
 // sameAnswer.
 type proof struct {
@@ -203,6 +203,7 @@ func (p *proof) apart(left, excluded int32) bool {
 		if !slices.Contains(p.path, left) && p.unfold(left, 1, func(kid int32) bool { return p.apart(kid, excluded) }) {
 			return true
 		}
+	default:
 	}
 
 	return p.steady(excluded) && p.strangers(left, excluded)
@@ -254,8 +255,8 @@ func (p *proof) sameAnswer(id int32) bool {
 	return !slices.ContainsFunc(n.kids, p.onPath)
 }
 
-// onPath reports whether a relation unfolded so far is on a cycle with the node, and an
-// exclusion too.
+// onPath reports whether a relation unfolded so far is on a cycle with the node, on which
+// something is excluded.
 func (p *proof) onPath(id int32) bool {
 	component := p.graph.cycles.component
 	if !p.graph.cycles.knotted[component[id]] {

@@ -74,6 +74,14 @@ func TestImplies(t *testing.T) {
 				"x": users, "home": direct(schema.Subject{Type: "document"}),
 			}, true,
 		},
+		"an exclusion of less, which may be cut short at a cycle": {relations{"a": not(computed("c"), computed("x")), "b": not(computed("c"), and(computed("y"), computed("x"))), "c": users, "x": users, "y": direct(member)}, false},
+		"an exclusion of less, which can't be":                    {relations{"a": not(computed("c"), computed("x")), "b": not(computed("c"), and(computed("y"), computed("x"))), "c": users, "x": users, "y": users}, true},
+		"recursive exclusions, step by step": {
+			relations{
+				"a": not(or(computed("c"), through("home", "a")), computed("x")), "b": not(or(computed("c"), users, through("home", "b")), computed("x")),
+				"c": users, "x": users, "home": direct(schema.Subject{Type: "document"}),
+			}, true,
+		},
 		"an exclusion of what is recursive, if the same is": {relations{"a": not(computed("c"), direct(member)), "b": not(computed("c"), computed("x")), "c": users, "x": direct(member)}, false},
 	} {
 		t.Run(name, func(t *testing.T) {

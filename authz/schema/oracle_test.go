@@ -177,7 +177,7 @@ func (o *oracle) intersection(parts []outcome) outcome {
 		plain = plain || part.verdict == denied && !part.cycled
 	}
 	if denies {
-		return outcome{denied, cycled && !(plain && o.cycle == cycleDeniesLate)}
+		return outcome{denied, cycled && (!plain || o.cycle != cycleDeniesLate)}
 	}
 
 	return out

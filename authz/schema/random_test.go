@@ -160,7 +160,7 @@ func name(s schema.Subject, id string) string {
 // Whatever an engine does at cycles of tuples, none of those that aren't holders is
 // allowed, nor may become so by context, and no implication is broken.
 func TestAgainstEveryWorld(t *testing.T) {
-	schemas, tries := 100, 8
+	schemas, tries := 60, 8
 	if testing.Short() {
 		schemas = 30
 	}

@@ -38,7 +38,7 @@ type undefined struct {
 	errs   []error
 }
 
-func (u *undefined) fail(format string, args ...any) {
+func (u *undefined) failf(format string, args ...any) {
 	at := u.schema.source
 	if u.line > 0 {
 		at = fmt.Sprintf("%s:%d", at, u.line)
@@ -88,12 +88,12 @@ func (u *undefined) subjects(subjects []Subject) {
 	for _, subject := range subjects {
 		switch {
 		case u.schema.types[subject.Type] == nil:
-			u.fail("names the undefined type %q", subject.Type)
+			u.failf("names the undefined type %q", subject.Type)
 		case subject.Relation != "":
 			u.relation(Reference{subject.Type, subject.Relation})
 		}
 		if c := subject.Condition; c != "" && u.schema.conditions[c] == nil {
-			u.fail("names the undefined condition %q", c)
+			u.failf("names the undefined condition %q", c)
 		}
 	}
 }
@@ -101,9 +101,9 @@ func (u *undefined) subjects(subjects []Subject) {
 func (u *undefined) relation(ref Reference) {
 	switch {
 	case u.schema.types[ref.Type] == nil:
-		u.fail("reads relation %q of the undefined type %q", ref.Relation, ref.Type)
+		u.failf("reads relation %q of the undefined type %q", ref.Relation, ref.Type)
 	case u.schema.relations[ref] == nil:
-		u.fail("reads the undefined relation %q of type %q", ref.Relation, ref.Type)
+		u.failf("reads the undefined relation %q of type %q", ref.Relation, ref.Type)
 	}
 }
 
@@ -119,6 +119,6 @@ func (u *undefined) arrow(e Through) {
 	g := u.schema.graph()
 	id, ok := g.arrows[throughKey{u.ref.Type, e.Tupleset, e.Relation, e.All}]
 	if ok && g.nodes[id].op == opThrough && len(g.nodes[id].kids) == 1 {
-		u.fail("reads relation %q through %q, which leads to no type that has it", e.Relation, e.Tupleset)
+		u.failf("reads relation %q through %q, which leads to no type that has it", e.Relation, e.Tupleset)
 	}
 }

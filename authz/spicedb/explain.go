@@ -48,7 +48,14 @@ func (e *Engine) Explain(ctx context.Context, query authz.Query, consistency aut
 		CheckedAt: authz.Revision(response.GetCheckedAt().GetToken()),
 	}
 	if trace := response.GetDebugTrace().GetCheck(); trace != nil {
-		explanation.Trace = e.trace(trace, maxTraceDepth).Bounded()
+		root := e.trace(trace, maxTraceDepth)
+		if root.Object != query.Object || root.Relation != query.Relation {
+			// A permission that is another one by another name is traced as that.
+			root = &authz.Trace{Object: query.Object, Relation: query.Relation, Subject: query.Subject, Steps: []*authz.Trace{root}}
+		}
+		// A caveat may decide it, which SpiceDB's own root doesn't tell.
+		root.Effect, root.Missing = explanation.Answer.Effect, explanation.Answer.Missing
+		explanation.Trace = root.Bounded()
 	}
 
 	return explanation, nil
@@ -74,6 +81,16 @@ func (e *Engine) trace(t *v1.CheckDebugTrace, depth int) *authz.Trace {
 	case v1.CheckDebugTrace_PERMISSIONSHIP_UNSPECIFIED:
 	}
 	step.Detail, step.Missing = caveat(t.GetCaveatEvaluationInfo())
+	if step.Effect == authz.EffectConditional {
+		// That is how SpiceDB reports each step with a caveat, whatever the caveat came to.
+		switch t.GetCaveatEvaluationInfo().GetResult() {
+		case v1.CaveatEvalInfo_RESULT_TRUE:
+			step.Effect = authz.EffectAllowed
+		case v1.CaveatEvalInfo_RESULT_FALSE:
+			step.Effect = authz.EffectDenied
+		case v1.CaveatEvalInfo_RESULT_MISSING_SOME_CONTEXT, v1.CaveatEvalInfo_RESULT_UNEVALUATED, v1.CaveatEvalInfo_RESULT_UNSPECIFIED:
+		}
+	}
 	within := t.GetSubProblems().GetTraces()
 	if depth <= 1 {
 		step.Omitted = len(within)

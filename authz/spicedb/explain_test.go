@@ -38,7 +38,7 @@ func TestExplain(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := traced(&v1.CheckDebugTrace{
-		Resource: &v1.ObjectReference{ObjectType: "document", ObjectId: "1"}, Permission: "view", Subject: ann,
+		Resource: &v1.ObjectReference{ObjectType: "document", ObjectId: "1"}, Permission: "viewer", Subject: ann,
 		Result: v1.CheckDebugTrace_PERMISSIONSHIP_CONDITIONAL_PERMISSION, Duration: durationpb.New(time.Millisecond),
 		Resolution: within(&v1.CheckDebugTrace{
 			Resource: &v1.ObjectReference{ObjectType: "document", ObjectId: "1"}, Permission: "viewer", Subject: ann,
@@ -55,7 +55,7 @@ func TestExplain(t *testing.T) {
 		t.Fatalf("%+v, %v", explanation, err)
 	}
 	root := explanation.Trace
-	if got, want := root.String(), "document:1#view@user:ann@x conditional"; got != want || root.Duration != time.Millisecond {
+	if got, want := root.String(), "document:1#viewer@user:ann@x denied"; got != want || root.Duration != time.Millisecond {
 		t.Errorf("root %q, want %q", got, want)
 	}
 	if got, want := root.Steps[0].String(), `document:1#viewer@user:ann@x allowed: caveat at_work (ip == "192.0.2.1") is open without "ip" (cached)`; got != want {

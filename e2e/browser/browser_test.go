@@ -25,7 +25,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // deadline bounds one test with its browser.
-const deadline = time.Minute
+const deadline = 3 * time.Minute
 
 // look is how a reader looks at the page.
 type look struct {
@@ -44,6 +44,8 @@ type tab struct {
 	wrong []string
 	// requests are the addresses that were asked for.
 	requests []string
+	// said is closed when the page has done something wrong.
+	said chan struct{}
 }
 
 // newBrowser starts a browser. Without one the test fails.
@@ -93,7 +95,7 @@ func open(t *testing.T, browser context.Context, page string, as look) *tab {
 		t.Fatal(err)
 	}
 	ctx, cancel := chromedp.NewContext(browser)
-	b := &tab{t: t, ctx: ctx}
+	b := &tab{t: t, ctx: ctx, said: make(chan struct{})}
 	address := (&url.URL{Scheme: "file", Path: file, Fragment: as.hash}).String()
 	scheme := "light"
 	if as.dark {
@@ -128,6 +130,12 @@ func open(t *testing.T, browser context.Context, page string, as look) *tab {
 func (b *tab) hear(event any) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
+	before := len(b.wrong)
+	defer func() {
+		if before == 0 && len(b.wrong) > 0 {
+			close(b.said)
+		}
+	}()
 	switch event := event.(type) {
 	case *runtime.EventExceptionThrown:
 		b.wrong = append(b.wrong, event.ExceptionDetails.Text)
@@ -138,6 +146,31 @@ func (b *tab) hear(event any) {
 	case *network.EventRequestWillBeSent:
 		b.requests = append(b.requests, event.Request.URL)
 	}
+}
+
+// heard waits until the page has done something wrong, and forgives it.
+func (b *tab) heard(ctx context.Context) error {
+	select {
+	case <-b.said:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	b.wrong, b.requests, b.said = nil, nil, make(chan struct{})
+
+	return nil
+}
+
+// print prints the page, as a file in PDF.
+func (b *tab) print() []byte {
+	b.t.Helper()
+	pdf, err := chromedp.Run(b.ctx, chromedp.PrintToPDF())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+
+	return pdf
 }
 
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
@@ -189,4 +222,6 @@ func (b *tab) picture(name string) {
 	}
 }
 
-func click(selector string) chromedp.Action[chromedp.Void] { return chromedp.Click(chromedp.CSS(selector)) }
+func click(selector string) chromedp.Action[chromedp.Void] {
+	return chromedp.Click(chromedp.CSS(selector))
+}

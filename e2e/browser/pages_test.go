@@ -18,12 +18,8 @@ import (
 	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
 
-func page(t *testing.T, config lint.MatrixConfig) string {
+func page(t *testing.T, m *lint.Matrix) string {
 	t.Helper()
-	m, err := lint.NewMatrix(config)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var out bytes.Buffer
 	if err := m.HTML(&out); err != nil {
 		t.Fatal(err)
@@ -32,8 +28,18 @@ func page(t *testing.T, config lint.MatrixConfig) string {
 	return out.String()
 }
 
-// quickstart is the page of the quickstart's rules and model.
-func quickstart(t *testing.T) string {
+func matrix(t *testing.T, config lint.MatrixConfig) *lint.Matrix {
+	t.Helper()
+	m, err := lint.NewMatrix(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return m
+}
+
+// quickstart is who may call what by the quickstart's rules and model.
+func quickstart(t *testing.T) *lint.Matrix {
 	t.Helper()
 	wire, err := os.ReadFile("../../authz/lint/testdata/quickstart.binpb")
 	if err != nil {
@@ -58,7 +64,7 @@ func quickstart(t *testing.T) string {
 		t.Fatal(err)
 	}
 
-	return page(t, lint.MatrixConfig{Policies: []lint.NamedPolicy{{Policy: policy}}, Schema: model(t)})
+	return matrix(t, lint.MatrixConfig{Policies: []lint.NamedPolicy{{Policy: policy}}, Schema: model(t)})
 }
 
 var subjects = authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"}
@@ -88,7 +94,7 @@ func model(t *testing.T) *schema.Schema {
 }
 
 // many are servers with n methods together, of every policy, with faults and changes.
-func many(t *testing.T, n int) string {
+func many(t *testing.T, n int) *lint.Matrix {
 	t.Helper()
 	policies := map[string]*authz.Policy{}
 	config := lint.MatrixConfig{Schema: model(t), Title: "Who may call what at Example", Comparison: &lint.Comparison{}}
@@ -120,7 +126,7 @@ func many(t *testing.T, n int) string {
 		policy.Methods = append(policy.Methods, m)
 	}
 
-	return page(t, config)
+	return matrix(t, config)
 }
 
 var (
@@ -130,7 +136,9 @@ var (
 
 // rule is the i-th of the rules that services have.
 func rule(i int) *authzv1.Rule {
-	check := func(object, relation string) *authzv1.Check { return &authzv1.Check{Object: object, Relation: relation} }
+	check := func(object, relation string) *authzv1.Check {
+		return &authzv1.Check{Object: object, Relation: relation}
+	}
 	switch i % 12 {
 	case 1:
 		return &authzv1.Rule{Policy: &authzv1.Rule_Handler{Handler: &authzv1.Handler{Reason: "which there are is known only after a read"}}}

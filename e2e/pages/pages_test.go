@@ -266,6 +266,7 @@ func TestErrorsThatPagesQuoteAreReal(t *testing.T) {
 	for _, file := range []string{
 		"authz/authorizer", "authz/compile", "authz/issuers", "authz/subjects_collide", "authz/asked", "authz/held",
 		"authz/expression_rule", "authz/limit_compile", "interceptor/interceptor",
+		"authz/policy_schema", "authz/policy_schema_callers", "authz/policy_schema_context",
 	} {
 		golden += read(t, root+"/"+file+".go")
 	}

@@ -2,7 +2,7 @@
 // was made. Only those that are looked at become elements.
 (() => {
   'use strict';
-  const chunk = 250;
+  const chunk = 100;
   const byId = (id) => document.getElementById(id);
   const main = byId('rows'), tools = byId('tools'), q = byId('q'), count = byId('count'), reset = byId('reset'), empty = byId('empty');
   const selects = [...tools.querySelectorAll('select')], chips = [...tools.querySelectorAll('.chip')];
@@ -102,7 +102,8 @@
       flags.every((flag) => row[flag] !== '' && row[flag] !== 'false') &&
       chosen.every(([name, value]) => (name === 'who' ? row.who.includes(value) || (row.who.includes('?') && value !== '-') : row[name] === value)) &&
       terms.every((term) => words(row).includes(term)));
-    count.textContent = active ? `${shown.length} of ${rows.length} methods` : `${rows.length} methods`;
+    const methods = rows.length === 1 ? 'method' : 'methods';
+    count.textContent = active ? `${shown.length} of ${rows.length} ${methods}` : `${rows.length} ${methods}`;
     reset.hidden = !active;
     empty.hidden = shown.length > 0;
     render(at);
@@ -125,6 +126,8 @@
       if (at >= 0) render(at); else clear(place);
       row = byId(id);
     }
+    main.querySelectorAll('.linked').forEach((other) => other.classList.remove('linked'));
+    row.classList.add('linked');
     row.open = true;
     row.scrollIntoView({ block: 'start' });
     row.querySelector('summary').focus({ preventScroll: true });
@@ -144,17 +147,13 @@
     const open = byId('filters').classList.toggle('open');
     event.currentTarget.setAttribute('aria-expanded', String(open));
   });
-  document.addEventListener('keydown', (event) => {
-    if (event.key === '/' && !event.ctrlKey && !event.metaKey && !event.altKey && !['INPUT', 'SELECT', 'TEXTAREA'].includes(event.target.tagName)) {
-      event.preventDefault();
-      q.focus();
-      q.select();
-    }
-  });
+  // A slash goes to the search. It is taken when it is pressed, and answered when it is let go.
+  const slash = (event) => event.key === '/' && !event.ctrlKey && !event.metaKey && !event.altKey && !['INPUT', 'SELECT', 'TEXTAREA'].includes(event.target.tagName);
+  document.addEventListener('keydown', (event) => { if (slash(event)) event.preventDefault(); });
+  document.addEventListener('keyup', (event) => { if (slash(event)) { q.focus(); q.select(); } });
   window.addEventListener('hashchange', follow);
   window.addEventListener('beforeprint', () => { if (from > 0) { from = to = 0; main.textContent = ''; } if (to < shown.length) after(null, shown.length); });
 
-  tools.hidden = false;
   filter();
   follow();
 })();

@@ -108,8 +108,9 @@ func TestRealEnginesExplain(t *testing.T) {
 			[]string{"document:1#visit@user:bob conditional", "trusted"},
 		},
 	}
-	for engine, e := range engines(t) {
-		for name, c := range cases {
+	for name, c := range cases {
+		// SpiceDB shows nothing within what it has in its cache, so each case has its own.
+		for engine, e := range engines(t) {
 			t.Run(engine+": "+name, func(t *testing.T) {
 				explanation, err := authz.Explain(ctx, e, c.query, authz.Consistency{Mode: authz.ModeFullyConsistent})
 				if err != nil || explanation.Answer.Effect != c.effect {
@@ -128,7 +129,6 @@ func TestRealEnginesExplain(t *testing.T) {
 				if strings.Contains(got, "someone-else") {
 					t.Errorf("another subject is named:\n%s", got)
 				}
-				t.Logf("\n%s", got)
 			})
 		}
 	}

@@ -100,11 +100,11 @@ var fields = []*descriptorpb.FieldDescriptorProto{
 }
 
 func field(name string, kind descriptorpb.FieldDescriptorProto_Type) *descriptorpb.FieldDescriptorProto {
-	return &descriptorpb.FieldDescriptorProto{Name: proto.String(name), Type: kind.Enum(), Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()}
+	return &descriptorpb.FieldDescriptorProto{Name: new(name), Type: kind.Enum(), Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()}
 }
 
 func of(f *descriptorpb.FieldDescriptorProto, name string) *descriptorpb.FieldDescriptorProto {
-	f.TypeName = proto.String(name)
+	f.TypeName = new(name)
 
 	return f
 }
@@ -118,22 +118,22 @@ func repeated(f *descriptorpb.FieldDescriptorProto) *descriptorpb.FieldDescripto
 // service is "t.S", with a method for each rule, over a request of the fields.
 func service(t *testing.T, rules map[string]*authzv1.Rule) (*protoregistry.Files, protoreflect.MessageDescriptor) {
 	t.Helper()
-	message := &descriptorpb.DescriptorProto{Name: proto.String("Request")}
+	message := &descriptorpb.DescriptorProto{Name: new("Request")}
 	for i, f := range fields {
 		f = proto.CloneOf(f)
-		f.Number = proto.Int32(int32(i + 1)) //nolint:gosec // a few
+		f.Number = new(int32(i + 1))
 		message.Field = append(message.Field, f)
 	}
-	s := &descriptorpb.ServiceDescriptorProto{Name: proto.String("S")}
+	s := &descriptorpb.ServiceDescriptorProto{Name: new("S")}
 	for name, rule := range rules {
 		options := &descriptorpb.MethodOptions{}
 		proto.SetExtension(options, authzv1.E_Rule, rule)
 		s.Method = append(s.Method, &descriptorpb.MethodDescriptorProto{
-			Name: proto.String(name), InputType: proto.String(".t.Request"), OutputType: proto.String(".t.Request"), Options: options,
+			Name: new(name), InputType: new(".t.Request"), OutputType: new(".t.Request"), Options: options,
 		})
 	}
 	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
-		Name: proto.String("t.proto"), Package: proto.String("t"), Syntax: proto.String("proto3"),
+		Name: new("t.proto"), Package: new("t"), Syntax: new("proto3"),
 		Dependency:  []string{"google/protobuf/timestamp.proto", "google/protobuf/duration.proto"},
 		MessageType: []*descriptorpb.DescriptorProto{message}, Service: []*descriptorpb.ServiceDescriptorProto{s},
 	}, protoregistry.GlobalFiles)

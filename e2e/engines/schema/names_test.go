@@ -69,7 +69,7 @@ definition document {
 
 // rulesOf returns rules whose names are right and wrong at random.
 func rulesOf(seed uint64, n int) map[string]*authzv1.Rule {
-	random := rand.New(rand.NewPCG(seed, 16)) //nolint:gosec // repeatable
+	random := rand.New(rand.NewPCG(seed, 16))
 	pick := func(of ...string) string { return of[random.IntN(len(of))] }
 	rules := map[string]*authzv1.Rule{}
 	for i := range n {

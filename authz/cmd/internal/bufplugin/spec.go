@@ -7,6 +7,7 @@ package bufplugin
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"buf.build/go/bufplugin/check"
@@ -135,7 +136,7 @@ func place(f lint.Finding) protoreflect.SourcePath {
 	if _, ok := f.Descriptor.(protoreflect.MethodDescriptor); ok {
 		options = 4
 	}
-	path := append(location.Path[:len(location.Path):len(location.Path)], options, ruleNumber)
+	path := append(slices.Clone(location.Path), options, ruleNumber)
 	if exact := locations.ByPath(path); exact.Path != nil {
 		return exact.Path
 	}

@@ -58,7 +58,7 @@ func (c *common) readOld(ctx context.Context, against string, oldRoots, args []s
 func atCommit(ctx context.Context, ref, folder string, inputs, roots []string) (load.Config, error) {
 	var config load.Config
 	if ref == "" {
-		return config, errors.New("no commit after git:")
+		return config, errors.New("git: is followed by a commit")
 	}
 	for _, path := range slices.Concat(inputs, roots) {
 		if !filepath.IsLocal(path) {

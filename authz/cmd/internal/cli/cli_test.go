@@ -98,8 +98,13 @@ func expect(t *testing.T, wantCode int, wantOut, wantErr string, args ...string)
 func TestLintOfGoodRulesIsClean(t *testing.T) {
 	inFolder(t)
 	for _, args := range [][]string{
-		{"proto"}, {"--in", "proto"}, {"-I", "proto", "proto/docs.proto"}, {"proto", "--format", "github"}, {"--schema", "model.fga", "proto"},
-		{"--subject-user", "user:{$sub}", "--subject-service=service:{$client_id}", "--issuers", "main", "--claim-permissions", "proto"}, {"--", "proto"},
+		{"proto"},
+		{"--in", "proto"},
+		{"-I", "proto", "proto/docs.proto"},
+		{"proto", "--format", "github"},
+		{"--schema", "model.fga", "proto"},
+		{"--subject-user", "user:{$sub}", "--subject-service=service:{$client_id}", "--issuers", "main", "--claim-permissions", "proto"},
+		{"--", "proto"},
 	} {
 		expect(t, cli.Clean, "", "", append([]string{"lint"}, args...)...)
 	}
@@ -119,8 +124,9 @@ func TestLintWritesEachFormat(t *testing.T) {
 		"\n::error file=proto/docs.proto,line=21,col=38,title=USHER_REASON::"+reason+"\n", summary, "lint", "--schema", "model.fga", "--format", "github", "proto")
 	stdout, _, code := run(t, "", "lint", "--schema", "model.fga", "--format", "json", "proto")
 	var read struct {
-		Version, Methods int
-		Findings         []lint.Finding
+		Version  int            `json:"version"`
+		Methods  int            `json:"methods"`
+		Findings []lint.Finding `json:"findings"`
 	}
 	if err := json.Unmarshal([]byte(stdout), &read); err != nil || code != cli.Found || read.Version != 1 || read.Methods != 4 || len(read.Findings) != 2 {
 		t.Fatalf("%v, exit code %d\n%s", err, code, stdout)
@@ -190,7 +196,7 @@ func TestWrongUseIsExitCode2(t *testing.T) {
 		"no old rules":                    {[]string{"breaking", "proto"}, "--against is required"},
 		"old rules that aren't there":     {[]string{"breaking", "--against", "none", "proto"}, "--against: none: no such file or directory"},
 		"old rules of no repository":      {[]string{"breaking", "--against", "git:main", "proto"}, "--against: git:main: "},
-		"old rules of no commit":          {[]string{"breaking", "--against", "git:", "proto"}, "no commit after git:"},
+		"old rules of no commit":          {[]string{"breaking", "--against", "git:", "proto"}, "git: is followed by a commit"},
 		"old rules outside":               {[]string{"breaking", "--against", "git:main", "/tmp"}, "only what is within the working directory"},
 		"both sides of stdin":             {[]string{"breaking", "--against", "-", "-"}, "both sides are the standard input"},
 		"accepted changes that are none":  {[]string{"breaking", "--against", "proto", "--accept", "accepted", "proto"}, "accepted:1: not a change"},
@@ -321,6 +327,35 @@ func TestBreakingLeavesOutWhatWasAccepted(t *testing.T) {
 	}
 }
 
+func TestLockIsWhatBreakingComparesWith(t *testing.T) {
+	inFolder(t)
+	configured := []string{"--subject-user", "user:{$sub}", "--subject-service", "service:{$client_id}", "--issuers", "main", "proto"}
+	stdout, stderr, code := run(t, "", append([]string{"lock"}, configured...)...)
+	if code != cli.Clean || stderr != "" {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	expect(t, cli.Clean, "", "", append([]string{"lock", "-o", "rules.lock.json"}, configured...)...)
+	if written, err := os.ReadFile("rules.lock.json"); err != nil || string(written) != stdout {
+		t.Errorf("the file is another than stdout: %v", err)
+	}
+	const handler = "usher breaking: 1 method can't be compared, since the handler decides, before and now\n"
+	// How the server is configured is the same, unless flags say it.
+	expect(t, cli.Clean, "", handler, "breaking", "--tighter", "--against", "rules.lock.json", "proto")
+	expect(t, cli.Clean, "", handler, append([]string{"breaking", "--tighter", "--against", "rules.lock.json"}, configured...)...)
+	stdout, stderr, code = run(t, "", "breaking", "--against", "rules.lock.json", "--subject-user", "user:{$claim.mail}", "--subject-service", "service:{$client_id}", "--issuers", "main", "proto")
+	if code != cli.Found || !strings.Contains(stdout, "{$claim.mail}") {
+		t.Errorf("another subject: exit code %d\n%s%s", code, stdout, stderr)
+	}
+	expect(t, cli.Clean, "", "", "lint", "rules.lock.json")
+	if stdout, _, code := run(t, "", "matrix", "rules.lock.json"); code != cli.Clean || !strings.Contains(stdout, "viewer of document:{id}") {
+		t.Errorf("exit code %d\n%s", code, stdout)
+	}
+	write(t, "rules.lock.json", "{\n  \"version\": 1,\n  broken\n}")
+	if _, stderr, code := run(t, "", "lint", "rules.lock.json"); code != cli.Failed || !strings.Contains(stderr, "line 3") {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+}
+
 func TestMatrixWritesEachFormat(t *testing.T) {
 	inFolder(t)
 	for format, wants := range map[string][]string{
@@ -368,7 +403,10 @@ func TestMatrixTellsServersApartAndMarksChanges(t *testing.T) {
 	}
 	stdout, stderr, code := run(t, "", "matrix", "--format", "json", "proto.lock.json", "other.lock.json")
 	var read struct {
-		Methods []struct{ Server, Method string }
+		Methods []struct {
+			Server string `json:"server"`
+			Method string `json:"method"`
+		} `json:"methods"`
 	}
 	if err := json.Unmarshal([]byte(stdout), &read); err != nil || code != cli.Clean {
 		t.Fatalf("%v, exit code %d\n%s", err, code, stderr)

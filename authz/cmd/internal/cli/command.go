@@ -46,6 +46,7 @@ func Commands() []Command {
 	return []Command{
 		{Name: "lint", Summary: "find mistakes in rules", Run: Lint},
 		{Name: "breaking", Summary: "find rules that became looser", Run: Breaking},
+		{Name: "lock", Summary: "write rules to a file, to compare later ones with", Run: Lock},
 		{Name: "matrix", Summary: "show who may call what", Run: Matrix},
 		{Name: "explain", Summary: "tell why a call passes or not", Run: Explain},
 		{Name: "mcp", Summary: "serve these to an assistant that writes rules", Run: MCP},

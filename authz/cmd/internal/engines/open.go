@@ -14,14 +14,14 @@ import (
 // The environment that credentials are read from.
 const (
 	// TokenVariable has the engine's key or bearer token.
-	TokenVariable = "USHER_ENGINE_TOKEN" //nolint:gosec // the variable's name
+	TokenVariable = "USHER_ENGINE_TOKEN"
 	// TokenFileVariable names a file that has it. The file is read at each request.
-	TokenFileVariable = "USHER_ENGINE_TOKEN_FILE" //nolint:gosec // the variable's name
+	TokenFileVariable = "USHER_ENGINE_TOKEN_FILE"
 	// CAFileVariable names a file of certificates in PEM, of the authorities that an engine
 	// over gRPC is trusted by. Default: the system's.
 	CAFileVariable = "USHER_ENGINE_CA_FILE"
 	// APIKeyVariable has the key that an HTTP engine takes as X-API-Key.
-	APIKeyVariable = "USHER_ENGINE_API_KEY" //nolint:gosec // the variable's name
+	APIKeyVariable = "USHER_ENGINE_API_KEY"
 )
 
 // None is the name of no engine.

@@ -3,7 +3,9 @@ package explain
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,6 +79,7 @@ func Call(ctx context.Context, config Config, request Request) (result *Result, 
 	if err != nil {
 		return nil, err
 	}
+	policy.Issuers = issuersOf(&config.Source, policy, request.Caller.Issuer)
 	name := strings.TrimPrefix(request.Method, "/")
 	rules := policy.Only(name).Methods[0]
 	if rules.Descriptor == nil {
@@ -131,7 +134,7 @@ func (e *explanation) explain(ctx context.Context) error {
 		}
 		traced[query.Text] = true
 		if len(traced) > maxTraced {
-			e.result.note("no more than %d queries are traced", maxTraced)
+			e.result.notef("no more than %d queries are traced", maxTraced)
 
 			return
 		}
@@ -156,7 +159,7 @@ func (e *explanation) trace(ctx context.Context, query *Query, consistency authz
 	case explained.Trace != nil:
 		query.Trace = stepOf(explained.Trace)
 		if explained.Answer.Effect.String() != query.Effect && query.Error == "" {
-			e.result.note("%s was %s when it was decided and %s when it was traced: relations changed meanwhile", query.Text, query.Effect, explained.Answer.Effect)
+			e.result.notef("%s was %s when it was decided and %s when it was traced: relations changed meanwhile", query.Text, query.Effect, explained.Answer.Effect)
 		}
 	}
 }
@@ -202,6 +205,32 @@ func (e *explanation) decide(ctx context.Context, record *recorder) (*Outcome, [
 	}
 
 	return outcomeOf(decision, err, method.HidesExistence()), parts, nil
+}
+
+// issuersOf returns the issuers that the server trusts, as package lint takes them: where
+// they aren't configured, those that rules and subjects name, or else the caller's.
+func issuersOf(source *lint.Source, policy *authz.Policy, callers string) []string {
+	if len(source.Issuers) > 0 {
+		return source.Issuers
+	}
+	names := map[string]bool{}
+	for name := range source.IssuerSubjects {
+		names[name] = true
+	}
+	for _, m := range policy.Methods {
+		for _, name := range m.Rule.GetAccessToken().GetIssuers() {
+			names[name] = true
+		}
+	}
+	delete(names, "")
+	switch {
+	case len(names) > 0:
+		return slices.Sorted(maps.Keys(names))
+	case callers != "":
+		return []string{callers}
+	default:
+		return []string{"issuer"}
+	}
 }
 
 // assumedSubjects are the subjects where the server's aren't known, as package lint

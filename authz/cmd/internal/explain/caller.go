@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -32,9 +33,9 @@ type Caller struct {
 	// Issuer is the short name of the token's issuer. Optional if the server trusts one.
 	Issuer string `json:"issuer,omitempty" jsonschema:"short name of the token's issuer; needed only if the server trusts several"`
 	// Scopes, Roles, Groups and Permissions are what the token has. Optional.
-	Scopes      []string `json:"scopes,omitempty" jsonschema:"scopes of the token"`
-	Roles       []string `json:"roles,omitempty" jsonschema:"roles of the token"`
-	Groups      []string `json:"groups,omitempty" jsonschema:"groups of the token"`
+	Scopes      []string `json:"scopes,omitempty"      jsonschema:"scopes of the token"`
+	Roles       []string `json:"roles,omitempty"       jsonschema:"roles of the token"`
+	Groups      []string `json:"groups,omitempty"      jsonschema:"groups of the token"`
 	Permissions []string `json:"permissions,omitempty" jsonschema:"permissions of the token"`
 	// Claims are further claims by their names. Optional.
 	Claims map[string]any `json:"claims,omitempty" jsonschema:"further claims of the token, by name"`
@@ -85,9 +86,7 @@ func (c *Caller) principal(issuers []string, now time.Time) (principal authz.Pri
 
 func (c *Caller) claims(issuers []string, now time.Time) (authztest.Claims, error) {
 	claims := authztest.Claims{}
-	for name, value := range c.Claims {
-		claims[name] = value
-	}
+	maps.Copy(claims, c.Claims)
 	for _, name := range registered {
 		if _, given := claims[name]; given {
 			return nil, fmt.Errorf("the claim %s has a setting of its own", name)

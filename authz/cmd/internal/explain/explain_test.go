@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -62,9 +61,9 @@ service Ruleless { rpc Get(GetRequest) returns (GetRequest); }
 message GetRequest { string id = 1; string note = 2; bool flag = 3; google.protobuf.Any any = 4; GetRequest within = 5; }
 `
 
-func source(t *testing.T, text string) lint.Source {
+func source(t testing.TB, text string) lint.Source {
 	t.Helper()
-	sources, err := load.Read(t.Context(), load.Config{Sources: map[string][]byte{"docs.proto": []byte(text)}})
+	sources, err := load.Read(context.Background(), load.Config{Sources: map[string][]byte{"docs.proto": []byte(text)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +194,7 @@ func (down) Check(context.Context, authz.Batch) (authz.Result, error) {
 	return authz.Result{}, &authz.EngineError{Kind: authz.EngineUnavailable, Err: errors.New("down")}
 }
 
-type panics struct{ down }
+type panics struct{}
 
 func (panics) Check(context.Context, authz.Batch) (authz.Result, error) { panic("fake-secret") }
 
@@ -330,7 +329,7 @@ func TestABrokenDescriptorIsDenied(t *testing.T) {
 
 		return true
 	})
-	whole.Service[0].Method[0].InputType = proto.String(".docs.v1.Nope")
+	whole.Service[0].Method[0].InputType = new(".docs.v1.Nope")
 	file, err := protodesc.FileOptions{AllowUnresolvable: true}.New(whole, protoregistry.GlobalFiles)
 	if err != nil {
 		t.Fatal(err)

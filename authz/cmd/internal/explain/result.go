@@ -148,16 +148,16 @@ func newResult(config *Config, policy *authz.Policy, rules *authz.MethodPolicy, 
 	if policy.Subjects == (authz.Subjects{}) && len(policy.IssuerSubjects) == 0 {
 		r.assumed = true
 		assumed := assumedSubjects(policy.Issuers)
-		r.note("the server's subjects aren't known: %s and %s are assumed", assumed.Service, assumed.User)
+		r.notef("the server's subjects aren't known: %s and %s are assumed", assumed.Service, assumed.User)
 	}
 	if rules.Rule.GetRateLimit() != nil {
-		r.note("the rate limit isn't judged: it depends on other calls")
+		r.notef("the rate limit isn't judged: it depends on other calls")
 	}
 	if rules.ClientStreaming || rules.ServerStreaming {
-		r.note("this is the decision about one message of a stream")
+		r.notef("this is the decision about one message of a stream")
 	}
 	if rules.Rule.GetHandler() != nil {
-		r.note("the handler decides the rest, by checks of its own that no rule shows")
+		r.notef("the handler decides the rest, by checks of its own that no rule shows")
 	}
 
 	return r
@@ -181,7 +181,7 @@ func ruleText(rules *authz.MethodPolicy) string {
 	return string(text)
 }
 
-func (r *Result) note(format string, args ...any) {
+func (r *Result) notef(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if !slices.Contains(r.Notes, text) {
 		r.Notes = append(r.Notes, text)

@@ -15,20 +15,20 @@ func (r *Result) WriteText(w io.Writer, escape func(string) string) error {
 	if caller == Anonymous {
 		caller = "a caller without a token"
 	}
-	t.line(0, "%s as %s: %s", r.Method, caller, headline(&r.Outcome))
+	t.linef(0, "%s as %s: %s", r.Method, caller, headline(&r.Outcome))
 	if r.Outcome.Cause != "" && len(r.Rule.Faults) == 0 {
-		t.line(1, "because %s", r.Outcome.Cause)
+		t.linef(1, "because %s", r.Outcome.Cause)
 	}
 	if r.Outcome.Code != "" && r.Outcome.Decision != Allowed {
 		told := ", without a reason"
 		if r.Outcome.Told != "" {
 			told = " " + r.Outcome.Told
 		}
-		t.line(1, "the caller gets %s%s", r.Outcome.Code, told)
+		t.linef(1, "the caller gets %s%s", r.Outcome.Code, told)
 	}
 	if r.IfGranted != nil {
-		t.line(1, "if the engine grants each query: %s", headline(r.IfGranted))
-		t.line(1, "if the engine denies each query: %s", headline(r.IfDenied))
+		t.linef(1, "if the engine grants each query: %s", headline(r.IfGranted))
+		t.linef(1, "if the engine denies each query: %s", headline(r.IfDenied))
 	}
 	at := r.Rule.File
 	if r.Rule.Line > 0 {
@@ -36,19 +36,19 @@ func (r *Result) WriteText(w io.Writer, escape func(string) string) error {
 	}
 	switch {
 	case r.Rule.Text != "":
-		t.line(0, "rule at %s: %s", at, r.Rule.Text)
+		t.linef(0, "rule at %s: %s", at, r.Rule.Text)
 	case len(r.Rule.Faults) == 0:
-		t.line(0, "no rule, so the method is denied")
+		t.linef(0, "no rule, so the method is denied")
 	}
 	if len(r.Rule.Inherited) > 0 {
-		t.line(1, "from the service's default: %s", strings.Join(r.Rule.Inherited, ", "))
+		t.linef(1, "from the service's default: %s", strings.Join(r.Rule.Inherited, ", "))
 	}
 	for _, fault := range r.Rule.Faults {
-		t.line(1, "fault: %s", fault)
+		t.linef(1, "fault: %s", fault)
 	}
 	t.parts(r.Parts, 0)
 	for _, note := range r.Notes {
-		t.line(0, "note: %s", note)
+		t.linef(0, "note: %s", note)
 	}
 	_, err := io.WriteString(w, t.text.String())
 
@@ -72,7 +72,7 @@ type tree struct {
 	escape func(string) string
 }
 
-func (t *tree) line(depth int, format string, args ...any) {
+func (t *tree) linef(depth int, format string, args ...any) {
 	t.text.WriteString(strings.Repeat("  ", depth) + t.escape(fmt.Sprintf(format, args...)) + "\n")
 }
 
@@ -86,7 +86,7 @@ func (t *tree) parts(parts []Part, depth int) {
 		if part.Cause != "" {
 			line += ": " + part.Cause
 		}
-		t.line(depth, "%s", line)
+		t.linef(depth, "%s", line)
 		for _, query := range part.Queries {
 			t.query(&query, depth+1)
 		}
@@ -106,7 +106,8 @@ func mark(outcome string) string {
 }
 
 func (t *tree) query(query *Query, depth int) {
-	line := "asked " + query.Text
+	var line strings.Builder
+	line.WriteString("asked " + query.Text)
 	for _, with := range []struct {
 		name   string
 		values map[string]any
@@ -115,24 +116,24 @@ func (t *tree) query(query *Query, depth int) {
 	} {
 		if len(with.values) > 0 {
 			text, _ := json.Marshal(with.values) //nolint:errchkjson // values returned what has a form in JSON
-			line += " " + with.name + " " + string(text)
+			line.WriteString(" " + with.name + " " + string(text))
 		}
 	}
 	if query.Error != "" {
-		line += ": no answer: " + query.Error
+		line.WriteString(": no answer: " + query.Error)
 	} else {
-		line += ": " + query.Effect
+		line.WriteString(": " + query.Effect)
 	}
 	if len(query.Missing) > 0 {
-		line += " without " + strings.Join(query.Missing, ", ")
+		line.WriteString(" without " + strings.Join(query.Missing, ", "))
 	}
 	if len(query.Said) > 0 {
 		text, _ := json.Marshal(query.Said) //nolint:errchkjson // as above
-		line += ", and the engine says " + string(text)
+		line.WriteString(", and the engine says " + string(text))
 	}
-	t.line(depth, "%s", line)
+	t.linef(depth, "%s", line.String())
 	if query.TraceError != "" {
-		t.line(depth+1, "no trace: %s", query.TraceError)
+		t.linef(depth+1, "no trace: %s", query.TraceError)
 	}
 	t.steps(query.Trace, depth+1)
 }
@@ -141,11 +142,11 @@ func (t *tree) steps(step *Step, depth int) {
 	if step == nil {
 		return
 	}
-	t.line(depth, "%s", step.Text)
+	t.linef(depth, "%s", step.Text)
 	for _, within := range step.Steps {
 		t.steps(within, depth+1)
 	}
 	if step.Omitted > 0 {
-		t.line(depth+1, "(%d more)", step.Omitted)
+		t.linef(depth+1, "(%d more)", step.Omitted)
 	}
 }

@@ -26,6 +26,8 @@ const (
 	MaxFiles = 20_000
 	// MaxNesting is the depth of the braces and brackets of a .proto file.
 	MaxNesting = 200
+	// MaxNames is the size in bytes of the full names of all elements together.
+	MaxNames = 256 << 20
 	// maxErrors is how many errors of a compilation are returned.
 	maxErrors = 20
 )

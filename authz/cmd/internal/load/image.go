@@ -18,16 +18,15 @@ import (
 )
 
 var (
-	errTooLarge = fmt.Errorf("larger than %d MiB", MaxImage>>20)
-	errEmpty    = errors.New("empty: expected an image, a descriptor set or a lock file")
-	errZstd     = errors.New("compressed with zstd, which isn't read: use gzip")
-	errOther    = errors.New("not an image, a descriptor set, a lock file or a .proto file")
-	errNoStdin  = errors.New("there is no standard input")
+	errEmpty   = errors.New("empty: expected an image, a descriptor set or a lock file")
+	errZstd    = errors.New("compressed with zstd, which isn't read: use gzip")
+	errOther   = errors.New("not an image, a descriptor set, a lock file or a .proto file")
+	errNoStdin = errors.New("there is no standard input")
 )
 
 // readOther reads an input that isn't a .proto file.
 func readOther(input string, config *Config) (*Source, error) {
-	data, err := readAll(input, config.Stdin)
+	data, err := readAll(input, config.Stdin, MaxImage)
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +63,11 @@ func readOther(input string, config *Config) (*Source, error) {
 	return source, nil
 }
 
-// readAll reads a file or the standard input, decompressed, up to MaxImage.
-func readAll(input string, stdin io.Reader) ([]byte, error) {
+// readAll reads a file or the standard input, decompressed, up to a limit in bytes.
+func readAll(input string, stdin io.Reader, limit int64) ([]byte, error) {
 	reader := stdin
 	if input != "-" {
-		file, err := os.Open(input)
+		file, err := os.Open(input) //nolint:gosec // the operator's own path
 		if err != nil {
 			return nil, errors.Unwrap(err)
 		}
@@ -78,7 +77,7 @@ func readAll(input string, stdin io.Reader) ([]byte, error) {
 	if reader == nil {
 		return nil, errNoStdin
 	}
-	data, err := bounded(reader)
+	data, err := bounded(reader, limit)
 	if err != nil || !bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
 		return data, err
 	}
@@ -87,13 +86,13 @@ func readAll(input string, stdin io.Reader) ([]byte, error) {
 		return nil, err
 	}
 
-	return bounded(unzipped)
+	return bounded(unzipped, limit)
 }
 
-func bounded(reader io.Reader) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(reader, MaxImage+1))
-	if err == nil && len(data) > MaxImage {
-		err = errTooLarge
+func bounded(reader io.Reader, limit int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(reader, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("larger than %d MiB", limit>>20)
 	}
 	if failed, ok := errors.AsType[*os.PathError](err); ok {
 		err = failed.Err

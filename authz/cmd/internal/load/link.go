@@ -3,6 +3,7 @@ package load
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -35,6 +36,9 @@ func link(set *descriptorpb.FileDescriptorSet, imports map[string]bool) (files c
 			files, err = nil, fmt.Errorf("a broken descriptor: %v", recovered)
 		}
 	}()
+	if err := bounds(set); err != nil {
+		return nil, err
+	}
 	if err := twice(set); err != nil {
 		return nil, err
 	}
@@ -92,17 +96,19 @@ func addMissing(set *descriptorpb.FileDescriptorSet) error {
 	for _, file := range set.GetFile() {
 		has[file.GetName()] = true
 	}
-	for i := 0; i < len(set.GetFile()); i++ {
-		for _, name := range set.GetFile()[i].GetDependency() {
+	// Files that are added may lack others.
+	for pending := set.GetFile(); len(pending) > 0; pending = pending[1:] {
+		for _, name := range pending[0].GetDependency() {
 			if has[name] {
 				continue
 			}
 			file := known(name)
 			if file == nil {
-				return fmt.Errorf("%s imports %s, which isn't in it: build it with its imports (protoc --include_imports)", set.GetFile()[i].GetName(), name)
+				return fmt.Errorf("%s imports %s, which isn't in it: build it with its imports (protoc --include_imports)", pending[0].GetName(), name)
 			}
 			has[name] = true
-			set.File = append(set.File, protodesc.ToFileDescriptorProto(file))
+			added := protodesc.ToFileDescriptorProto(file)
+			set.File, pending = append(set.File, added), append(slices.Clip(pending), added)
 		}
 	}
 

@@ -32,6 +32,7 @@ type tree struct {
 	mu    sync.Mutex
 	paths map[string]string // of files that were read from disk, by their names
 	size  int64
+	names int64 // bytes of full names, about
 }
 
 // compileProtos compiles .proto files and those of directories.
@@ -183,7 +184,7 @@ func (t *tree) FindFileByPath(name string) (protocompile.SearchResult, error) {
 
 		return protocompile.SearchResult{}, err
 	}
-	file, err := os.Open(path)
+	file, err := os.Open(path) //nolint:gosec // within the operator's own roots
 	if err != nil {
 		return protocompile.SearchResult{}, plain(err)
 	}
@@ -200,13 +201,17 @@ func (t *tree) source(name, path string, source []byte) (protocompile.SearchResu
 	if len(source) > MaxFile {
 		return protocompile.SearchResult{}, fmt.Errorf("%s: larger than %d MiB", name, MaxFile>>20)
 	}
-	if line := tooDeep(source); line > 0 {
+	names, line := measure(source)
+	if line > 0 {
 		return protocompile.SearchResult{}, fmt.Errorf("line %d: nested deeper than %d", line, MaxNesting)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.size += int64(len(source)); t.size > MaxSources {
 		return protocompile.SearchResult{}, fmt.Errorf("all files together are larger than %d MiB", MaxSources>>20)
+	}
+	if t.names += names; t.names > MaxNames {
+		return protocompile.SearchResult{}, fmt.Errorf("full names are larger than %d MiB together", MaxNames>>20)
 	}
 	if path != "" {
 		t.paths[name] = filepath.ToSlash(path)

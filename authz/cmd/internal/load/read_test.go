@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -318,7 +317,7 @@ func TestReadRefusesBadImages(t *testing.T) {
 		return encode(t, set)
 	}
 	renamed := proto.CloneOf(good.GetFile()[len(good.GetFile())-1])
-	renamed.Name = proto.String("other.proto")
+	renamed.Name = new("other.proto")
 	two := encode(t, &descriptorpb.FileDescriptorSet{File: append(slices.Clone(good.GetFile()), renamed)})
 	same := encode(t, &descriptorpb.FileDescriptorSet{File: append(slices.Clone(good.GetFile()), good.GetFile()[0])})
 	for name, row := range map[string]struct {
@@ -341,10 +340,10 @@ func TestReadRefusesBadImages(t *testing.T) {
 		"an import that is missing": {broken(func(file *descriptorpb.FileDescriptorProto) { file.Dependency = append(file.Dependency, "lost.proto") }), "imports lost.proto, which isn't in it"},
 		"an import of itself":       {broken(func(file *descriptorpb.FileDescriptorProto) { file.Dependency = append(file.Dependency, "docs.proto") }), "broken descriptor"},
 		"a type that isn't there": {broken(func(file *descriptorpb.FileDescriptorProto) {
-			file.Service[0].Method[0].InputType = proto.String(".docs.v1.Lost")
+			file.Service[0].Method[0].InputType = new(".docs.v1.Lost")
 		}), "Lost"},
 		"a type that is no message": {broken(func(file *descriptorpb.FileDescriptorProto) {
-			file.Service[0].Method[0].InputType = proto.String(".docs.v1.Docs")
+			file.Service[0].Method[0].InputType = new(".docs.v1.Docs")
 		}), "docs.v1.Docs"},
 		"a field of a wrong type": {broken(func(file *descriptorpb.FileDescriptorProto) {
 			file.MessageType[0].Field[0].Type = descriptorpb.FieldDescriptorProto_TYPE_GROUP.Enum()
@@ -353,10 +352,10 @@ func TestReadRefusesBadImages(t *testing.T) {
 		"a field's negative oneof": {broken(func(file *descriptorpb.FileDescriptorProto) {
 			file.MessageType[0].Field[0].OneofIndex = proto.Int32(-7)
 		}), "oneof"},
-		"a name that isn't one":        {broken(func(file *descriptorpb.FileDescriptorProto) { file.Service[0].Name = proto.String("1\n") }), "broken descriptor"},
+		"a name that isn't one":        {broken(func(file *descriptorpb.FileDescriptorProto) { file.Service[0].Name = new("1\n") }), "broken descriptor"},
 		"a file without a name":        {broken(func(file *descriptorpb.FileDescriptorProto) { file.Name = nil }), "broken descriptor"},
 		"a public import out of range": {broken(func(file *descriptorpb.FileDescriptorProto) { file.PublicDependency = []int32{9} }), "broken descriptor"},
-		"a syntax that isn't one":      {broken(func(file *descriptorpb.FileDescriptorProto) { file.Syntax = proto.String("proto9") }), "broken descriptor"},
+		"a syntax that isn't one":      {broken(func(file *descriptorpb.FileDescriptorProto) { file.Syntax = new("proto9") }), "broken descriptor"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := read(t, Config{Inputs: []string{"-"}, Stdin: bytes.NewReader(row.data)})
@@ -394,41 +393,44 @@ func (e *endless) Read(data []byte) (int, error) {
 }
 
 func TestReadBoundsWhatItHolds(t *testing.T) {
-	if testing.Short() {
-		t.Skip("reads 256 MiB")
-	}
+	const limit = 1 << 20
 	stream := &endless{}
-	if _, err := Read(t.Context(), Config{Inputs: []string{"-"}, Stdin: stream}); err == nil || !strings.Contains(err.Error(), "larger than 256 MiB") {
+	if _, err := readAll("-", stream, limit); err == nil || err.Error() != "larger than 1 MiB" {
 		t.Error(err)
 	}
-	if stream.read > 2*MaxImage {
+	if stream.read > 2*limit {
 		t.Errorf("%d bytes were read", stream.read)
 	}
-	runtime.GC()
-	// A small file that grows: 300 MiB of zeros have 300 kB.
-	var bomb bytes.Buffer
-	writer := gzip.NewWriter(&bomb)
-	for range 300 {
-		if _, err := writer.Write(make([]byte, 1<<20)); err != nil {
-			t.Fatal(err)
+	// A small file that grows: 8 MiB of zeros have 8 kB.
+	for size, want := range map[int]bool{limit: true, limit + 1: false, 8 * limit: false} {
+		data, err := readAll("-", bytes.NewReader(zip(t, make([]byte, size))), limit)
+		if (err == nil) != want || len(data) > limit+1 {
+			t.Errorf("%d bytes: %d, %v", size, len(data), err)
 		}
-	}
-	if err := writer.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Read(t.Context(), Config{Inputs: []string{"-"}, Stdin: &bomb}); err == nil || !strings.Contains(err.Error(), "larger than 256 MiB") {
-		t.Error(err)
 	}
 }
 
 func TestReadTakesThousandsOfMethods(t *testing.T) {
-	files := map[string][]byte{}
-	for i := range 10 {
-		name := fmt.Sprintf("s%d.proto", i)
-		files[name] = []byte(manyMethods(fmt.Sprintf("many%d", i), 1000))
+	one := image(t, map[string]string{"many.proto": manyMethods("many", 1_000)})
+	many := &descriptorpb.FileDescriptorSet{}
+	for _, file := range one.GetFile() {
+		if file.GetName() != "many.proto" {
+			many.File = append(many.File, file)
+
+			continue
+		}
+		for i := range 10 {
+			text := strings.ReplaceAll(protojson.Format(file), ".many.R", fmt.Sprintf(".many%d.R", i))
+			again := &descriptorpb.FileDescriptorProto{}
+			if err := protojson.Unmarshal([]byte(text), again); err != nil {
+				t.Fatal(err)
+			}
+			again.Name, again.Package = new(fmt.Sprintf("many%d.proto", i)), new(fmt.Sprintf("many%d", i))
+			many.File = append(many.File, again)
+		}
 	}
 	started := time.Now()
-	policy, _, err := read(t, Config{Sources: files})
+	policy, _, err := read(t, Config{Inputs: []string{"-"}, Stdin: bytes.NewReader(encode(t, many))})
 	if err != nil || len(policy.Methods) != 10_000 {
 		t.Fatalf("%v", err)
 	}
@@ -469,8 +471,57 @@ func TestNestingIsMeasuredOutsideOfTextsAndComments(t *testing.T) {
 		strings.Repeat("}", 9) + open: 1,
 		strings.Repeat("[(<{", MaxNesting/4) + "[": 1,
 	} {
-		if got := tooDeep([]byte(text)); got != want {
+		if _, got := measure([]byte(text)); got != want {
 			t.Errorf("%.20q: line %d, want %d", text, got, want)
+		}
+	}
+}
+
+func TestReadBoundsFullNames(t *testing.T) {
+	long := strings.Repeat("a", 1<<20)
+	siblings := strings.Repeat("message M {}\n", 1_000)
+	for name, source := range map[string]string{
+		"of a package":             "syntax = \"proto3\";\npackage " + long + ";\n" + siblings,
+		"of a package, with space": "syntax = \"proto3\";\npackage " + strings.Repeat("a . ", 1<<19) + "a;\n" + siblings,
+		"of messages":              "syntax = \"proto3\";\nmessage " + long + " {\n" + siblings + "}\n",
+		"of nested messages":       "syntax = \"proto3\";\n" + strings.Repeat("message "+long[:10_000]+" {\n", 150) + siblings + strings.Repeat("}", 150),
+		"of fields":                "syntax = \"proto3\";\nmessage " + long + " {\n" + strings.Repeat("string a = 1;\n", 1_000) + "}\n",
+		"of values":                "syntax = \"proto3\";\nenum " + long + " {\n" + strings.Repeat("A = 0;\n", 1_000) + "}\n",
+		"of methods":               "syntax = \"proto3\";\nservice " + long + " {\n" + strings.Repeat("rpc A (B) returns (B) {}\n", 1_000) + "}\n",
+	} {
+		_, err := Read(t.Context(), Config{Sources: map[string][]byte{"a.proto": []byte(source)}})
+		if err == nil || !strings.Contains(err.Error(), "full names are larger") {
+			t.Errorf("%s: %.200v", name, err)
+		}
+	}
+	message := &descriptorpb.DescriptorProto{Name: new(long)}
+	for range 1_000 {
+		message.NestedType = append(message.NestedType, &descriptorpb.DescriptorProto{Name: new("M")})
+	}
+	deep := &descriptorpb.DescriptorProto{Name: new("M")}
+	for range MaxNesting + 1 {
+		deep = &descriptorpb.DescriptorProto{Name: new("M"), NestedType: []*descriptorpb.DescriptorProto{deep}}
+	}
+	field := &descriptorpb.DescriptorProto{Name: new(long)}
+	enum := &descriptorpb.EnumDescriptorProto{Name: new("E")}
+	service := &descriptorpb.ServiceDescriptorProto{Name: new(long)}
+	for range 1_000 {
+		field.Field = append(field.Field, &descriptorpb.FieldDescriptorProto{Name: new("f")})
+		enum.Value = append(enum.Value, &descriptorpb.EnumValueDescriptorProto{Name: new("V")})
+		service.Method = append(service.Method, &descriptorpb.MethodDescriptorProto{Name: new("M")})
+	}
+	for name, file := range map[string]*descriptorpb.FileDescriptorProto{
+		"messages":       {MessageType: []*descriptorpb.DescriptorProto{message}},
+		"depth":          {MessageType: []*descriptorpb.DescriptorProto{deep}},
+		"fields":         {MessageType: []*descriptorpb.DescriptorProto{field}},
+		"values":         {Package: new(long), EnumType: []*descriptorpb.EnumDescriptorProto{enum}},
+		"methods":        {Service: []*descriptorpb.ServiceDescriptorProto{service}},
+		"a long package": {Package: new(long), MessageType: message.GetNestedType()},
+	} {
+		file.Name = new("a.proto")
+		_, err := Read(t.Context(), Config{Inputs: []string{"-"}, Stdin: bytes.NewReader(encode(t, &descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{file}}))})
+		if err == nil || !strings.Contains(err.Error(), "full names are larger") {
+			t.Errorf("%s: %.200v", name, err)
 		}
 	}
 }

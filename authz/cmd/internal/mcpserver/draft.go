@@ -15,7 +15,7 @@ import (
 // draft is what each tool judges.
 type draft struct {
 	Source string `json:"source,omitempty" jsonschema:"text of a .proto file to judge, complete; without it the files that the operator named are judged"`
-	Path   string `json:"path,omitempty" jsonschema:"name of the draft as imports give it, such as docs/v1/docs.proto; it takes the place of the operator's file of that name, and nothing is written. Default draft.proto"`
+	Path   string `json:"path,omitempty"   jsonschema:"name of the draft as imports give it, such as docs/v1/docs.proto; it takes the place of the operator's file of that name, and nothing is written. Default draft.proto"`
 }
 
 // scope is which methods a tool judges.

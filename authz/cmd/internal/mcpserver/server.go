@@ -21,9 +21,10 @@ const (
 	MaxResult = 256 << 10
 	// MaxLine bounds one message of a client, in bytes.
 	MaxLine = 2 << 20
-	// MaxFindings and MaxRows are how many findings and rows of a matrix a result has.
+	// MaxFindings is how many findings a result has.
 	MaxFindings = 100
-	MaxRows     = 100
+	// MaxRows is how many rows of a matrix a result has.
+	MaxRows = 100
 	// maxParallel is how many calls run at once; more wait.
 	maxParallel = 2
 	// callTimeout bounds each call.

