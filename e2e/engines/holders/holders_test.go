@@ -1,4 +1,4 @@
-// Package schemas holds what package authz/schema says of a model to real engines: who is
+// Package holders holds what package authz/schema says of a model to real engines: who is
 // no holder is never granted, and what a relation implies is never denied.
 package holders
 
