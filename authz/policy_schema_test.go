@@ -156,7 +156,7 @@ func TestValidateSchema(t *testing.T) {
 		"an unknown relation holds anybody": {rule: given(check("document:{text}", "opaque"), "anything", "{text}")},
 		"a list for an integer": {
 			rule: given(check("document:{text}", "dated"), "now", "{$now|minute}", "count", "{unsigned[]}"), want: []string{
-				`SCHEMA_CONTEXT_LACKING rule.check.context@-1: |"address" of condition "near"`,
+				`SCHEMA_LACKING_CONTEXT rule.check.context@-1: |"address" of condition "near"`,
 				`SCHEMA_CONTEXT rule.check.context[1].value@-1: |a list whose elements are each an integer|"count" is of type int`,
 			},
 		},
@@ -165,7 +165,7 @@ func TestValidateSchema(t *testing.T) {
 		},
 		"context under a wrong name": {
 			given(admit(check("document:{text}", "timed"), user), "nwo", "{$now|minute}", "count", "3"), authz.Subjects{}, []string{
-				`SCHEMA_CONTEXT_LACKING rule.check.context@-1: |no value for "now" of condition "fresh"`, `SCHEMA_CONTEXT rule.check.context[0].name@-1: |takes "nwo"|write "now"`,
+				`SCHEMA_LACKING_CONTEXT rule.check.context@-1: |no value for "now" of condition "fresh"`, `SCHEMA_CONTEXT rule.check.context[0].name@-1: |takes "nwo"|write "now"`,
 			},
 		},
 		"context of another type": {
