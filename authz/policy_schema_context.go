@@ -19,7 +19,7 @@ import (
 // context judges the context of a check against the conditions that tuples within its
 // reach may have. Nothing is judged if the schema doesn't tell all of them.
 func (j *schemaJudge) context(values []*authzv1.ContextValue, c *asked, path string) {
-	if j.holdersOf(c.of).Unknown {
+	if !j.schema.Complete(c.of.Type, c.of.Relation) {
 		return
 	}
 	var conditions []*schema.Condition
