@@ -205,7 +205,7 @@ func shape(fd protoreflect.FieldDescriptor) (scalar, within bool) {
 var (
 	ownNames  = []string{"id", "ids", "uuid", "uuids", "guid", "guids"}
 	nameNames = []string{"name", "names"}
-	endings   = []string{"_id", "_ids", "_uuid", "_uuids", "_guid", "_guids"}
+	endings   = []string{"_id", "_ids", "_uuid", "_uuids", "_guid", "_guids", "_uid", "_uids"}
 	noObjects = []string{
 		"request", "client_request", "correlation", "causation", "trace", "span", "idempotency", "deduplication", "dedup", "nonce",
 		"after", "before", "since", "cursor", "last_event", "last_seen",

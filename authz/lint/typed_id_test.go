@@ -27,6 +27,8 @@ func TestLintFindsIdentifiersThatAreMessages(t *testing.T) {
 		"a document of a UUID":           {"document", "UUID", "value", "document"},
 		"a document by its own id":       {"document", "Document", "id", "document.id"},
 		"an id's type that names a call": {"call", "RequestId", "value", ""},
+		"a dashboard_uid":                {"dashboard_uid", "Dashboard", "value", "dashboard_uid"},
+		"a fluid":                        {"fluid", "Fluid", "value", ""},
 		"another message":                {"note", "Note", "value", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
