@@ -137,13 +137,20 @@ type target struct {
 
 // only returns an error for a parameter of the name that isn't known.
 func (t *target) only(known ...string) error {
-	for name, values := range t.url.Query() {
+	query, err := url.ParseQuery(t.url.RawQuery)
+	if err != nil {
+		return errors.New("the parameters are malformed")
+	}
+	for name, values := range query {
 		found := false
 		for _, one := range known {
 			found = found || one == name
 		}
 		if !found || len(values) != 1 {
 			return fmt.Errorf("there is no parameter %q", name)
+		}
+		if values[0] == "" {
+			return fmt.Errorf("the parameter %q is empty", name)
 		}
 	}
 

@@ -42,10 +42,14 @@ func parseTarget(ref string) (target, error) {
 	if err != nil {
 		return target{}, errors.New("the schema's URL is malformed; " + schemes)
 	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return target{}, errors.New("the query of the schema's URL is malformed; " + schemes)
+	}
 	scheme, plaintext := strings.CutSuffix(u.Scheme, "+plaintext")
 	engine, isGRPC := strings.CutSuffix(scheme, "+grpc")
 	t := target{engine: engine, address: u.Host, host: u.Hostname(), plaintext: plaintext}
-	path, query := strings.Trim(u.Path, "/"), u.Query()
+	path := strings.Trim(u.Path, "/")
 	switch {
 	case !isGRPC || engine != "openfga" && engine != "spicedb":
 		return target{}, fmt.Errorf("unknown scheme %q; %s", u.Scheme, schemes)
@@ -62,8 +66,8 @@ func parseTarget(ref string) (target, error) {
 	}
 	t.store, t.model = path, query.Get("model")
 	for name, values := range query {
-		if name != "model" || len(values) != 1 {
-			return target{}, errors.New("the schema's URL has more than one model in its query; " + schemes)
+		if name != "model" || len(values) != 1 || values[0] == "" {
+			return target{}, errors.New("the query of the schema's URL isn't one model; " + schemes)
 		}
 	}
 	t.ref = u.Scheme + "://" + u.Host
