@@ -86,3 +86,10 @@ func TestABinaryImageWithAnUnknownPartOfARuleHasAFault(t *testing.T) {
 }
 
 func hasFault(policy *authz.Policy) bool { return len(policy.Faults) > 0 }
+
+func TestAnImportReadsNoFileThatIsNoProto(t *testing.T) {
+	root := folder(t, map[string]string{".env": "KEY=0xfake1\n", "a.proto": "syntax = \"proto3\";\nimport \".env\";\nservice S {}\n"})
+	if _, err := Read(t.Context(), Config{Inputs: []string{root}}); err == nil || strings.Contains(err.Error(), "fake") || !strings.Contains(err.Error(), "isn't a path of a .proto file") {
+		t.Error(err)
+	}
+}
