@@ -2,12 +2,17 @@ package changes
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
+	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/authz/cmd/internal/report"
 	"github.com/usher-auth/usher/authz/lint"
 )
@@ -21,10 +26,38 @@ type Accepted struct {
 	used  map[string]bool
 }
 
-// Line returns a difference as a file of accepted changes has it: method, part and
-// witness, so that another change of the same method isn't accepted with it.
-func Line(method string, difference lint.Difference) string {
-	return strings.TrimSpace(report.Printable(method + ": " + difference.Part + ": " + difference.Witness))
+// Line returns a difference as a file of accepted changes has it: method, part, witness
+// and a digest of both rules, so that another change of the same method isn't accepted
+// with it. The witness alone doesn't tell one from another: it is bounded, and may say
+// only that it can't be told. The result is empty for what the rules of all methods have
+// in common, which can't be accepted.
+func Line(change *lint.Change, difference lint.Difference) string {
+	if change.Method == "" {
+		return ""
+	}
+
+	return strings.TrimSpace(report.Printable(change.Method + ": " + difference.Part + ": " + difference.Witness + " [" + digest(change) + "]"))
+}
+
+// digest returns what tells a change of a rule from other changes of it. It doesn't depend
+// on where rules are.
+func digest(change *lint.Change) string {
+	var text []byte
+	for _, m := range []*authz.MethodPolicy{change.Old, change.New} {
+		if m == nil {
+			text = append(text, "none\n"...)
+
+			continue
+		}
+		rule, err := proto.MarshalOptions{Deterministic: true}.Marshal(m.Rule)
+		if err != nil {
+			rule = []byte(err.Error()) // not valid UTF-8, in a rule that is a fault
+		}
+		text = fmt.Appendf(text, "%t %t %t %t %q\n", m.Rule != nil, len(m.Faults) > 0, m.ClientStreaming, m.ServerStreaming, rule)
+	}
+	sum := sha256.Sum256(text)
+
+	return hex.EncodeToString(sum[:12])
 }
 
 // ReadAccepted reads a file of accepted changes: one on a line, as [Line] has it. Empty
@@ -72,7 +105,7 @@ func ParseAccepted(text []byte) (*Accepted, error) {
 		method, rest, found := strings.Cut(line, ": ")
 		_, witness, complete := strings.Cut(rest, ": ")
 		if !found || !complete || witness == "" || strings.Count(method, "/") != 1 || strings.ContainsAny(method, "* ") {
-			return nil, fmt.Errorf("%d: not a change, which is METHOD: PART: WITNESS, as --format accept writes it", number)
+			return nil, fmt.Errorf("%d: not a change, which is METHOD: PART: WITNESS [DIGEST], as --format accept writes it", number)
 		}
 		if _, twice := accepted.used[line]; twice {
 			return nil, fmt.Errorf("%d: the same change as on a line before", number)
@@ -86,7 +119,7 @@ func ParseAccepted(text []byte) (*Accepted, error) {
 
 // take reports whether a change was accepted.
 func (a *Accepted) take(line string) bool {
-	if a == nil {
+	if a == nil || line == "" {
 		return false
 	}
 	if _, ok := a.used[line]; !ok {

@@ -120,6 +120,14 @@ func TestAnAcceptedChangeIsLeftOutByItsWitness(t *testing.T) {
 	}
 }
 
+func TestWhatAllMethodsHaveInCommonCannotBeAccepted(t *testing.T) {
+	common := &lint.Comparison{Changes: []lint.Change{change("", lint.Looser, difference(lint.Looser, "issuers", "now also: a token of issuer x"))}}
+	found := changes.Of(common, &changes.Accepted{}, false)
+	if len(found.Findings) != 1 || len(found.Lines) != 0 {
+		t.Errorf("%+v", found)
+	}
+}
+
 func TestReadAcceptedRefusesWhatIsNoChange(t *testing.T) {
 	for text, want := range map[string]string{
 		"s.S/M":                              "1: not a change",
@@ -153,13 +161,14 @@ func FuzzParseAccepted(f *testing.F) {
 		}
 		// What is written is read as the same change, whatever its texts are, or refused.
 		d := difference(lint.Looser, part, witness)
-		accepted, err := changes.ParseAccepted([]byte(changes.Line("s.S/M", d)))
+		c := change("s.S/M", lint.Looser, d)
+		accepted, err := changes.ParseAccepted([]byte(changes.Line(&c, d)))
 		if err != nil {
 			return
 		}
-		found := changes.Of(&lint.Comparison{Changes: []lint.Change{change("s.S/M", lint.Looser, d)}}, accepted, false)
+		found := changes.Of(&lint.Comparison{Changes: []lint.Change{c}}, accepted, false)
 		if len(found.Findings) != 0 {
-			t.Errorf("%q isn't accepted", changes.Line("s.S/M", d))
+			t.Errorf("%q isn't accepted", changes.Line(&c, d))
 		}
 	})
 }

@@ -31,13 +31,14 @@ func MCP(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	flags := flag.NewFlagSet("mcp", flag.ContinueOnError)
 	var c common
 	c.inputs(flags)
-	schemaName := flags.String("schema", "", "judge by the engine's schema in `FILE`, or of the engine at a URL, as it is at the start")
-	engineName := flags.String("engine", engines.None, "explain asks the engine at `URL`: "+engines.Forms)
+	schemaName, engineName := "", engines.None
+	flags.Func("schema", "judge by the engine's schema in `FILE`, or of the engine at a URL, as it is at the start", set(&schemaName))
+	flags.Func("engine", "explain asks the engine at `URL`: "+engines.Forms+". Default: none", set(&engineName))
 	args, code, ok := parse(flags, args, mcpSynopsis, stdout, stderr)
 	if !ok {
 		return code
 	}
-	if err := c.serve(ctx, *schemaName, *engineName, args, stdin, stdout); err != nil {
+	if err := c.serve(ctx, schemaName, engineName, args, stdin, stdout); err != nil {
 		return failed(stderr, "mcp", err)
 	}
 
