@@ -2,12 +2,18 @@ package changes
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
+	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/authz/cmd/internal/report"
 	"github.com/usher-auth/usher/authz/lint"
 )
@@ -21,10 +27,35 @@ type Accepted struct {
 	used  map[string]bool
 }
 
-// Line returns a difference as a file of accepted changes has it: method, part and
-// witness, so that another change of the same method isn't accepted with it.
-func Line(method string, difference lint.Difference) string {
-	return strings.TrimSpace(report.Printable(method + ": " + difference.Part + ": " + difference.Witness))
+// Line returns a difference as a file of accepted changes has it: method, part, witness
+// and a digest of both rules, so that another change of the same method isn't accepted
+// with it: two changes may have the same witness, which is one call of many.
+func Line(change *lint.Change, difference lint.Difference) string {
+	line := cmp.Or(change.Method, common) + ": " + difference.Part + ": " + difference.Witness + " [" + digest(change) + "]"
+
+	return strings.TrimSpace(report.Printable(line))
+}
+
+// common is the method of a difference of all methods.
+const common = "all/methods"
+
+// digest returns what tells a change from others of the method, which don't share all of
+// both rules with it.
+func digest(change *lint.Change) string {
+	hash := sha256.New()
+	for _, m := range []*authz.MethodPolicy{change.Old, change.New} {
+		if m == nil {
+			_, _ = hash.Write([]byte("none,"))
+
+			continue
+		}
+		// A rule has no map, so its bytes are the same each time.
+		rule, err := proto.MarshalOptions{Deterministic: true, AllowPartial: true}.Marshal(m.Rule)
+		fmt.Fprintf(hash, "%t,%t,%t,%t,%t,%d,", m.Rule == nil, len(m.Faults) > 0, m.ClientStreaming, m.ServerStreaming, err != nil, len(rule))
+		_, _ = hash.Write(rule)
+	}
+
+	return hex.EncodeToString(hash.Sum(nil)[:8])
 }
 
 // ReadAccepted reads a file of accepted changes: one on a line, as [Line] has it. Empty
@@ -72,7 +103,7 @@ func ParseAccepted(text []byte) (*Accepted, error) {
 		method, rest, found := strings.Cut(line, ": ")
 		_, witness, complete := strings.Cut(rest, ": ")
 		if !found || !complete || witness == "" || strings.Count(method, "/") != 1 || strings.ContainsAny(method, "* ") {
-			return nil, fmt.Errorf("%d: not a change, which is METHOD: PART: WITNESS, as --format accept writes it", number)
+			return nil, fmt.Errorf("%d: not a change, which is METHOD: PART: WITNESS [DIGEST], as --format accept writes it", number)
 		}
 		if _, twice := accepted.used[line]; twice {
 			return nil, fmt.Errorf("%d: the same change as on a line before", number)

@@ -56,7 +56,7 @@ func Of(comparison *lint.Comparison, accepted *Accepted, tighter bool) *Found {
 			if difference.Verdict == lint.Tighter && !tighter {
 				continue
 			}
-			line := Line(change.Method, difference)
+			line := Line(&change, difference)
 			if accepted.take(line) {
 				continue
 			}

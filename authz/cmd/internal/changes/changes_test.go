@@ -11,6 +11,7 @@ import (
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/authz/cmd/internal/changes"
 	"github.com/usher-auth/usher/authz/lint"
+	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
 
 func difference(verdict lint.Verdict, part, witness string) lint.Difference {
@@ -108,7 +109,14 @@ func TestAnAcceptedChangeIsLeftOutByItsWitness(t *testing.T) {
 	if len(found.Findings) != 0 || !slices.Equal(found.Unused, []string{"s.S/Gone: policy: now also: z"}) {
 		t.Errorf("%+v", found)
 	}
+	same := difference(lint.Looser, "policy", "now also: x")
+	another := change("s.S/M", lint.Looser, same)
+	another.New = &authz.MethodPolicy{Method: "s.S/M", Rule: &authzv1.Rule{Policy: &authzv1.Rule_Authenticated{}}}
+	gone := change("s.S/M", lint.Looser, same)
+	gone.Old = nil
 	for name, other := range map[string]lint.Change{
+		"another rule":        another,
+		"of no rule":          gone,
 		"another witness":     change("s.S/M", lint.Looser, difference(lint.Looser, "policy", "now also: anyone")),
 		"another part":        change("s.S/M", lint.Looser, difference(lint.Looser, "on_deny", "now also: x")),
 		"another method":      change("s.S/N", lint.Looser, difference(lint.Looser, "policy", "now also: x")),
@@ -153,13 +161,15 @@ func FuzzParseAccepted(f *testing.F) {
 		}
 		// What is written is read as the same change, whatever its texts are, or refused.
 		d := difference(lint.Looser, part, witness)
-		accepted, err := changes.ParseAccepted([]byte(changes.Line("s.S/M", d)))
+		whole := change("s.S/M", lint.Looser, d)
+		line := changes.Line(&whole, d)
+		accepted, err := changes.ParseAccepted([]byte(line))
 		if err != nil {
 			return
 		}
-		found := changes.Of(&lint.Comparison{Changes: []lint.Change{change("s.S/M", lint.Looser, d)}}, accepted, false)
+		found := changes.Of(&lint.Comparison{Changes: []lint.Change{whole}}, accepted, false)
 		if len(found.Findings) != 0 {
-			t.Errorf("%q isn't accepted", changes.Line("s.S/M", d))
+			t.Errorf("%q isn't accepted", line)
 		}
 	})
 }
