@@ -126,7 +126,10 @@ const (
 // a refusal and the rate limit. Nothing that depends on the server's configuration alone
 // counts, such as how many objects a request may name.
 //
-// A method that isn't in a version, has no rule or has faults is denied there. It doesn't
+// A method that isn't in a version, has no rule or has faults is denied there. If a new
+// rule has faults and isn't the old one, it is told as [CantTell], since what is a fault
+// depends on the server's configuration. The schema is taken for that of both versions: a
+// change of the schema isn't compared, and neither are the messages of a method. It doesn't
 // need descriptors, does no I/O, and ends within a bounded number of steps whatever the
 // rules are. A nil policy has no methods. Neither policy is changed.
 func Compare(old, new *authz.Policy, config CompareConfig) *Comparison { //nolint:predeclared // the words for it

@@ -318,9 +318,19 @@ func givenText(prefix string, values []*authzv1.ContextValue) string {
 	}
 	texts := make([]string, len(values))
 	for i, value := range values {
-		texts[i] = prefix + value.GetName() + "=" + strconv.Quote(value.GetValue()) + ";"
+		texts[i] = prefix + givenName(value.GetName()) + "=" + strconv.Quote(value.GetValue()) + ";"
 	}
 	slices.Sort(texts)
 
 	return strings.Join(texts, "")
+}
+
+// givenName returns a name as it is, or quoted if it could be taken for more than a name:
+// an engine's names may be any text.
+func givenName(name string) string {
+	if strings.ContainsAny(name, `=";.`) {
+		return strconv.Quote(name)
+	}
+
+	return name
 }

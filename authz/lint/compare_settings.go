@@ -165,10 +165,15 @@ func freshened(old, new *authzv1.Consistency) []Difference { //nolint:predeclare
 	const looser = "now also: a caller that lost access a moment ago, by an older answer of the engine"
 	const tighter = "no longer: a caller that lost access a moment ago, by an older answer of the engine"
 	switch {
-	case wasNamed == atLeast && isNamed == atLeast && old.GetRevision() != new.GetRevision():
-		return []Difference{{CantTell, "consistency.revision", "can't tell: the revision is " + worded(new.GetRevision()) + " and was " + worded(old.GetRevision())}}
 	case wasNamed == isNamed:
-		return ordered("consistency.if_absent", wasAbsent, isAbsent, looser+", if the call names no revision", tighter+", if the call names no revision")
+		differences := ordered("consistency.if_absent", wasAbsent, isAbsent, looser+", if the call names no revision", tighter+", if the call names no revision")
+		if wasNamed == atLeast && old.GetRevision() != new.GetRevision() {
+			differences = append(differences, Difference{
+				CantTell, "consistency.revision", "can't tell: the revision is " + worded(new.GetRevision()) + " and was " + worded(old.GetRevision()),
+			})
+		}
+
+		return differences
 	case (isNamed > wasNamed && isAbsent < wasAbsent) || (isNamed < wasNamed && isAbsent > wasAbsent):
 		return []Difference{
 			{Looser, "consistency.mode", looser + ", for some calls"},
@@ -183,12 +188,14 @@ func freshened(old, new *authzv1.Consistency) []Difference { //nolint:predeclare
 // with INVALID_ARGUMENT tells a caller which field the rule reads.
 func (p *rulePair) unnamed(rule *authzv1.Rule, old, new []missingObject) []Difference { //nolint:predeclared // the words for it
 	type seen struct{ denies, tells bool }
-	of := func(all []missingObject) map[atomID]seen {
-		found := make(map[atomID]seen, len(all))
+	// Of an object, not of a condition: the field that it reads is what is told.
+	object := func(m missingObject) string { return p.atoms.list[m.atom].object }
+	of := func(all []missingObject) map[string]seen {
+		found := make(map[string]seen, len(all))
 		for _, m := range all {
-			s := found[m.atom]
+			s := found[object(m)]
 			s.denies, s.tells = s.denies || m.deny, s.tells || !m.deny
-			found[m.atom] = s
+			found[object(m)] = s
 		}
 
 		return found
@@ -196,17 +203,17 @@ func (p *rulePair) unnamed(rule *authzv1.Rule, old, new []missingObject) []Diffe
 	before, after := of(old), of(new)
 	var differences []Difference
 	for _, m := range new {
-		was, had := before[m.atom]
-		is := after[m.atom]
+		was, had := before[object(m)]
+		is := after[object(m)]
 		if !had || is.tells == was.tells || m.deny == is.tells {
 			continue
 		}
-		before[m.atom] = is // once
+		before[object(m)] = is // once
 		if len(differences) == maxWitnesses {
 			break
 		}
 		path := pathOfCondition(rule, m.condition) + ".on_missing"
-		about := worded(p.atoms.list[m.atom].object)
+		about := worded(object(m))
 		if is.tells {
 			differences = append(differences, Difference{Looser, path, "now also told: a caller that leaves " + about + " unset learns by INVALID_ARGUMENT which field is missing"})
 		} else {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -56,7 +57,7 @@ type lockMethod struct {
 
 // WriteLock returns a policy as JSON to commit, so that a change of any rule, whether in
 // a .proto, in code or in a service's default, shows in review: equal policies give equal
-// bytes, sorted, each method a block of its own. It has each method's rule after
+// bytes, sorted, each method a block of its own, in ASCII. It has each method's rule after
 // inheritance, but not its line. It returns an error, all faults joined, for a policy
 // that has faults, has a method twice, or is beyond what [ReadLock] reads.
 func WriteLock(policy *authz.Policy) ([]byte, error) {
@@ -98,11 +99,34 @@ func WriteLock(policy *authz.Policy) ([]byte, error) {
 	if err := encoder.Encode(file); err != nil {
 		return nil, fmt.Errorf("lint: lock: %w", err)
 	}
-	if text.Len() > maxLock || len(file.Methods) > maxLockMethods || len(file.IssuerSubjects) > maxLockList || len(file.Issuers) > maxLockList {
+	written := asciiJSON(text.Bytes())
+	if len(written) > maxLock || len(file.Methods) > maxLockMethods || len(file.IssuerSubjects) > maxLockList || len(file.Issuers) > maxLockList {
 		return nil, fmt.Errorf("lint: lock: the policy takes more than %d bytes, or has more than %d methods or %d issuers", maxLock, maxLockMethods, maxLockList)
 	}
 
-	return text.Bytes(), nil
+	return written, nil
+}
+
+// asciiJSON returns JSON with each character that isn't ASCII escaped, so that a review
+// sees a look-alike, or what turns the direction of a line, for what it is.
+func asciiJSON(text []byte) []byte {
+	if bytes.IndexFunc(text, func(r rune) bool { return r > '~' }) < 0 {
+		return text
+	}
+	escaped := make([]byte, 0, len(text)+len(text)/4)
+	for _, r := range string(text) {
+		switch {
+		case r <= '~':
+			escaped = append(escaped, byte(r))
+		case r <= 0xffff:
+			escaped = fmt.Appendf(escaped, "\\u%04x", r)
+		default:
+			high, low := utf16.EncodeRune(r)
+			escaped = fmt.Appendf(escaped, "\\u%04x\\u%04x", high, low)
+		}
+	}
+
+	return escaped
 }
 
 // lockOf returns a method as a file has it.

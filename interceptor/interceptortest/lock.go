@@ -33,7 +33,9 @@ const (
 // inheritance, rules in code, subjects and issuers, which no .proto shows. The failure
 // lists the changes, and which calls they newly let pass or refuse, so that none of them
 // is merged without review. Give it the interceptor as production has it. The path is
-// relative to the test's package.
+// relative to the test's package. Not in the file are the engine's schema, the URLs and
+// keys of issuers, and the fields of requests: a field that a rule reads may get another
+// type or meaning without a change here.
 //
 // To write the file, set USHER_UPDATE=1 and run the test again. Lock writes it nowhere
 // else: not where the variable CI is set, as continuous integration sets it, so that no

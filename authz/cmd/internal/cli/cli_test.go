@@ -424,3 +424,44 @@ func TestMatrixTellsServersApartAndMarksChanges(t *testing.T) {
 		t.Errorf("exit code %d\n%s", code, stdout)
 	}
 }
+
+// A witness is one call of many: an accepted change doesn't accept another one that has
+// the same.
+func TestBreakingAcceptsNoOtherChangeOfTheSameWitness(t *testing.T) {
+	with := func(expression string) string {
+		return strings.Replace(docs, "authenticated: {}", `any_of: {conditions: {has_scope: {scope: "a"}} conditions: {expression: {cel: "`+expression+`"}}}`, 1)
+	}
+	inFolder(t)
+	write(t, "old/docs.proto", with("caller.client_id == 'a'"))
+	write(t, "proto/docs.proto", with("caller.client_id == 'b'"))
+	reviewed, stderr, code := run(t, "", "breaking", "--against", "old", "--format", "accept", "proto")
+	if code != cli.Found || reviewed == "" {
+		t.Fatalf("exit code %d\n%s%s", code, reviewed, stderr)
+	}
+	write(t, "accepted", reviewed)
+	if stdout, stderr, code := run(t, "", "breaking", "--against", "old", "--accept", "accepted", "proto"); code != cli.Clean {
+		t.Errorf("the same change: exit code %d\n%s%s", code, stdout, stderr)
+	}
+	write(t, "proto/docs.proto", with("caller.client_id != ''"))
+	if stdout, stderr, code := run(t, "", "breaking", "--against", "old", "--accept", "accepted", "proto"); code != cli.Found {
+		t.Errorf("another change: exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// The issuers that servers trust are part of lock files, and of the comparison.
+func TestBreakingSeesTheIssuersOfEachLockFile(t *testing.T) {
+	inFolder(t)
+	lock := func(method, issuers string) string {
+		return `{"version": 1, "subjects": {"user": "user:{$issuer}/{$sub}"}, "issuers": [` + issuers + `], "methods": {"t.S/` + method + `": {"rule": {"authenticated": {}}}}}`
+	}
+	write(t, "old.json", strings.Replace(lock("A", `"a"`), `{"t.S/A"`, `{"t.S/B": {"rule": {"authenticated": {}}}, "t.S/A"`, 1))
+	write(t, "a.json", lock("A", `"a"`))
+	write(t, "b.json", lock("B", `"a", "b"`))
+	if stdout, stderr, code := run(t, "", "breaking", "--against", "old.json", "a.json", "b.json"); code != cli.Failed || !strings.Contains(stderr, "issuers") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	write(t, "b.json", lock("B", `"a"`))
+	if stdout, stderr, code := run(t, "", "breaking", "--against", "old.json", "a.json", "b.json"); code != cli.Clean {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}

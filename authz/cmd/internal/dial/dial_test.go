@@ -59,7 +59,7 @@ func TestURLs(t *testing.T) {
 	for raw, want := range map[string]string{
 		"openfga+grpc://h:1/" + store:                         "",
 		"openfga+grpc://h:1/" + store + "/?model=" + store:    "",
-		"openfga+grpc://h:1/" + store + "?model=":             "",
+		"openfga+grpc://h:1/" + store + "?model=":             "is empty",
 		"openfga+grpc+plaintext://[::1]:1/x":                  "",
 		"spicedb+grpc+plaintext://localhost:1?encode_ids=x":   "true or false",
 		"authzen+https://h/a/b":                               "",

@@ -163,6 +163,9 @@ func (t *Target) setQuery(query string) error {
 	case err != nil || len(values) != 1 || len(values[parameter]) != 1:
 		// The query isn't shown: a token may have been written there.
 		return errors.New("the only parameter of the engine's URL is " + parameter + ", once")
+	case value == "":
+		// As of a variable that isn't set: it would be another model than the one meant.
+		return errors.New("the parameter " + parameter + " of the engine's URL is empty")
 	case t.Engine == OpenFGA:
 		t.Model = value
 	case value != "" && value != "true" && value != "false":

@@ -63,8 +63,8 @@ func Policy(sources []*Source, template lint.Source) (*authz.Policy, error) {
 }
 
 // Join makes one policy of those of sources. It is an error if a method is in two of them,
-// if they have different subjects, which only lock files can have, and if there is no
-// method.
+// if they have different subjects or issuers, which only lock files can have, and if there
+// is no method.
 func Join(sources []*Source, policies []*authz.Policy) (*authz.Policy, error) {
 	var whole authz.Policy
 	from := map[string]string{}
@@ -74,7 +74,9 @@ func Join(sources []*Source, policies []*authz.Policy) (*authz.Policy, error) {
 			whole = *policy
 			whole.Methods, whole.Faults = nil, nil
 		} else if !sameSubjects(&whole, policy) {
-			errs = append(errs, fmt.Errorf("%s and %s are of servers with different subjects: judge them one at a time", sources[0].Name, sources[i].Name))
+			errs = append(errs, fmt.Errorf("%s and %s are of servers with different subjects or issuers: judge them one at a time", sources[0].Name, sources[i].Name))
+		} else if len(policy.Issuers) == 0 {
+			whole.Issuers = nil // there may be others
 		}
 		for _, m := range policy.Methods {
 			if other, ok := from[m.Method]; ok && len(errs) < maxErrors {
@@ -97,7 +99,11 @@ func Join(sources []*Source, policies []*authz.Policy) (*authz.Policy, error) {
 }
 
 // sameSubjects reports whether two policies are of servers that are configured alike.
-// Issuers that rules alone name don't count.
+// Issuers that one of them doesn't know don't count.
 func sameSubjects(a, b *authz.Policy) bool {
+	if len(a.Issuers) > 0 && len(b.Issuers) > 0 && !slices.Equal(slices.Sorted(slices.Values(a.Issuers)), slices.Sorted(slices.Values(b.Issuers))) {
+		return false
+	}
+
 	return a.Subjects == b.Subjects && maps.Equal(a.IssuerSubjects, b.IssuerSubjects) && a.ClaimPermissions == b.ClaimPermissions
 }
