@@ -14,7 +14,9 @@ func TestContextIsNotJudgedByConditionsThatTheSchemaDoesNotTell(t *testing.T) {
 	user := schema.Direct{Subjects: []schema.Subject{{Type: "user"}, {Type: "service"}}}
 	folders := schema.Union{schema.Direct{Subjects: []schema.Subject{{Type: "folder"}}}, schema.Exclusion{Base: schema.Computed{Relation: "reader"}, Except: schema.Unknown{}}}
 	s, err := schema.New("", []schema.Type{
-		{Name: "user"}, {Name: "service"}, {Name: "folder", Relations: []schema.Relation{{Name: "viewer", Expression: user}}},
+		{Name: "user"},
+		{Name: "service"},
+		{Name: "folder", Relations: []schema.Relation{{Name: "viewer", Expression: user}}},
 		{Name: "document", Relations: []schema.Relation{
 			{Name: "reader", Expression: user},
 			{Name: "banned", Expression: schema.Unknown{}},

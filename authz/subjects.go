@@ -15,7 +15,6 @@ package authz
 // may be of two issuers, or a service and a user of one issuer: with
 // "user:{$client_id}" beside "user:{$sub}", a client named alice would be the user
 // alice.
-// be the user alice by "user:{$client_id}" beside "user:{$sub}".
 type Subjects struct {
 	// Service is the subject of a service that acts for itself.
 	Service string

@@ -23,7 +23,9 @@ func (a asking) Check(ctx context.Context, batch authz.Batch) (authz.Result, err
 	return a.Engine.Check(ctx, batch)
 }
 
-func (a asking) ReadSchema(ctx context.Context) (*schema.Schema, error) { return a.reader.ReadSchema(ctx) }
+func (a asking) ReadSchema(ctx context.Context) (*schema.Schema, error) {
+	return a.reader.ReadSchema(ctx)
+}
 
 // A context that no condition takes stops no call: engines ignore it. So it doesn't stop a
 // server from starting either, as when the model lost the condition.
