@@ -2,7 +2,6 @@ package changes
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -31,13 +30,10 @@ type Accepted struct {
 // and a digest of both rules, so that another change of the same method isn't accepted
 // with it: two changes may have the same witness, which is one call of many.
 func Line(change *lint.Change, difference lint.Difference) string {
-	line := cmp.Or(change.Method, common) + ": " + difference.Part + ": " + difference.Witness + " [" + digest(change) + "]"
+	line := change.Method + ": " + difference.Part + ": " + difference.Witness + " [" + digest(change) + "]"
 
 	return strings.TrimSpace(report.Printable(line))
 }
-
-// common is the method of a difference of all methods.
-const common = "all/methods"
 
 // digest returns what tells a change from others of the method, which don't share all of
 // both rules with it.

@@ -56,12 +56,16 @@ func Of(comparison *lint.Comparison, accepted *Accepted, tighter bool) *Found {
 			if difference.Verdict == lint.Tighter && !tighter {
 				continue
 			}
-			line := Line(&change, difference)
-			if accepted.take(line) {
-				continue
+			// What all methods have in common isn't accepted by a line: it has no rules by
+			// which one change could be told from another.
+			if change.Method != "" {
+				line := Line(&change, difference)
+				if accepted.take(line) {
+					continue
+				}
+				found.Lines = append(found.Lines, line)
 			}
 			kept = append(kept, difference)
-			found.Lines = append(found.Lines, line)
 		}
 		change.Differences = kept
 		left.Changes = append(left.Changes, change)

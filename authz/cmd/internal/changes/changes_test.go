@@ -128,6 +128,21 @@ func TestAnAcceptedChangeIsLeftOutByItsWitness(t *testing.T) {
 	}
 }
 
+// What all methods have in common has no line, so a file of accepted changes can be read.
+func TestWhatAllMethodsHaveInCommonIsntAccepted(t *testing.T) {
+	common := lint.Change{
+		Verdict: lint.Looser, Differences: []lint.Difference{difference(lint.Looser, "issuers", "now also: a token of issuer x")},
+		Old: &authz.MethodPolicy{}, New: &authz.MethodPolicy{},
+	}
+	found := changes.Of(&lint.Comparison{Changes: []lint.Change{common, change("s.S/M", lint.Looser, difference(lint.Looser, "policy", "now also: x"))}}, nil, false)
+	if len(found.Findings) != 2 || len(found.Lines) != 1 {
+		t.Errorf("%+v", found)
+	}
+	if _, err := changes.ParseAccepted([]byte(strings.Join(found.Lines, "\n"))); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestReadAcceptedRefusesWhatIsNoChange(t *testing.T) {
 	for text, want := range map[string]string{
 		"s.S/M":                              "1: not a change",
