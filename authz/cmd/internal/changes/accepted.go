@@ -28,30 +28,36 @@ type Accepted struct {
 
 // Line returns a difference as a file of accepted changes has it: method, part, witness
 // and a digest of both rules, so that another change of the same method isn't accepted
-// with it: two changes may have the same witness, which is one call of many.
+// with it. The witness alone doesn't tell one from another: it is bounded, and may say
+// only that it can't be told. The result is empty for what the rules of all methods have
+// in common, which can't be accepted.
 func Line(change *lint.Change, difference lint.Difference) string {
-	line := change.Method + ": " + difference.Part + ": " + difference.Witness + " [" + digest(change) + "]"
+	if change.Method == "" {
+		return ""
+	}
 
-	return strings.TrimSpace(report.Printable(line))
+	return strings.TrimSpace(report.Printable(change.Method + ": " + difference.Part + ": " + difference.Witness + " [" + digest(change) + "]"))
 }
 
-// digest returns what tells a change from others of the method, which don't share all of
-// both rules with it.
+// digest returns what tells a change of a rule from other changes of it. It doesn't depend
+// on where rules are.
 func digest(change *lint.Change) string {
-	hash := sha256.New()
+	var text []byte
 	for _, m := range []*authz.MethodPolicy{change.Old, change.New} {
 		if m == nil {
-			_, _ = hash.Write([]byte("none,"))
+			text = append(text, "none\n"...)
 
 			continue
 		}
-		// A rule has no map, so its bytes are the same each time.
-		rule, err := proto.MarshalOptions{Deterministic: true, AllowPartial: true}.Marshal(m.Rule)
-		fmt.Fprintf(hash, "%t,%t,%t,%t,%t,%d,", m.Rule == nil, len(m.Faults) > 0, m.ClientStreaming, m.ServerStreaming, err != nil, len(rule))
-		_, _ = hash.Write(rule)
+		rule, err := proto.MarshalOptions{Deterministic: true}.Marshal(m.Rule)
+		if err != nil {
+			rule = []byte(err.Error()) // not valid UTF-8, in a rule that is a fault
+		}
+		text = fmt.Appendf(text, "%t %t %t %t %q\n", m.Rule != nil, len(m.Faults) > 0, m.ClientStreaming, m.ServerStreaming, rule)
 	}
+	sum := sha256.Sum256(text)
 
-	return hex.EncodeToString(hash.Sum(nil)[:8])
+	return hex.EncodeToString(sum[:12])
 }
 
 // ReadAccepted reads a file of accepted changes: one on a line, as [Line] has it. Empty
@@ -113,7 +119,7 @@ func ParseAccepted(text []byte) (*Accepted, error) {
 
 // take reports whether a change was accepted.
 func (a *Accepted) take(line string) bool {
-	if a == nil {
+	if a == nil || line == "" {
 		return false
 	}
 	if _, ok := a.used[line]; !ok {

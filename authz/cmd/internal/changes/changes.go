@@ -22,6 +22,7 @@ type Found struct {
 	// Findings has one for each difference, sorted by their places.
 	Findings []lint.Finding
 	// Lines are the differences that they are about as [ReadAccepted] reads them, sorted.
+	// Those of all methods together have none.
 	Lines []string
 	// Tighter is how many methods became only tighter, if those aren't findings.
 	Tighter int
@@ -56,16 +57,14 @@ func Of(comparison *lint.Comparison, accepted *Accepted, tighter bool) *Found {
 			if difference.Verdict == lint.Tighter && !tighter {
 				continue
 			}
-			// What all methods have in common isn't accepted by a line: it has no rules by
-			// which one change could be told from another.
-			if change.Method != "" {
-				line := Line(&change, difference)
-				if accepted.take(line) {
-					continue
-				}
-				found.Lines = append(found.Lines, line)
+			line := Line(&change, difference)
+			if accepted.take(line) {
+				continue
 			}
 			kept = append(kept, difference)
+			if line != "" {
+				found.Lines = append(found.Lines, line)
+			}
 		}
 		change.Differences = kept
 		left.Changes = append(left.Changes, change)

@@ -36,13 +36,14 @@ func Breaking(ctx context.Context, args []string, stdin io.Reader, stdout, stder
 	against := flags.String("against", "", "compare with `OLD`: a directory, image, descriptor set, lock file, or git:REF. Required")
 	flags.Var(&oldRoots, "against-I", "look up OLD's imports in `DIRECTORY`, repeated for more. Default: OLD itself")
 	tighter := flags.Bool("tighter", false, "find rules that became tighter, too")
-	acceptPath := flags.String("accept", "", "leave out the reviewed changes of `FILE`, which --format accept writes")
+	acceptPath := ""
+	flags.Func("accept", "leave out the reviewed changes of `FILE`, which --format accept writes", set(&acceptPath))
 	formatName := flags.String("format", "text", "write findings as `FORMAT`: text, json, github or accept")
 	args, code, ok := parse(flags, args, breakingSynopsis, stdout, stderr)
 	if !ok {
 		return code
 	}
-	result, format, err := compare(ctx, &c, args, stdin, *against, oldRoots, *acceptPath, *formatName, *tighter)
+	result, format, err := compare(ctx, &c, args, stdin, *against, oldRoots, acceptPath, *formatName, *tighter)
 	if err != nil {
 		return failed(stderr, "breaking", err)
 	}

@@ -67,7 +67,8 @@ func Explain(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 		return nil
 	})
 	flags.StringVar(&request.PeerIP, "peer-ip", "", "the caller's `ADDRESS`")
-	engineName := flags.String("engine", engines.None, "ask the engine at `URL`; none shows what would be asked")
+	engineName := engines.None
+	flags.Func("engine", "ask the engine at `URL`; none, the default, shows what would be asked", set(&engineName))
 	formatName := flags.String("format", "text", "write as `FORMAT`: text or json")
 	args, code, ok := parse(flags, args, explainSynopsis, stdout, stderr)
 	if !ok {
@@ -75,7 +76,7 @@ func Explain(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	}
 	ctx, cancel := context.WithTimeout(ctx, explainTimeout)
 	defer cancel()
-	result, err := c.explain(ctx, &request, *message, *engineName, args, stdin)
+	result, err := c.explain(ctx, &request, *message, engineName, args, stdin)
 	if err == nil {
 		switch *formatName {
 		case "text":

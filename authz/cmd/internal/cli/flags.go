@@ -63,8 +63,21 @@ type common struct {
 
 func (c *common) register(flags *flag.FlagSet) {
 	c.inputs(flags)
-	flags.StringVar(&c.schema, "schema", "", "judge by the engine's schema in `FILE` (.fga, .json, fga.mod, .zed, .yaml) or of the engine at a URL")
+	flags.Func("schema", "judge by the engine's schema in `FILE` (.fga, .json, fga.mod, .zed, .yaml) or of the engine at a URL", set(&c.schema))
 	flags.Var(&c.only, "only", "judge only methods that match `PATTERN`, as in pkg.Service/* or pkg.v1.*, repeated for more")
+}
+
+// set sets a flag. An empty value, such as of a variable that isn't set, is an error: what
+// it asks for would be left out without a word.
+func set(into *string) func(string) error {
+	return func(text string) error {
+		if text == "" {
+			return errors.New("an empty value")
+		}
+		*into = text
+
+		return nil
+	}
 }
 
 // inputs are the flags of what is read.

@@ -30,7 +30,8 @@ func Matrix(ctx context.Context, args []string, stdin io.Reader, stdout, stderr 
 	format := flags.String("format", "text", "write it as `FORMAT`: text, markdown, json or html")
 	output := flags.String("o", "", "write it to `FILE`. Default: stdout")
 	title := flags.String("title", "", "the `TITLE` of the page. Default: Who may call what")
-	against := flags.String("against", "", "mark the methods whose rules differ from `OLD`, as breaking compares them")
+	against := ""
+	flags.Func("against", "mark the methods whose rules differ from `OLD`, as breaking compares them", set(&against))
 	flags.Var(&oldRoots, "against-I", "look up OLD's imports in `DIRECTORY`, repeated for more. Default: OLD itself")
 	args, code, ok := parse(flags, args, matrixSynopsis, stdout, stderr)
 	if !ok {
@@ -44,8 +45,8 @@ func Matrix(ctx context.Context, args []string, stdin io.Reader, stdout, stderr 
 	}
 	var old *authz.Policy
 	var err error
-	if *against != "" {
-		if old, err = c.readOld(ctx, *against, oldRoots, args, stdin); err != nil {
+	if against != "" {
+		if old, err = c.readOld(ctx, against, oldRoots, args, stdin); err != nil {
 			return failed(stderr, "matrix", fmt.Errorf("--against: %w", err))
 		}
 	}

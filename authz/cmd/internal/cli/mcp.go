@@ -6,7 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -29,17 +31,33 @@ func MCP(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	flags := flag.NewFlagSet("mcp", flag.ContinueOnError)
 	var c common
 	c.inputs(flags)
-	schemaName := flags.String("schema", "", "judge by the engine's schema in `FILE`, or of the engine at a URL, as it is at the start")
-	engineName := flags.String("engine", engines.None, "explain asks the engine at `URL`: "+engines.Forms)
+	schemaName, engineName := "", engines.None
+	flags.Func("schema", "judge by the engine's schema in `FILE`, or of the engine at a URL, as it is at the start", set(&schemaName))
+	flags.Func("engine", "explain asks the engine at `URL`: "+engines.Forms+". Default: none", set(&engineName))
 	args, code, ok := parse(flags, args, mcpSynopsis, stdout, stderr)
 	if !ok {
 		return code
 	}
-	if err := c.serve(ctx, *schemaName, *engineName, args, stdin, stdout); err != nil {
+	if err := c.serve(ctx, schemaName, engineName, args, stdin, stdout); err != nil {
 		return failed(stderr, "mcp", err)
 	}
 
 	return Clean
+}
+
+var errTwoHosts = errors.New("--schema and --engine are at two hosts, and each would get the other's token: read the schema from a file")
+
+// oneHost reports whether no secret of one live engine goes to another.
+func oneHost(schemaName, engineName string) bool {
+	hosts := map[string]bool{}
+	for _, name := range []string{schemaName, engineName} {
+		// What isn't a URL is a file, and a faulty URL is refused by who opens it.
+		if u, err := url.Parse(name); err == nil && u.Host != "" {
+			hosts[strings.ToLower(u.Host)] = true
+		}
+	}
+
+	return len(hosts) < 2
 }
 
 func (c *common) serve(ctx context.Context, schemaName, engineName string, args []string, stdin io.Reader, stdout io.Writer) (err error) {
@@ -49,6 +67,9 @@ func (c *common) serve(ctx context.Context, schemaName, engineName string, args 
 	}
 	if config.Template, err = c.source(); err != nil {
 		return err
+	}
+	if !oneHost(schemaName, engineName) {
+		return errTwoHosts
 	}
 	if schemaName != "" {
 		if config.Schema, err = model.Load(ctx, schemaName, model.Config{}); err != nil {

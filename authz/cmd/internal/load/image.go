@@ -8,13 +8,16 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/usher-auth/usher/authz/lint"
+	authzv1 "github.com/usher-auth/usher/proto/usher/authz/v1"
 )
 
 var (
@@ -104,12 +107,16 @@ func bounded(reader io.Reader, limit int64) ([]byte, error) {
 // jsonSet reads an image or descriptor set in JSON. It reports whether the document is
 // one: what has no files is none.
 func jsonSet(data []byte) (set *descriptorpb.FileDescriptorSet, imports map[string]bool, isSet bool, err error) {
+	if err := costOfJSON(data); err != nil {
+		return nil, nil, true, err
+	}
 	var outline struct {
 		File []struct {
 			Name         string `json:"name"`
 			BufExtension struct {
 				IsImport bool `json:"isImport"`
 			} `json:"bufExtension"`
+			Service []jsonService `json:"service"`
 		} `json:"file"`
 	}
 	if err := json.Unmarshal(data, &outline); err != nil {
@@ -127,6 +134,11 @@ func jsonSet(data []byte) (set *descriptorpb.FileDescriptorSet, imports map[stri
 		if file.BufExtension.IsImport {
 			imports[file.Name] = true
 		}
+		for _, service := range file.Service {
+			if err := service.understood(); err != nil {
+				return nil, nil, true, fmt.Errorf("%s: %w", file.Name, err)
+			}
+		}
 	}
 	set = &descriptorpb.FileDescriptorSet{}
 	// buf's own fields and options that aren't linked here are no matter of rules.
@@ -137,9 +149,53 @@ func jsonSet(data []byte) (set *descriptorpb.FileDescriptorSet, imports map[stri
 	return set, imports, true, nil
 }
 
+// jsonService is what a service in JSON says of its rules.
+type jsonService struct {
+	Name    string                     `json:"name"`
+	Options map[string]json.RawMessage `json:"options"`
+	Method  []struct {
+		Name    string                     `json:"name"`
+		Options map[string]json.RawMessage `json:"options"`
+	} `json:"method"`
+}
+
+// understood returns an error for an option of usher that isn't known, or has a part that
+// isn't: left out, it would make a rule look like another one.
+func (s *jsonService) understood() error {
+	if err := understood(s.Options, authzv1.E_ServiceRule, &authzv1.ServiceRule{}); err != nil {
+		return fmt.Errorf("service %s: %w", s.Name, err)
+	}
+	for _, method := range s.Method {
+		if err := understood(method.Options, authzv1.E_Rule, &authzv1.Rule{}); err != nil {
+			return fmt.Errorf("method %s/%s: %w", s.Name, method.Name, err)
+		}
+	}
+
+	return nil
+}
+
+func understood(options map[string]json.RawMessage, option protoreflect.ExtensionType, into proto.Message) error {
+	name := "[" + string(option.TypeDescriptor().FullName()) + "]"
+	for key, value := range options {
+		switch {
+		case key == name:
+			if err := protojson.Unmarshal(value, into); err != nil {
+				return fmt.Errorf("option %s: %w", name, err)
+			}
+		case strings.Contains(key, "usher.authz."):
+			return fmt.Errorf("there is no option %q here", key)
+		}
+	}
+
+	return nil
+}
+
 // binarySet reads an image or descriptor set.
 func binarySet(data []byte) (*descriptorpb.FileDescriptorSet, map[string]bool, error) {
 	set := &descriptorpb.FileDescriptorSet{}
+	if err := costOfWire(data, set.ProtoReflect().Descriptor()); err != nil {
+		return nil, nil, err
+	}
 	err := proto.Unmarshal(data, set)
 	if err != nil || len(set.GetFile()) == 0 || len(set.ProtoReflect().GetUnknown()) > 0 {
 		return nil, nil, errOther

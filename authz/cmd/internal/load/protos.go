@@ -155,8 +155,8 @@ func (t *tree) name(path string) (string, error) {
 
 // find returns the path of a file on disk, by its name.
 func (t *tree) find(name string) (string, error) {
-	if !fs.ValidPath(name) {
-		return "", fmt.Errorf("%q isn't a path within the directories of -I", name)
+	if !fs.ValidPath(name) || !strings.HasSuffix(name, ".proto") {
+		return "", fmt.Errorf("%q isn't a path of a .proto file within the directories of -I", name)
 	}
 	for _, root := range t.roots {
 		path := filepath.Join(root, filepath.FromSlash(name))

@@ -123,7 +123,7 @@ func contained[In any](ctx context.Context, in In, call func(context.Context, In
 	if text, err = json.Marshal(result); err != nil {
 		return nil, err
 	}
-	if len(text) > MaxResult {
+	if text = report.PrintableJSON(text); len(text) > MaxResult {
 		return nil, errTooLarge
 	}
 

@@ -10,12 +10,15 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/usher-auth/usher/authz/lint"
 )
@@ -62,7 +65,11 @@ func (r Report) Write(w io.Writer, format Format) error {
 		if format == GitHub {
 			out.WriteString(command(finding))
 		} else {
-			out.WriteString(Printable(finding.String()))
+			line := Printable(finding.String())
+			if strings.HasPrefix(line, "::") {
+				line = "./" + line // the name of a file, which must be no workflow command
+			}
+			out.WriteString(line)
 		}
 		out.WriteByte('\n')
 	}
@@ -71,12 +78,38 @@ func (r Report) Write(w io.Writer, format Format) error {
 	return err
 }
 
-// WriteJSON writes a document of this module's commands, indented.
+// WriteJSON writes a document of this module's commands, indented. What isn't printable is
+// escaped.
 func WriteJSON(w io.Writer, document any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
+	text, err := json.MarshalIndent(document, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(PrintableJSON(text), '\n'))
 
-	return encoder.Encode(document)
+	return err
+}
+
+// PrintableJSON escapes what isn't printable in the texts of a document in JSON.
+func PrintableJSON(text []byte) []byte {
+	hidden := func(r rune) bool { return r != '\n' && r != '\t' && r != '\r' && unprintable(r) }
+	if bytes.IndexFunc(text, hidden) < 0 {
+		return text
+	}
+	var out []byte
+	for _, r := range string(text) {
+		switch {
+		case !hidden(r):
+			out = utf8.AppendRune(out, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+	}
+
+	return out
 }
 
 // command returns the workflow command of a finding.
@@ -109,7 +142,10 @@ func property(text string) string {
 
 // Printable escapes what isn't printable, such as control characters, line breaks and
 // marks that change the direction of text.
+//
+// "##[" is escaped, too, which begins a workflow command anywhere in a line of a log.
 func Printable(text string) string {
+	text = strings.ReplaceAll(text, "##[", `##\u005b`)
 	if strings.IndexFunc(text, unprintable) < 0 && strings.ToValidUTF8(text, "") == text {
 		return text
 	}

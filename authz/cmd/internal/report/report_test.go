@@ -39,6 +39,25 @@ func TestFormatsEscapeWhatAProtoMayHold(t *testing.T) {
 	}
 }
 
+func TestNoFormatHasWhatATerminalOrALogObeys(t *testing.T) {
+	obeyed := lint.Finding{ID: "USHER_X", File: "::add-mask::a.proto", Offset: -1, Problem: "\u009b31m \u202e \x7f \U000e0041 ##[add-mask]x"}
+	for _, format := range []report.Format{report.Text, report.JSON, report.GitHub} {
+		got := write(t, format, obeyed)
+		if strings.ContainsAny(got, "\u009b\u202e\x7f\U000e0041") {
+			t.Errorf("%s: %q", format, got)
+		}
+		if format == report.Text && (strings.HasPrefix(got, "::") || strings.Contains(got, "##[")) {
+			t.Errorf("%s: %q", format, got)
+		}
+		if format == report.JSON {
+			var read report.Report
+			if err := json.Unmarshal([]byte(got), &read); err != nil || !reflect.DeepEqual(read.Findings[0], obeyed) {
+				t.Errorf("%v\n%+v\n%+v", err, read.Findings, obeyed)
+			}
+		}
+	}
+}
+
 func TestGitHubLeavesOutAPlaceThatIsNotKnown(t *testing.T) {
 	for want, finding := range map[string]lint.Finding{
 		"::error title=USHER_X::p\n":                        {ID: "USHER_X", Offset: -1, Problem: "p"},
