@@ -70,12 +70,13 @@ func Join(sources []*Source, policies []*authz.Policy) (*authz.Policy, error) {
 	from := map[string]string{}
 	var errs []error
 	for i, policy := range policies {
-		if i == 0 {
+		switch {
+		case i == 0:
 			whole = *policy
 			whole.Methods, whole.Faults = nil, nil
-		} else if !sameSubjects(&whole, policy) {
+		case !sameSubjects(&whole, policy):
 			errs = append(errs, fmt.Errorf("%s and %s are of servers with different subjects or issuers: judge them one at a time", sources[0].Name, sources[i].Name))
-		} else if len(policy.Issuers) == 0 {
+		case len(policy.Issuers) == 0:
 			whole.Issuers = nil // there may be others
 		}
 		for _, m := range policy.Methods {
