@@ -96,7 +96,7 @@ soak: ## the long run under faults (SOAKTIME=10m)
 	cd e2e && SOAKTIME=$(SOAKTIME) go test $(RACE) -run '^TestSoak$$' -count 1 -v -timeout 60m .
 
 .PHONY: lint
-lint: $(BIN)/.tools ## golangci-lint, buf lint, licences of dependencies
+lint: $(BIN)/.tools ## golangci-lint, buf lint, licences of dependencies, make rules
 	buf lint
 	$(call each,$(MODULES),golangci-lint run --allow-parallel-runners --config $(CURDIR)/.golangci.yaml ./...)
 	$(call each,$(LIBRARY_MODULES),go-licenses check --include_tests=false --ignore github.com/usher-auth/usher --ignore $(MIT0) --allowed_licenses=$(LICENSES) ./...)

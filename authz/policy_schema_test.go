@@ -34,10 +34,12 @@ func model(tb testing.TB) *schema.Schema {
 			direct("owner", user), direct("reader", service), direct("viewer", user, service, schema.Subject{Type: "team", Relation: "member"}),
 			direct("dated", with(user, "fresh"), with(service, "near")),
 			direct("timed", with(user, "fresh")),
+			direct("sized", with(user, "small"), service),
 			{Name: "opaque", Expression: schema.Unknown{}},
 		}},
 	}, []schema.Condition{
 		{Name: "fresh", Parameters: map[string]string{"now": "timestamp", "count": "int"}},
+		{Name: "small", Parameters: map[string]string{"size": "uint"}},
 		{Name: "near", Parameters: map[string]string{"address": "ipaddress"}},
 	})
 	if err != nil {
@@ -154,9 +156,12 @@ func TestValidateSchema(t *testing.T) {
 			},
 		},
 		"an unknown relation holds anybody": {rule: given(check("document:{text}", "opaque"), "anything", "{text}")},
+		"a number below zero for an unsigned one": {
+			rule: given(check("document:{text}", "sized"), "size", "-1"), want: []string{`SCHEMA_CONTEXT rule.check.context[0].value@-1: |"-1"|"size" is of type uint`},
+		},
 		"a list for an integer": {
 			rule: given(check("document:{text}", "dated"), "now", "{$now|minute}", "count", "{unsigned[]}"), want: []string{
-				`SCHEMA_CONTEXT_LACKING rule.check.context@-1: |"address" of condition "near"`,
+				`SCHEMA_LACKING_CONTEXT rule.check.context@-1: |"address" of condition "near"`,
 				`SCHEMA_CONTEXT rule.check.context[1].value@-1: |a list whose elements are each an integer|"count" is of type int`,
 			},
 		},
@@ -165,7 +170,7 @@ func TestValidateSchema(t *testing.T) {
 		},
 		"context under a wrong name": {
 			given(admit(check("document:{text}", "timed"), user), "nwo", "{$now|minute}", "count", "3"), authz.Subjects{}, []string{
-				`SCHEMA_CONTEXT_LACKING rule.check.context@-1: |no value for "now" of condition "fresh"`, `SCHEMA_CONTEXT rule.check.context[0].name@-1: |takes "nwo"|write "now"`,
+				`SCHEMA_LACKING_CONTEXT rule.check.context@-1: |no value for "now" of condition "fresh"`, `SCHEMA_CONTEXT rule.check.context[0].name@-1: |takes "nwo"|write "now"`,
 			},
 		},
 		"context of another type": {

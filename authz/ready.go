@@ -19,8 +19,9 @@ var errNoSchema = errors.New("the engine returned neither a schema nor an error"
 //   - A rule that doesn't fit the schema of the engine of relations is a [*RuleError]: see
 //     [Policy.ValidateSchema]. The schema is read once, if the engine is a
 //     [schema.Reader]. Left out are faults that don't stop a method from working, which
-//     package authz/lint finds: FaultSchemaContextLacking, and FaultSchemaSubject of a
-//     kind of callers while others can pass.
+//     package authz/lint finds: FaultSchemaContextLacking, FaultSchemaContext of a value
+//     that no condition takes, since engines ignore it, and FaultSchemaSubject of a kind
+//     of callers while others can pass.
 //   - An engine that can't be asked is an [*EngineError]; if ctx ends, the error wraps its
 //     error. An engine that has a method Ready(context.Context) error is asked by it.
 //

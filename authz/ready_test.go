@@ -46,6 +46,7 @@ func startRules() map[string]*authzv1.Rule {
 		"Good": check("document:{text}", "viewer"), "Typo": check("document:{text}", "veiwer"), "Type": check("documnt:{text}", "viewer"),
 		"Users": check("document:{text}", "owner"), "Nobody": admit(check("document:{text}", "owner"), authzv1.Kind_KIND_SERVICE),
 		"Lacks": check("document:{text}", "dated"), "Handler": handler, "Scope": anyPasses(scope("a")),
+		"Extra": given(check("document:{text}", "viewer"), "region", "eu"), "Mistyped": given(check("document:{text}", "dated"), "now", "{ratio}"),
 		"Open": {Policy: &authzv1.Rule_Public{Public: &authzv1.Public{}}},
 	}
 }
@@ -60,10 +61,10 @@ func TestReadyReportsEveryFaultOfTheMethodsAtOnce(t *testing.T) {
 	s := model(t)
 	engine := &reader{tuples: newTuples(), read: func(context.Context) (*schema.Schema, error) { return s, nil }}
 	authorizer := startAuthorizer(t, engine)
-	if err := authorizer.Ready(t.Context(), "/t.S/Good", "/t.S/Users", "/t.S/Lacks", "/t.S/Handler", "/t.S/Scope", "/t.S/Nothing"); err != nil {
+	if err := authorizer.Ready(t.Context(), "/t.S/Good", "/t.S/Users", "/t.S/Lacks", "/t.S/Extra", "/t.S/Handler", "/t.S/Scope", "/t.S/Nothing"); err != nil {
 		t.Error(err)
 	}
-	err := authorizer.Ready(t.Context(), "/t.S/Good", "t.S/Typo", "/t.S/Type", "/t.S/Nobody")
+	err := authorizer.Ready(t.Context(), "/t.S/Good", "t.S/Typo", "/t.S/Type", "/t.S/Nobody", "/t.S/Mistyped")
 	var ids []string
 	for _, one := range unjoined(err) {
 		var fault *authz.RuleError
@@ -72,7 +73,7 @@ func TestReadyReportsEveryFaultOfTheMethodsAtOnce(t *testing.T) {
 		}
 		ids = append(ids, fault.Method+" "+fault.ID)
 	}
-	want := "t.S/Nobody USHER_SCHEMA_SUBJECT, t.S/Type USHER_SCHEMA_TYPE, t.S/Typo USHER_SCHEMA_RELATION"
+	want := "t.S/Mistyped USHER_SCHEMA_CONTEXT, t.S/Nobody USHER_SCHEMA_SUBJECT, t.S/Type USHER_SCHEMA_TYPE, t.S/Typo USHER_SCHEMA_RELATION"
 	if got := strings.Join(ids, ", "); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -31,7 +31,7 @@ const (
 	FaultSchemaContext = "USHER_SCHEMA_CONTEXT"
 	// FaultSchemaContextLacking is a parameter of a condition within a check's reach that
 	// the rule gives no value for. If tuples don't have it either, the check is denied.
-	FaultSchemaContextLacking = "USHER_SCHEMA_CONTEXT_LACKING"
+	FaultSchemaContextLacking = "USHER_SCHEMA_LACKING_CONTEXT"
 )
 
 // RuleError is one fault of one rule, found when rules are compiled.

@@ -14,7 +14,7 @@ import (
 //   - why the verifier isn't ready, if it has a method Ready(context.Context) error, as
 //     those of package verify have: the issuer's keys can't be fetched;
 //   - why an engine can't be asked, and each rule that doesn't fit the schema of the
-//     engine of relations, if it tells one: see [authz.Authorizer.Ready].
+//     engine of relations, if its adapter can read it: see [authz.Authorizer.Ready].
 //
 // Call it after the last registration, before the server serves, if the server should
 // fail to start rather than answer INTERNAL or UNAVAILABLE. The verifier and the engines

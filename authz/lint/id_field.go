@@ -95,7 +95,10 @@ func (l *linter) idFields(message protoreflect.MessageDescriptor, depth int) []i
 		kind, stem := identify(name)
 		reference := set.has(optionReference)
 		scalar, within := shape(fd)
-		if (kind != idNone || reference && scalar) && (scalar || within && kind == idOther) {
+		if kind == idNone && within && isID(fd.Message()) {
+			kind, stem = idOther, name
+		}
+		if (kind != idNone || reference && scalar) && (scalar || within && (kind == idOther || kind == idOwn)) {
 			hasID = hasID || kind == idOwn || kind == idOther && (depth == 0 || stem == typeName)
 			if kind == idNone {
 				kind, stem = idOther, name
@@ -139,6 +142,18 @@ func (l *linter) nested(found []idField, inner []protoreflect.FieldDescriptor, d
 	}
 
 	return found
+}
+
+// isID reports whether a message is an identifier by its type's name, as in DocumentId,
+// and has nothing but its value.
+func isID(message protoreflect.MessageDescriptor) bool {
+	kind, _ := identify(string(message.Name()))
+	if (kind != idOther && kind != idOwn) || message.Fields().Len() != 1 {
+		return false
+	}
+	scalar, _ := shape(message.Fields().Get(0))
+
+	return scalar
 }
 
 // written returns a field as templates write it. If within is set, the field is a message
@@ -190,7 +205,7 @@ func shape(fd protoreflect.FieldDescriptor) (scalar, within bool) {
 var (
 	ownNames  = []string{"id", "ids", "uuid", "uuids", "guid", "guids"}
 	nameNames = []string{"name", "names"}
-	endings   = []string{"_id", "_ids", "_uuid", "_uuids", "_guid", "_guids"}
+	endings   = []string{"_id", "_ids", "_uuid", "_uuids", "_guid", "_guids", "_uid", "_uids"}
 	noObjects = []string{
 		"request", "client_request", "correlation", "causation", "trace", "span", "idempotency", "deduplication", "dedup", "nonce",
 		"after", "before", "since", "cursor", "last_event", "last_seen",

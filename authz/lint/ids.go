@@ -15,9 +15,10 @@ const (
 	// and that no part of the rule reads: a caller who passes may name any object. This is
 	// the first of OWASP's API security risks, broken object level authorization (API1).
 	//
-	// Such fields are "id", "name", "parent", those that end with "_id" or "_uuid", their
-	// plurals, and those with google.api.resource_reference, also within messages of the
-	// request. Not such fields are those that name a call ("request_id"), a place in a list
+	// Such fields are "id", "name", "parent", those that end with "_id", "_uid" or "_uuid",
+	// their plurals, those of a message such as DocumentId that has nothing but its value,
+	// and those with google.api.resource_reference, also within messages of the request.
+	// Not such fields are those that name a call ("request_id"), a place in a list
 	// ("after_id") or a locale; a "name" beside an id; what a Create method makes; optional
 	// filters of a List method beside an identifier that is read; users that an Add or Share
 	// method names beside one; properties of a message whose id is read; and fields that

@@ -227,9 +227,9 @@ func (c *MatrixCondition) asks(claimPermissions bool) bool {
 	})
 }
 
-// who returns who can hold the relations that are asked for: all of them, or some where
-// some are enough. Conditions that ask for no relation have no part in it. Unknown is set
-// if others may hold them, too.
+// who returns who can hold the relations that the caller is asked for: all of them, or
+// some where some are enough. Conditions that ask for no relation, or for one of a subject
+// of their own, have no part in it. Unknown is set if others may hold them, too.
 func (c *MatrixCondition) who() (subjects []string, unknown bool) {
 	subjects, unknown, _ = c.whoAsked()
 
@@ -237,7 +237,7 @@ func (c *MatrixCondition) who() (subjects []string, unknown bool) {
 }
 
 func (c *MatrixCondition) whoAsked() (subjects []string, unknown, asked bool) {
-	if c.Holders != nil {
+	if c.asksCaller() {
 		return slices.Clone(c.Holders.Subjects), c.Holders.Unknown, true
 	}
 	for i := range c.Conditions {
@@ -256,6 +256,10 @@ func (c *MatrixCondition) whoAsked() (subjects []string, unknown, asked bool) {
 
 	return slices.Compact(subjects), unknown, asked
 }
+
+// asksCaller reports whether the schema tells who can pass the condition: it asks for a
+// relation of the caller.
+func (c *MatrixCondition) asksCaller() bool { return c.Holders != nil && c.Subject == "" }
 
 // both returns who is known to be in both of two sets, of which each may have others.
 func both(a, b []string, aUnknown, bUnknown bool) []string {

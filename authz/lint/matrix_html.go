@@ -298,7 +298,7 @@ func (c *MatrixCondition) page() *pageCondition {
 	if c.Kind != kindAllOf && c.Kind != kindAnyOf {
 		p.Words = c.words(false).shown()
 		if h := c.Holders; h != nil {
-			one := MatrixMethod{Who: h.Subjects, WhoUnknown: h.Unknown, Condition: c}
+			one := MatrixMethod{Who: h.Subjects, WhoUnknown: h.Unknown, Condition: &MatrixCondition{Holders: h}}
 			p.Held = one.holders()
 			if len(h.Conditions) > 0 {
 				p.Held.say("; a tuple may have the condition ")

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -44,8 +45,9 @@ type MatrixMethod struct {
 	// Condition is the rule's condition, also that of a rule with faults. Nil if the
 	// policy has none.
 	Condition *MatrixCondition `json:"condition,omitempty"`
-	// Who are the types and usersets that can hold the relations which the rule asks for,
-	// all of them or, in any_of, some, sorted. Empty if there is no schema.
+	// Who are the types and usersets that can hold the relations which the rule asks the
+	// caller for, all of them or, in any_of, some, sorted. Empty if there is no schema.
+	// Checks with a subject of their own have no part in it.
 	Who []string `json:"who,omitempty"`
 	// WhoUnknown is set if the schema doesn't tell all of Who.
 	WhoUnknown bool `json:"who_unknown,omitempty"`
@@ -240,13 +242,13 @@ func admits(policy *authz.Policy, token *authzv1.AccessToken) []string {
 		service = service || kind == authzv1.Kind_KIND_SERVICE
 		user = user || kind == authzv1.Kind_KIND_USER
 	}
-	if len(token.GetKinds()) == 0 {
-		service, user = policy.Subjects.Service != "", policy.Subjects.User != ""
-		for _, subjects := range policy.IssuerSubjects {
+	switch {
+	case len(token.GetKinds()) > 0:
+	case policy.Subjects == (authz.Subjects{}) && len(policy.IssuerSubjects) == 0:
+		service, user = true, true // they aren't known
+	default:
+		for _, subjects := range admittedSubjects(policy, token) {
 			service, user = service || subjects.Service != "", user || subjects.User != ""
-		}
-		if !service && !user {
-			service, user = true, true
 		}
 	}
 	var kinds []string
@@ -258,6 +260,26 @@ func admits(policy *authz.Policy, token *authzv1.AccessToken) []string {
 	}
 
 	return kinds
+}
+
+// admittedSubjects returns the subjects of the issuers whose tokens a rule admits.
+func admittedSubjects(policy *authz.Policy, token *authzv1.AccessToken) []authz.Subjects {
+	issuers := token.GetIssuers()
+	if len(issuers) == 0 {
+		issuers = policy.Issuers
+	}
+	if len(issuers) == 0 { // they aren't known
+		return append(slices.Collect(maps.Values(policy.IssuerSubjects)), policy.Subjects)
+	}
+	all := make([]authz.Subjects, len(issuers))
+	for i, issuer := range issuers {
+		own, found := policy.IssuerSubjects[issuer]
+		if all[i] = own; !found {
+			all[i] = policy.Subjects
+		}
+	}
+
+	return all
 }
 
 // enumWord returns an enum's value in lower case without its prefix, empty if it isn't

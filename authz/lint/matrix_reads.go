@@ -86,7 +86,7 @@ func fieldsOfExpression(text string) []string {
 			case raw && strings.ContainsAny(text[start:i], "rR"):
 				// Backslashes end nothing there, so where the text ends depends on the rest.
 				return append(fields, readsAny)
-			case text[start:i] != variable || (start > 0 && text[start-1] == '.'):
+			case text[start:i] != variable || isSelected(text[:start]):
 			default:
 				var field string
 				field, i = selected(text, i)
@@ -97,6 +97,22 @@ func fieldsOfExpression(text string) []string {
 
 	return unique(fields)
 }
+
+// isSelected reports whether what comes after the text is a selector, as in "a.b". A name
+// after a dot that nothing is before is a variable.
+func isSelected(before string) bool {
+	value, dot := strings.CutSuffix(strings.TrimRight(before, spaces), ".")
+	value = strings.TrimRight(value, spaces)
+	if !dot || value == "" {
+		return false
+	}
+	last := value[len(value)-1]
+
+	return isWord(last) || strings.IndexByte(")]}\"'`", last) >= 0
+}
+
+// spaces are the characters of CEL that have no meaning.
+const spaces = " \t\n\f\r"
 
 // selected returns the field that the selectors after the variable name, and where they
 // end.

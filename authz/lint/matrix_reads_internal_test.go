@@ -33,6 +33,8 @@ func TestFieldsThatAnExpressionReads(t *testing.T) {
 		"request.email.endsWith('@partner.example')":                 {"email"},
 		"request.a.b == caller.claims.request && has(request.c)":     {"a.b", "c"},
 		"caller.request.x == 1":                                      nil,
+		".request.a == 1 || !.request.b":                             {"a", "b"},
+		"caller . request.x == a[0].request.y":                       nil,
 		`"request.a" == 'request.b' && """request.c""" == r.request`: nil,
 		`'it\'s request.a' == request.b`:                             {"b"},
 		"request == request":                                         {"*"},

@@ -37,7 +37,7 @@ func (m *Matrix) Text(w io.Writer) error {
 	}
 	note("", visible(m.Title)+": "+m.Counts.words())
 	if m.Schema != "" {
-		note("", "Held by: by the schema "+visible(m.Schema))
+		note("", "Held by: subjects that can have the relation, by the schema "+visible(m.Schema))
 	}
 	for i := range m.Servers {
 		for _, f := range m.Servers[i].Faults {

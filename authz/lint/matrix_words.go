@@ -293,14 +293,14 @@ func (m *MatrixMethod) holders() spans {
 		s.say(", others unknown")
 	case m.WhoUnknown:
 		s.say("unknown")
-	case len(m.Who) == 0 && m.Condition.hasHolders():
+	case len(m.Who) == 0 && m.Condition.anyAsksCaller():
 		s.say("no subject")
 	}
 
 	return s
 }
 
-// hasHolders reports whether the schema was asked about the condition.
-func (c *MatrixCondition) hasHolders() bool {
-	return !c.each(func(c *MatrixCondition) bool { return c.Holders == nil })
+// anyAsksCaller reports whether the schema tells who can pass a part of the condition.
+func (c *MatrixCondition) anyAsksCaller() bool {
+	return !c.each(func(c *MatrixCondition) bool { return !c.asksCaller() })
 }

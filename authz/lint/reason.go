@@ -45,6 +45,6 @@ func (l *linter) reason(m *authz.MethodPolicy) {
 	}
 	l.add(m, Finding{
 		ID: IDReason, Path: m.Path(part), Offset: -1, Problem: problem,
-		Fix: "write " + part + `: { reason: "…" }, for who reviews it`,
+		Fix: "write " + part + `: { reason: "…" }, for reviewers`,
 	}, false)
 }

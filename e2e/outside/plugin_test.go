@@ -126,7 +126,7 @@ func (w *workspace) command(t *testing.T, folder, name string, args ...string) (
 }
 
 // edit replaces text in the services' file.
-func (w *workspace) edit(t *testing.T, old, new string) {
+func (w *workspace) edit(t *testing.T, old, updated string) {
 	t.Helper()
 	path := filepath.Join(w.folder, "api", "docs", "v1", "docs.proto")
 	content, err := os.ReadFile(path)
@@ -136,7 +136,7 @@ func (w *workspace) edit(t *testing.T, old, new string) {
 	if strings.Count(string(content), old) != 1 {
 		t.Fatalf("%q is in %s %d times", old, path, strings.Count(string(content), old))
 	}
-	write(t, path, strings.Replace(string(content), old, new, 1))
+	write(t, path, strings.Replace(string(content), old, updated, 1))
 }
 
 // annotation is what buf's --error-format json writes for each finding.

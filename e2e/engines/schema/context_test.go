@@ -31,6 +31,11 @@ var values = map[string]string{
 	"Texts": "{texts[]}", "Numbers": "{numbers[]}", "Flags": "{flags[]}", "Times": "{times[]}",
 	"LiteralText": "main", "LiteralInteger": "42", "LiteralRatio": "1.5", "LiteralFlag": "true",
 	"LiteralTime": "2024-01-01T00:00:00Z", "LiteralDuration": "90s", "LiteralAddress": "10.0.0.1",
+	"LiteralNegative": "-1", "LiteralLarge": "9223372036854775808", "LiteralTooLarge": "18446744073709551616", "LiteralExponent": "1e3",
+	"LiteralWhole": "2.0", "LiteralPlus": "+3", "LiteralHex": "0x1f", "LiteralUnderscore": "1_000", "LiteralInfinite": "Inf", "LiteralNaN": "NaN",
+	"LiteralZoned": "2024-01-01T00:00:00.5+02:00", "LiteralDate": "2024-01-01", "LiteralComma": "2024-01-01T00:00:00,5Z", "LiteralLastYear": "9999-12-31T23:59:59-01:00",
+	"LiteralNoTime": "-90s", "LiteralDays": "5d", "LiteralLong": "2562047h", "LiteralV6": "::1", "LiteralZone": "fe80::1%eth0", "LiteralNetwork": "10.0.0.0/8",
+	"LiteralBytes": "aGVsbG8=", "LiteralUnpadded": "aGVsbG8", "LiteralURLBytes": "-_8=",
 }
 
 // texts are values of the text field, of the caller's sub and of the claim, of which each
@@ -53,7 +58,7 @@ func TestRulesAndEnginesAgreeOnContext(t *testing.T) {
 			{"double", "double", "x < 1.0 || x >= 1.0"},
 			{"duration", "duration", "x == x"},
 			{"timestamp", "timestamp", "x == x"},
-			{"ipaddress", "ipaddress", `x.in_cidr("0.0.0.0/0")`},
+			{"ipaddress", "ipaddress", `x.in_cidr("0.0.0.0/0") || !x.in_cidr("0.0.0.0/0")`},
 			{"strings", "list<string>", "x == x"},
 			{"ints", "list<int>", "x == x"},
 			{"bools", "list<bool>", "x == x"},
@@ -70,7 +75,7 @@ func TestRulesAndEnginesAgreeOnContext(t *testing.T) {
 			{"bytes", "bytes", "x == x"},
 			{"duration", "duration", "x == x"},
 			{"timestamp", "timestamp", "x == x"},
-			{"ipaddress", "ipaddress", `x.in_cidr("0.0.0.0/0")`},
+			{"ipaddress", "ipaddress", `x.in_cidr("0.0.0.0/0") || !x.in_cidr("0.0.0.0/0")`},
 			{"strings", "list<string>", "x == x"},
 			{"ints", "list<int>", "x == x"},
 			{"bools", "list<bool>", "x == x"},

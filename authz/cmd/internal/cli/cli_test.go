@@ -117,7 +117,7 @@ func TestLintWritesEachFormat(t *testing.T) {
 	inFolder(t, mistakes...)
 	const summary = "usher lint: 2 findings in 4 methods\n"
 	const relation = `docs.v1.Docs/Get: rule.check.relation: the schema "model.fga" has no relation "views" of type "document"; write "viewer", or add the relation to the model`
-	const reason = `docs.v1.Docs/News: rule.public: anyone may call, and the rule doesn't say why; write public: { reason: "…" }, for who reviews it`
+	const reason = `docs.v1.Docs/News: rule.public: anyone may call, and the rule doesn't say why; write public: { reason: "…" }, for reviewers`
 	expect(t, cli.Found, "proto/docs.proto:11:9: USHER_SCHEMA_RELATION: "+relation+"\nproto/docs.proto:21:38: USHER_REASON: "+reason+"\n",
 		summary, "lint", "--schema", "model.fga", "proto")
 	expect(t, cli.Found, "::error file=proto/docs.proto,line=11,col=9,title=USHER_SCHEMA_RELATION::"+relation+

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/usher-auth/usher/authz/cmd/internal/dial"
 	"github.com/usher-auth/usher/authz/cmd/internal/engines"
 	"github.com/usher-auth/usher/authz/cmd/internal/explain"
 	"github.com/usher-auth/usher/authz/cmd/internal/load"
@@ -28,7 +29,7 @@ asked, and how it comes to its answer. CALLER is service:CLIENT_ID, user:SUB or 
 
 What it prints names other subjects and objects: it is for operators, not for callers.
 Engines: ` + engines.Forms + `
-The engine's key is read from ` + engines.TokenVariable + `, or from the file that ` + engines.TokenFileVariable + ` names.
+The engine's key is read from ` + dial.TokenVariable + `, or from the file that ` + dial.TokenFileVariable + ` names.
 Exit codes: 0 allowed, 1 denied or not decided, 2 wrong flags or input.
 `
 

@@ -121,6 +121,15 @@ func TestMCPCommand(t *testing.T) {
 	}
 }
 
+func TestMCPCommandGivesNoTokenToASecondHost(t *testing.T) {
+	t.Setenv("USHER_ENGINE_TOKEN", "not-a-real-key")
+	var stdout, stderr bytes.Buffer
+	args := []string{"mcp", "--schema", "spicedb+grpc://schema.example:443", "--engine", "spicedb+grpc://engine.example:443"}
+	if code := cli.Main(t.Context(), args, strings.NewReader(""), &stdout, &stderr, cli.Commands()...); code != cli.Failed || !strings.Contains(stderr.String(), "two hosts") {
+		t.Errorf("code %d: %s%s", code, stdout.String(), stderr.String())
+	}
+}
+
 func TestMCPCommandRefuses(t *testing.T) {
 	for name, args := range map[string][]string{
 		"stdin as an input": {"mcp", "-"}, "an engine that isn't": {"mcp", "--engine", "x"}, "a schema that isn't": {"mcp", "--schema", "nope.fga"},

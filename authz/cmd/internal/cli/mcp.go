@@ -6,7 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -43,6 +45,21 @@ func MCP(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return Clean
 }
 
+var errTwoHosts = errors.New("--schema and --engine are at two hosts, and each would get the other's token: read the schema from a file")
+
+// oneHost reports whether no secret of one live engine goes to another.
+func oneHost(schemaName, engineName string) bool {
+	hosts := map[string]bool{}
+	for _, name := range []string{schemaName, engineName} {
+		// What isn't a URL is a file, and a faulty URL is refused by who opens it.
+		if u, err := url.Parse(name); err == nil && u.Host != "" {
+			hosts[strings.ToLower(u.Host)] = true
+		}
+	}
+
+	return len(hosts) < 2
+}
+
 func (c *common) serve(ctx context.Context, schemaName, engineName string, args []string, stdin io.Reader, stdout io.Writer) (err error) {
 	config := mcpserver.Config{Inputs: slices.Concat(c.in, args), Roots: c.roots, Version: version()}
 	if slices.Contains(config.Inputs, "-") {
@@ -50,6 +67,9 @@ func (c *common) serve(ctx context.Context, schemaName, engineName string, args 
 	}
 	if config.Template, err = c.source(); err != nil {
 		return err
+	}
+	if !oneHost(schemaName, engineName) {
+		return errTwoHosts
 	}
 	if schemaName != "" {
 		if config.Schema, err = model.Load(ctx, schemaName, model.Config{}); err != nil {

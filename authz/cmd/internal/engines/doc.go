@@ -8,7 +8,5 @@
 //	defer engine.Close()
 //	explanation, err := authz.Explain(ctx, engine.Engine, query, authz.Consistency{})
 //
-// A name never holds a secret: keys and tokens are read from the environment, or from the
-// file that it names. Connections are encrypted, unless the name says plaintext and the
-// engine is on this machine.
+// Package dial has the rules of names that are URLs, and of credentials.
 package engines

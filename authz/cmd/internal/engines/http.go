@@ -1,87 +1,49 @@
 package engines
 
 import (
-	"context"
-	"errors"
-	"strings"
+	"net/http"
 
 	"github.com/usher-auth/usher/authz/authzen"
+	"github.com/usher-auth/usher/authz/cmd/internal/dial"
 	"github.com/usher-auth/usher/authz/lumoauth"
 )
 
-// apiKey returns the source of an X-API-Key, nil if the environment has none.
-func (t *target) apiKey() (func(context.Context) (string, error), error) {
-	key := secret{value: t.config.Getenv(APIKeyVariable)}
-	if key.value == "" {
-		return nil, nil //nolint:nilnil // there is none
+func openAuthZEN(t *dial.Target, config Config) (*Opened, error) {
+	at, err := t.HTTP(config.Getenv)
+	if err != nil {
+		return nil, err
 	}
-	if _, err := key.read(); err != nil {
+	engine, err := authzen.New(authzen.Config{
+		BaseURL: at.BaseURL, InsecureHTTP: at.Insecure, TokenSource: at.TokenSource, APIKey: at.APIKey, Timeout: config.Timeout, HTTPClient: at.Client,
+	})
+	if err != nil {
 		return nil, err
 	}
 
-	return func(context.Context) (string, error) { return key.read() }, nil
+	return &Opened{Engine: engine, close: closeHTTP(engine.Close, at.Client)}, nil
 }
 
-// base returns the URL of an HTTP engine.
-func (t *target) base(path string) string {
-	scheme := "https"
-	if t.plain {
-		scheme = "http"
+func openLumoAuth(t *dial.Target, config Config) (*Opened, error) {
+	at, err := t.HTTP(config.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	engine, err := lumoauth.New(lumoauth.Config{
+		BaseURL: at.Origin, InsecureHTTP: at.Insecure, Organization: t.Organization, TokenSource: at.TokenSource, APIKey: at.APIKey,
+		Timeout: config.Timeout, HTTPClient: at.Client,
+	})
+	if err != nil {
+		return nil, err
 	}
 
-	return scheme + "://" + t.url.Host + path
+	return &Opened{Engine: engine, close: closeHTTP(engine.Close, at.Client)}, nil
 }
 
-func openAuthZEN(t *target) (*Opened, error) {
-	if err := t.only(); err != nil {
-		return nil, err
-	}
-	config := authzen.Config{BaseURL: strings.TrimSuffix(t.base(t.url.Path), "/"), InsecureHTTP: t.plain, Timeout: t.config.Timeout}
-	key, err := t.apiKey()
-	if err != nil {
-		return nil, err
-	}
-	token, found, err := t.secret()
-	if err != nil {
-		return nil, err
-	}
-	config.APIKey = key
-	if found {
-		config.TokenSource = token
-	}
-	engine, err := authzen.New(config)
-	if err != nil {
-		return nil, err
-	}
+// closeHTTP closes an engine, then the connections of its client.
+func closeHTTP(engine func() error, client *http.Client) func() error {
+	return func() error {
+		defer client.CloseIdleConnections()
 
-	return &Opened{Engine: engine, close: engine.Close}, nil
-}
-
-func openLumoAuth(t *target) (*Opened, error) {
-	if err := t.only(); err != nil {
-		return nil, err
+		return engine()
 	}
-	config := lumoauth.Config{
-		BaseURL: t.base(""), InsecureHTTP: t.plain, Organization: strings.Trim(t.url.Path, "/"), Timeout: t.config.Timeout,
-	}
-	key, err := t.apiKey()
-	if err != nil {
-		return nil, err
-	}
-	token, found, err := t.secret()
-	switch {
-	case err != nil:
-		return nil, err
-	case !found && key == nil:
-		return nil, errors.New("set " + TokenVariable + ", " + TokenFileVariable + " or " + APIKeyVariable)
-	case found:
-		config.TokenSource = token
-	}
-	config.APIKey = key
-	engine, err := lumoauth.New(config)
-	if err != nil {
-		return nil, err
-	}
-
-	return &Opened{Engine: engine, close: engine.Close}, nil
 }

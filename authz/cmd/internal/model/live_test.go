@@ -172,40 +172,28 @@ func TestLive(t *testing.T) {
 		environment map[string]string
 		want        string // in the error; none if empty
 	}{
-		"OpenFGA, TLS, newest model":   {"openfga+grpc://" + serve(t, openfga(secret), withTLS) + "/" + storeID, map[string]string{"USHER_SCHEMA_TOKEN": secret, "USHER_SCHEMA_CA_FILE": ca}, ""},
-		"OpenFGA, one model":           {"openfga+grpc+plaintext://" + serve(t, openfga("")) + "/" + storeID + "?model=" + modelID, nil, ""},
-		"OpenFGA, token of a file":     {"openfga+grpc+plaintext://" + serve(t, openfga(secret)) + "/" + storeID, map[string]string{"USHER_SCHEMA_TOKEN_FILE": tokenFile}, ""},
-		"OpenFGA, another model":       {"openfga+grpc+plaintext://" + serve(t, openfga("")) + "/" + storeID + "?model=" + storeID, nil, "ReadAuthorizationModel"},
-		"OpenFGA, no token":            {"openfga+grpc+plaintext://" + serve(t, openfga(secret)) + "/" + storeID, nil, "ReadAuthorizationModels"},
-		"OpenFGA, a store's name":      {"openfga+grpc+plaintext://127.0.0.1:1/docs", nil, "is not a ULID"},
-		"a certificate not known":      {"openfga+grpc://" + serve(t, openfga(""), withTLS) + "/" + storeID, nil, "ReadAuthorizationModels"},
-		"plaintext by mistake":         {"openfga+grpc://" + serve(t, openfga("")) + "/" + storeID, nil, "ReadAuthorizationModels"},
-		"SpiceDB, TLS":                 {"spicedb+grpc://" + serve(t, spicedb(&spiceServer{text: text, token: secret}), withTLS), map[string]string{"USHER_SCHEMA_TOKEN": secret, "USHER_SCHEMA_CA_FILE": ca}, ""},
-		"SpiceDB, plaintext, a token":  {"spicedb+grpc+plaintext://" + serve(t, spicedb(&spiceServer{text: text, token: secret})), map[string]string{"USHER_SCHEMA_TOKEN": secret}, ""},
-		"SpiceDB, no token":            {"spicedb+grpc+plaintext://" + serve(t, spicedb(&spiceServer{text: text, token: secret})), nil, "Unauthenticated"},
-		"SpiceDB, no schema":           {"spicedb+grpc+plaintext://" + serve(t, spicedb(&spiceServer{err: status.Error(codes.NotFound, "none")})), nil, "SpiceDB has no schema"},
-		"SpiceDB, an import":           {"spicedb+grpc+plaintext://" + serve(t, spicedb(&spiceServer{text: "use import\n" + "import \"a.zed\"\n"})), nil, "file does not exist"},
-		"SpiceDB, nonsense":            {"spicedb+grpc+plaintext://" + serve(t, spicedb(&spiceServer{text: "nonsense"})), nil, ":1:1: "},
-		"SpiceDB, large":               {"spicedb+grpc+plaintext://" + serve(t, spicedb(&spiceServer{text: strings.Repeat("//\n", 2<<20)})), nil, "ResourceExhausted"},
-		"SpiceDB, down":                {"spicedb+grpc+plaintext://127.0.0.1:1", nil, "Unavailable"},
-		"no such engine":               {"topaz+grpc://host:1", nil, `unknown scheme "topaz+grpc"`},
-		"grpc alone":                   {"grpc://host:1", nil, "grpc:// doesn't say which engine it is; a live schema is openfga+grpc://HOST:PORT/STORE"},
-		"https":                        {"https://host/x", nil, `unknown scheme "https"`},
-		"no store":                     {"openfga+grpc://host:1", nil, "lacks the store's id"},
-		"a longer path":                {"openfga+grpc://host:1/a/b", nil, "lacks the store's id"},
-		"no port":                      {"spicedb+grpc://host", nil, "lacks a host or a port"},
-		"a path of SpiceDB":            {"spicedb+grpc://host:1/x", nil, "has a path or a query"},
-		"another query":                {"openfga+grpc://host:1/" + storeID + "?token=" + secret, nil, "isn't one model"},
-		"no model":                     {"openfga+grpc://host:1/" + storeID + "?model=", nil, "isn't one model"},
-		"a malformed query":            {"openfga+grpc://host:1/" + storeID + "?model=" + secret + ";x", nil, "is malformed"},
-		"a password":                   {"spicedb+grpc://user:" + secret + "@host:1", nil, "holds a credential; set USHER_SCHEMA_TOKEN"},
-		"a password, malformed":        {"spicedb+grpc://user:" + secret + "@host:x", nil, "malformed"},
-		"a token in plain text":        {"spicedb+grpc+plaintext://192.0.2.1:1", map[string]string{"USHER_SCHEMA_TOKEN": secret}, "isn't sent in plain text to another machine"},
-		"a token, by name":             {"spicedb+grpc+plaintext://localhost.example:1", map[string]string{"USHER_SCHEMA_TOKEN": secret}, "isn't sent in plain text to another machine"},
-		"two tokens":                   {"spicedb+grpc://host:1", map[string]string{"USHER_SCHEMA_TOKEN": secret, "USHER_SCHEMA_TOKEN_FILE": tokenFile}, "are both set"},
-		"a token with a line":          {"spicedb+grpc://host:1", map[string]string{"USHER_SCHEMA_TOKEN": secret + "\nx"}, "has white space"},
-		"no file of the token":         {"spicedb+grpc://host:1", map[string]string{"USHER_SCHEMA_TOKEN_FILE": "/nonexistent/token"}, "USHER_SCHEMA_TOKEN_FILE"},
-		"an authority without content": {"spicedb+grpc://host:1", map[string]string{"USHER_SCHEMA_CA_FILE": tokenFile}, "the file has no certificate in PEM"},
+		"OpenFGA, TLS, newest model":    {"openfga+grpc://" + serve(t, openfga(secret), withTLS) + "/" + storeID, map[string]string{"USHER_ENGINE_TOKEN": secret, "USHER_ENGINE_CA_FILE": ca}, ""},
+		"OpenFGA, one model":            {"openfga+grpc+plaintext://" + serve(t, openfga("")) + "/" + storeID + "?model=" + modelID, nil, ""},
+		"OpenFGA, token of a file":      {"openfga+grpc+plaintext://" + serve(t, openfga(secret)) + "/" + storeID, map[string]string{"USHER_ENGINE_TOKEN_FILE": tokenFile}, ""},
+		"OpenFGA, another model":        {"openfga+grpc+plaintext://" + serve(t, openfga("")) + "/" + storeID + "?model=" + storeID, nil, "ReadAuthorizationModel"},
+		"OpenFGA, no token":             {"openfga+grpc+plaintext://" + serve(t, openfga(secret)) + "/" + storeID, nil, "ReadAuthorizationModels"},
+		"OpenFGA, a store's name":       {"openfga+grpc+plaintext://127.0.0.1:1/docs", nil, "is not a ULID"},
+		"a certificate not known":       {"openfga+grpc://" + serve(t, openfga(""), withTLS) + "/" + storeID, nil, "ReadAuthorizationModels"},
+		"plaintext by mistake":          {"openfga+grpc://" + serve(t, openfga("")) + "/" + storeID, nil, "ReadAuthorizationModels"},
+		"SpiceDB, TLS":                  {"spicedb+grpc://" + serve(t, spicedb(&spiceServer{text: text, token: secret}), withTLS), map[string]string{"USHER_ENGINE_TOKEN": secret, "USHER_ENGINE_CA_FILE": ca}, ""},
+		"SpiceDB, plaintext, a token":   {"spicedb+grpc+plaintext://" + serve(t, spicedb(&spiceServer{text: text, token: secret})), map[string]string{"USHER_ENGINE_TOKEN": secret}, ""},
+		"SpiceDB, no token":             {"spicedb+grpc+plaintext://" + serve(t, spicedb(&spiceServer{text: text, token: secret})), nil, "set USHER_ENGINE_TOKEN or USHER_ENGINE_TOKEN_FILE"},
+		"SpiceDB, another token":        {"spicedb+grpc+plaintext://" + serve(t, spicedb(&spiceServer{text: text, token: secret})), map[string]string{"USHER_ENGINE_TOKEN": "another"}, "Unauthenticated"},
+		"SpiceDB, no schema":            {"spicedb+grpc+plaintext://" + serve(t, spicedb(&spiceServer{err: status.Error(codes.NotFound, "none")})), map[string]string{"USHER_ENGINE_TOKEN": secret}, "SpiceDB has no schema"},
+		"SpiceDB, an import":            {"spicedb+grpc+plaintext://" + serve(t, spicedb(&spiceServer{text: "use import\n" + "import \"a.zed\"\n"})), map[string]string{"USHER_ENGINE_TOKEN": secret}, "file does not exist"},
+		"SpiceDB, nonsense":             {"spicedb+grpc+plaintext://" + serve(t, spicedb(&spiceServer{text: "nonsense"})), map[string]string{"USHER_ENGINE_TOKEN": secret}, ":1:1: "},
+		"SpiceDB, large":                {"spicedb+grpc+plaintext://" + serve(t, spicedb(&spiceServer{text: strings.Repeat("//\n", 2<<20)})), map[string]string{"USHER_ENGINE_TOKEN": secret}, "ResourceExhausted"},
+		"SpiceDB, down":                 {"spicedb+grpc+plaintext://127.0.0.1:1", map[string]string{"USHER_ENGINE_TOKEN": secret}, "Unavailable"},
+		"https":                         {"https://host/x", nil, `there is no scheme "https"; an engine's URL is one of openfga+grpc://HOST:PORT/STORE`},
+		"an engine without a schema":    {"authzen+https://host/x", nil, "no schema that can be read"},
+		"a password":                    {"spicedb+grpc://user:" + secret + "@host:1", nil, "no user and no password: set USHER_ENGINE_TOKEN"},
+		"a token in plain text":         {"spicedb+grpc+insecure-plaintext://192.0.2.1:1", map[string]string{"USHER_ENGINE_TOKEN": secret}, "isn't sent in plain text to another machine"},
+		"plain text to another machine": {"openfga+grpc+plaintext://192.0.2.1:1/" + storeID, nil, "on this machine"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := model.Load(t.Context(), c.ref, environment(c.environment))
@@ -242,7 +230,7 @@ func TestLiveReflected(t *testing.T) {
 		}}}},
 	}}
 	address := serve(t, func(s *grpc.Server) { v1.RegisterSchemaServiceServer(s, server) })
-	s, err := model.Load(t.Context(), "spicedb+grpc+plaintext://"+address, environment(nil))
+	s, err := model.Load(t.Context(), "spicedb+grpc+plaintext://"+address, environment(map[string]string{"USHER_ENGINE_TOKEN": secret}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +251,7 @@ func TestLiveHangs(t *testing.T) {
 		}
 	})
 	for _, ref := range []string{"spicedb+grpc+plaintext://" + listener.Addr().String(), "openfga+grpc://" + listener.Addr().String() + "/" + storeID} {
-		config := environment(nil)
+		config := environment(map[string]string{"USHER_ENGINE_TOKEN": secret})
 		config.Timeout = 100 * time.Millisecond
 		if _, err := model.Load(t.Context(), ref, config); err == nil {
 			t.Errorf("%s: no error", ref)
