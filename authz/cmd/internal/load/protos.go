@@ -33,6 +33,7 @@ type tree struct {
 	paths map[string]string // of files that were read from disk, by their names
 	size  int64
 	names int64 // bytes of full names, about
+	reads int64 // bytes that are read to tell columns, about
 }
 
 // compileProtos compiles .proto files and those of directories.
@@ -95,11 +96,13 @@ func walk(input string) (files []string, root string, err error) {
 
 		return []string{input}, filepath.Dir(input), nil
 	}
-	err = filepath.WalkDir(input, func(path string, entry fs.DirEntry, err error) error {
+	// With a dot, a link to a directory is followed; links within one aren't.
+	top := strings.TrimRight(input, string(filepath.Separator)) + string(filepath.Separator) + "."
+	err = filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return plain(err)
 		}
-		if entry.IsDir() && path != input && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules") {
+		if entry.IsDir() && path != top && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules") {
 			return filepath.SkipDir
 		}
 		if !entry.IsDir() && strings.HasSuffix(path, ".proto") {
@@ -205,6 +208,7 @@ func (t *tree) source(name, path string, source []byte) (protocompile.SearchResu
 	if line > 0 {
 		return protocompile.SearchResult{}, fmt.Errorf("line %d: nested deeper than %d", line, MaxNesting)
 	}
+	reads := positions(source)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.size += int64(len(source)); t.size > MaxSources {
@@ -212,6 +216,9 @@ func (t *tree) source(name, path string, source []byte) (protocompile.SearchResu
 	}
 	if t.names += names; t.names > MaxNames {
 		return protocompile.SearchResult{}, fmt.Errorf("full names are larger than %d MiB together", MaxNames>>20)
+	}
+	if t.reads += reads; t.reads > maxPositions {
+		return protocompile.SearchResult{}, fmt.Errorf("%s: the lines are too long", name)
 	}
 	if path != "" {
 		t.paths[name] = filepath.ToSlash(path)
