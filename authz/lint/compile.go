@@ -33,6 +33,13 @@ type Source struct {
 	ClaimPermissions bool
 }
 
+// The types of subjects that aren't known. No rule is at fault for being about a subject
+// that they could name, so a rule's own subject isn't of these types.
+const (
+	unknownService = "usher.unknown/service"
+	unknownUser    = "usher.unknown/user"
+)
+
 var errNoFiles = errors.New("lint: Source.Files is nil")
 
 // Compile returns the rules of a source, compiled as a server compiles them. It does no
@@ -59,9 +66,9 @@ func Compile(source Source) (*authz.Policy, error) {
 	config.Issuers = authz.Issuers(issuers)
 	unknown := source.Subjects == (authz.Subjects{}) && len(source.IssuerSubjects) == 0
 	if unknown {
-		config.Subjects = authz.Subjects{Service: "service:{$client_id}", User: "user:{$sub}"}
+		config.Subjects = authz.Subjects{Service: unknownService + ":{$client_id}", User: unknownUser + ":{$sub}"}
 		if len(issuers) > 1 {
-			config.Subjects = authz.Subjects{Service: "service:{$issuer}/{$client_id}", User: "user:{$issuer}/{$sub}"}
+			config.Subjects = authz.Subjects{Service: unknownService + ":{$issuer}/{$client_id}", User: unknownUser + ":{$issuer}/{$sub}"}
 		}
 	}
 	authorizer, err := authz.New(config)
@@ -93,7 +100,7 @@ func named(source *Source) []string {
 	// The issuers that rules in .proto files name are known once they are compiled.
 	config := authz.Config{
 		Engine: anything{}, Resolver: source.Files, Expressions: unread{},
-		Subjects: authz.Subjects{Service: "service:{$issuer}/{$client_id}", User: "user:{$issuer}/{$sub}"},
+		Subjects: authz.Subjects{Service: unknownService + ":{$issuer}/{$client_id}", User: unknownUser + ":{$issuer}/{$sub}"},
 	}
 	if authorizer, err := authz.New(config); err == nil {
 		for _, m := range authorizer.Policy().Methods {

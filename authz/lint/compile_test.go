@@ -38,3 +38,19 @@ func TestCompileGivesEachRuleAfterInheritance(t *testing.T) {
 		t.Errorf("subjects that aren't known are %v", policy.Subjects)
 	}
 }
+
+// The server's subjects may be such that a rule's own can't be another issuer's.
+func TestSubjectsThatAreNotKnownPutNoRuleAtFault(t *testing.T) {
+	policy, err := lint.Compile(lint.Source{Files: compareFiles(t, nil, compareRulesOf(t,
+		`check { object: "document:main" relation: "viewer" subject: "user:{$sub}" } access_token { issuers: "a" }`,
+		`check { object: "document:main" relation: "viewer" } access_token { issuers: "a" issuers: "b" }`,
+	))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range policy.Methods {
+		for _, fault := range m.Faults {
+			t.Error(fault)
+		}
+	}
+}
