@@ -66,7 +66,7 @@ func TestFaults(t *testing.T) {
 		},
 		"store: undefined":  {[]string{"m.yaml", "name: x\nmodel: |\n  model\n    schema 1.1\n  type doc\n    relations\n      define a: [user]\n"}, []string{`m.yaml:7: relation "a" of type "doc" names the undefined type "user"`}},
 		"DSL: a megabyte":   {[]string{"model.fga", dslHead + strings.Repeat("    define a: [user]\n", 60_000)}, []string{"model.fga: the model has 1260050 bytes; one in OpenFGA's language has at most 1048576"}},
-		"DSL: a long line":  {[]string{"model.fga", dslHead + "    define a: b" + strings.Repeat(" or b", 10_000) + "\n"}, []string{"model.fga:6: the line is longer than 32768 bytes"}},
+		"DSL: a long line":  {[]string{"model.fga", dslHead + "    define a: b" + strings.Repeat(" or b", 10_000) + "\n"}, []string{"model.fga:6: the line or definition is longer than 32768 bytes"}},
 		"DSL: all the same": {[]string{"model.fga", dslHead + strings.Repeat("    define a: [user]\n", 3000)}, []string{"model.fga:7:12: 'a' is already defined in 'doc'", "… and 2899 faults more"}},
 
 		"modules: not a list":       {[]string{"fga.mod", "schema: '1.2'\ncontents: core.fga\n"}, []string{"fga.mod:2:11: unexpected contents type"}},

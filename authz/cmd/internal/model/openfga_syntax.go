@@ -24,11 +24,11 @@ func syntax(src source) (*lines, error) {
 		return nil, fault(src.file, 0, 0, "the model has %d bytes; one in OpenFGA's language has at most %d", len(src.text), MaxDSL)
 	}
 	text := uncommented(src.text)
-	if line := longLine(text); line > 0 {
-		return nil, fault(src.file, src.line(line), 0, "the line is longer than %d bytes", maxLine)
-	}
 	if line := nestedDSL(text); line > 0 {
 		return nil, fault(src.file, src.line(line), 0, "the brackets are nested deeper than %d", maxNesting)
+	}
+	if line := longLine(text); line > 0 {
+		return nil, fault(src.file, src.line(line), 0, "the line or definition is longer than %d bytes", maxLine)
 	}
 
 	return contained(src.file, func() (*lines, error) {
@@ -51,12 +51,19 @@ func syntax(src source) (*lines, error) {
 	})
 }
 
-// maxLine bounds a line. The parser's work on one expression grows with its square.
+// maxLine bounds a line, and a definition of several lines such as a condition's. The
+// parser's work on one expression grows with its square.
 const maxLine = 32 << 10
 
 func longLine(text string) int {
+	length := 0
 	for i, line := range strings.Split(text, "\n") {
-		if len(line) > maxLine {
+		word, _, _ := strings.Cut(strings.TrimLeft(line, " \t"), " ")
+		switch word {
+		case "define", "type", "extend", "condition", "model", "module":
+			length = 0
+		}
+		if length += len(line); length > maxLine {
 			return i + 1
 		}
 	}
