@@ -2,6 +2,7 @@ package lint
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -51,7 +52,7 @@ func (l *linter) implied(m *authz.MethodPolicy, group nodeKind, conditions []*no
 			if group == nodeAll {
 				because = other.check.GetRelation() + " of " + objectType + ", which " + other.part + " asks for, implies " + n.check.GetRelation()
 			}
-			l.effect(m, n.part, "the check has no effect: by the schema "+l.relations.schema.Source()+", "+because, "remove it")
+			l.effect(m, n.part, "the check has no effect: by the schema "+strconv.Quote(l.relations.schema.Source())+", "+because, "remove it")
 			kept = slices.Delete(slices.Clone(kept), i, i+1)
 		}
 	}

@@ -183,7 +183,7 @@ func impliedServer(file protoreflect.FileDescriptor, engine authz.Engine, subjec
 // TestLintSaysWhichRelationsImplyOthers has the finding of each case, and cases in which
 // nothing is sure.
 func TestLintSaysWhichRelationsImplyOthers(t *testing.T) {
-	const object, because = "text:{text}", "the check has no effect: by the schema model.fga, "
+	const object, because = "text:{text}", "the check has no effect: by the schema \"model.fga\", "
 	check := func(relation string, change ...func(*authzv1.Check)) *authzv1.Condition {
 		c := &authzv1.Check{Object: object, Relation: relation}
 		for _, do := range change {
