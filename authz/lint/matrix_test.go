@@ -231,7 +231,7 @@ func TestMatrixSaysThatFaultyMethodsAreDenied(t *testing.T) {
 	}
 	for name, write := range map[string]func(io.Writer) error{"text": m.Text, "Markdown": m.Markdown, "HTML": m.HTML} {
 		got := written(t, write)
-		for _, want := range []string{"FAULT", "NO RULE", "no such field", "docs.v1.Other"} {
+		for _, want := range []string{"FAULT", "NO RULE", "byte 9: no such field", "docs.v1.Other"} {
 			if !strings.Contains(got, want) {
 				t.Errorf("%s doesn't say %q:\n%s", name, want, got)
 			}

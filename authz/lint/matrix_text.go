@@ -256,7 +256,7 @@ func (f *MatrixFault) text() string {
 	}
 	parts := []string{at, f.Method, f.Path}
 	if f.Column >= 0 {
-		parts = append(parts, "column "+strconv.Itoa(f.Column))
+		parts = append(parts, "byte "+strconv.Itoa(f.Column))
 	}
 	problem := f.Problem
 	if f.Fix != "" {
