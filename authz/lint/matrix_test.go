@@ -239,6 +239,21 @@ func TestMatrixSaysThatFaultyMethodsAreDenied(t *testing.T) {
 	}
 }
 
+func TestMatrixSaysWhatHeldByMeans(t *testing.T) {
+	m := newMatrix(t, lint.MatrixConfig{
+		Policies: []lint.NamedPolicy{{Policy: compiledSource(t, lint.Source{Files: quickstartFiles(t)})}}, Schema: impliedModel(t),
+	})
+	const sentence = "Held by: subjects that can have the relation, by the schema "
+	for name, c := range map[string]struct {
+		write func(io.Writer) error
+		want  string
+	}{"text": {m.Text, "model.fga"}, "Markdown": {m.Markdown, "`model.fga`"}, "HTML": {m.HTML, "<code>model.fga</code>"}} {
+		if got := written(t, c.write); !strings.Contains(got, sentence+c.want) {
+			t.Errorf("%s doesn't say %q:\n%.1000s", name, sentence, got)
+		}
+	}
+}
+
 func TestMatrixMarksWhatChanged(t *testing.T) {
 	m := newMatrix(t, lint.MatrixConfig{
 		Policies: []lint.NamedPolicy{{Policy: compiledSource(t, lint.Source{Files: quickstartFiles(t)})}},
