@@ -262,10 +262,13 @@ func TestMatrixMarksWhatChanged(t *testing.T) {
 				{Verdict: lint.Looser, Part: "access_token.scopes", Witness: "now also: a service token without scope admin"},
 			}},
 			{Method: "docs.v1.DocumentService/Gone", Verdict: lint.Tighter, Differences: []lint.Difference{{Verdict: lint.Tighter, Witness: "now refused: every call"}}},
+			{Method: "docs.v1.DocumentService/DeleteDocument", Verdict: lint.CantTell, Differences: []lint.Difference{
+				{Verdict: lint.CantTell, Part: "policy", Witness: "can't tell: how two expressions relate isn't known"},
+			}},
 			{Method: "docs.v1.DocumentService/WhoAmI", Verdict: lint.Same},
 		}},
 	})
-	if m.Counts.Changed != 1 || len(m.Removed) != 1 {
+	if m.Counts.Changed != 2 || len(m.Removed) != 1 {
 		t.Errorf("%+v, removed: %+v", m.Counts, m.Removed)
 	}
 	for name, write := range map[string]func(io.Writer) error{"text": m.Text, "Markdown": m.Markdown, "HTML": m.HTML, "JSON": m.JSON} {
@@ -274,6 +277,13 @@ func TestMatrixMarksWhatChanged(t *testing.T) {
 			if !strings.Contains(got, want) {
 				t.Errorf("%s doesn't say %q:\n%s", name, want, got)
 			}
+		}
+		once := strings.Join(strings.Fields(strings.ReplaceAll(got, "&#39;", "'")), " ")
+		if name != "JSON" && !strings.Contains(once, "can't tell, policy: how two expressions relate isn't known") {
+			t.Errorf("%s doesn't say once that it can't tell:\n%s", name, got)
+		}
+		if name == "HTML" && (!strings.Contains(got, `data-verdict="looser">looser<`) || !strings.Contains(got, `data-verdict="can&#39;t tell">can&#39;t tell<`)) {
+			t.Errorf("HTML doesn't tell verdicts apart:\n%s", got)
 		}
 	}
 }
