@@ -82,9 +82,6 @@ func (a *atoms) id(of atom, side uint8) atomID {
 // implication is an atom that is true wherever another one is.
 type implication struct{ from, to atomID }
 
-// maxImplied bounds the relations of one object between which the schema is asked.
-const maxImplied = 64
-
 // axioms returns what is known of the atoms: which imply which, and of which at most one
 // is true.
 func (p *rulePair) axioms() (implied []implication, exclusive [][]atomID) {
@@ -156,31 +153,3 @@ func (p *rulePair) axioms() (implied []implication, exclusive [][]atomID) {
 
 // literalText reports whether a template has no placeholder.
 func literalText(template string) bool { return !strings.ContainsAny(template, "{}") }
-
-// relation is a question to the schema.
-type relation struct{ object, from, to string }
-
-// implies asks the schema, once for each pair of relations. It reports false for known if
-// the schema was asked for too long.
-func (c *comparer) implies(objectType, from, to string) (answer, known bool) {
-	of := relation{objectType, from, to}
-	if answer, known = c.implied[of]; known {
-		return answer, true
-	}
-	if len(c.implied) >= maxQuestions || c.asked > maxAsking {
-		return false, false
-	}
-	begun := time.Now()
-	answer = c.schema.Implies(objectType, from, to)
-	c.asked += time.Since(begun)
-	c.implied[of] = answer
-
-	return answer, true
-}
-
-// What the schema is asked in one comparison. An answer takes microseconds, unless the
-// schema is made to take long.
-const (
-	maxQuestions = 100_000
-	maxAsking    = time.Second
-)

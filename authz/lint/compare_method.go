@@ -1,10 +1,7 @@
 package lint
 
 import (
-	"maps"
 	"slices"
-	"strings"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -14,10 +11,8 @@ import (
 
 // comparer compares two policies.
 type comparer struct {
-	schema  *schema.Schema
-	implied map[relation]bool
-	// asked is how long the schema was asked.
-	asked time.Duration
+	relations
+
 	// usersets is set if a caller may be a userset to the engine.
 	usersets bool
 	// subjects are the kinds of callers that have one, and issuers those that both
@@ -34,12 +29,11 @@ type comparer struct {
 }
 
 func newComparer(old, new *authz.Policy, model *schema.Schema) *comparer { //nolint:predeclared // the words for it
-	c := &comparer{schema: model, implied: map[relation]bool{}, steps: maxSteps, claims: old.ClaimPermissions && new.ClaimPermissions}
+	c := &comparer{relations: newRelations(model), steps: maxSteps, claims: old.ClaimPermissions && new.ClaimPermissions}
 	before, after := mappingsOf(old), mappingsOf(new)
 	c.subjects = before.either(&after)
 	for _, policy := range []*authz.Policy{old, new} {
-		subjects := append(slices.Collect(maps.Values(policy.IssuerSubjects)), policy.Subjects)
-		c.usersets = c.usersets || slices.ContainsFunc(subjects, func(s authz.Subjects) bool { return strings.Contains(s.Service+s.User, "#") })
+		c.usersets = c.usersets || usersets(policy)
 	}
 	if len(old.Issuers) > 0 && len(new.Issuers) > 0 {
 		c.issuers = slices.Concat(old.Issuers, new.Issuers)

@@ -43,6 +43,8 @@ type node struct {
 	// asks is set if the leaf is about the configured subject of the caller, and permission
 	// if it is a permission, too.
 	asks, permission bool
+	// check is the leaf's check, nil if it is another condition.
+	check *authzv1.Check
 	// key is equal for equal conditions.
 	key string
 }
@@ -115,7 +117,7 @@ func newNode(c *authzv1.Condition, at string, depth int, leaves *int) *node {
 func (n *node) leaf(c *authzv1.Condition, at string) {
 	switch part := c.GetCondition().(type) {
 	case *authzv1.Condition_Check:
-		n.part = at + "check"
+		n.part, n.check = at+"check", part.Check
 		n.object("object", part.Check.GetObject())
 		n.subject(part.Check.GetSubject())
 		n.values("context", part.Check.GetContext())

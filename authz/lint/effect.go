@@ -38,6 +38,7 @@ func (l *linter) group(m *authz.MethodPolicy, n *node, worlds []world) {
 		}
 		first[child.key] = child
 	}
+	var others []*node
 	for _, child := range n.children {
 		if first[child.key] != child || child.key == "" {
 			continue
@@ -49,12 +50,18 @@ func (l *linter) group(m *authz.MethodPolicy, n *node, worlds []world) {
 			l.effect(m, child.part, "the condition always holds, so the others of any_of have no effect: "+child.why(m), "remove it, or use all_of")
 		case child.certain(worlds):
 			l.effect(m, child.part, "the condition always holds, so it has no effect: "+child.why(m), "remove it")
-		case n.kind == nodeAny:
-			if blocked := impossible(child, worlds); blocked != nil {
-				l.effect(m, child.part, "no caller passes by this condition: "+blocked.problem, blocked.fix)
+		default:
+			if n.kind == nodeAny {
+				if blocked := impossible(child, worlds); blocked != nil {
+					l.effect(m, child.part, "no caller passes by this condition: "+blocked.problem, blocked.fix)
+
+					continue
+				}
 			}
+			others = append(others, child)
 		}
 	}
+	l.implied(m, n.kind, others)
 }
 
 // certain reports whether a condition holds for every caller that the rest of the rule

@@ -35,7 +35,8 @@ type Finding struct {
 }
 
 // String returns the finding on one line, as compilers do: "docs.proto:12:5:
-// USHER_FIELD_READ: docs.v1.Docs/Get: rule: problem; fix".
+// USHER_FIELD_READ: docs.v1.Docs/Get: rule: problem; fix". An Offset is "byte 9" there,
+// since it is from zero.
 func (f Finding) String() string {
 	var text strings.Builder
 	if f.File != "" {
@@ -55,7 +56,7 @@ func (f Finding) String() string {
 		}
 	}
 	if f.Offset >= 0 {
-		text.WriteString(": column " + strconv.Itoa(f.Offset))
+		text.WriteString(": byte " + strconv.Itoa(f.Offset))
 	}
 	text.WriteString(": " + f.Problem)
 	if f.Fix != "" {

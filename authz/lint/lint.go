@@ -14,7 +14,8 @@ import (
 // Config configures [Lint].
 type Config struct {
 	// Schema is the engine's schema. Optional. Default: nothing is judged that depends on
-	// it.
+	// it. Callers whose subjects aren't known are taken for single subjects, not for
+	// usersets.
 	Schema *schema.Schema
 	// Except are the ids of findings to leave out. Optional. An id that doesn't exist has
 	// no effect.
@@ -40,7 +41,10 @@ func Lint(policy *authz.Policy, config Config) []Finding {
 	if policy == nil {
 		return nil
 	}
-	l := &linter{policy: policy, methods: map[string]*authz.MethodPolicy{}, types: map[typeAt][]idField{}, seen: map[seenAt]bool{}, except: map[string]bool{}}
+	l := &linter{
+		policy: policy, relations: newRelations(config.Schema), usersets: usersets(policy),
+		methods: map[string]*authz.MethodPolicy{}, types: map[typeAt][]idField{}, seen: map[seenAt]bool{}, except: map[string]bool{},
+	}
 	for _, id := range config.Except {
 		l.except[id] = true
 	}
@@ -71,7 +75,10 @@ func Lint(policy *authz.Policy, config Config) []Finding {
 
 // linter collects the findings of one policy.
 type linter struct {
-	policy   *authz.Policy
+	policy    *authz.Policy
+	relations relations
+	// usersets is set if callers may be usersets to the engine.
+	usersets bool
 	methods  map[string]*authz.MethodPolicy
 	types    map[typeAt][]idField
 	findings []Finding

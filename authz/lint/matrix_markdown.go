@@ -22,7 +22,7 @@ func (m *Matrix) Markdown(w io.Writer) error {
 	line(m.Counts.words(), ".")
 	if m.Schema != "" {
 		line()
-		line("Who can hold a relation is by the schema ", code(m.Schema), ".")
+		line("Held by: subjects that can have the relation, by the schema ", code(m.Schema), ".")
 	}
 	for i := range m.Servers {
 		for _, f := range m.Servers[i].Faults {

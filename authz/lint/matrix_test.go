@@ -231,10 +231,25 @@ func TestMatrixSaysThatFaultyMethodsAreDenied(t *testing.T) {
 	}
 	for name, write := range map[string]func(io.Writer) error{"text": m.Text, "Markdown": m.Markdown, "HTML": m.HTML} {
 		got := written(t, write)
-		for _, want := range []string{"FAULT", "NO RULE", "no such field", "docs.v1.Other"} {
+		for _, want := range []string{"FAULT", "NO RULE", "byte 9: no such field", "docs.v1.Other"} {
 			if !strings.Contains(got, want) {
 				t.Errorf("%s doesn't say %q:\n%s", name, want, got)
 			}
+		}
+	}
+}
+
+func TestMatrixSaysWhatHeldByMeans(t *testing.T) {
+	m := newMatrix(t, lint.MatrixConfig{
+		Policies: []lint.NamedPolicy{{Policy: compiledSource(t, lint.Source{Files: quickstartFiles(t)})}}, Schema: impliedModel(t),
+	})
+	const sentence = "Held by: subjects that can have the relation, by the schema "
+	for name, c := range map[string]struct {
+		write func(io.Writer) error
+		want  string
+	}{"text": {m.Text, "model.fga"}, "Markdown": {m.Markdown, "`model.fga`"}, "HTML": {m.HTML, "<code>model.fga</code>"}} {
+		if got := written(t, c.write); !strings.Contains(got, sentence+c.want) {
+			t.Errorf("%s doesn't say %q:\n%.1000s", name, sentence, got)
 		}
 	}
 }
@@ -247,10 +262,13 @@ func TestMatrixMarksWhatChanged(t *testing.T) {
 				{Verdict: lint.Looser, Part: "access_token.scopes", Witness: "now also: a service token without scope admin"},
 			}},
 			{Method: "docs.v1.DocumentService/Gone", Verdict: lint.Tighter, Differences: []lint.Difference{{Verdict: lint.Tighter, Witness: "now refused: every call"}}},
+			{Method: "docs.v1.DocumentService/DeleteDocument", Verdict: lint.CantTell, Differences: []lint.Difference{
+				{Verdict: lint.CantTell, Part: "policy", Witness: "can't tell: how two expressions relate isn't known"},
+			}},
 			{Method: "docs.v1.DocumentService/WhoAmI", Verdict: lint.Same},
 		}},
 	})
-	if m.Counts.Changed != 1 || len(m.Removed) != 1 {
+	if m.Counts.Changed != 2 || len(m.Removed) != 1 {
 		t.Errorf("%+v, removed: %+v", m.Counts, m.Removed)
 	}
 	for name, write := range map[string]func(io.Writer) error{"text": m.Text, "Markdown": m.Markdown, "HTML": m.HTML, "JSON": m.JSON} {
@@ -259,6 +277,13 @@ func TestMatrixMarksWhatChanged(t *testing.T) {
 			if !strings.Contains(got, want) {
 				t.Errorf("%s doesn't say %q:\n%s", name, want, got)
 			}
+		}
+		once := strings.Join(strings.Fields(strings.ReplaceAll(got, "&#39;", "'")), " ")
+		if name != "JSON" && !strings.Contains(once, "can't tell, policy: how two expressions relate isn't known") {
+			t.Errorf("%s doesn't say once that it can't tell:\n%s", name, got)
+		}
+		if name == "HTML" && (!strings.Contains(got, `data-verdict="looser">looser<`) || !strings.Contains(got, `data-verdict="can&#39;t tell">can&#39;t tell<`)) {
+			t.Errorf("HTML doesn't tell verdicts apart:\n%s", got)
 		}
 	}
 }

@@ -256,7 +256,7 @@ func (f *MatrixFault) text() string {
 	}
 	parts := []string{at, f.Method, f.Path}
 	if f.Column >= 0 {
-		parts = append(parts, "column "+strconv.Itoa(f.Column))
+		parts = append(parts, "byte "+strconv.Itoa(f.Column))
 	}
 	problem := f.Problem
 	if f.Fix != "" {
@@ -267,7 +267,7 @@ func (f *MatrixFault) text() string {
 	return strings.Join(parts, ": ")
 }
 
-// lines say the change, a line for each difference.
+// lines say the change, a line for each difference, which says its verdict once.
 func (c *MatrixChange) lines() []string {
 	if len(c.Differences) == 0 {
 		return []string{c.Verdict}
@@ -278,7 +278,7 @@ func (c *MatrixChange) lines() []string {
 		if d.Part != "" {
 			text += ", " + visible(d.Part)
 		}
-		lines = append(lines, text+": "+visible(d.Witness))
+		lines = append(lines, text+": "+visible(strings.TrimPrefix(d.Witness, d.Verdict+": ")))
 	}
 
 	return lines

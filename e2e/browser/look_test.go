@@ -83,6 +83,28 @@ func TestTextHasContrast(t *testing.T) {
 	}
 }
 
+// What is looser, tighter, or can't be told has a color each; what is both is looser, too.
+func TestVerdictsHaveTheirColors(t *testing.T) {
+	browser := newBrowser(t)
+	html := page(t, many(t, 300))
+	for _, dark := range []bool{false, true} {
+		b := open(t, browser, html, look{width: 1440, height: 900, dark: dark})
+		b.do(click("[data-flag=change]"))
+		colors := value[map[string]string](b, `Object.fromEntries([...document.querySelectorAll('.tag.change')].map((e) => {
+			const style = getComputedStyle(e);
+			return [e.textContent, style.color + ' on ' + style.backgroundColor];
+		}))`)
+		different := map[string]bool{}
+		for _, color := range colors {
+			different[color] = true
+		}
+		if len(colors) != 4 || len(different) != 3 || colors["both"] != colors["looser"] {
+			t.Errorf("dark %t: %v", dark, colors)
+		}
+		b.picture(fmt.Sprintf("verdicts_%t", dark))
+	}
+}
+
 func TestPageWithoutScriptsIsATable(t *testing.T) {
 	m := many(t, 300)
 	b := open(t, newBrowser(t), page(t, m), look{width: 1440, height: 900, still: true})

@@ -115,9 +115,7 @@ func many(t *testing.T, n int) *lint.Matrix {
 		case i%100 == 77:
 			m.Rule = nil
 		case i%25 == 3:
-			config.Comparison.Changes = append(config.Comparison.Changes, lint.Change{Method: method, Verdict: lint.Looser, Differences: []lint.Difference{
-				{Verdict: lint.Looser, Part: "access_token.scopes", Witness: "now also: a service token without scope admin"},
-			}})
+			config.Comparison.Changes = append(config.Comparison.Changes, change(method, i/25))
 		case i%10 == 6:
 			m.ServerStreaming = true
 			m.Rule.Stream = &authzv1.Stream{RecheckInterval: durationpb.New(60e9)}
@@ -127,6 +125,20 @@ func many(t *testing.T, n int) *lint.Matrix {
 	}
 
 	return matrix(t, config)
+}
+
+// change is the i-th of the changes that rules have.
+func change(method string, i int) lint.Change {
+	looser := lint.Difference{Verdict: lint.Looser, Part: "access_token.scopes", Witness: "now also: a service token without scope admin"}
+	tighter := lint.Difference{Verdict: lint.Tighter, Part: "policy", Witness: "now refused: a caller that isn't owner of document:{document_id}"}
+	unknown := lint.Difference{Verdict: lint.CantTell, Part: "policy", Witness: "can't tell: how two expressions relate isn't known"}
+
+	return []lint.Change{
+		{Method: method, Verdict: lint.Looser, Differences: []lint.Difference{looser}},
+		{Method: method, Verdict: lint.Tighter, Differences: []lint.Difference{tighter}},
+		{Method: method, Verdict: lint.Both, Differences: []lint.Difference{looser, tighter}},
+		{Method: method, Verdict: lint.CantTell, Differences: []lint.Difference{unknown}},
+	}[i%4]
 }
 
 var (

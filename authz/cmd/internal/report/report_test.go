@@ -27,12 +27,12 @@ func write(t *testing.T, format report.Format, findings ...lint.Finding) string 
 }
 
 func TestFormatsEscapeWhatAProtoMayHold(t *testing.T) {
-	const text = "a%b:c,d.proto:3:5: USHER_RULE_VALID: docs.v1.Docs/Get: rule.check.object: column 9: " +
+	const text = "a%b:c,d.proto:3:5: USHER_RULE_VALID: docs.v1.Docs/Get: rule.check.object: byte 9: " +
 		`a\r\n::error file=x::y \x1b[31m \u202e \u2028 100% \ufffd; b: c, d` + "\n"
 	if got := write(t, report.Text, hostile); got != text {
 		t.Errorf("text\n%swant\n%s", got, text)
 	}
-	const github = "::error file=a%25b%3Ac%2Cd.proto,line=3,col=5,title=USHER_RULE_VALID::docs.v1.Docs/Get: rule.check.object: column 9: " +
+	const github = "::error file=a%25b%3Ac%2Cd.proto,line=3,col=5,title=USHER_RULE_VALID::docs.v1.Docs/Get: rule.check.object: byte 9: " +
 		`a\r\n::error file=x::y \x1b[31m \u202e \u2028 100%25 \ufffd; b: c, d` + "\n"
 	if got := write(t, report.GitHub, hostile); got != github {
 		t.Errorf("github\n%swant\n%s", got, github)
