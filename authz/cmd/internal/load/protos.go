@@ -234,7 +234,7 @@ func (t *tree) compile(ctx context.Context, names []string) (linker.Files, error
 				return err
 			}
 			at := err.GetPosition()
-			problems = append(problems, fmt.Errorf("%s:%d:%d: %w", t.path(at.Filename), at.Line, at.Col, err.Unwrap()))
+			problems = append(problems, fmt.Errorf("%s:%d:%d: %w%s", t.path(at.Filename), at.Line, at.Col, err.Unwrap(), hint(err.Unwrap())))
 
 			return nil
 		}, nil),
@@ -254,6 +254,18 @@ func (t *tree) compile(ctx context.Context, names []string) (linker.Files, error
 	}
 
 	return files, nil
+}
+
+// hint returns what to do about an option of rules that the compiler doesn't know: the
+// import is missing, or the name is only nearly right.
+func hint(err error) string {
+	text := err.Error()
+	_, name, ok := strings.Cut(text, "unknown extension ")
+	if ok && strings.Contains(name, "rule") {
+		return `; for rules, import "usher/authz/v1/authz.proto" and write option (.usher.authz.v1.rule), or (.usher.authz.v1.service_rule) for a service`
+	}
+
+	return ""
 }
 
 func (t *tree) path(name string) string {

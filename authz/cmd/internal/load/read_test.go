@@ -249,6 +249,14 @@ func TestReadRefusesBadProtos(t *testing.T) {
 		"a rule that isn't one": {
 			files: map[string]string{"docs.proto": strings.Replace(docs, "relation:", "relatoin:", 1)}, want: []string{"docs.proto:9:9: ", "relatoin"},
 		},
+		"a rule without the import": {
+			files: map[string]string{"docs.proto": strings.Replace(docs, "import \"usher/authz/v1/authz.proto\";\n", "", 1)},
+			want:  []string{"docs.proto:", "unknown extension", `import "usher/authz/v1/authz.proto"`, "option (.usher.authz.v1.rule)"},
+		},
+		"an option that is nearly a rule": {
+			files: map[string]string{"docs.proto": strings.Replace(docs, "usher.authz.v1.rule)", "usher.authz.v1.rules)", 1)},
+			want:  []string{"docs.proto:", "unknown extension", "option (.usher.authz.v1.rule)"},
+		},
 		"an import that isn't there": {
 			files: map[string]string{"docs.proto": strings.Replace(docs, "usher/authz", "usher/auth", 1)}, want: []string{"docs.proto:3:8: ", "there is no usher/auth/v1/authz.proto in"},
 		},
