@@ -41,6 +41,7 @@ func compileProtos(ctx context.Context, inputs []string, config *Config) (*Sourc
 	names := slices.Collect(maps.Keys(config.Sources))
 	guessed := len(config.Roots) == 0
 	var found []string
+	under := map[string]string{} // the root that a file has by default
 	for _, input := range inputs {
 		files, root, err := walk(input)
 		if err != nil {
@@ -49,12 +50,15 @@ func compileProtos(ctx context.Context, inputs []string, config *Config) (*Sourc
 		if found = append(found, files...); len(found) > MaxFiles {
 			return nil, fmt.Errorf("%s: more than %d .proto files", input, MaxFiles)
 		}
+		for _, file := range files {
+			under[file] = root
+		}
 		if guessed && !slices.Contains(t.roots, root) {
 			t.roots = append(t.roots, root)
 		}
 	}
 	for _, path := range found {
-		name, err := t.name(path)
+		name, err := t.name(path, under[path])
 		if err != nil {
 			return nil, err
 		}
@@ -118,15 +122,15 @@ func walk(input string) (files []string, root string, err error) {
 }
 
 // name returns the name that import statements have for a file: its path within the
-// root that holds it.
-func (t *tree) name(path string) (string, error) {
+// root that holds it. The input's default is what an error proposes as a root.
+func (t *tree) name(path, root string) (string, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return "", err
 	}
 	best := ""
-	for _, root := range t.roots {
-		base, err := filepath.Abs(root)
+	for _, one := range t.roots {
+		base, err := filepath.Abs(one)
 		if err != nil {
 			return "", err
 		}
@@ -136,7 +140,7 @@ func (t *tree) name(path string) (string, error) {
 		}
 	}
 	if best == "" {
-		return "", fmt.Errorf("%s: in none of the directories of -I", path)
+		return "", fmt.Errorf("%s: in none of the directories of -I (%s): give the one that its imports begin in, too, as in -I %s", path, strings.Join(t.roots, ", "), root)
 	}
 	name := filepath.ToSlash(best)
 	// The file that an import of this name finds must be this one.

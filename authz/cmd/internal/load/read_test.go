@@ -276,7 +276,7 @@ func TestReadRefusesBadProtos(t *testing.T) {
 		"an input that isn't there":  {inputs: []string{"none"}, want: []string{"none: no such file or directory"}},
 		"a root that isn't there":    {files: map[string]string{"a.proto": docs}, roots: []string{"none"}, want: []string{"-I: ", "no such file or directory"}},
 		"a root that is a file":      {files: map[string]string{"a.proto": docs}, roots: []string{"a.proto"}, want: []string{"-I: ", "not a directory"}},
-		"a file outside of roots":    {files: map[string]string{"a/a.proto": docs, "b/b.proto": docs}, inputs: []string{"a"}, roots: []string{"b"}, want: []string{"a.proto: in none of the directories of -I"}},
+		"a file outside of roots":    {files: map[string]string{"a/a.proto": docs, "b/b.proto": docs}, inputs: []string{"a"}, roots: []string{"b"}, want: []string{"a.proto: in none of the directories of -I (", "begin in, too, as in -I ", "/a"}},
 		"a file that another hides":  {files: map[string]string{"a/x.proto": docs, "b/x.proto": docs}, inputs: []string{"a", "b"}, roots: []string{"a", "b"}, want: []string{"hidden by"}},
 		"deep nesting":               {files: map[string]string{"a.proto": "syntax = \"proto3\";\n" + strings.Repeat("message A {", 100_000)}, want: []string{"a.proto", "line 2: nested deeper than 200"}},
 		"deep nesting in a rule":     {files: map[string]string{"a.proto": strings.Replace(docs, `relation: "viewer"`, strings.Repeat("x: {", 100_000), 1)}, want: []string{"line 9: nested deeper"}},
