@@ -217,6 +217,23 @@ func TestWrongUseIsExitCode2(t *testing.T) {
 	}
 }
 
+// A server may have IssuerSubjects, for which there is no flag: the advice is what the
+// flags can do.
+func TestSubjectsOfSeveralIssuersAreAdvisedByFlags(t *testing.T) {
+	inFolder(t)
+	flags := []string{"--issuers", "main,partner", "--subject-user", "user:{$sub}"}
+	for name, args := range map[string][]string{
+		"lint": {"lint", "proto"}, "breaking": {"breaking", "--against", "proto", "proto"}, "lock": {"lock", "proto"}, "matrix": {"matrix", "proto"},
+		"explain": {"explain", "--method", "docs.v1.Docs/Get", "--as", "user:a", "--issuer", "main", "proto"}, "mcp": {"mcp", "proto"},
+	} {
+		stdout, stderr, code := run(t, "", append(args, flags...)...)
+		if code != cli.Failed || stdout != "" || strings.Count(stderr, "write {$issuer} in --subject-user and --subject-service") != 1 {
+			t.Errorf("%s: exit code %d\n%s%s", name, code, stdout, stderr)
+		}
+	}
+	expect(t, cli.Clean, "", "", "lint", "proto", "--issuers", "main,partner", "--subject-user", "user:{$issuer}/{$sub}")
+}
+
 func TestHelpIsOnStdout(t *testing.T) {
 	for want, args := range map[string][]string{
 		"Usage: usher COMMAND":        {},
