@@ -298,6 +298,29 @@ func TestBreakingTakesEveryOldSide(t *testing.T) {
 	}
 }
 
+func TestBreakingTellsWhatIsWrongWithACommit(t *testing.T) {
+	inFolder(t)
+	git(t, "init", "-q")
+	git(t, "add", "-A")
+	git(t, "commit", "-q", "-m", "first")
+	const before = "usher breaking: --against: "
+	for against, want := range map[string]string{
+		"git:none":           "git:none: there is no such commit here (a shallow clone has only its newest): git: exit status 1\n",
+		"git:HEAD:proto":     "git:HEAD:proto: git:REF takes no path, as in git:HEAD: INPUT says what is read at the commit, as in proto\n",
+		"git:--all":          "git:--all: there is no such commit here (a shallow clone has only its newest): git: exit status 1\n",
+		"git:HEAD^{tree}":    "git:HEAD^{tree}: there is no such commit here",
+		"git:a\x1b[2J\u202e": `git:a\x1b[2J\u202e: there is no such commit here`,
+	} {
+		if stdout, stderr, code := run(t, "", "breaking", "--against", against, "proto"); code != cli.Failed || stdout != "" || !strings.HasPrefix(stderr, before+want) {
+			t.Errorf("%s: exit code %d\n%s%s\nwant %s%s", against, code, stdout, stderr, before, want)
+		}
+	}
+	write(t, "new.proto", docs)
+	if _, stderr, code := run(t, "", "breaking", "--against", "git:HEAD", "new.proto"); code != cli.Failed || !strings.Contains(stderr, "new.proto' did not match any files") {
+		t.Errorf("a file that the commit lacks: exit code %d\n%s", code, stderr)
+	}
+}
+
 func TestBreakingFailsForLooserAndUnknownOnly(t *testing.T) {
 	inFolder(t)
 	write(t, "old/docs.proto", docs)
