@@ -126,6 +126,9 @@ func (r *compared) notes() []string {
 	if n := len(r.found.Opaque); n > 0 {
 		notes = append(notes, count(n, "method")+" can't be compared, since the handler decides, before and now")
 	}
+	if n := r.found.Accepted; n > 0 {
+		notes = append(notes, count(n, "change")+" accepted")
+	}
 	for _, line := range r.found.Unused {
 		notes = append(notes, r.accepts+": no such change any more: "+report.Printable(line))
 	}

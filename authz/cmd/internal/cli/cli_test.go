@@ -357,12 +357,12 @@ func TestBreakingLeavesOutWhatWasAccepted(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", code, stdout)
 	}
 	write(t, "accepted", "# readers may read\n"+stdout)
-	if stdout, stderr, code := run(t, "", "breaking", "--against", "old", "--accept", "accepted", "proto"); code != cli.Clean || stdout != "" {
+	if stdout, stderr, code := run(t, "", "breaking", "--against", "old", "--accept", "accepted", "proto"); code != cli.Clean || stdout != "" || !strings.Contains(stderr, "usher breaking: 1 change accepted\n") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	write(t, "proto/docs.proto", strings.Replace(docs, `"viewer"`, `"guest"`, 1))
 	stdout, stderr, code := run(t, "", "breaking", "--against", "old", "--accept", "accepted", "proto")
-	if code != cli.Found || !strings.Contains(stdout, "guest") || !strings.Contains(stderr, "no such change any more") {
+	if code != cli.Found || !strings.Contains(stdout, "guest") || !strings.Contains(stderr, "no such change any more") || strings.Contains(stderr, "change accepted") {
 		t.Errorf("another change: exit code %d\n%s%s", code, stdout, stderr)
 	}
 }
