@@ -281,7 +281,8 @@ func TestBreakingTakesEveryOldSide(t *testing.T) {
 	write(t, "rules.lock.json", string(lock))
 	handler := "usher breaking: 1 method can't be compared, since the handler decides, before and now\n"
 	for _, old := range []string{"old", "old/docs.proto", "git:HEAD", "git:main", "rules.lock.json"} {
-		expect(t, cli.Clean, "", handler, "breaking", "--against", old, "proto")
+		expect(t, cli.Clean, "", "", "breaking", "--against", old, "proto")
+		expect(t, cli.Clean, "", handler, "breaking", "--verbose", "--against", old, "proto")
 	}
 	write(t, "proto/docs.proto", strings.Replace(docs, ` access_token: { scopes: "docs" }`, "", 1))
 	const found = "proto/docs.proto:17: USHER_RULE_NOT_LOOSENED: docs.v1.Docs/Count: rule.access_token.scopes: now also: a token without scope docs; have the change reviewed, or undo it\n"
@@ -295,6 +296,29 @@ func TestBreakingTakesEveryOldSide(t *testing.T) {
 	t.Chdir("proto")
 	if stdout, stderr, code := run(t, "", "breaking", "--against", "git:HEAD", "."); code != cli.Found {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// Methods whose handler decides before and now may have changed in any way: they aren't
+// the same, and are named in JSON and counted beside findings.
+func TestBreakingAlwaysTellsWhatItCannotCompare(t *testing.T) {
+	inFolder(t)
+	write(t, "old/docs.proto", docs)
+	stdout, stderr, code := run(t, "", "breaking", "--against", "old", "--format", "json", "proto")
+	var read struct {
+		Version, Methods, Tighter, Accepted int
+		Findings                            []lint.Finding
+		Opaque                              []string
+	}
+	if err := json.Unmarshal([]byte(stdout), &read); err != nil || code != cli.Clean || stderr != "" ||
+		read.Version != 1 || read.Methods != 4 || read.Findings == nil || len(read.Opaque) != 1 {
+		t.Errorf("%+v, %v, exit code %d\n%s%s", read, err, code, stdout, stderr)
+	}
+	expect(t, cli.Clean, "{\n  \"version\": 1,\n  \"methods\": 1,\n  \"findings\": [],\n  \"opaque\": [],\n  \"tighter\": 0,\n  \"accepted\": 0\n}\n", "",
+		"breaking", "--against", "old", "--only", "*/Get", "--format", "json", "proto")
+	write(t, "proto/docs.proto", strings.Replace(docs, `"viewer"`, `"reader"`, 1))
+	if _, stderr, code = run(t, "", "breaking", "--against", "old", "proto"); code != cli.Found || !strings.Contains(stderr, "1 method can't be compared, since the handler decides, before and now\n") {
+		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 }
 
@@ -380,8 +404,8 @@ func TestLockIsWhatBreakingComparesWith(t *testing.T) {
 	}
 	const handler = "usher breaking: 1 method can't be compared, since the handler decides, before and now\n"
 	// How the server is configured is the same, unless flags say it.
-	expect(t, cli.Clean, "", handler, "breaking", "--tighter", "--against", "rules.lock.json", "proto")
-	expect(t, cli.Clean, "", handler, append([]string{"breaking", "--tighter", "--against", "rules.lock.json"}, configured...)...)
+	expect(t, cli.Clean, "", handler, "breaking", "--verbose", "--tighter", "--against", "rules.lock.json", "proto")
+	expect(t, cli.Clean, "", handler, append([]string{"breaking", "--verbose", "--tighter", "--against", "rules.lock.json"}, configured...)...)
 	stdout, stderr, code = run(t, "", "breaking", "--against", "rules.lock.json", "--subject-user", "user:{$claim.mail}", "--subject-service", "service:{$client_id}", "--issuers", "main", "proto")
 	if code != cli.Found || !strings.Contains(stdout, "{$claim.mail}") {
 		t.Errorf("another subject: exit code %d\n%s%s", code, stdout, stderr)
