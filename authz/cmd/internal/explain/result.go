@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -174,11 +175,21 @@ func ruleText(rules *authz.MethodPolicy) string {
 	if json.Unmarshal(text, &value) != nil {
 		return ""
 	}
-	if text, err = json.Marshal(value); err != nil {
+
+	return plainJSON(value)
+}
+
+// plainJSON returns a value as JSON on one line, for people: <, > and & stay as they are,
+// which expressions have. What isn't printable is left to the writer of the text.
+func plainJSON(value any) string {
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if encoder.Encode(value) != nil {
 		return ""
 	}
 
-	return string(text)
+	return strings.TrimSuffix(text.String(), "\n")
 }
 
 func (r *Result) notef(format string, args ...any) {

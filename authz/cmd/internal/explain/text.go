@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -115,8 +114,7 @@ func (t *tree) query(query *Query, depth int) {
 		{"context", query.Context}, {"subject", query.SubjectProperties}, {"action", query.ActionProperties}, {"resource", query.ResourceProperties},
 	} {
 		if len(with.values) > 0 {
-			text, _ := json.Marshal(with.values) //nolint:errchkjson // values returned what has a form in JSON
-			line.WriteString(" " + with.name + " " + string(text))
+			line.WriteString(" " + with.name + " " + plainJSON(with.values)) // values returned what has a form in JSON
 		}
 	}
 	if query.Error != "" {
@@ -128,8 +126,7 @@ func (t *tree) query(query *Query, depth int) {
 		line.WriteString(" without " + strings.Join(query.Missing, ", "))
 	}
 	if len(query.Said) > 0 {
-		text, _ := json.Marshal(query.Said) //nolint:errchkjson // as above
-		line.WriteString(", and the engine says " + string(text))
+		line.WriteString(", and the engine says " + plainJSON(query.Said))
 	}
 	t.linef(depth, "%s", line.String())
 	if query.TraceError != "" {
