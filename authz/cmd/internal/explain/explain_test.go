@@ -119,6 +119,8 @@ func TestCall(t *testing.T) {
 	tier.Caller.Claims = map[string]any{"tier": "gold"}
 	html := request("May", "user:alice", `{"id":"1"}`)
 	html.Caller.Claims = map[string]any{"tier": "<&>\u2028\u202e"}
+	unhandled := request("Handled", "user:alice", `{}`)
+	unhandled.Caller.Scopes = nil
 	for name, c := range map[string]struct {
 		request explain.Request
 		engine  any
@@ -180,7 +182,9 @@ yes  scope "docs"  [service_rule.default.access_token.scopes[0]]
 			request("Cheap", "user:alice", `{"id":"<&>"}`), tuples(t),
 			`rule at docs.proto:33: {"access_token":{"scopes":["docs"]},"expression":{"cel":"size(request.id) > 0 && size(request.id) < 5"}}`,
 		},
-		"values are as they were given": {html, tuples(t), `subject {"tier":"<&>\u2028\u202e"}: denied`},
+		"values are as they were given":     {html, tuples(t), `subject {"tier":"<&>\u2028\u202e"}: denied`},
+		"a handler decides":                 {request("Handled", "user:alice", `{}`), tuples(t), "docs.v1.Docs/Handled as user:alice: ALLOWED; the handler decides the rest\n"},
+		"a handler doesn't decide a denial": {unhandled, tuples(t), "docs.v1.Docs/Handled as user:alice: DENIED INSUFFICIENT_SCOPE\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			result, err := explain.Call(t.Context(), explain.Config{Source: source(t, docs), Engine: c.engine, EngineName: "x"}, c.request)

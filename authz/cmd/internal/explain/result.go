@@ -50,6 +50,8 @@ type Result struct {
 
 	// assumed is set if the server's subjects aren't known.
 	assumed bool
+	// handled is set if the handler decides the rest.
+	handled bool
 }
 
 // Rule is a method's rule after inheritance.
@@ -157,7 +159,7 @@ func newResult(config *Config, policy *authz.Policy, rules *authz.MethodPolicy, 
 	if rules.ClientStreaming || rules.ServerStreaming {
 		r.notef("this is the decision about one message of a stream")
 	}
-	if rules.Rule.GetHandler() != nil {
+	if r.handled = rules.Rule.GetHandler() != nil; r.handled {
 		r.notef("the handler decides the rest, by checks of its own that no rule shows")
 	}
 

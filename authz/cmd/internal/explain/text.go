@@ -14,7 +14,7 @@ func (r *Result) WriteText(w io.Writer, escape func(string) string) error {
 	if caller == Anonymous {
 		caller = "a caller without a token"
 	}
-	t.linef(0, "%s as %s: %s", r.Method, caller, headline(&r.Outcome))
+	t.linef(0, "%s as %s: %s", r.Method, caller, r.headline(&r.Outcome))
 	if r.Outcome.Cause != "" && len(r.Rule.Faults) == 0 {
 		t.linef(1, "because %s", r.Outcome.Cause)
 	}
@@ -26,8 +26,8 @@ func (r *Result) WriteText(w io.Writer, escape func(string) string) error {
 		t.linef(1, "the caller gets %s%s", r.Outcome.Code, told)
 	}
 	if r.IfGranted != nil {
-		t.linef(1, "if the engine grants each query: %s", headline(r.IfGranted))
-		t.linef(1, "if the engine denies each query: %s", headline(r.IfDenied))
+		t.linef(1, "if the engine grants each query: %s", r.headline(r.IfGranted))
+		t.linef(1, "if the engine denies each query: %s", r.headline(r.IfDenied))
 	}
 	at := r.Rule.File
 	if r.Rule.Line > 0 {
@@ -54,8 +54,10 @@ func (r *Result) WriteText(w io.Writer, escape func(string) string) error {
 	return err
 }
 
-func headline(o *Outcome) string {
+func (r *Result) headline(o *Outcome) string {
 	switch {
+	case o.Decision == Allowed && r.handled:
+		return "ALLOWED; the handler decides the rest"
 	case o.Decision != Denied:
 		return strings.ToUpper(o.Decision)
 	case o.Reason == "":
