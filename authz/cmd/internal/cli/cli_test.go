@@ -306,9 +306,10 @@ func TestBreakingAlwaysTellsWhatItCannotCompare(t *testing.T) {
 	write(t, "old/docs.proto", docs)
 	stdout, stderr, code := run(t, "", "breaking", "--against", "old", "--format", "json", "proto")
 	var read struct {
-		Version, Methods, Tighter, Accepted int
-		Findings                            []lint.Finding
-		Opaque                              []string
+		Version  int            `json:"version"`
+		Methods  int            `json:"methods"`
+		Findings []lint.Finding `json:"findings"`
+		Opaque   []string       `json:"opaque"`
 	}
 	if err := json.Unmarshal([]byte(stdout), &read); err != nil || code != cli.Clean || stderr != "" ||
 		read.Version != 1 || read.Methods != 4 || read.Findings == nil || len(read.Opaque) != 1 {

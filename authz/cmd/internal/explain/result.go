@@ -187,7 +187,7 @@ func plainJSON(value any) string {
 	var text strings.Builder
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	if encoder.Encode(value) != nil {
+	if err := encoder.Encode(value); err != nil {
 		return ""
 	}
 
