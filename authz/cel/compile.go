@@ -41,7 +41,7 @@ func (c *Compiler) compile(text *source, env *environment) (authz.Expression, er
 	var found faults
 	checked, issues := env.env.Compile(text.text)
 	if issues.Err() != nil {
-		found.addIssues(text, issues)
+		found.addIssues(text, env, issues)
 
 		return nil, found.err()
 	}

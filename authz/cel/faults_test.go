@@ -3,8 +3,13 @@ package cel_test
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/authz/cel"
@@ -48,8 +53,8 @@ func TestFaults(t *testing.T) {
 		{"request.large", 0, "is of type int; it must be boolean", ""},
 		{"caller.claims.admin", 0, "any type; it must be boolean", "== true"},
 		{"'yes'", 0, "type string", ""},
-		{"request.larg < 1", 7, "no field larg", ".proto"},
-		{"request.item.idd == ''", 12, "no field idd", ""},
+		{"request.larg < 1", 7, "no field larg in ", "it has "},
+		{"request.item.idd == ''", 12, "no field idd in ", "it has "},
 		{"req.large < 1", 0, "there is no req", "request, caller, peer and now"},
 		{"caller.subjekt == 'a'", 6, "caller has no such member", "subject, client_id"},
 		{"caller == caller", 0, "caller has no such member, or is used whole", ""},
@@ -113,6 +118,44 @@ func TestFaults(t *testing.T) {
 				t.Errorf("%q; fix %q", fault.Problem, fault.Fix)
 			}
 		})
+	}
+}
+
+// A field that there isn't is told with those that there are, where the request's fields
+// alone tell its message.
+func TestMissingFieldsAreToldWithThoseThatThereAre(t *testing.T) {
+	const line, none = "it has sku, count", "write the name as the .proto has it"
+	for text, want := range map[string]string{
+		"request.amnt > 1": "it has amount, at, within, extra, detail, state, lines, value, rate, mask, empty, details",
+		"request.amount > 0 && request.lines[0].amnt > 1": line,
+		"has(request.lines[0].amnt)":                      line,
+		"\n 'ä' == 'b' ||\n\trequest.lines[0].amnt > 1":   line,
+		"request.lines.exists(l, l.amnt > 1)":             none,
+		"request.lines.all(request, request.amnt > 1)":    none,
+	} {
+		_, err := compiler(t, cel.Config{}).CompileExpression(text, order(t))
+		var fault *authz.ExpressionError
+		if !errors.As(err, &fault) || !strings.HasPrefix(fault.Problem, "there is no field amnt") || fault.Fix != want || (want != none) != strings.Contains(fault.Problem, " in shop.v1.") {
+			t.Errorf("%q: %+v", text, fault)
+		}
+	}
+	for _, row := range []struct{ fields, bytes int }{{0, 1}, {13, 1}, {10_000, 30}, {3, 100_000}} {
+		wide := &descriptorpb.DescriptorProto{Name: proto.String("Wide")}
+		for i := range row.fields {
+			wide.Field = append(wide.Field, &descriptorpb.FieldDescriptorProto{
+				Name: proto.String(strings.Repeat("x", row.bytes) + strconv.Itoa(i)), Number: proto.Int32(int32(i + 1)),
+				Type: descriptorpb.FieldDescriptorProto_TYPE_BOOL.Enum(), Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
+			})
+		}
+		file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{Name: proto.String("wide.proto"), Syntax: proto.String("proto3"), MessageType: []*descriptorpb.DescriptorProto{wide}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = compiler(t, cel.Config{}).CompileExpression("request.amnt", file.Messages().Get(0))
+		var fault *authz.ExpressionError
+		if !errors.As(err, &fault) || len(fault.Fix) > 500 || (row.fields == 0) != (fault.Fix == "the message has no fields") || (row.fields > 0) != strings.HasSuffix(fault.Fix, "…") {
+			t.Errorf("%d fields: %+v", row.fields, fault)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/usher-auth/usher/authz"
 )
@@ -89,16 +90,28 @@ func (f *faults) err() error {
 }
 
 // addIssues adds what cel-go found.
-func (f *faults) addIssues(s *source, issues *cel.Issues) {
+func (f *faults) addIssues(s *source, env *environment, issues *cel.Issues) {
+	var messages map[selection]protoreflect.MessageDescriptor
 	for _, issue := range issues.Errors() {
 		column := -1
 		if issue.Location != nil {
 			column = s.offset(issue.Location.Line(), issue.Location.Column())
 		}
 		problem, fix := explain(issue.Message)
+		if field, ok := strings.CutPrefix(problem, noField); ok {
+			if messages == nil {
+				messages = env.lacking(s)
+			}
+			if message := messages[selection{column, field}]; message != nil {
+				problem, fix = problem+" in "+oneLine(string(message.FullName())), fieldsOf(message)
+			}
+		}
 		f.add(column, problem, fix)
 	}
 }
+
+// noField begins the problem of a field that there isn't.
+const noField = "there is no field "
 
 // explain returns a message of cel-go in plainer words.
 func explain(message string) (problem, fix string) {
@@ -128,7 +141,7 @@ func explain(message string) (problem, fix string) {
 		}
 	}
 	if field, ok := strings.CutPrefix(problem, "undefined field '"); ok {
-		return "there is no field " + strings.TrimSuffix(field, "'"), "write the name as the .proto has it"
+		return noField + strings.TrimSuffix(field, "'"), "write the name as the .proto has it"
 	}
 
 	if strings.HasPrefix(problem, "Syntax error: ") {

@@ -74,7 +74,7 @@ func page(authz string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		out.WriteString("\n## " + title + "\n" + text)
+		out.WriteString("\n## " + title + "\n" + lists(text))
 	}
 	out.WriteString("\n## Findings of usher lint\n\n")
 	for _, kind := range lint.Kinds() {

@@ -43,7 +43,7 @@ func TestPageIsCurrent(t *testing.T) {
 	if len(text) >= maxBytes {
 		t.Errorf("%d bytes", len(text))
 	}
-	for _, leftover := range []string{"](", "Example_cookbook", "\n\n\n"} {
+	for _, leftover := range []string{"](", "Example_cookbook", "\n\n\n", `\|`, "|---"} {
 		if strings.Contains(text, leftover) {
 			t.Errorf("the page has %q", leftover)
 		}
@@ -166,6 +166,19 @@ func TestSchemaIsWhole(t *testing.T) {
 				t.Errorf("no value %s", value.GetName())
 			}
 		}
+	}
+}
+
+// TestCodeInTablesIsAsItIsWritten: a template with | is in the README's table with the
+// escape that a table needs, which isn't part of it.
+func TestCodeInTablesIsAsItIsWritten(t *testing.T) {
+	if want := "- `document:{id|uuid}`: "; !strings.Contains(committed(t), want) {
+		t.Errorf("no %s", want)
+	}
+	const table = "Text.\n\n| template | gives |\n|---|---|\n| `{id\\|uuid}` | a UUID |\n\n| a | b | c |\n|---|---|---|\n| 1 | 2 | 3 |\n\nAn | outside.\n```proto\n| no table |\n```\n"
+	const want = "Text.\n\n- `{id|uuid}`: a UUID\n\n- 1: b: 2; c: 3\n\nAn | outside.\n```proto\n| no table |\n```\n"
+	if got := lists(table); got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

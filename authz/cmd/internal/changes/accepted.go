@@ -130,6 +130,15 @@ func (a *Accepted) take(line string) bool {
 	return true
 }
 
+// taken returns how many of the changes were there.
+func (a *Accepted) taken() int {
+	if a == nil {
+		return 0
+	}
+
+	return len(a.lines) - len(a.unused())
+}
+
 func (a *Accepted) unused() []string {
 	var lines []string
 	if a != nil {

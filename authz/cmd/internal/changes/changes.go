@@ -28,6 +28,8 @@ type Found struct {
 	Tighter int
 	// Opaque are the methods whose handler decides in both versions.
 	Opaque []string
+	// Accepted is how many accepted lines differences have, which are left out.
+	Accepted int
 	// Unused are accepted lines that no difference has.
 	Unused []string
 }
@@ -84,7 +86,7 @@ func Of(comparison *lint.Comparison, accepted *Accepted, tighter bool) *Found {
 	}
 	slices.Sort(found.Lines)
 	found.Lines = slices.Compact(found.Lines)
-	found.Unused = accepted.unused()
+	found.Accepted, found.Unused = accepted.taken(), accepted.unused()
 
 	return found
 }

@@ -67,7 +67,7 @@ func atCommit(ctx context.Context, ref, folder string, inputs, roots []string) (
 	}
 	commit, err := git(ctx, 1<<10, "rev-parse", "--verify", "--quiet", "--end-of-options", ref+"^{commit}")
 	if err != nil {
-		return config, fmt.Errorf("git knows no such commit (a shallow clone has only its newest): %w", err)
+		return config, noCommit(ref, err)
 	}
 	archive, err := git(ctx, load.MaxImage, slices.Concat([]string{"archive", "--format=tar", strings.TrimSpace(string(commit)), "--"}, inputs, roots)...)
 	if err != nil {
@@ -87,6 +87,16 @@ func atCommit(ctx context.Context, ref, folder string, inputs, roots []string) (
 	}
 
 	return config, nil
+}
+
+// noCommit returns why git has no commit of a name. For a name that it doesn't know it
+// says nothing itself.
+func noCommit(ref string, err error) error {
+	if commit, path, ok := strings.Cut(ref, ":"); ok {
+		return fmt.Errorf("git:REF takes no path, as in git:%s: INPUT says what is read at the commit, as in %s", commit, path)
+	}
+
+	return fmt.Errorf("there is no such commit here (a shallow clone has only its newest): %w", err)
 }
 
 // git runs git and returns what it writes, up to a limit in bytes.
@@ -111,7 +121,11 @@ func git(ctx context.Context, limit int, args ...string) ([]byte, error) {
 		return nil, fmt.Errorf("git: more than %d bytes", limit)
 	}
 	if waited := command.Wait(); waited != nil {
-		return nil, fmt.Errorf("git: %w: %s", waited, strings.TrimSpace(stderr.String()))
+		if told := strings.TrimSpace(stderr.String()); told != "" {
+			return nil, fmt.Errorf("git: %w: %s", waited, told)
+		}
+
+		return nil, fmt.Errorf("git: %w", waited)
 	}
 
 	return output, err

@@ -36,6 +36,7 @@ func Breaking(ctx context.Context, args []string, stdin io.Reader, stdout, stder
 	against := flags.String("against", "", "compare with `OLD`: a directory, image, descriptor set, lock file, or git:REF. Required")
 	flags.Var(&oldRoots, "against-I", "look up OLD's imports in `DIRECTORY`, repeated for more. Default: OLD itself")
 	tighter := flags.Bool("tighter", false, "find rules that became tighter, too")
+	verbose := flags.Bool("verbose", false, "count the methods whose handler decides before and now, even if nothing is found")
 	acceptPath := ""
 	flags.Func("accept", "leave out the reviewed changes of `FILE`, which --format accept writes", set(&acceptPath))
 	formatName := flags.String("format", "text", "write findings as `FORMAT`: text, json, github or accept")
@@ -48,13 +49,17 @@ func Breaking(ctx context.Context, args []string, stdin io.Reader, stdout, stder
 		return failed(stderr, "breaking", err)
 	}
 	write := result.report.Write
-	if format == acceptFormat {
+	switch format {
+	case acceptFormat:
 		write = result.writeAccepted
+	case report.JSON:
+		write = result.writeJSON
+	case report.Text, report.GitHub:
 	}
 	if err := write(stdout, format); err != nil {
 		return failed(stderr, "breaking", err)
 	}
-	for _, note := range result.notes() {
+	for _, note := range result.notes(*verbose) {
 		_, _ = fmt.Fprintln(stderr, "usher breaking:", note)
 	}
 	if len(result.report.Findings) == 0 {
@@ -114,8 +119,32 @@ func (r *compared) writeAccepted(w io.Writer, _ report.Format) error {
 	return err
 }
 
-// notes are about what isn't found.
-func (r *compared) notes() []string {
+// writeJSON writes the findings and what isn't found as one document.
+func (r *compared) writeJSON(w io.Writer, _ report.Format) error {
+	document := struct {
+		report.Report
+
+		// Opaque are the methods whose handler decides in both versions.
+		Opaque []string `json:"opaque"`
+		// Tighter is how many methods became only tighter, if those aren't findings, and
+		// Accepted how many changes were left out.
+		Tighter  int `json:"tighter"`
+		Accepted int `json:"accepted"`
+	}{r.report, r.found.Opaque, r.found.Tighter, r.found.Accepted}
+	document.Version = report.Version
+	if document.Findings == nil {
+		document.Findings = []lint.Finding{}
+	}
+	if document.Opaque == nil {
+		document.Opaque = []string{}
+	}
+
+	return report.WriteJSON(w, document)
+}
+
+// notes are about what isn't found. The methods whose handler decides are the same in
+// each run, so without a finding they are one only if asked for.
+func (r *compared) notes(verbose bool) []string {
 	var notes []string
 	if n := len(r.found.Findings); n > 0 {
 		notes = append(notes, fmt.Sprintf("%s in %s", count(n, "change"), count(r.report.Methods, "method")))
@@ -123,8 +152,11 @@ func (r *compared) notes() []string {
 	if n := r.found.Tighter; n > 0 {
 		notes = append(notes, count(n, "method")+" became tighter, which --tighter shows")
 	}
-	if n := len(r.found.Opaque); n > 0 {
+	if n := len(r.found.Opaque); n > 0 && (verbose || len(r.found.Findings) > 0) {
 		notes = append(notes, count(n, "method")+" can't be compared, since the handler decides, before and now")
+	}
+	if n := r.found.Accepted; n > 0 {
+		notes = append(notes, count(n, "change")+" accepted")
 	}
 	for _, line := range r.found.Unused {
 		notes = append(notes, r.accepts+": no such change any more: "+report.Printable(line))

@@ -217,6 +217,23 @@ func TestWrongUseIsExitCode2(t *testing.T) {
 	}
 }
 
+// A server may have IssuerSubjects, for which there is no flag: the advice is what the
+// flags can do.
+func TestSubjectsOfSeveralIssuersAreAdvisedByFlags(t *testing.T) {
+	inFolder(t)
+	flags := []string{"--issuers", "main,partner", "--subject-user", "user:{$sub}"}
+	for name, args := range map[string][]string{
+		"lint": {"lint", "proto"}, "breaking": {"breaking", "--against", "proto", "proto"}, "lock": {"lock", "proto"}, "matrix": {"matrix", "proto"},
+		"explain": {"explain", "--method", "docs.v1.Docs/Get", "--as", "user:a", "--issuer", "main", "proto"}, "mcp": {"mcp", "proto"},
+	} {
+		stdout, stderr, code := run(t, "", append(args, flags...)...)
+		if code != cli.Failed || stdout != "" || strings.Count(stderr, "write {$issuer} in --subject-user and --subject-service") != 1 {
+			t.Errorf("%s: exit code %d\n%s%s", name, code, stdout, stderr)
+		}
+	}
+	expect(t, cli.Clean, "", "", "lint", "proto", "--issuers", "main,partner", "--subject-user", "user:{$issuer}/{$sub}")
+}
+
 func TestHelpIsOnStdout(t *testing.T) {
 	for want, args := range map[string][]string{
 		"Usage: usher COMMAND":        {},
@@ -264,7 +281,8 @@ func TestBreakingTakesEveryOldSide(t *testing.T) {
 	write(t, "rules.lock.json", string(lock))
 	handler := "usher breaking: 1 method can't be compared, since the handler decides, before and now\n"
 	for _, old := range []string{"old", "old/docs.proto", "git:HEAD", "git:main", "rules.lock.json"} {
-		expect(t, cli.Clean, "", handler, "breaking", "--against", old, "proto")
+		expect(t, cli.Clean, "", "", "breaking", "--against", old, "proto")
+		expect(t, cli.Clean, "", handler, "breaking", "--verbose", "--against", old, "proto")
 	}
 	write(t, "proto/docs.proto", strings.Replace(docs, ` access_token: { scopes: "docs" }`, "", 1))
 	const found = "proto/docs.proto:17: USHER_RULE_NOT_LOOSENED: docs.v1.Docs/Count: rule.access_token.scopes: now also: a token without scope docs; have the change reviewed, or undo it\n"
@@ -278,6 +296,53 @@ func TestBreakingTakesEveryOldSide(t *testing.T) {
 	t.Chdir("proto")
 	if stdout, stderr, code := run(t, "", "breaking", "--against", "git:HEAD", "."); code != cli.Found {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// Methods whose handler decides before and now may have changed in any way: they aren't
+// the same, and are named in JSON and counted beside findings.
+func TestBreakingAlwaysTellsWhatItCannotCompare(t *testing.T) {
+	inFolder(t)
+	write(t, "old/docs.proto", docs)
+	stdout, stderr, code := run(t, "", "breaking", "--against", "old", "--format", "json", "proto")
+	var read struct {
+		Version  int            `json:"version"`
+		Methods  int            `json:"methods"`
+		Findings []lint.Finding `json:"findings"`
+		Opaque   []string       `json:"opaque"`
+	}
+	if err := json.Unmarshal([]byte(stdout), &read); err != nil || code != cli.Clean || stderr != "" ||
+		read.Version != 1 || read.Methods != 4 || read.Findings == nil || len(read.Opaque) != 1 {
+		t.Errorf("%+v, %v, exit code %d\n%s%s", read, err, code, stdout, stderr)
+	}
+	expect(t, cli.Clean, "{\n  \"version\": 1,\n  \"methods\": 1,\n  \"findings\": [],\n  \"opaque\": [],\n  \"tighter\": 0,\n  \"accepted\": 0\n}\n", "",
+		"breaking", "--against", "old", "--only", "*/Get", "--format", "json", "proto")
+	write(t, "proto/docs.proto", strings.Replace(docs, `"viewer"`, `"reader"`, 1))
+	if _, stderr, code = run(t, "", "breaking", "--against", "old", "proto"); code != cli.Found || !strings.Contains(stderr, "1 method can't be compared, since the handler decides, before and now\n") {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+}
+
+func TestBreakingTellsWhatIsWrongWithACommit(t *testing.T) {
+	inFolder(t)
+	git(t, "init", "-q")
+	git(t, "add", "-A")
+	git(t, "commit", "-q", "-m", "first")
+	const before = "usher breaking: --against: "
+	for against, want := range map[string]string{
+		"git:none":           "git:none: there is no such commit here (a shallow clone has only its newest): git: exit status 1\n",
+		"git:HEAD:proto":     "git:HEAD:proto: git:REF takes no path, as in git:HEAD: INPUT says what is read at the commit, as in proto\n",
+		"git:--all":          "git:--all: there is no such commit here (a shallow clone has only its newest): git: exit status 1\n",
+		"git:HEAD^{tree}":    "git:HEAD^{tree}: there is no such commit here",
+		"git:a\x1b[2J\u202e": `git:a\x1b[2J\u202e: there is no such commit here`,
+	} {
+		if stdout, stderr, code := run(t, "", "breaking", "--against", against, "proto"); code != cli.Failed || stdout != "" || !strings.HasPrefix(stderr, before+want) {
+			t.Errorf("%s: exit code %d\n%s%s\nwant %s%s", against, code, stdout, stderr, before, want)
+		}
+	}
+	write(t, "new.proto", docs)
+	if _, stderr, code := run(t, "", "breaking", "--against", "git:HEAD", "new.proto"); code != cli.Failed || !strings.Contains(stderr, "new.proto' did not match any files") {
+		t.Errorf("a file that the commit lacks: exit code %d\n%s", code, stderr)
 	}
 }
 
@@ -317,12 +382,12 @@ func TestBreakingLeavesOutWhatWasAccepted(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", code, stdout)
 	}
 	write(t, "accepted", "# readers may read\n"+stdout)
-	if stdout, stderr, code := run(t, "", "breaking", "--against", "old", "--accept", "accepted", "proto"); code != cli.Clean || stdout != "" {
+	if stdout, stderr, code := run(t, "", "breaking", "--against", "old", "--accept", "accepted", "proto"); code != cli.Clean || stdout != "" || !strings.Contains(stderr, "usher breaking: 1 change accepted\n") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	write(t, "proto/docs.proto", strings.Replace(docs, `"viewer"`, `"guest"`, 1))
 	stdout, stderr, code := run(t, "", "breaking", "--against", "old", "--accept", "accepted", "proto")
-	if code != cli.Found || !strings.Contains(stdout, "guest") || !strings.Contains(stderr, "no such change any more") {
+	if code != cli.Found || !strings.Contains(stdout, "guest") || !strings.Contains(stderr, "no such change any more") || strings.Contains(stderr, "change accepted") {
 		t.Errorf("another change: exit code %d\n%s%s", code, stdout, stderr)
 	}
 }
@@ -340,8 +405,8 @@ func TestLockIsWhatBreakingComparesWith(t *testing.T) {
 	}
 	const handler = "usher breaking: 1 method can't be compared, since the handler decides, before and now\n"
 	// How the server is configured is the same, unless flags say it.
-	expect(t, cli.Clean, "", handler, "breaking", "--tighter", "--against", "rules.lock.json", "proto")
-	expect(t, cli.Clean, "", handler, append([]string{"breaking", "--tighter", "--against", "rules.lock.json"}, configured...)...)
+	expect(t, cli.Clean, "", handler, "breaking", "--verbose", "--tighter", "--against", "rules.lock.json", "proto")
+	expect(t, cli.Clean, "", handler, append([]string{"breaking", "--verbose", "--tighter", "--against", "rules.lock.json"}, configured...)...)
 	stdout, stderr, code = run(t, "", "breaking", "--against", "rules.lock.json", "--subject-user", "user:{$claim.mail}", "--subject-service", "service:{$client_id}", "--issuers", "main", "proto")
 	if code != cli.Found || !strings.Contains(stdout, "{$claim.mail}") {
 		t.Errorf("another subject: exit code %d\n%s%s", code, stdout, stderr)

@@ -123,10 +123,18 @@ func version() string {
 	return info.Main.Version
 }
 
+// severalIssuers is what the flags can do about subjects that several issuers share.
+// IssuerSubjects is of a server's configuration, and has no flag.
+const severalIssuers = "write {$issuer} in --subject-user and --subject-service, as in user:{$issuer}/{$sub} and service:{$issuer}/{$client_id}; " +
+	"a server with IssuerSubjects is judged by its lock file, which has them"
+
 // failed prints an error, each of its lines on its own, and returns the exit code.
 func failed(stderr io.Writer, command string, err error) int {
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		_, _ = fmt.Fprintf(stderr, "usher %s: %s\n", command, report.Printable(line))
+	}
+	if strings.Contains(err.Error(), "each issuer its own IssuerSubjects") {
+		_, _ = fmt.Fprintf(stderr, "usher %s: %s\n", command, severalIssuers)
 	}
 
 	return Failed

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/reflect/protoregistry"
+
 	"github.com/usher-auth/usher/authz"
 	"github.com/usher-auth/usher/authz/cel"
 	"github.com/usher-auth/usher/authz/cmd/internal/load"
@@ -104,10 +106,18 @@ func (c *common) source() (lint.Source, error) {
 		}, nil
 	}
 
-	return lint.Source{
+	source := lint.Source{
 		Subjects: authz.Subjects{Service: c.service, User: c.user}, Issuers: c.issuers,
 		ClaimPermissions: c.claimPermissions, Expressions: expressions,
-	}, nil
+	}
+	// What is wrong with the flags is said once, before anything is read.
+	flags := source
+	flags.Files = &protoregistry.Files{}
+	if _, err := lint.Compile(flags); err != nil {
+		return lint.Source{}, err
+	}
+
+	return source, nil
 }
 
 // input is what a command judges.

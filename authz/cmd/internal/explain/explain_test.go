@@ -56,6 +56,9 @@ service Docs {
   rpc May(GetRequest) returns (GetRequest) {
     option (.usher.authz.v1.rule) = {attributes: {action: "edit" resource: "document:{id}" subject_properties: {name: "tier" value: "{$claim.tier}"}}};
   }
+  rpc Cheap(GetRequest) returns (GetRequest) {
+    option (.usher.authz.v1.rule) = {expression: {cel: "size(request.id) > 0 && size(request.id) < 5"}};
+  }
 }
 service Ruleless { rpc Get(GetRequest) returns (GetRequest); }
 message GetRequest { string id = 1; string note = 2; bool flag = 3; google.protobuf.Any any = 4; GetRequest within = 5; }
@@ -114,6 +117,10 @@ func TestCall(t *testing.T) {
 	unscoped.Caller.Scopes = nil
 	tier := request("May", "user:alice", `{"id":"1"}`)
 	tier.Caller.Claims = map[string]any{"tier": "gold"}
+	html := request("May", "user:alice", `{"id":"1"}`)
+	html.Caller.Claims = map[string]any{"tier": "<&>\u2028\u202e"}
+	unhandled := request("Handled", "user:alice", `{}`)
+	unhandled.Caller.Scopes = nil
 	for name, c := range map[string]struct {
 		request explain.Request
 		engine  any
@@ -171,6 +178,13 @@ yes  scope "docs"  [service_rule.default.access_token.scopes[0]]
 -    check document:{id}#view  [rule.check]: no engine was named to ask
   asked document:1#view@user:alice: no answer: no engine was named to ask
 `},
+		"an expression is as it was written": {
+			request("Cheap", "user:alice", `{"id":"<&>"}`), tuples(t),
+			`rule at docs.proto:33: {"access_token":{"scopes":["docs"]},"expression":{"cel":"size(request.id) > 0 && size(request.id) < 5"}}`,
+		},
+		"values are as they were given":     {html, tuples(t), `subject {"tier":"<&>\u2028\u202e"}: denied`},
+		"a handler decides":                 {request("Handled", "user:alice", `{}`), tuples(t), "docs.v1.Docs/Handled as user:alice: ALLOWED; the handler decides the rest\n"},
+		"a handler doesn't decide a denial": {unhandled, tuples(t), "docs.v1.Docs/Handled as user:alice: DENIED INSUFFICIENT_SCOPE\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			result, err := explain.Call(t.Context(), explain.Config{Source: source(t, docs), Engine: c.engine, EngineName: "x"}, c.request)

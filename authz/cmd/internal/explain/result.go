@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -49,6 +50,8 @@ type Result struct {
 
 	// assumed is set if the server's subjects aren't known.
 	assumed bool
+	// handled is set if the handler decides the rest.
+	handled bool
 }
 
 // Rule is a method's rule after inheritance.
@@ -156,7 +159,7 @@ func newResult(config *Config, policy *authz.Policy, rules *authz.MethodPolicy, 
 	if rules.ClientStreaming || rules.ServerStreaming {
 		r.notef("this is the decision about one message of a stream")
 	}
-	if rules.Rule.GetHandler() != nil {
+	if r.handled = rules.Rule.GetHandler() != nil; r.handled {
 		r.notef("the handler decides the rest, by checks of its own that no rule shows")
 	}
 
@@ -174,11 +177,21 @@ func ruleText(rules *authz.MethodPolicy) string {
 	if json.Unmarshal(text, &value) != nil {
 		return ""
 	}
-	if text, err = json.Marshal(value); err != nil {
+
+	return plainJSON(value)
+}
+
+// plainJSON returns a value as JSON on one line, for people: <, > and & stay as they are,
+// which expressions have. What isn't printable is left to the writer of the text.
+func plainJSON(value any) string {
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
 		return ""
 	}
 
-	return string(text)
+	return strings.TrimSuffix(text.String(), "\n")
 }
 
 func (r *Result) notef(format string, args ...any) {

@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -15,7 +14,7 @@ func (r *Result) WriteText(w io.Writer, escape func(string) string) error {
 	if caller == Anonymous {
 		caller = "a caller without a token"
 	}
-	t.linef(0, "%s as %s: %s", r.Method, caller, headline(&r.Outcome))
+	t.linef(0, "%s as %s: %s", r.Method, caller, r.headline(&r.Outcome))
 	if r.Outcome.Cause != "" && len(r.Rule.Faults) == 0 {
 		t.linef(1, "because %s", r.Outcome.Cause)
 	}
@@ -27,8 +26,8 @@ func (r *Result) WriteText(w io.Writer, escape func(string) string) error {
 		t.linef(1, "the caller gets %s%s", r.Outcome.Code, told)
 	}
 	if r.IfGranted != nil {
-		t.linef(1, "if the engine grants each query: %s", headline(r.IfGranted))
-		t.linef(1, "if the engine denies each query: %s", headline(r.IfDenied))
+		t.linef(1, "if the engine grants each query: %s", r.headline(r.IfGranted))
+		t.linef(1, "if the engine denies each query: %s", r.headline(r.IfDenied))
 	}
 	at := r.Rule.File
 	if r.Rule.Line > 0 {
@@ -55,8 +54,10 @@ func (r *Result) WriteText(w io.Writer, escape func(string) string) error {
 	return err
 }
 
-func headline(o *Outcome) string {
+func (r *Result) headline(o *Outcome) string {
 	switch {
+	case o.Decision == Allowed && r.handled:
+		return "ALLOWED; the handler decides the rest"
 	case o.Decision != Denied:
 		return strings.ToUpper(o.Decision)
 	case o.Reason == "":
@@ -115,8 +116,7 @@ func (t *tree) query(query *Query, depth int) {
 		{"context", query.Context}, {"subject", query.SubjectProperties}, {"action", query.ActionProperties}, {"resource", query.ResourceProperties},
 	} {
 		if len(with.values) > 0 {
-			text, _ := json.Marshal(with.values) //nolint:errchkjson // values returned what has a form in JSON
-			line.WriteString(" " + with.name + " " + string(text))
+			line.WriteString(" " + with.name + " " + plainJSON(with.values)) // values returned what has a form in JSON
 		}
 	}
 	if query.Error != "" {
@@ -128,8 +128,7 @@ func (t *tree) query(query *Query, depth int) {
 		line.WriteString(" without " + strings.Join(query.Missing, ", "))
 	}
 	if len(query.Said) > 0 {
-		text, _ := json.Marshal(query.Said) //nolint:errchkjson // as above
-		line.WriteString(", and the engine says " + string(text))
+		line.WriteString(", and the engine says " + plainJSON(query.Said))
 	}
 	t.linef(depth, "%s", line.String())
 	if query.TraceError != "" {

@@ -42,6 +42,7 @@ func compileProtos(ctx context.Context, inputs []string, config *Config) (*Sourc
 	names := slices.Collect(maps.Keys(config.Sources))
 	guessed := len(config.Roots) == 0
 	var found []string
+	under := map[string]string{} // the root that a file has by default
 	for _, input := range inputs {
 		files, root, err := walk(input)
 		if err != nil {
@@ -50,12 +51,15 @@ func compileProtos(ctx context.Context, inputs []string, config *Config) (*Sourc
 		if found = append(found, files...); len(found) > MaxFiles {
 			return nil, fmt.Errorf("%s: more than %d .proto files", input, MaxFiles)
 		}
+		for _, file := range files {
+			under[file] = root
+		}
 		if guessed && !slices.Contains(t.roots, root) {
 			t.roots = append(t.roots, root)
 		}
 	}
 	for _, path := range found {
-		name, err := t.name(path)
+		name, err := t.name(path, under[path])
 		if err != nil {
 			return nil, err
 		}
@@ -121,15 +125,15 @@ func walk(input string) (files []string, root string, err error) {
 }
 
 // name returns the name that import statements have for a file: its path within the
-// root that holds it.
-func (t *tree) name(path string) (string, error) {
+// root that holds it. The input's default is what an error proposes as a root.
+func (t *tree) name(path, root string) (string, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return "", err
 	}
 	best := ""
-	for _, root := range t.roots {
-		base, err := filepath.Abs(root)
+	for _, one := range t.roots {
+		base, err := filepath.Abs(one)
 		if err != nil {
 			return "", err
 		}
@@ -139,7 +143,7 @@ func (t *tree) name(path string) (string, error) {
 		}
 	}
 	if best == "" {
-		return "", fmt.Errorf("%s: in none of the directories of -I", path)
+		return "", fmt.Errorf("%s: in none of the directories of -I (%s): give the one that its imports begin in, too, as in -I %s", path, strings.Join(t.roots, ", "), root)
 	}
 	name := filepath.ToSlash(best)
 	// The file that an import of this name finds must be this one.
@@ -241,7 +245,7 @@ func (t *tree) compile(ctx context.Context, names []string) (linker.Files, error
 				return err
 			}
 			at := err.GetPosition()
-			problems = append(problems, fmt.Errorf("%s:%d:%d: %w", t.path(at.Filename), at.Line, at.Col, err.Unwrap()))
+			problems = append(problems, fmt.Errorf("%s:%d:%d: %w%s", t.path(at.Filename), at.Line, at.Col, err.Unwrap(), hint(err.Unwrap())))
 
 			return nil
 		}, nil),
@@ -261,6 +265,18 @@ func (t *tree) compile(ctx context.Context, names []string) (linker.Files, error
 	}
 
 	return files, nil
+}
+
+// hint returns what to do about an option of rules that the compiler doesn't know: the
+// import is missing, or the name is only nearly right.
+func hint(err error) string {
+	text := err.Error()
+	_, name, ok := strings.Cut(text, "unknown extension ")
+	if ok && strings.Contains(name, "rule") {
+		return `; for rules, import "usher/authz/v1/authz.proto" and write option (.usher.authz.v1.rule), or (.usher.authz.v1.service_rule) for a service`
+	}
+
+	return ""
 }
 
 func (t *tree) path(name string) string {

@@ -249,6 +249,14 @@ func TestReadRefusesBadProtos(t *testing.T) {
 		"a rule that isn't one": {
 			files: map[string]string{"docs.proto": strings.Replace(docs, "relation:", "relatoin:", 1)}, want: []string{"docs.proto:9:9: ", "relatoin"},
 		},
+		"a rule without the import": {
+			files: map[string]string{"docs.proto": strings.Replace(docs, "import \"usher/authz/v1/authz.proto\";\n", "", 1)},
+			want:  []string{"docs.proto:", "unknown extension", `import "usher/authz/v1/authz.proto"`, "option (.usher.authz.v1.rule)"},
+		},
+		"an option that is nearly a rule": {
+			files: map[string]string{"docs.proto": strings.Replace(docs, "usher.authz.v1.rule)", "usher.authz.v1.rules)", 1)},
+			want:  []string{"docs.proto:", "unknown extension", "option (.usher.authz.v1.rule)"},
+		},
 		"an import that isn't there": {
 			files: map[string]string{"docs.proto": strings.Replace(docs, "usher/authz", "usher/auth", 1)}, want: []string{"docs.proto:3:8: ", "there is no usher/auth/v1/authz.proto in"},
 		},
@@ -268,7 +276,7 @@ func TestReadRefusesBadProtos(t *testing.T) {
 		"an input that isn't there":  {inputs: []string{"none"}, want: []string{"none: no such file or directory"}},
 		"a root that isn't there":    {files: map[string]string{"a.proto": docs}, roots: []string{"none"}, want: []string{"-I: ", "no such file or directory"}},
 		"a root that is a file":      {files: map[string]string{"a.proto": docs}, roots: []string{"a.proto"}, want: []string{"-I: ", "not a directory"}},
-		"a file outside of roots":    {files: map[string]string{"a/a.proto": docs, "b/b.proto": docs}, inputs: []string{"a"}, roots: []string{"b"}, want: []string{"a.proto: in none of the directories of -I"}},
+		"a file outside of roots":    {files: map[string]string{"a/a.proto": docs, "b/b.proto": docs}, inputs: []string{"a"}, roots: []string{"b"}, want: []string{"a.proto: in none of the directories of -I (", "begin in, too, as in -I ", "/a"}},
 		"a file that another hides":  {files: map[string]string{"a/x.proto": docs, "b/x.proto": docs}, inputs: []string{"a", "b"}, roots: []string{"a", "b"}, want: []string{"hidden by"}},
 		"deep nesting":               {files: map[string]string{"a.proto": "syntax = \"proto3\";\n" + strings.Repeat("message A {", 100_000)}, want: []string{"a.proto", "line 2: nested deeper than 200"}},
 		"deep nesting in a rule":     {files: map[string]string{"a.proto": strings.Replace(docs, `relation: "viewer"`, strings.Repeat("x: {", 100_000), 1)}, want: []string{"line 9: nested deeper"}},

@@ -63,6 +63,7 @@ func New(config Config) *mcp.Server {
 	server := mcp.NewServer(&mcp.Implementation{Name: "usher", Title: "usher: rules of gRPC services", Version: config.Version}, &mcp.ServerOptions{
 		Instructions: instructions, Capabilities: &mcp.ServerCapabilities{},
 	})
+	server.AddReceivingMiddleware(placed)
 	t := &tools{config: config, places: make(chan struct{}, maxParallel)}
 	add(server, t, "lint", "Find mistakes in rules: each with a stable id, its place and a fix", false, t.lint)
 	add(server, t, "matrix", "Show who may call what: a row for each method", false, t.matrix)

@@ -106,6 +106,24 @@ func call(t *testing.T, session *mcp.ClientSession, tool string, arguments any) 
 	return text, ""
 }
 
+func TestExplainTellsWhereAPropertyBelongs(t *testing.T) {
+	session := connect(t, mcpserver.Config{Inputs: []string{folder(t)}})
+	const hint = "belongs in caller"
+	for name, row := range map[string]struct {
+		arguments map[string]any
+		want      bool
+	}{
+		"the caller":          {map[string]any{"method": "docs.v1.Docs/Get", "as": "user:alice"}, true},
+		"scopes beside it":    {map[string]any{"method": "docs.v1.Docs/Get", "caller": map[string]any{"as": "user:alice"}, "scopes": []string{"read"}}, true},
+		"an unknown property": {map[string]any{"method": "docs.v1.Docs/Get", "caller": map[string]any{"as": "user:alice"}, "x": 1}, false},
+		"within the caller":   {map[string]any{"method": "docs.v1.Docs/Get", "caller": map[string]any{"as": "user:alice", "sub": 1}}, false},
+	} {
+		if _, fault := call(t, session, "explain", row.arguments); fault == "" || strings.Contains(fault, hint) != row.want {
+			t.Errorf("%s: %q", name, fault)
+		}
+	}
+}
+
 func TestToolsAreReadOnly(t *testing.T) {
 	tools, err := connect(t, mcpserver.Config{}).ListTools(t.Context(), nil)
 	if err != nil {
