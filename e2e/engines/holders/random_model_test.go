@@ -117,7 +117,7 @@ func (r randomModel) model() *openfgav1.AuthorizationModel {
 // Nobody is granted by OpenFGA who isn't among the holders, and nobody who has a relation
 // is denied one that it implies, whatever the model is.
 func TestHoldersOfRandomModels(t *testing.T) {
-	const models = 1500
+	const models = 500
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	s := openfgaserver.Start(t, "model\n  schema 1.1\ntype user\n")
