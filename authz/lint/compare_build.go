@@ -176,7 +176,7 @@ func (b *builder) issuers(names []string) formulaID {
 // policy returns what a rule requires beside the token.
 func (b *builder) policy(rule *authzv1.Rule) formulaID {
 	b.out.condition = true
-	switch policy := rule.GetPolicy().(type) {
+	switch rule.GetPolicy().(type) {
 	case *authzv1.Rule_Authenticated:
 		b.out.condition = false
 
@@ -185,22 +185,9 @@ func (b *builder) policy(rule *authzv1.Rule) formulaID {
 		b.out.condition, b.out.handler, b.out.asks = false, true, true
 
 		return b.is(atom{kind: atomHandler})
-	case *authzv1.Rule_Check:
-		return b.check(policy.Check)
-	case *authzv1.Rule_Match:
-		return b.match(policy.Match)
-	case *authzv1.Rule_Permission:
-		return b.permission(policy.Permission)
-	case *authzv1.Rule_Attributes:
-		return b.attributes(policy.Attributes)
-	case *authzv1.Rule_Expression:
-		return b.is(atom{kind: atomExpression, name: policy.Expression.GetCel()})
-	case *authzv1.Rule_AllOf:
-		return b.group(policy.AllOf.GetConditions(), b.and, 1)
-	case *authzv1.Rule_AnyOf:
-		return b.group(policy.AnyOf.GetConditions(), b.or, 1)
 	default:
-		return formulaFalse
+		// Groups count their depth from one.
+		return b.of(conditionOf(rule), 0)
 	}
 }
 

@@ -57,9 +57,9 @@ const (
 	maxLeaves = 512
 )
 
-// conditions returns the tree of a rule's policy and the number of its leaves. It is nil
-// if no condition decides.
-func conditions(rule *authzv1.Rule) (*node, int) {
+// conditionOf returns a rule's policy as a condition, nil if it is none: public,
+// authenticated, handler and deny aren't.
+func conditionOf(rule *authzv1.Rule) *authzv1.Condition {
 	c := &authzv1.Condition{}
 	switch policy := rule.GetPolicy().(type) {
 	case *authzv1.Rule_Check:
@@ -77,6 +77,17 @@ func conditions(rule *authzv1.Rule) (*node, int) {
 	case *authzv1.Rule_AnyOf:
 		c.Condition = &authzv1.Condition_AnyOf{AnyOf: policy.AnyOf}
 	default:
+		return nil
+	}
+
+	return c
+}
+
+// conditions returns the tree of a rule's policy and the number of its leaves. It is nil
+// if no condition decides.
+func conditions(rule *authzv1.Rule) (*node, int) {
+	c := conditionOf(rule)
+	if c == nil {
 		return nil, 0
 	}
 	leaves := 0

@@ -91,23 +91,8 @@ func (h *holding) of(object, relation string) *MatrixHolders {
 
 // ruleCondition returns the condition of a rule, nil if its policy is none.
 func ruleCondition(rule *authzv1.Rule, holders *holding) *MatrixCondition {
-	c := &authzv1.Condition{}
-	switch part := rule.GetPolicy().(type) {
-	case *authzv1.Rule_Check:
-		c.Condition = &authzv1.Condition_Check{Check: part.Check}
-	case *authzv1.Rule_Match:
-		c.Condition = &authzv1.Condition_Match{Match: part.Match}
-	case *authzv1.Rule_AllOf:
-		c.Condition = &authzv1.Condition_AllOf{AllOf: part.AllOf}
-	case *authzv1.Rule_AnyOf:
-		c.Condition = &authzv1.Condition_AnyOf{AnyOf: part.AnyOf}
-	case *authzv1.Rule_Permission:
-		c.Condition = &authzv1.Condition_Permission{Permission: part.Permission}
-	case *authzv1.Rule_Attributes:
-		c.Condition = &authzv1.Condition_Attributes{Attributes: part.Attributes}
-	case *authzv1.Rule_Expression:
-		c.Condition = &authzv1.Condition_Expression{Expression: part.Expression}
-	default:
+	c := conditionOf(rule)
+	if c == nil {
 		return nil
 	}
 	built := matrixCondition(c, holders, 0)
